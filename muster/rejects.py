@@ -1,0 +1,73 @@
+"""Rejected rows as the loader stores them and the gateway hands them back: NDJSON, one a line.
+
+Codes are those of Frictionless (https://framework.frictionlessdata.io/docs/errors/) plus
+`quote-error` and `encoding-error`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    """What is wrong with a row: a code, the column it concerns (None: the whole row), why."""
+
+    code: str
+    column: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not loaded.
+
+    `line` is the physical line, from 1, on which the record begins; `row` the record's number, from
+    1, the header not counted. `cells` are the original texts in the order of the input, one for each
+    label, or None where the record could not be split into them: then `raw` is its text.
+    `errors` holds at least one error; the first is the one that counts as the cause.
+    """
+
+    line: int
+    row: int
+    cells: tuple[str, ...] | None
+    raw: str | None
+    errors: tuple[CellError, ...]
+
+    def to_json(self) -> str:
+        """One line of NDJSON, without its newline."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Reject":
+        """The reject that `to_json` wrote."""
+        fields = json.loads(text)
+        cells, errors = fields.pop("cells"), fields.pop("errors")
+        return cls(
+            cells=None if cells is None else tuple(cells),
+            errors=tuple(CellError(**error) for error in errors),
+            **fields,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RejectsHeader:
+    """The first line of a stored rejects file.
+
+    `labels` are the input's columns in its order, `raw` says whether any reject has `raw` text.
+    """
+
+    labels: tuple[str, ...]
+    raw: bool
+
+    def to_json(self) -> str:
+        """One line of NDJSON, without its newline."""
+        return json.dumps(asdict(self))
+
+
+def read_rejects(lines: Iterable[bytes]) -> tuple[RejectsHeader, Iterator[Reject]]:
+    """The header of a stored rejects file and its rejects, read as they are asked for."""
+    iterator = iter(lines)
+    fields = json.loads(next(iterator))
+    header = RejectsHeader(labels=tuple(fields["labels"]), raw=fields["raw"])
+    return header, (Reject.from_json(line) for line in iterator)
