@@ -1,0 +1,1 @@
+"""What the services share: one port and its adapters per outside dependency, and the contracts."""

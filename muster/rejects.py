@@ -23,8 +23,8 @@ class Reject:
     """A row that was not loaded.
 
     `line` is the physical line, from 1, on which the record begins; `row` the record's number, from
-    1, the header not counted. `cells` are the original texts in the order of the input, one for each
-    label, or None where the record could not be split into them: then `raw` is its text.
+    1, the header not counted. `cells` are the original texts in the order of the input, one for
+    each label, or None where the record could not be split into them: then `raw` is its text.
     `errors` holds at least one error; the first is the one that counts as the cause.
     """
 

@@ -1,0 +1,149 @@
+"""The CSV store port: the uploaded files and the upload records.
+
+The upload record is the outbox: it is durable before anybody is told that the upload is accepted.
+"""
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from typing import Any, BinaryIO, Protocol
+
+from muster.adapters import Adapter, load_adapter
+from muster.uploads import State, Upload
+
+ADAPTERS = {"file": Adapter("muster.csvstore.file", "FileCsvStore")}
+
+
+class StoreUnavailable(Exception):
+    """The store did not answer in time, or is full. Retryable."""
+
+
+class UploadNotFound(Exception):
+    """There is no such upload record."""
+
+
+class FileNotStored(Exception):
+    """There is no such file in the store."""
+
+
+class StateConflict(Exception):
+    """The upload is not in a state in which that change is allowed; `upload` is as it stands."""
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(f"upload {upload.id} is {upload.state}")
+        self.upload = upload
+
+
+class KeyTaken(Exception):
+    """The owner has used that idempotency key: for `upload`, or, if None, in a call in flight."""
+
+    def __init__(self, upload: Upload | None) -> None:
+        super().__init__("the idempotency key is taken")
+        self.upload = upload
+
+
+class FileWriter(Protocol):
+    """A file being written."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append `data`; raises StoreUnavailable."""
+
+
+class CsvStore(Protocol):
+    """Files and upload records; safe to share between threads and processes.
+
+    Every call may raise StoreUnavailable.
+    """
+
+    def write_file(self, name: str) -> AbstractContextManager[FileWriter]:
+        """Write the file `name`: it is there, whole and durable, once the block ends well.
+
+        When the block raises, or the process dies in it, nothing is to be seen of it, and a file of
+        that name that was there before stays.
+        """
+
+    def open_file(self, name: str) -> BinaryIO:
+        """Read the file `name`, from its start; seekable. Raises FileNotStored."""
+
+    def file_size(self, name: str) -> int:
+        """The bytes of file `name`. Raises FileNotStored."""
+
+    def delete_file(self, name: str) -> None:
+        """Remove the file `name`, if it is there."""
+
+    def accept(self, upload: Upload) -> Upload:
+        """Add a record, durably, and give it its `sequence`; returns it as stored.
+
+        An upload accepted after this returned has a greater sequence. Raises KeyTaken when the
+        owner's idempotency key belongs to another record.
+        """
+
+    def get(self, upload_id: str) -> Upload:
+        """The record as it stands. Raises UploadNotFound."""
+
+    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+        """Set the fields `changes`, atomically and durably, if the state is one of `expect`.
+
+        Returns the record as it stands then, its `version` raised. Raises UploadNotFound or
+        StateConflict.
+        """
+
+    def find(
+        self,
+        *,
+        owner: str | None,
+        state: State | None,
+        table: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[Upload]:
+        """At most `limit` records, newest first, of a sequence below `before`. None means any."""
+
+    def find_by_key(self, owner: str, key: str) -> Upload | None:
+        """The upload that the owner's idempotency key belongs to."""
+
+    def claim_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold the idempotency key for a call in flight, for `seconds` unless held again.
+
+        Raises KeyTaken when it belongs to an upload or another call holds it.
+        """
+
+    def renew_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold a claimed key for `seconds` from now."""
+
+    def release_key(self, owner: str, key: str) -> None:
+        """End the claim; an upload accepted with the key keeps it."""
+
+    def unpublished(self, limit: int) -> list[Upload]:
+        """Records whose `upload.accepted` is not known to be queued, in order of acceptance."""
+
+    def unfinished(self, up_to: int) -> list[Upload]:
+        """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
+
+    def cancelling(self) -> list[Upload]:
+        """Queued records whose cancellation is asked for, in order of acceptance."""
+
+    def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
+        """The record as soon as its version is not `version`, or as it is after `timeout` seconds.
+
+        Raises UploadNotFound.
+        """
+
+    def oldest_unpublished(self) -> Upload | None:
+        """The record that has waited longest to be published: the outbox's age."""
+
+    def sweep(self, older_than: float) -> int:
+        """Remove files, whole or partial, that no record names and that are `older_than` seconds
+        old; returns how many.
+        """
+
+    def check(self) -> None:
+        """Return if the store can be read and written."""
+
+    def close(self) -> None:
+        """Give up connections. The store can't be used afterwards."""
+
+
+def open_csv_store(url: str) -> CsvStore:
+    """The CSV store at `url`; connects at first use. Raises ConfigurationError."""
+    store: CsvStore = load_adapter("CSV store", url, ADAPTERS)(url)
+    return store

@@ -1,0 +1,85 @@
+"""The database port: a SQLAlchemy engine, and transactions that say whether a retry can help."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from muster.adapters import Adapter, load_adapter
+
+ADAPTERS = {"sqlite": Adapter("muster.database.sqlite", "SqliteDialect")}
+
+
+class DatabaseUnavailable(Exception):
+    """The transaction was rolled back for a reason that passes: run all of it again."""
+
+
+class ConstraintViolated(Exception):
+    """The transaction was rolled back because a row broke a key or another constraint."""
+
+
+class Dialect(Protocol):
+    """What differs between databases."""
+
+    def create_engine(self) -> Engine:
+        """An engine with a pool that survives a restart of its server; connects at first use."""
+
+    def is_transient(self, error: DBAPIError) -> bool:
+        """Whether the same transaction may succeed when it is run again."""
+
+
+class Database:
+    """One database of one service."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.engine = dialect.create_engine()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view of the data. Raises DatabaseUnavailable."""
+        with self._transaction(write=False) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: committed when the block ends well, else rolled back.
+
+        Raises DatabaseUnavailable or ConstraintViolated, each after the rollback. When COMMIT
+        itself was answered by DatabaseUnavailable, the transaction may have taken place.
+        """
+        with self._transaction(write=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                connection = connection.execution_options(muster_write=write)
+                with connection.begin():
+                    yield connection
+        except PoolTimeout as error:
+            raise DatabaseUnavailable("no connection is free") from error
+        except IntegrityError as error:
+            raise ConstraintViolated(str(error.orig)) from error
+        except DBAPIError as error:
+            if self._dialect.is_transient(error):
+                raise DatabaseUnavailable(str(error.orig)) from error
+            raise
+
+    def check(self) -> None:
+        """Return if the database answers; raises DatabaseUnavailable."""
+        with self.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Give up the pool's connections."""
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """The database at `url`; connects at first use. Raises ConfigurationError."""
+    return Database(load_adapter("database", url, ADAPTERS)(url))

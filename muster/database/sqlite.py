@@ -1,0 +1,52 @@
+"""SQLite as a service's database: `sqlite:///path`, one file shared by the processes."""
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from muster.adapters import path_of
+from muster.sqlitefile import BUSY_SECONDS, PRAGMAS
+
+_TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+
+
+class SqliteDialect:
+    """The embedded default's database."""
+
+    def __init__(self, url: str) -> None:
+        self._path = path_of(url)
+
+    def create_engine(self) -> Engine:
+        """An engine whose write transactions take the write lock when they begin."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            f"sqlite:///{self._path}",
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            pool_size=16,
+            max_overflow=16,
+            pool_timeout=10,
+        )
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def is_transient(self, error: DBAPIError) -> bool:
+        """Whether the file was locked, full or unreadable for now."""
+        code: Any = getattr(error.orig, "sqlite_errorcode", None)
+        return isinstance(code, int) and code & 0xFF in _TRANSIENT
+
+
+def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # The driver's own BEGIN comes too late and never IMMEDIATE: transactions are begun below.
+    connection.isolation_level = None
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get("muster_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

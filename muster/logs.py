@@ -1,0 +1,50 @@
+"""One JSON object a log line, on standard error, the same shape in every service."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logging(service: str, level: str) -> None:
+    """Send structlog's and the standard library's records to standard error as JSON.
+
+    `service` is in every line; `level` is a standard level name, such as INFO.
+    """
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _name_service(service),
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+
+
+def _name_service(service: str) -> structlog.types.Processor:
+    def add(
+        _logger: structlog.types.WrappedLogger, _method: str, event: structlog.types.EventDict
+    ) -> structlog.types.EventDict:
+        event["service"] = service
+        return event
+
+    return add

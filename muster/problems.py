@@ -1,0 +1,111 @@
+"""Errors over HTTP: `application/problem+json` as RFC 9457 has it, written in one place.
+
+Rules raise exceptions of their own; a service's `app.py` says once which status each has.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+
+from muster.tracing import current_trace
+
+log = structlog.get_logger(__name__)
+
+
+class Problem(Exception):
+    """An answer that is an error.
+
+    `kind` is the last part of its type URI, `errors` holds field errors, and `extra` further
+    members of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+        self.extra = extra
+
+    def to_response(self) -> Response:
+        """The problem document, with the request's id."""
+        document: dict[str, Any] = {
+            "type": f"urn:muster:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "request_id": current_trace().request_id,
+            **self.extra,
+        }
+        if self.errors:
+            document["errors"] = list(self.errors)
+        return Response(
+            json.dumps(document),
+            self.status,
+            headers=self.headers,
+            mimetype="application/problem+json",
+        )
+
+
+def unavailable(what: str, seconds: int = 2) -> Problem:
+    """503: something that this service needs doesn't answer now; come again in `seconds`."""
+    return Problem(
+        503,
+        "unavailable",
+        "Temporarily unavailable",
+        f"{what} does not answer now; try again.",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
+def answer_with(app: Flask, answers: Mapping[type[Exception], Callable[[Any], Problem]]) -> None:
+    """Have `app` answer each exception with the problem that its function makes."""
+    for exception, to_problem in answers.items():
+        app.register_error_handler(
+            exception, lambda error, to_problem=to_problem: to_problem(error).to_response()
+        )
+
+
+def install_problems(app: Flask) -> None:
+    """Have `app` answer every error, foreseen or not, with a problem document."""
+    app.register_error_handler(Problem, Problem.to_response)
+    app.register_error_handler(HTTPException, _from_http_exception)
+    app.register_error_handler(Exception, _from_bug)
+
+
+def _from_http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    title = error.name
+    problem = Problem(
+        status, title.lower().replace(" ", "-"), title, error.description or title
+    ).to_response()
+    for name, value in error.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:
+            problem.headers[name] = value
+    return problem
+
+
+def _from_bug(error: Exception) -> Response:
+    # Nothing of the exception is shown: it may hold what the caller must not see.
+    log.error("unhandled exception", exc_info=error)
+    return Problem(
+        500,
+        "internal-error",
+        "Internal error",
+        "Something went wrong here. Give the request id to the operators.",
+    ).to_response()

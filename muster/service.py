@@ -1,0 +1,107 @@
+"""What every service's HTTP side has: trace, log line and metrics per request, health, problems."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from threading import Thread
+
+import structlog
+from flask import Flask, Response, g, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from werkzeug.serving import make_server
+
+from muster.problems import install_problems, unavailable
+from muster.tracing import Trace, current_trace, tracing
+
+log = structlog.get_logger(__name__)
+
+REQUESTS = Counter(
+    "muster_http_requests_total",
+    "HTTP requests answered.",
+    ("service", "method", "route", "status"),
+)
+SECONDS = Histogram(
+    "muster_http_request_duration_seconds", "Time to answer, in seconds.", ("service", "route")
+)
+_HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
+
+Check = Callable[[], None]
+"""Returns if a dependency answers; raises otherwise."""
+
+
+def install_service(app: Flask, service: str, checks: Mapping[str, Check]) -> None:
+    """Give `app` tracing, access log, metrics, problem documents and the health routes.
+
+    `checks` are the dependencies that `/readyz` asks, by name.
+    """
+    install_problems(app)
+    app.before_request(_enter_trace)
+    app.after_request(_answer_with_trace)
+    app.after_request(lambda response: _account(service, response))
+    app.teardown_request(_leave_trace)
+    _add_health(app, checks)
+
+
+def _enter_trace() -> None:
+    g.started = time.monotonic()
+    g.trace_scope = ExitStack()
+    g.trace_scope.enter_context(tracing(Trace.from_headers(request.headers)))
+
+
+def _answer_with_trace(response: Response) -> Response:
+    response.headers["X-Request-Id"] = current_trace().request_id
+    return response
+
+
+def _leave_trace(_error: BaseException | None) -> None:
+    g.trace_scope.close()
+
+
+def _account(service: str, response: Response) -> Response:
+    seconds = time.monotonic() - g.started
+    route = request.url_rule.rule if request.url_rule else "(none)"
+    REQUESTS.labels(service, request.method, route, response.status_code).inc()
+    SECONDS.labels(service, route).observe(seconds)
+    if route not in _HEALTH:
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            milliseconds=round(seconds * 1000, 1),
+        )
+    return response
+
+
+def _add_health(app: Flask, checks: Mapping[str, Check]) -> None:
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        failing = [name for name, check in checks.items() if not _passes(name, check)]
+        if failing:
+            raise unavailable(", ".join(failing))
+        return jsonify(status="ready", checks=list(checks))
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _passes(name: str, check: Check) -> bool:
+    try:
+        check()
+    except Exception as error:  # noqa: BLE001 - whatever a check raises, the answer is "not ready"
+        log.warning("dependency not ready", dependency=name, error=repr(error))
+        return False
+    return True
+
+
+def serve_health(service: str, port: int, checks: Mapping[str, Check]) -> None:
+    """Serve a consumer's health and metrics on `port` of all addresses, from a daemon thread."""
+    app = Flask(service)
+    install_service(app, service, checks)
+    server = make_server("0.0.0.0", port, app, threaded=True)  # noqa: S104 - probes come from outside
+    Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -1,0 +1,40 @@
+"""Settings that more than one service reads, from environment variables `MUSTER_*`.
+
+A service's own `settings.py` lists the fields it uses, as a subclass. Defaults are the embedded
+ones, under `MUSTER_HOME`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_EMBEDDED = {
+    "broker_url": "sqlite:///{home}/broker.db",
+    "csv_store_url": "file:///{home}/store",
+    "auth_database_url": "sqlite:///{home}/auth.db",
+    "employment_database_url": "sqlite:///{home}/employment.db",
+    "smtp_url": "maildir:///{home}/mail",
+}
+
+
+class ServiceSettings(BaseSettings):
+    """What every service reads. A URL left out is the embedded default below `home`."""
+
+    model_config = SettingsConfigDict(env_prefix="MUSTER_", extra="ignore")
+
+    home: Path = Field(Path("var"), description="The data directory of the embedded default.")
+    log_level: str = Field("INFO", description="The least level that is logged.")
+    auth_url: str = Field(
+        "http://127.0.0.1:8081", description="Where the auth service answers, for its public keys."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_embedded_urls(cls, values: dict[str, Any]) -> dict[str, Any]:
+        home = Path(values.get("home") or "var").absolute()
+        for name, url in _EMBEDDED.items():
+            if name in cls.model_fields and not values.get(name):
+                values[name] = url.format(home=home)
+        return values

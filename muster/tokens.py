@@ -1,0 +1,155 @@
+"""Access tokens: EdDSA-signed JWTs (RFC 7519, RFC 8037), checked locally with auth's public keys."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import jwt
+import requests
+from flask import current_app, g, request
+
+from muster.problems import Problem, unavailable
+
+PERMISSIONS = (
+    "uploads:write",
+    "uploads:read",
+    "uploads:admin",
+    "rows:write",
+    "queries:read",
+    "users:admin",
+)
+ISSUER = "muster-auth"
+AUDIENCE = "muster"
+ALGORITHM = "EdDSA"
+_KEYS_TIMEOUT = 5.0
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class InvalidToken(Exception):
+    """The token is malformed, forged, expired or not for this suite."""
+
+
+class KeysUnavailable(Exception):
+    """Auth's public keys can't be had now, so no token can be checked."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks. `generation` is raised by auth whenever the user's older tokens end."""
+
+    id: str
+    email: str
+    permissions: frozenset[str]
+    generation: int
+
+    def may(self, *permissions: str) -> bool:
+        """Whether the user has one of `permissions`."""
+        return not self.permissions.isdisjoint(permissions)
+
+
+class _Keys(jwt.PyJWKClient):
+    def fetch_data(self) -> Any:
+        # The library would send this through a proxy named in the environment.
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                answer = session.get(self.uri, timeout=self.timeout)
+                answer.raise_for_status()
+                keys = answer.json()
+            except requests.RequestException as error:
+                raise jwt.PyJWKClientConnectionError(str(error)) from error
+        if self.jwk_set_cache is not None:
+            self.jwk_set_cache.put(keys)
+        return keys
+
+
+class TokenVerifier:
+    """Checks tokens with the keys that auth publishes, fetched at first need and kept 5 minutes."""
+
+    def __init__(self, auth_url: str) -> None:
+        self._keys = _Keys(
+            f"{auth_url}/.well-known/jwks.json", timeout=_KEYS_TIMEOUT, cooldown_duration=5
+        )
+
+    def verify(self, token: str) -> Principal:
+        """Who the token stands for; raises InvalidToken or KeysUnavailable."""
+        try:
+            key = self._keys.get_signing_key_from_jwt(token)
+        except jwt.PyJWKClientConnectionError as error:
+            raise KeysUnavailable from error
+        except (jwt.PyJWTError, ValueError) as error:
+            raise InvalidToken(str(error)) from error
+        return principal_of(token, key)
+
+
+def principal_of(token: str, key: Any) -> Principal:
+    """Who a token signed by `key` stands for; raises InvalidToken."""
+    try:
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
+        )
+        return Principal(
+            id=claims["sub"],
+            email=claims["email"],
+            permissions=frozenset(claims["permissions"]),
+            generation=claims["generation"],
+        )
+    except (jwt.PyJWTError, KeyError, TypeError) as error:
+        raise InvalidToken(str(error)) from error
+
+
+def authenticate() -> Principal:
+    """The principal of this request's bearer token (RFC 6750), kept in `g.principal`.
+
+    The app's `extensions["verify_token"]` checks it. Raises Problem 401 or 503.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise unauthorized("Send the header Authorization: Bearer TOKEN, from POST /v1/login.")
+    try:
+        principal: Principal = current_app.extensions["verify_token"](token.strip())
+    except InvalidToken:
+        raise unauthorized("The token is not valid or no longer; log in again.") from None
+    except KeysUnavailable:
+        raise unavailable("The auth service") from None
+    g.principal = principal
+    return principal
+
+
+def unauthorized(detail: str, challenge: str = 'Bearer realm="muster"') -> Problem:
+    """401 with its challenge (RFC 9110, section 11.6.1)."""
+    return Problem(
+        401, "unauthorized", "Not logged in", detail, headers={"WWW-Authenticate": challenge}
+    )
+
+
+def requires(*permissions: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Only run the view for a valid token with one of `permissions`; with none, for any token.
+
+    The body is not touched before. Raises Problem 401, 403 or 503.
+    """
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            principal = authenticate()
+            if permissions and not principal.may(*permissions):
+                raise Problem(
+                    403,
+                    "forbidden",
+                    "Not permitted",
+                    f"This needs the permission {' or '.join(permissions)}.",
+                )
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate

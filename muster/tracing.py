@@ -1,0 +1,59 @@
+"""The request id and the W3C trace context that follow one request through every service.
+
+Header formats: `X-Request-Id`, and `traceparent` of https://www.w3.org/TR/trace-context/.
+"""
+
+import re
+import secrets
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import structlog
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What identifies one request: carried in HTTP and message headers, and in every log line."""
+
+    request_id: str
+    traceparent: str
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> "Trace":
+        """The caller's trace where it is well formed, a new one where it is not."""
+        request_id = headers.get("X-Request-Id", "")
+        traceparent = headers.get("traceparent", "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = uuid.uuid4().hex
+        if not _TRACEPARENT.fullmatch(traceparent):
+            traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        return cls(request_id, traceparent)
+
+    def headers(self) -> dict[str, str]:
+        """The headers that hand this trace on."""
+        return {"X-Request-Id": self.request_id, "traceparent": self.traceparent}
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+def current_trace() -> Trace:
+    """The trace of what is being worked on; a new one where nothing set any."""
+    return _current.get() or Trace.from_headers({})
+
+
+@contextmanager
+def tracing(trace: Trace, **fields: str) -> Iterator[None]:
+    """Work on behalf of `trace`: log lines within carry it and `fields`."""
+    token = _current.set(trace)
+    try:
+        with structlog.contextvars.bound_contextvars(request_id=trace.request_id, **fields):
+            yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,156 @@
+"""The upload record: what the gateway accepts, the loader works on and everybody reads."""
+
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class State(StrEnum):
+    """The states of an upload, in the order it goes through them."""
+
+    QUEUED = "queued"
+    VALIDATING = "validating"
+    LOADING = "loading"
+    COMPLETED = "completed"
+    COMPLETED_WITH_REJECTS = "completed_with_rejects"
+    VALIDATED = "validated"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the upload stays in this state for ever."""
+        return self not in UNFINISHED
+
+
+UNFINISHED = frozenset({State.QUEUED, State.VALIDATING, State.LOADING})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read and load the file, as the uploader chose it."""
+
+    mode: Literal["upsert", "insert"] = "upsert"
+    max_rejects: int | None = None
+    dry_run: bool = False
+    header: Literal["auto", "present", "absent"] = "auto"
+    delimiter: str = "auto"
+    encoding: str = "auto"
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Records of a file by what became of them; `read` is the sum of all the others."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    unprocessed: int = 0
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A reason for rejects: `rows` of them, the first on physical line `first_line`."""
+
+    code: str
+    column: str | None
+    rows: int
+    first_line: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an upload failed, or, while it is not final, what its loader waits for."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One accepted upload. Times are UTC with their zone.
+
+    `sequence` is the order of acceptance, given by the store. `published` and `announced` are the
+    outbox: whether `upload.accepted` and `upload.finished` are known to be with the broker.
+    `version` grows with every change.
+    """
+
+    id: str
+    table: str
+    filename: str
+    size: int
+    sha256: str
+    owner: str
+    submitted_by: str
+    submitted_at: datetime
+    request_id: str
+    traceparent: str
+    options: Options = field(default_factory=Options)
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+    state: State = State.QUEUED
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    progress: float = 0.0
+    rows: RowCounts = field(default_factory=RowCounts)
+    causes: tuple[Cause, ...] = ()
+    error: Failure | None = None
+    cancel_requested: bool = False
+    published: bool = False
+    announced: bool = False
+    notified_at: datetime | None = None
+    sequence: int = 0
+    version: int = 0
+
+    @property
+    def rejects_name(self) -> str:
+        """The name under which the store keeps this upload's rejected rows."""
+        return f"{self.id}.rejects"
+
+    def as_accepted(self) -> "Upload":
+        """The upload as it stood when it was accepted."""
+        return replace(
+            self,
+            state=State.QUEUED,
+            started_at=None,
+            finished_at=None,
+            progress=0.0,
+            rows=RowCounts(),
+            causes=(),
+            error=None,
+            cancel_requested=False,
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """All fields as JSON takes them, for a store to keep."""
+        document = asdict(self)
+        for name in _TIMES:
+            time: datetime | None = document[name]
+            document[name] = None if time is None else time.isoformat()
+        return document
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "Upload":
+        """The upload that `to_document` wrote."""
+        fields = dict(document)
+        for name in _TIMES:
+            if fields[name] is not None:
+                fields[name] = datetime.fromisoformat(fields[name])
+        fields["state"] = State(fields["state"])
+        fields["options"] = Options(**fields["options"])
+        fields["rows"] = RowCounts(**fields["rows"])
+        fields["causes"] = tuple(Cause(**cause) for cause in fields["causes"])
+        fields["error"] = None if fields["error"] is None else Failure(**fields["error"])
+        return cls(**fields)
+
+
+_TIMES = ("submitted_at", "started_at", "finished_at", "notified_at")
+
+
+def now() -> datetime:
+    """The present time in UTC."""
+    return datetime.now(UTC)
