@@ -1,4 +1,4 @@
-"""Access tokens: EdDSA-signed JWTs (RFC 7519, RFC 8037), checked locally with auth's public keys."""
+"""Access tokens: EdDSA-signed JWTs (RFC 7519, RFC 8037), checked with auth's public keys."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 import structlog
+from werkzeug.datastructures import Headers
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -25,7 +26,7 @@ class Trace:
     traceparent: str
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str]) -> "Trace":
+    def from_headers(cls, headers: Mapping[str, str] | Headers) -> "Trace":
         """The caller's trace where it is well formed, a new one where it is not."""
         request_id = headers.get("X-Request-Id", "")
         traceparent = headers.get("traceparent", "")

@@ -1,0 +1,66 @@
+"""The declared tables as SQL, for both kinds of employment database."""
+
+from typing import Any
+
+from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, SmallInteger, String, Table
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+from muster import tables as declared
+
+metadata = MetaData()
+
+
+def sql_table(name: str) -> Table:
+    """The SQL table of the declared table `name`."""
+    return metadata.tables[name]
+
+
+def _define(table: declared.Table) -> None:
+    parents = {
+        foreign.column: f"{foreign.parent}.{declared.get_table(foreign.parent).key}"
+        for foreign in table.foreign_keys
+    }
+    columns: list[Column[Any]] = []
+    for column in table.columns:
+        references = [ForeignKey(parents[column.name])] if column.name in parents else []
+        columns.append(
+            Column(
+                column.name,
+                _type_of(column),
+                *references,
+                primary_key=column.name == table.key,
+                autoincrement=False,
+                nullable=not column.required,
+                index=column.name in parents or None,
+            )
+        )
+    Table(table.name, metadata, *columns)
+
+
+def _type_of(column: declared.Column) -> TypeEngine[Any]:
+    if column.type == "integer":
+        return Integer()
+    if column.type == "datetime":
+        return DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")
+    length = column.max_length
+    # Equality must be that of the characters: no case, accent or padding is folded.
+    return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql")
+
+
+for _table in declared.tables().values():
+    _define(_table)
+
+hires_summary = Table(
+    "hires_summary",
+    metadata,
+    Column("year", SmallInteger, primary_key=True, autoincrement=False),
+    Column("quarter", SmallInteger, primary_key=True, autoincrement=False),
+    Column("department_id", Integer, ForeignKey("departments.id"), primary_key=True),
+    Column("job_id", Integer, ForeignKey("jobs.id"), primary_key=True),
+    Column("hired", Integer, nullable=False),
+)
+"""Hires by UTC year and quarter (1 to 4), department and job, kept in each load's transaction.
+
+The time to answer a hiring question so depends on this, not on the number of employees.
+"""
