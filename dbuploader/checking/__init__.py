@@ -1,0 +1,18 @@
+"""Checking rows against their table's declaration, by the rules of docs/csv.md.
+
+Keys and foreign keys are not looked at here: what they hold is known to the database only.
+"""
+
+from dbuploader.checking.cells import CellProblem, Value
+from dbuploader.checking.objects import check_object
+from dbuploader.checking.rows import Row, RowChecker, Values, parse_cell
+
+__all__ = [
+    "CellProblem",
+    "Row",
+    "RowChecker",
+    "Value",
+    "Values",
+    "check_object",
+    "parse_cell",
+]

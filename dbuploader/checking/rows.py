@@ -1,0 +1,85 @@
+"""Checking the records of a file against its table, column by column."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import islice
+from typing import NamedTuple
+
+from dbuploader.checking.cells import CellChecker, Value
+from dbuploader.checking.datetimes import DatetimeChecker
+from dbuploader.checking.integers import IntegerChecker
+from dbuploader.checking.strings import StringChecker
+from dbuploader.csvfile import Record
+from muster.rejects import CellError, Reject
+from muster.tables import Column, ColumnType, Table
+
+Values = tuple[Value, ...]
+
+# Enough to make what a batch costs small; few enough to hold though each record be at its limit.
+_BATCH = 128
+_CHECKERS: dict[ColumnType, type[CellChecker]] = {
+    "integer": IntegerChecker,
+    "string": StringChecker,
+    "datetime": DatetimeChecker,
+}
+
+
+class Row(NamedTuple):
+    """A record without an error.
+
+    `line`, `row` and `cells` are those of its Record, for a later reject; `values` are the checked
+    values of the table's columns in their declared order.
+    """
+
+    line: int
+    row: int
+    values: Values
+    cells: tuple[str, ...]
+
+
+def parse_cell(column: Column, text: str) -> Value:
+    """The value of one cell, by the rules of docs/csv.md; raises CellProblem."""
+    return _checker(column).check(text)
+
+
+class RowChecker:
+    """Checks records whose cells are in the order of `labels`: all columns of `table`."""
+
+    def __init__(self, table: Table, labels: Sequence[str]) -> None:
+        self._columns = [(labels.index(column.name), _checker(column)) for column in table.columns]
+
+    def check(self, record: Record) -> Values | Reject:
+        """The record's values in the declared order of the columns, or its reject."""
+        (result,) = self._check_batch([record])
+        return result.values if isinstance(result, Row) else result
+
+    def check_all(self, records: Iterable[Record]) -> Iterator[Row | Reject]:
+        """Each record's Row or Reject, in the order of the records; reads some of them ahead."""
+        iterator = iter(records)
+        while batch := list(islice(iterator, _BATCH)):
+            yield from self._check_batch(batch)
+
+    def _check_batch(self, batch: Sequence[Record]) -> Iterator[Row | Reject]:
+        rows = self._check_cells([record.cells for record in batch if record.cells is not None])
+        for line, row, cells, raw, errors in batch:
+            if cells is None:
+                yield Reject(line, row, cells, raw, errors)
+                continue
+            found = next(rows)
+            if isinstance(found, tuple):
+                yield Row(line, row, found, cells)
+            else:
+                yield Reject(line, row, cells, raw, tuple(found))
+
+    def _check_cells(self, rows: Sequence[tuple[str, ...]]) -> Iterator[Values | list[CellError]]:
+        """For each row its values, or the errors, in the declared order of the columns."""
+        texts = list(zip(*rows, strict=True))
+        columns = [checker.check_all(texts[place]) for place, checker in self._columns if texts]
+        for found in zip(*columns, strict=True):
+            errors = [value for value in found if isinstance(value, CellError)]
+            yield errors or found
+
+
+@cache
+def _checker(column: Column) -> CellChecker:
+    return _CHECKERS[column.type](column)

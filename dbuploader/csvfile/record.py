@@ -1,0 +1,23 @@
+"""One record of a CSV file, as it was read and before its cells are checked."""
+
+from typing import NamedTuple
+
+from muster.rejects import CellError
+
+RECORD_BYTES = 64 * 1024
+RECORD_LINES = 100
+
+
+class Record(NamedTuple):
+    """One record.
+
+    `line` is the physical line, from 1, on which it begins; `row` its number, from 1, the header
+    not counted. `cells` are its texts, untrimmed, one for each label of the file. A record that
+    could not be split into them has `errors`, its text in `raw`, and no cells.
+    """
+
+    line: int
+    row: int
+    cells: tuple[str, ...] | None
+    raw: str | None
+    errors: tuple[CellError, ...]

@@ -1,0 +1,139 @@
+"""Splitting physical lines into the cells of a record: RFC 4180, and what stray quotes do."""
+
+import re
+from itertools import islice
+from typing import NamedTuple
+
+from dbuploader.csvfile.encoding import show_undecodable
+from dbuploader.csvfile.lines import LineQueue
+from dbuploader.csvfile.record import RECORD_BYTES, RECORD_LINES
+from muster.rejects import CellError
+
+_UNCLOSED = (
+    f"a quote that opens in this line does not close within {RECORD_LINES} lines and "
+    f"{RECORD_BYTES // 1024} KiB, or not before the next row: close it, or take it away"
+)
+_MISPLACED = (
+    "a quote stands in the middle of a cell: put quotes around the whole cell and double each one "
+    "inside it, or take it away"
+)
+_TOO_LONG = CellError(
+    "row-error",
+    None,
+    f"the line is longer than {RECORD_BYTES // 1024} KiB, of which only the beginning is kept: "
+    "shorten it",
+)
+_UNDECODABLE = CellError(
+    "encoding-error",
+    None,
+    r"the text is not valid in the file's encoding where it shows \x: save the file as UTF-8, or "
+    "name its encoding when uploading it",
+)
+
+
+class Split(NamedTuple):
+    """One record, split.
+
+    `lines` is how many physical lines it takes, `text` what they hold without the last line end.
+    `cells` is empty when `error` says why they could not be told apart.
+    """
+
+    lines: int
+    text: str
+    cells: list[str]
+    error: CellError | None
+
+
+class Splitter:
+    """Splits records whose cells `delimiter` separates, `width` cells to a record."""
+
+    def __init__(self, delimiter: str, width: int) -> None:
+        blanks = "".join(sorted({" ", "\t", "\x0b", "\x0c"} - {delimiter}))
+        # Possessive: a quote that was taken as doubled must never be tried again as a closing one.
+        self._cell = re.compile(
+            rf'[{blanks}]*+"((?:[^"]++|"")*+)("?)[{blanks}]*+|[^"{re.escape(delimiter)}]*+'
+        )
+        self._delimiter = delimiter
+        self._raw_delimiter = delimiter.encode()
+        self._own_delimiters = width - 1
+
+    def split(self, line: bytes, following: LineQueue) -> Split:
+        """The record that begins with `line`, which may have its line end.
+
+        Lines of `following` are taken when they belong to the record. A line with a quote that does
+        not close, or that stands in mid-cell, is a record by itself.
+        """
+        body = line.rstrip(b"\r\n")
+        if len(body) > RECORD_BYTES:
+            return self._split_cut(body)
+        if b'"' not in body:
+            return self._split_plain(body)
+        count = self._count_continuations(line, following) if body.count(b'"') % 2 else 0
+        record = b"".join([line, *islice(following.look_ahead(), count)]).rstrip(b"\r\n")
+        text = record.decode("utf-8", "surrogateescape")
+        cells, problem = self._cells(text)
+        if problem is not None:
+            return Split(1, show_undecodable(body), [], problem)
+        for _ in range(count):
+            following.take()
+        if not _is_utf8(record):
+            return Split(1 + count, show_undecodable(record), [], _UNDECODABLE)
+        return Split(1 + count, text, cells, None)
+
+    def _split_plain(self, body: bytes) -> Split:
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            return Split(1, show_undecodable(body), [], _UNDECODABLE)
+        return Split(1, text, text.split(self._delimiter), None)
+
+    def _split_cut(self, body: bytes) -> Split:
+        end = RECORD_BYTES
+        while body[end] & 0xC0 == 0x80:  # never in the middle of a character
+            end -= 1
+        text = show_undecodable(body[:end])
+        _, problem = self._cells(text)
+        return Split(1, text, [], problem or _TOO_LONG)
+
+    def _count_continuations(self, line: bytes, following: LineQueue) -> int:
+        """How many further lines it takes until the quotes pair up; 0 when they do not.
+
+        A line with the delimiters of a whole record is taken for one: the quote before it is then a
+        stray one, which would otherwise take along all rows up to the next stray quote.
+        """
+        size = len(line)
+        for index, further in enumerate(islice(following.look_ahead(), RECORD_LINES - 1)):
+            size += len(further)
+            if size > RECORD_BYTES or further.count(self._raw_delimiter) == self._own_delimiters:
+                return 0
+            if further.count(b'"') % 2:
+                return index + 1
+        return 0
+
+    def _cells(self, text: str) -> tuple[list[str], CellError | None]:
+        """The cells of a record that has quotes in it, or what is wrong with the quotes."""
+        cells: list[str] = []
+        position = 0
+        while match := self._cell.match(text, position):
+            quoted, closing = match.groups()
+            if quoted is None:
+                cells.append(match[0])
+            elif closing:
+                cells.append(quoted.replace('""', '"'))
+            else:
+                return [], CellError("quote-error", None, _UNCLOSED)
+            position = match.end()
+            if position == len(text):
+                break
+            if text[position] != self._delimiter:
+                return [], CellError("quote-error", None, _MISPLACED)
+            position += 1
+        return cells, None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
