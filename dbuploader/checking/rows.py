@@ -75,9 +75,14 @@ class RowChecker:
         """For each row its values, or the errors, in the declared order of the columns."""
         texts = list(zip(*rows, strict=True))
         columns = [checker.check_all(texts[place]) for place, checker in self._columns if texts]
-        for found in zip(*columns, strict=True):
-            errors = [value for value in found if isinstance(value, CellError)]
-            yield errors or found
+        found = zip(*columns, strict=True)
+        if any(CellError in map(type, column) for column in columns):
+            return (_errors_in(results) or results for results in found)
+        return found
+
+
+def _errors_in(results: Iterable[Value | CellError]) -> list[CellError]:
+    return [result for result in results if isinstance(result, CellError)]
 
 
 @cache

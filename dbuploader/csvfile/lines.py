@@ -65,6 +65,11 @@ class LineQueue:
         """The next line, which leaves the queue; raises IndexError when there is none."""
         return self._lines.popleft()
 
+    def drop(self, count: int) -> None:
+        """Take the next `count` lines away."""
+        for _ in range(count):
+            self._lines.popleft()
+
     def look_ahead(self) -> Iterator[bytes]:
         """The next lines, on to the end of the file; they stay in the queue."""
         index = 0

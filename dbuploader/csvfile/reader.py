@@ -65,8 +65,7 @@ class CsvFile:
         self._pick = _picker(layout.columns)
         self._splitter = Splitter(layout.delimiter, self._width)
         queue = LineQueue(head, further)
-        for _ in range(layout.header_lines):
-            queue.take()
+        queue.drop(layout.header_lines)
         self._chunks = chain([queue.rest()], further)
         self._line = lines_before + layout.header_lines + 1
         self._row = 1

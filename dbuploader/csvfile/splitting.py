@@ -66,26 +66,25 @@ class Splitter:
         body = line.rstrip(b"\r\n")
         if len(body) > RECORD_BYTES:
             return self._split_cut(body)
-        if b'"' not in body:
-            return self._split_plain(body)
-        count = self._count_continuations(line, following) if body.count(b'"') % 2 else 0
-        record = b"".join([line, *islice(following.look_ahead(), count)]).rstrip(b"\r\n")
-        text = record.decode("utf-8", "surrogateescape")
-        cells, problem = self._cells(text)
-        if problem is not None:
-            return Split(1, show_undecodable(body), [], problem)
-        for _ in range(count):
-            following.take()
-        if not _is_utf8(record):
-            return Split(1 + count, show_undecodable(record), [], _UNDECODABLE)
-        return Split(1 + count, text, cells, None)
+        if body.count(b'"') % 2 and (count := self._count_continuations(line, following)):
+            record = b"".join([line, *islice(following.look_ahead(), count)]).rstrip(b"\r\n")
+            split = self._split_record(record, 1 + count)
+            if split.error is None or split.error.code != "quote-error":
+                following.drop(count)
+                return split
+        return self._split_record(body, 1)
 
-    def _split_plain(self, body: bytes) -> Split:
+    def _split_record(self, record: bytes, lines: int) -> Split:
         try:
-            text = body.decode()
+            text = record.decode()
         except UnicodeDecodeError:
-            return Split(1, show_undecodable(body), [], _UNDECODABLE)
-        return Split(1, text, text.split(self._delimiter), None)
+            text = show_undecodable(record)
+            _, problem = self._cells(text)
+            return Split(lines, text, [], problem or _UNDECODABLE)
+        if '"' not in text:
+            return Split(lines, text, text.split(self._delimiter), None)
+        cells, problem = self._cells(text)
+        return Split(lines, text, cells, problem)
 
     def _split_cut(self, body: bytes) -> Split:
         end = RECORD_BYTES
@@ -129,11 +128,3 @@ class Splitter:
                 return [], CellError("quote-error", None, _MISPLACED)
             position += 1
         return cells, None
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
