@@ -88,7 +88,8 @@ class Splitter:
 
     def _split_cut(self, body: bytes) -> Split:
         end = RECORD_BYTES
-        while body[end] & 0xC0 == 0x80:  # never in the middle of a character
+        # Not in the middle of a character, of which at most three bytes are continuation bytes.
+        while end > RECORD_BYTES - 3 and body[end] & 0xC0 == 0x80:
             end -= 1
         text = show_undecodable(body[:end])
         _, problem = self._cells(text)

@@ -1,0 +1,182 @@
+"""What a cell of each type may hold."""
+
+from datetime import datetime
+
+import pytest
+
+from dbuploader.checking import CellProblem, Value, parse_cell
+from muster.tables import Column, get_table, tables
+
+INTEGER, NAME, DATETIME, *_ = get_table("hired_employees").columns
+
+
+def problem(column: Column, text: str) -> CellProblem:
+    with pytest.raises(CellProblem) as caught:
+        parse_cell(column, text)
+    return caught.value
+
+
+def test_every_declared_column_is_required() -> None:
+    # The checks know no value for a blank cell.
+    assert all(column.required for table in tables().values() for column in table.columns)
+
+
+@pytest.mark.parametrize("column", [INTEGER, NAME, DATETIME])
+@pytest.mark.parametrize("text", ["", " ", "\t\x0b\x0c \r\n"])
+def test_a_blank_cell_is_a_constraint_error(column: Column, text: str) -> None:
+    assert problem(column, text).code == "constraint-error"
+    assert f"{column.name} is required" in problem(column, text).message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1),
+        ("+7", 7),
+        ("007", 7),
+        (" 42\t", 42),
+        ("2147483647", 2147483647),
+        ("0" * 5000 + "5", 5),
+    ],
+)
+def test_an_integer_is_digits_with_an_optional_sign(text: str, value: int) -> None:
+    assert parse_cell(INTEGER, text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.0",
+        "1e3",
+        "1_000",
+        "٤٢",
+        "\uff14\uff12",
+        "²",
+        "0x1",
+        "--1",
+        "+",
+        "1 2",
+        "\u00a01",
+        "1\x00",
+        "NaN",
+    ],
+)
+def test_what_is_no_integer_is_a_type_error(text: str) -> None:
+    assert problem(INTEGER, text).code == "type-error"
+
+
+@pytest.mark.parametrize("text", ["0", "-0", "-1", "2147483648", "9" * 5000, "-" + "9" * 5000])
+def test_an_integer_out_of_range_is_a_constraint_error(text: str) -> None:
+    assert problem(INTEGER, text).code == "constraint-error"
+
+
+@pytest.mark.parametrize("text", ["x", "x" * 255, "🙂" * 255, "a\u00a0", "Zoë", "e\u0308", "a  b"])
+def test_a_string_is_stored_as_it_came(text: str) -> None:
+    assert parse_cell(NAME, text) == text
+
+
+def test_a_string_is_trimmed_of_ascii_white_space() -> None:
+    assert parse_cell(NAME, "\t Ana Gil \n") == "Ana Gil"
+
+
+@pytest.mark.parametrize("text", ["x" * 256, "a\0b", "a\tb", "a\nb", "\x1bx", "a\x7f", "a\x85"])
+def test_a_string_too_long_or_with_a_control_character_is_a_constraint_error(text: str) -> None:
+    assert problem(NAME, text).code == "constraint-error"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2021-11-07T02:48:42Z", datetime(2021, 11, 7, 2, 48, 42)),
+        ("2021-11-07t02:48:42z", datetime(2021, 11, 7, 2, 48, 42)),
+        ("2021-11-07 02:48:42", datetime(2021, 11, 7, 2, 48, 42)),
+        ("2021-11-07T02:48:42.5Z", datetime(2021, 11, 7, 2, 48, 42, 500_000)),
+        ("2021-11-07T02:48:42.000001", datetime(2021, 11, 7, 2, 48, 42, 1)),
+        ("2021-12-31T23:30:00-01:00", datetime(2022, 1, 1, 0, 30)),
+        ("2021-01-01T00:30:00+05:30", datetime(2020, 12, 31, 19, 0)),
+        ("2021-01-01T00:00:00-00:00", datetime(2021, 1, 1)),
+        ("2020-02-29T00:00:00Z", datetime(2020, 2, 29)),
+        ("1000-01-01T00:00:00Z", datetime(1000, 1, 1)),
+        ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_999)),
+    ],
+)
+def test_a_datetime_is_rfc_3339_and_turned_into_utc(text: str, value: datetime) -> None:
+    assert parse_cell(DATETIME, text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2021-02-29T00:00:00Z",
+        "2021-13-01T00:00:00Z",
+        "2021-04-31T00:00:00Z",
+        "2021-11-07",
+        "2021-11-07T02:48",
+        "2021-11-07T02:48Z",
+        "2021-11-07T02:48:60Z",
+        "2021-11-07T24:00:00Z",
+        "2021-11-07T02:60:00Z",
+        "2021-11-07T02:48:42.Z",
+        "2021-11-07T02:48:42.1234567Z",
+        "2021-11-07T02:48:42,5Z",
+        "2021-11-07T02:48:42+0100",
+        "2021-11-07T02:48:42+24:00",
+        "2021-11-07T02:48:42+01:60",
+        "2021-11-07T02:48:42 Z",
+        "2021-11-07  02:48:42",
+        "2021-11-07x02:48:42Z",
+        "2021-W45-1T02:48:42Z",
+        "20211107T024842Z",
+        "2021-311T02:48:42Z",
+        "07/11/2021 02:48:42",
+        "٢٠٢١-11-07T02:48:42Z",
+        "yesterday",
+    ],
+)
+def test_what_is_no_real_datetime_is_a_type_error(text: str) -> None:
+    assert problem(DATETIME, text).code == "type-error"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0000-01-01T00:00:00Z",
+        "0999-12-31T23:59:59Z",
+        "1000-01-01T00:00:00+00:01",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-00:01",
+    ],
+)
+def test_a_datetime_out_of_the_years_1000_to_9999_is_a_constraint_error(text: str) -> None:
+    assert problem(DATETIME, text).code == "constraint-error"
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "message"),
+    [
+        (INTEGER, "1.0", '"1.0" is not an integer: write digits only, such as 42'),
+        (INTEGER, "x" * 50, f'"{"x" * 40}…" is not an integer: write digits only, such as 42'),
+        (INTEGER, "0", '"0" is out of range: write a number from 1 to 2147483647'),
+        (NAME, "a\x1bb", '"a\\x1bb" holds a control character or a line end: take it out'),
+        (
+            DATETIME,
+            "today",
+            '"today" is not a date with a time of day: write it as 2021-11-07T02:48:42Z',
+        ),
+    ],
+)
+def test_a_message_says_what_is_wrong_and_what_to_do(
+    column: Column, text: str, message: str
+) -> None:
+    assert problem(column, text).message == message
+
+
+def test_values_are_of_the_types_the_database_takes() -> None:
+    values: list[Value] = [
+        parse_cell(INTEGER, "1"),
+        parse_cell(NAME, "x"),
+        parse_cell(DATETIME, "2021-11-07T02:48:42+01:00"),
+    ]
+    assert [type(value) for value in values] == [int, str, datetime]
+    assert isinstance(values[2], datetime)
+    assert values[2].tzinfo is None

@@ -1,0 +1,24 @@
+"""docs/csv.md names every code that reading or checking a file can give."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+CODE = re.compile(r'"([a-z]+-(?:error|cell|label|file))"')
+
+
+def codes_in_the_source() -> set[str]:
+    folders = [ROOT / "dbuploader" / "csvfile", ROOT / "dbuploader" / "checking"]
+    sources = [file.read_text("utf-8") for folder in folders for file in folder.glob("*.py")]
+    return {code for source in sources for code in CODE.findall(source)}
+
+
+@pytest.mark.parametrize("code", sorted(codes_in_the_source()))
+def test_a_code_stands_in_the_rules(code: str) -> None:
+    assert f"`{code}`" in (ROOT / "docs" / "csv.md").read_text("utf-8")
+
+
+def test_the_codes_are_found() -> None:
+    assert {"quote-error", "empty-file", "extra-label", "missing-cell"} <= codes_in_the_source()

@@ -1,0 +1,86 @@
+"""Which bytes stand for which text, and what undecodable ones cost."""
+
+import codecs
+
+import pytest
+
+from dbuploader.csvfile import FileError
+from tests.unit.csv.reading import cells, codes, open_bytes, read
+
+TEXT = "1,Años\n2,Łódź 🙂\n"
+EXPECTED = [("1", "Años"), ("2", "Łódź 🙂")]
+
+
+def test_a_file_is_utf8() -> None:
+    assert cells(TEXT.encode()) == EXPECTED
+
+
+def test_a_utf8_mark_is_no_part_of_the_first_cell() -> None:
+    assert cells(codecs.BOM_UTF8 + TEXT.encode()) == EXPECTED
+
+
+@pytest.mark.parametrize("block_size", [1, 2, 3, 5, 1024])
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf16_is_known_by_its_mark(codec: str, block_size: int) -> None:
+    data = ("\ufeff" + TEXT).encode(codec)
+    assert [record.cells for record in open_bytes(data, block_size=block_size)] == EXPECTED
+
+
+@pytest.mark.parametrize("name", ["utf8", "UTF-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
+def test_the_encoding_can_be_named(name: str) -> None:
+    data = TEXT.encode(name)
+    assert [record.cells for record in open_bytes(data, encoding=name)] == EXPECTED
+
+
+def test_a_one_byte_encoding_can_be_named() -> None:
+    (record,) = open_bytes("1,Café €".encode("cp1252"), encoding="windows-1252")
+    assert record.cells == ("1", "Café €")
+
+
+def test_an_invalid_byte_rejects_its_record_only() -> None:
+    first, second, third = read(b"1,Sales\n2,Caf\xe9\n3,Legal\n")
+    assert (first.cells, third.cells) == (("1", "Sales"), ("3", "Legal"))
+    assert (second.line, second.cells, second.raw) == (2, None, "2,Caf\\xe9")
+    assert [error.code for error in second.errors] == ["encoding-error"]
+
+
+def test_an_invalid_byte_within_quotes_rejects_all_lines_of_its_record() -> None:
+    first, second = read(b'1,"Caf\xe9\nbar"\n2,Legal\n')
+    assert (first.raw, first.errors[0].code) == ('1,"Caf\\xe9\nbar"', "encoding-error")
+    assert (second.line, second.cells) == (3, ("2", "Legal"))
+
+
+@pytest.mark.parametrize("bad", [b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"])
+def test_overlong_surrogate_too_great_and_cut_sequences_are_invalid(bad: bytes) -> None:
+    assert codes(read(b"1,x" + bad + b"\n2,Legal\n")) == [(1, "encoding-error")]
+
+
+def test_half_a_surrogate_pair_in_utf16_rejects_its_record_only() -> None:
+    data = "\ufeff1,Sales\n2,\ud83d\n3,Legal\n".encode("utf-16-le", "surrogatepass")
+    assert codes(read(data)) == [(2, "encoding-error")]
+
+
+def test_an_odd_last_byte_in_utf16_rejects_the_last_record() -> None:
+    records = read("\ufeff1,Sales\n2,Legal".encode("utf-16-le") + b"x")
+    assert codes(records) == [(2, "encoding-error")]
+    assert records[1].raw == "2,Legal\\x78"
+
+
+def test_a_byte_that_the_named_encoding_lacks_rejects_its_record_and_shows() -> None:
+    records = list(open_bytes(b"1,Sales\n2,a\x81b\n3,Legal\n", encoding="cp1252"))
+    assert codes(records) == [(2, "encoding-error")]
+    assert records[1].raw == "2,a\\x81b"
+
+
+@pytest.mark.parametrize("name", ["klingon", "base64", "zip", "rot13", "", "a\0b"])
+def test_what_is_no_text_encoding_fails_the_file(name: str) -> None:
+    with pytest.raises(FileError, match="no text encoding") as caught:
+        open_bytes(b"1,Sales\n", encoding=name)
+    assert caught.value.code == "encoding-error"
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-32", "idna", "undefined"])
+def test_a_file_that_its_encoding_cannot_begin_fails(name: str) -> None:
+    with pytest.raises(FileError) as caught:
+        open_bytes(b"1,Sales\n", encoding=name)
+    assert caught.value.code == "encoding-error"
