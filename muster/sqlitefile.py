@@ -1,7 +1,9 @@
 """How every SQLite file of the embedded default is opened: durable, and shared by processes."""
 
 import sqlite3
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,29 +14,102 @@ PRAGMAS = (
     "PRAGMA foreign_keys=ON",
 )
 BUSY_SECONDS = 30.0
+_BUSY_PAUSE = 0.01
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode; transactions are begun by `writing`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
-    return connection
+def configure(execute: Callable[[str], object], busy_seconds: float) -> None:
+    """Set a new connection up by `execute`; raises sqlite3.OperationalError after `busy_seconds`.
 
-
-@contextmanager
-def writing(connection: sqlite3.Connection) -> Iterator[None]:
-    """One write transaction: committed when the block ends well, else rolled back.
-
-    It takes the write lock at once, so that no read in it can be out of date when it writes.
+    Two connections that turn a new file to WAL at once get SQLITE_BUSY without the busy timeout
+    being heeded (https://sqlite.org/wal.html, "Sometimes Queries Return SQLITE_BUSY").
     """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+    deadline = time.monotonic() + busy_seconds
+    for pragma in PRAGMAS:
+        while True:
+            try:
+                execute(pragma)
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_BUSY_PAUSE)
+
+
+class SqliteFile:
+    """One SQLite file with its schema; safe to share between threads and processes.
+
+    Each transaction has a connection to itself. The file is made at first use. Whatever SQLite or
+    the disk refuses is raised as `unavailable`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        unavailable: type[Exception],
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        self._path = path
+        self._schema = schema
+        self._unavailable = unavailable
+        self._busy_seconds = busy_seconds
+        self._idle: list[sqlite3.Connection] = []
+        # SQLite's own waiting sleeps and is unfair; threads of one process queue here instead.
+        self._write_turn = threading.Lock()
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection in autocommit mode, nobody else's meanwhile, to read from."""
+        try:
+            connection = self._idle.pop() if self._idle else self._connect()
+            try:
+                yield connection
+            except (sqlite3.Error, OSError):
+                connection.close()
+                raise
+            except BaseException:
+                self._idle.append(connection)
+                raise
+            self._idle.append(connection)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unavailable(f"{self._path}: {error}") from error
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction: committed durably when the block ends well, else rolled back.
+
+        It takes the write lock at once, so that no read in it can be out of date when it writes.
+        """
+        with self._write_turn, self.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk has SQLite roll back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the connections that nobody holds."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self._path,
+            timeout=self._busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            configure(connection.execute, self._busy_seconds)
+            connection.executescript(self._schema)
+        except BaseException:
+            connection.close()
+            raise
+        return connection

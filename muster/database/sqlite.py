@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from muster.adapters import path_of
-from muster.sqlitefile import BUSY_SECONDS, PRAGMAS
+from muster.sqlitefile import BUSY_SECONDS, configure
 
 _TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
@@ -17,20 +17,21 @@ _TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, s
 class SqliteDialect:
     """The embedded default's database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
         self._path = path_of(url)
+        self._busy_seconds = busy_seconds
 
     def create_engine(self) -> Engine:
         """An engine whose write transactions take the write lock when they begin."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
             f"sqlite:///{self._path}",
-            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            connect_args={"timeout": self._busy_seconds, "check_same_thread": False},
             pool_size=16,
             max_overflow=16,
             pool_timeout=10,
         )
-        event.listen(engine, "connect", _configure)
+        event.listen(engine, "connect", self._configure)
         event.listen(engine, "begin", _begin)
         return engine
 
@@ -39,12 +40,10 @@ class SqliteDialect:
         code: Any = getattr(error.orig, "sqlite_errorcode", None)
         return isinstance(code, int) and code & 0xFF in _TRANSIENT
 
-
-def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    # The driver's own BEGIN comes too late and never IMMEDIATE: transactions are begun below.
-    connection.isolation_level = None
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
+    def _configure(self, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # The driver's own BEGIN comes too late and never IMMEDIATE: transactions are begun below.
+        connection.isolation_level = None
+        configure(connection.execute, self._busy_seconds)
 
 
 def _begin(connection: Connection) -> None:

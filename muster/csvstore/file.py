@@ -1,0 +1,134 @@
+"""The CSV store in a directory: `file:///abs/dir`, files as files and records in SQLite."""
+
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from muster.adapters import path_of
+from muster.csvstore import FileNotStored, FileWriter, StoreUnavailable
+from muster.csvstore.records import Records
+from muster.wholefile import WholeFile, make_directory
+
+_NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]+")
+
+
+class FileCsvStore(Records):
+    """Files below `files/`, in folders by the first two characters of their names.
+
+    A file being written is a hidden `.part` beside them. A name that is not of letters, digits,
+    dots, dashes and underscores, or begins with a dot, raises ValueError.
+    """
+
+    def __init__(self, url: str) -> None:
+        root = path_of(url)
+        super().__init__(root / "records.db")
+        self._files = root / "files"
+
+    @contextmanager
+    def write_file(self, name: str) -> Iterator[FileWriter]:
+        """Write the file `name`: it is there, whole and durable, once the block ends well."""
+        writer = _Writer(self._path_of(name))
+        try:
+            yield writer
+            writer.finish()
+        except BaseException:
+            writer.abandon()
+            raise
+
+    def open_file(self, name: str) -> BinaryIO:
+        """Read the file `name`, from its start; seekable. Raises FileNotStored."""
+        path = self._path_of(name)
+        with _storing(), _present(name):
+            return path.open("rb")
+
+    def file_size(self, name: str) -> int:
+        """The bytes of file `name`. Raises FileNotStored."""
+        path = self._path_of(name)
+        with _storing(), _present(name):
+            return path.stat().st_size
+
+    def delete_file(self, name: str) -> None:
+        """Remove the file `name`, if it is there."""
+        path = self._path_of(name)
+        with _storing():
+            path.unlink(missing_ok=True)
+
+    def sweep(self, older_than: float) -> int:
+        """Remove files that no record names and that were last written `older_than` seconds ago.
+
+        Returns how many. A file being written, or waiting for its record, is young.
+        """
+        limit = time.time() - older_than
+        with _storing():
+            old = [path for path in self._files.glob("*/*") if _written_before(path, limit)]
+        named = self.which_exist({_upload_of(path) for path in old})
+        orphans = [path for path in old if _upload_of(path) not in named]
+        with _storing():
+            for path in orphans:
+                path.unlink(missing_ok=True)
+        return len(orphans)
+
+    def check(self) -> None:
+        """Return if the store can be read and written."""
+        super().check()
+        with _storing():
+            make_directory(self._files)
+            probe = self._files / f".{secrets.token_hex(8)}.probe"
+            probe.touch()
+            probe.unlink()
+
+    def _path_of(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} can't be the name of a stored file")
+        return self._files / name[:2] / name
+
+
+class _Writer:
+    def __init__(self, target: Path) -> None:
+        with _storing():
+            make_directory(target.parent)
+            self._file = WholeFile(target.parent / f".{secrets.token_hex(16)}.part", target)
+
+    def write(self, data: bytes, /) -> int:
+        with _storing():
+            return self._file.write(data)
+
+    def finish(self) -> None:
+        with _storing():
+            self._file.finish()
+
+    def abandon(self) -> None:
+        with _storing():
+            self._file.abandon()
+
+
+def _upload_of(path: Path) -> str:
+    """The upload whose file or rejects this is; a `.part` is nobody's, for no id has its dot."""
+    return path.name.removesuffix(".rejects")
+
+
+def _written_before(path: Path, limit: float) -> bool:
+    try:
+        return path.stat().st_mtime <= limit
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+@contextmanager
+def _present(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotStored(name) from error

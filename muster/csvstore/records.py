@@ -1,0 +1,234 @@
+"""Upload records in a SQLite file: JSON documents, with the columns that queries need derived."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from muster.csvstore import KeyTaken, StateConflict, StoreUnavailable, UploadNotFound
+from muster.sqlitefile import SqliteFile
+from muster.uploads import UNFINISHED, State, Upload
+
+# Asking a file whether it changed costs microseconds, and SQLite tells no other process by itself.
+_POLL_SECONDS = 0.02
+
+_OPEN = "(announced = 0 OR state IN ({}))".format(", ".join(f"'{s}'" for s in sorted(UNFINISHED)))
+_UNPUBLISHED = "published = 0"
+_CANCELLING = f"state = '{State.QUEUED}' AND cancel_requested = 1"
+
+_DERIVED = (
+    *("id", "owner", "table", "state", "idempotency_key"),
+    *("published", "announced", "cancel_requested"),
+)
+_COLUMNS = ",\n    ".join(
+    f"\"{name}\" AS (json_extract(document, '$.{name}'))" for name in _DERIVED
+)
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS uploads (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    document TEXT NOT NULL,
+    {_COLUMNS}
+);
+CREATE UNIQUE INDEX IF NOT EXISTS uploads_id ON uploads (id);
+CREATE UNIQUE INDEX IF NOT EXISTS uploads_key ON uploads (owner, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_owner ON uploads (owner, sequence);
+CREATE INDEX IF NOT EXISTS uploads_unpublished ON uploads (sequence) WHERE {_UNPUBLISHED};
+CREATE INDEX IF NOT EXISTS uploads_open ON uploads (sequence) WHERE {_OPEN};
+CREATE INDEX IF NOT EXISTS uploads_cancelling ON uploads (sequence) WHERE {_CANCELLING};
+CREATE TABLE IF NOT EXISTS claims (
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    expires_at REAL NOT NULL,
+    PRIMARY KEY (owner, key)
+) WITHOUT ROWID;
+"""
+
+
+class Records:
+    """The half of the CSV store that keeps records and idempotency keys."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = SqliteFile(path, _SCHEMA, StoreUnavailable)
+
+    def accept(self, upload: Upload) -> Upload:
+        """Add a record, durably, and give it its `sequence`; returns it as stored."""
+        with self._file.writing() as connection:
+            if upload.idempotency_key is not None:
+                _refuse_used_key(connection, upload.owner, upload.idempotency_key)
+            [(sequence,)] = connection.execute(
+                "INSERT INTO uploads (document) VALUES (?) RETURNING sequence",
+                [_document_of(upload)],
+            ).fetchall()
+            return replace(upload, sequence=sequence)
+
+    def get(self, upload_id: str) -> Upload:
+        """The record as it stands. Raises UploadNotFound."""
+        with self._file.connection() as connection:
+            return _get(connection, upload_id)
+
+    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+        """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
+        with self._file.writing() as connection:
+            upload = _get(connection, upload_id)
+            if upload.state not in expect:
+                raise StateConflict(upload)
+            upload = replace(upload, **changes, version=upload.version + 1)
+            connection.execute(
+                "UPDATE uploads SET document = ? WHERE sequence = ?",
+                [_document_of(upload), upload.sequence],
+            )
+            return upload
+
+    def find(
+        self,
+        *,
+        owner: str | None,
+        state: State | None,
+        table: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[Upload]:
+        """At most `limit` records, newest first, of a sequence below `before`."""
+        wanted = {
+            "owner = ?": owner,
+            "state = ?": state,
+            '"table" = ?': table,
+            "sequence < ?": before,
+        }
+        terms = {term: value for term, value in wanted.items() if value is not None}
+        return self._select(
+            f"{' AND '.join(terms) or 'TRUE'} ORDER BY sequence DESC LIMIT ?",
+            *terms.values(),
+            limit,
+        )
+
+    def find_by_key(self, owner: str, key: str) -> Upload | None:
+        """The upload that the owner's idempotency key belongs to."""
+        with self._file.connection() as connection:
+            return _find_by_key(connection, owner, key)
+
+    def claim_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold the idempotency key for a call in flight; raises KeyTaken."""
+        now = time.time()
+        with self._file.writing() as connection:
+            _refuse_used_key(connection, owner, key)
+            connection.execute("DELETE FROM claims WHERE expires_at <= ?", [now])
+            claimed = connection.execute(
+                "INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                [owner, key, now + seconds],
+            )
+            if not claimed.rowcount:
+                raise KeyTaken(None)
+
+    def renew_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold a claimed key for `seconds` from now."""
+        with self._file.writing() as connection:
+            connection.execute(
+                "UPDATE claims SET expires_at = ? WHERE owner = ? AND key = ?",
+                [time.time() + seconds, owner, key],
+            )
+
+    def release_key(self, owner: str, key: str) -> None:
+        """End the claim; an upload accepted with the key keeps it."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM claims WHERE owner = ? AND key = ?", [owner, key])
+
+    def unpublished(self, limit: int) -> list[Upload]:
+        """Records whose `upload.accepted` is not known to be queued, in order of acceptance."""
+        return self._select(f"{_UNPUBLISHED} ORDER BY sequence LIMIT ?", limit)
+
+    def oldest_unpublished(self) -> Upload | None:
+        """The record that has waited longest to be published."""
+        return next(iter(self.unpublished(1)), None)
+
+    def unfinished(self, up_to: int) -> list[Upload]:
+        """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
+        return self._select(f"{_OPEN} AND sequence <= ? ORDER BY sequence", up_to)
+
+    def cancelling(self) -> list[Upload]:
+        """Queued records whose cancellation is asked for, in order of acceptance."""
+        return self._select(f"{_CANCELLING} ORDER BY sequence")
+
+    def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
+        """The record as soon as its version is not `version`, or as it is after `timeout` s."""
+        deadline = time.monotonic() + timeout
+        # SQLite counts what other connections commit, so this one must not be shared meanwhile:
+        # https://sqlite.org/pragma.html#pragma_data_version
+        with self._file.connection() as connection:
+            while True:
+                seen = _data_version(connection)
+                upload = _get(connection, upload_id)
+                while _data_version(connection) == seen and upload.version == version:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return upload
+                    time.sleep(min(_POLL_SECONDS, left))
+                if upload.version != version:
+                    return upload
+
+    def which_exist(self, upload_ids: Iterable[str]) -> set[str]:
+        """Those of `upload_ids` that have a record."""
+        with self._file.connection() as connection:
+            rows = connection.execute(
+                "SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(?))",
+                [json.dumps(list(upload_ids))],
+            )
+            return {row[0] for row in rows}
+
+    def check(self) -> None:
+        """Return if the records can be read and written."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM claims WHERE expires_at <= ?", [time.time()])
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._file.close()
+
+    def _select(self, condition: str, *values: Any) -> list[Upload]:
+        with self._file.connection() as connection:
+            return _select(connection, condition, *values)
+
+
+def _select(connection: sqlite3.Connection, condition: str, *values: Any) -> list[Upload]:
+    # Conditions are this module's own text; values are always bound.
+    rows = connection.execute(
+        f"SELECT sequence, document FROM uploads WHERE {condition}",  # noqa: S608
+        values,
+    )
+    return [_upload_of(sequence, document) for sequence, document in rows]
+
+
+def _get(connection: sqlite3.Connection, upload_id: str) -> Upload:
+    found = _select(connection, "id = ?", upload_id)
+    if not found:
+        raise UploadNotFound(upload_id)
+    return found[0]
+
+
+def _find_by_key(connection: sqlite3.Connection, owner: str, key: str) -> Upload | None:
+    found = _select(connection, "owner = ? AND idempotency_key = ?", owner, key)
+    return found[0] if found else None
+
+
+def _refuse_used_key(connection: sqlite3.Connection, owner: str, key: str) -> None:
+    used = _find_by_key(connection, owner, key)
+    if used is not None:
+        raise KeyTaken(used)
+
+
+def _document_of(upload: Upload) -> str:
+    return json.dumps(upload.to_document())
+
+
+def _upload_of(sequence: int, document: str) -> Upload:
+    return replace(Upload.from_document(json.loads(document)), sequence=sequence)
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    row: tuple[int] = connection.execute("PRAGMA data_version").fetchone()
+    return row[0]

@@ -1,0 +1,86 @@
+"""Mail into a Maildir: `maildir:///abs/dir` (https://cr.yp.to/proto/maildir.html)."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import policy
+from email.errors import MessageError
+from email.message import EmailMessage
+from pathlib import Path
+
+from muster.adapters import path_of
+from muster.mail import MailError
+from muster.wholefile import WholeFile, make_directory
+
+_FOLDERS = ("tmp", "new", "cur")
+
+
+class MaildirMailer:
+    """Delivers into the folder `new` below one directory, whoever the recipient is.
+
+    The file is named after the `Message-ID`, so that a repeat leaves one mail.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._root = path_of(url)
+
+    def send(self, message: EmailMessage) -> None:
+        """Return once the mail is durably in the Maildir; raises MailError."""
+        name, content = _name_of(message), _serialise(message)
+        with _delivering():
+            self._make_folders()
+            if not self._holds(name):
+                self._deliver(name, content)
+
+    def check(self) -> None:
+        """Return if the Maildir can be written; raises MailError."""
+        with _delivering():
+            self._make_folders()
+            probe = self._temporary()
+            probe.touch()
+            probe.unlink()
+
+    def _make_folders(self) -> None:
+        for folder in _FOLDERS:
+            make_directory(self._root / folder)
+
+    def _holds(self, name: str) -> bool:
+        # A reader moves mail from new to cur and appends flags to its name: hence this order.
+        if (self._root / "new" / name).exists():
+            return True
+        return any((self._root / "cur").glob(f"{name}*"))
+
+    def _deliver(self, name: str, content: bytes) -> None:
+        file = WholeFile(self._temporary(), self._root / "new" / name)
+        try:
+            file.write(content)
+            file.finish()
+        except BaseException:
+            file.abandon()
+            raise
+
+    def _temporary(self) -> Path:
+        return self._root / "tmp" / secrets.token_hex(16)
+
+
+def _name_of(message: EmailMessage) -> str:
+    identifier = message["Message-ID"]
+    if not identifier:
+        raise MailError("the message has no Message-ID", permanent=True)
+    return hashlib.sha256(str(identifier).encode("utf-8", "replace")).hexdigest()[:40]
+
+
+def _serialise(message: EmailMessage) -> bytes:
+    try:
+        return message.as_bytes(policy=policy.SMTP)
+    except (MessageError, ValueError) as error:
+        raise MailError(f"the message can't be written: {error}", permanent=True) from error
+
+
+@contextmanager
+def _delivering() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MailError(str(error), permanent=False) from error
