@@ -1,0 +1,1 @@
+"""The whole suite on one machine: five services and their workers as child processes."""

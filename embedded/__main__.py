@@ -1,0 +1,119 @@
+"""`python -m embedded`: run the whole suite on this machine until a signal stops it."""
+
+import argparse
+import os
+import signal
+import sys
+import textwrap
+import threading
+
+from pydantic import ValidationError
+
+from embedded.children import Child
+from embedded.errors import StartError
+from embedded.home import Home
+from embedded.settings import EmbeddedSettings
+from embedded.suite import Suite, plan_suite
+from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
+from muster.logs import configure_logging
+
+_DESCRIPTION = """\
+Run all of Muster on this machine until Ctrl-C or SIGTERM. It makes its data directory,
+databases and first administrator itself, starts its processes, starts again those that
+die, and prints one line on standard output when it can serve."""
+
+
+def main() -> int:
+    """Run the suite; returns the exit status."""
+    _parse_arguments()
+    configure_logging("embedded", os.environ.get("MUSTER_LOG_LEVEL") or "INFO")
+    try:
+        run(EmbeddedSettings(), _stop_on_signals())
+    except ValidationError as error:
+        for problem in error.errors():
+            _say(f"MUSTER_{str(problem['loc'][0]).upper()}: {problem['msg']}")
+        return 2
+    except StartError as error:
+        _say(str(error))
+        if isinstance(error, ChildFailed):
+            print(error.child.log_tail(), file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(settings: EmbeddedSettings, stop: threading.Event) -> None:
+    """Start the suite, say so, and keep it running until `stop` is set. Raises StartError."""
+    with Home(settings.home) as home:
+        _run_on(home, settings, stop)
+
+
+def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> None:
+    suite = plan_suite(
+        {**os.environ, "MUSTER_HOME": str(home.path)},
+        settings.port,
+        settings.admin_email,
+        _admin_password(settings, home),
+    )
+    supervisor = Supervisor([Child(program, home) for program in suite.processes], stop)
+    try:
+        _set_up(suite, home, stop)
+        supervisor.start(settings.start_seconds)
+        print(f"muster is ready at {suite.url}", flush=True)
+        supervisor.run()
+    except Stopped:
+        pass
+    finally:
+        supervisor.stop(settings.stop_seconds)
+        suite.close()
+
+
+def _set_up(suite: Suite, home: Home, stop: threading.Event) -> None:
+    run_to_end([Child(program, home) for program in suite.migrations], stop)
+    run_to_end([Child(suite.admin, home)], stop)
+
+
+def _admin_password(settings: EmbeddedSettings, home: Home) -> str:
+    if settings.admin_password is not None:
+        return settings.admin_password.get_secret_value()
+    password = home.admin_password()
+    _say(f"the password of {settings.admin_email} is in {home.admin_password_file}")
+    return password
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup starts a program with SIGHUP ignored, and so it stays.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: stop.set())
+    return stop
+
+
+def _say(text: str) -> None:
+    # Standard output has one line only, the one that says the suite is ready.
+    print(f"muster: {text}", file=sys.stderr, flush=True)
+
+
+def _parse_arguments() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m embedded",
+        description=_DESCRIPTION,
+        epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+
+
+def _epilog() -> str:
+    lines = ["environment variables:"]
+    for name, field in EmbeddedSettings.model_fields.items():
+        default = "" if field.default is None else f" (default {field.default})"
+        lines.append(f"  MUSTER_{name.upper()}{default}")
+        lines += textwrap.wrap(
+            field.description or "", 72, initial_indent="      ", subsequent_indent="      "
+        )
+    return "\n".join([*lines, "", "The services read more; docs/configuration.md has all of them."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

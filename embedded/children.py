@@ -1,0 +1,121 @@
+"""One child process: started, watched, logged to a file, stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from embedded import lifeline
+from embedded.home import Home
+
+LOG_BYTES = 16 * 1024 * 1024
+TAIL_LINES = 20
+_SHORTEST_BACKOFF, _LONGEST_BACKOFF = 0.1, 10.0
+_STEADY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run: `environment` is all that it gets.
+
+    `health` is the URL of its health routes, None for a command that runs to its end. `listener`
+    is a socket that it inherits. A `front` process is stopped before those it calls.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    health: str | None = None
+    listener: socket.socket | None = None
+    front: bool = field(default=False, kw_only=True)
+
+
+class Child:
+    """A program and the process that runs it now, if any."""
+
+    def __init__(self, program: Program, home: Home) -> None:
+        self.program = program
+        self.log = home.logs / f"{program.name}.log"
+        self.deaths = 0
+        self.restart_at = 0.0
+        self._pid_file = home.run / f"{program.name}.pid"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = time.monotonic()
+
+    def start(self) -> None:
+        """Start the process, in a session of its own, its output appended to `log`."""
+        listener = self.program.listener
+        _rotate(self.log)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                lifeline.command(signal.SIGKILL, self.program.command),
+                env=dict(self.program.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=() if listener is None else (listener.fileno(),),
+            )
+        self._started_at = time.monotonic()
+        self._pid_file.write_text(f"{self._process.pid}\n")
+
+    def ended(self) -> int | None:
+        """The exit status of a process that has ended, minus the signal's number if by one."""
+        process = self._process
+        if process is None or not _has_ended(process.pid):
+            return None
+        # What it started and left behind, before its id can be given to another process.
+        _signal_group(process.pid, signal.SIGKILL)
+        status = process.wait()
+        self._process = None
+        self._pid_file.unlink(missing_ok=True)
+        return status
+
+    def back_off(self) -> None:
+        """Set `restart_at`: soon after a first death, later with each one that follows closely."""
+        steady = time.monotonic() - self._started_at > _STEADY_SECONDS
+        self.deaths = 1 if steady else self.deaths + 1
+        delay = min(_SHORTEST_BACKOFF * 2 ** (self.deaths - 1), _LONGEST_BACKOFF)
+        self.restart_at = time.monotonic() + delay
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process, as far as was noticed."""
+        return self._process is not None
+
+    def terminate(self) -> None:
+        """Ask the process to stop."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        if self._process is not None:
+            _signal_group(self._process.pid, signal.SIGKILL)
+
+    def log_tail(self) -> str:
+        """The last lines that the process wrote."""
+        with self.log.open("rb") as log:
+            log.seek(-min(self.log.stat().st_size, 65536), os.SEEK_END)
+            lines = log.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+
+def _has_ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    # An ended process is no longer to be signalled, on some systems not permitted either.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))

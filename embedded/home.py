@@ -1,0 +1,71 @@
+"""The data directory: private, and used by one suite at a time."""
+
+import fcntl
+import secrets
+from pathlib import Path
+from typing import IO, Self
+
+from embedded.errors import StartError
+
+
+class Home:
+    """`$MUSTER_HOME`, locked until it is left or the process ends.
+
+    Raises StartError when it can't be written or another suite runs on it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.logs = self.path / "log"
+        self.run = self.path / "run"
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for directory in (self.logs, self.run):
+                directory.mkdir(mode=0o700, exist_ok=True)
+            self._lock = (self.run / "lock").open("ab")
+        except OSError as error:
+            raise StartError(
+                f"{self.path} can't be written ({error.strerror}): set MUSTER_HOME to a directory "
+                "of yours."
+            ) from error
+        _lock_or_fail(self._lock, self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.close()
+
+    def admin_password(self) -> str:
+        """The generated password of the first administrator, made at the first call.
+
+        It is kept in the file `admin_password_file`, which nobody else can read.
+        """
+        if not self.admin_password_file.exists():
+            self._write_privately(self.admin_password_file, secrets.token_urlsafe(18) + "\n")
+        return self.admin_password_file.read_text().strip()
+
+    @property
+    def admin_password_file(self) -> Path:
+        """Where a generated password stands."""
+        return self.path / "admin-password"
+
+    @staticmethod
+    def _write_privately(path: Path, text: str) -> None:
+        # Written aside and renamed: a kill in between must not leave an empty password.
+        partial = path.with_suffix(".part")
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        partial.write_text(text)
+        partial.rename(path)
+
+
+def _lock_or_fail(lock: IO[bytes], path: Path) -> None:
+    # The kernel frees the lock when the process ends, however it ends.
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StartError(
+            f"Another muster runs on {path}: stop it, or set MUSTER_HOME to another directory."
+        ) from error

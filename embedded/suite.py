@@ -1,0 +1,100 @@
+"""What the suite consists of on one machine: which commands, with which environment."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from socket import socket
+
+from embedded import ports
+from embedded.children import Program
+
+_SERVICES = ("gateway", "auth", "queries", "dbuploader", "notification")
+_WORKERS = {
+    "dbuploader-consumer": "dbuploader.consumer",
+    "notification-consumer": "notification.consumer",
+    "gateway-relay": "gateway.relay",
+}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The programs, in the order to start them, and where the gateway answers.
+
+    `migrations` run to their end before the rest, and `admin` before the suite is ready.
+    """
+
+    url: str
+    migrations: tuple[Program, ...]
+    admin: Program
+    processes: tuple[Program, ...]
+
+    def close(self) -> None:
+        """Give up the ports."""
+        for program in self.processes:
+            if program.listener is not None:
+                program.listener.close()
+
+
+def plan_suite(environment: Mapping[str, str], port: int, email: str, password: str) -> Suite:
+    """Plan the suite with the gateway on `port`; raises StartError when that is taken.
+
+    `environment` is passed on to every program, with what they need to find each other added.
+    `email` and `password` are the first administrator's, told to nobody but auth's command.
+    """
+    listeners = {name: ports.listen(port if name == "gateway" else 0) for name in _SERVICES}
+    urls = {name: _url(listener) for name, listener in listeners.items()}
+    shared = {
+        "MUSTER_PUBLIC_URL": urls["gateway"],
+        **{name: value for name, value in environment.items() if name != "MUSTER_ADMIN_PASSWORD"},
+        "MUSTER_AUTH_URL": urls["auth"],
+        "MUSTER_QUERIES_URL": urls["queries"],
+        "MUSTER_DBUPLOADER_URL": urls["dbuploader"],
+    }
+    workers = tuple(_worker(name, module, shared) for name, module in _WORKERS.items())
+    return Suite(
+        url=urls["gateway"],
+        migrations=tuple(
+            Program(f"{owner}-migrations", _python(f"{owner}.migrations"), shared)
+            for owner in ("auth", "dbuploader")
+        ),
+        admin=Program(
+            "ensure-admin",
+            _python("flask", "--app", "auth.app", "users", "ensure-admin"),
+            {**shared, "MUSTER_ADMIN_EMAIL": email, "MUSTER_ADMIN_PASSWORD": password},
+        ),
+        processes=(
+            *(_service(name, listeners[name], shared) for name in _SERVICES),
+            *workers,
+        ),
+    )
+
+
+def _service(name: str, listener: socket, shared: Mapping[str, str]) -> Program:
+    return Program(
+        name,
+        _python("gunicorn", "-c", "python:embedded.serving", f"{name}.app:create_app()"),
+        {**shared, "MUSTER_BIND": f"fd://{listener.fileno()}"},
+        health=_url(listener),
+        listener=listener,
+        front=name == "gateway",
+    )
+
+
+def _worker(name: str, module: str, shared: Mapping[str, str]) -> Program:
+    reservation = ports.reserve()
+    return Program(
+        name,
+        _python(module),
+        {**shared, "MUSTER_HEALTH_PORT": str(ports.port_of(reservation))},
+        health=_url(reservation),
+        listener=reservation,
+        front=True,
+    )
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _url(bound: socket) -> str:
+    return f"http://{ports.HOST}:{ports.port_of(bound)}"

@@ -1,0 +1,138 @@
+"""Keeps the suite's processes running, from the start to a clean stop."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import requests
+import structlog
+
+from embedded.children import Child
+from embedded.errors import StartError
+
+log = structlog.get_logger(__name__)
+
+_POLL_SECONDS = 0.1
+_PROBE_SECONDS = 2.0
+_HOPELESS_DEATHS = 3
+
+
+class ChildFailed(StartError):
+    """A child ended badly or never became ready; `child` has the log to look into."""
+
+    def __init__(self, child: Child, what: str) -> None:
+        super().__init__(f"{child.program.name} {what}; its log is {child.log}, which ends so:")
+        self.child = child
+
+
+class Stopped(Exception):
+    """The suite was asked to stop before it was ready."""
+
+
+class Supervisor:
+    """The children, and the event that asks to stop them."""
+
+    def __init__(self, children: Sequence[Child], stop: threading.Event) -> None:
+        self._children = children
+        self._stop = stop
+
+    def start(self, seconds: float) -> None:
+        """Start every child; return when all are ready.
+
+        Raises ChildFailed when one isn't within `seconds`, Stopped when asked to stop meanwhile.
+        """
+        for child in self._children:
+            child.start()
+        deadline = time.monotonic() + seconds
+        with requests.Session() as session:
+            # The machine's proxy, if it names one, is not for calls to itself.
+            session.trust_env = False
+            for child in self._children:
+                while not _is_ready(child, session):
+                    self._wait_for_readiness(child, deadline)
+
+    def _wait_for_readiness(self, child: Child, deadline: float) -> None:
+        self.tend()
+        hopeless = [child for child in self._children if child.deaths >= _HOPELESS_DEATHS]
+        if hopeless:
+            raise ChildFailed(hopeless[0], "ends as soon as it is started")
+        if time.monotonic() > deadline:
+            raise ChildFailed(child, "does not become ready")
+        if self._stop.wait(_POLL_SECONDS):
+            raise Stopped
+
+    def tend(self) -> None:
+        """Start again what has ended, once its time has come."""
+        for child in self._children:
+            status = child.ended()
+            if status is not None:
+                child.back_off()
+                log.warning("process ended", process=child.program.name, status=status)
+            if not child.running and time.monotonic() >= child.restart_at:
+                child.start()
+                log.info("process started again", process=child.program.name)
+
+    def run(self) -> None:
+        """Tend the children until asked to stop."""
+        while not self._stop.wait(_POLL_SECONDS):
+            self.tend()
+
+    def stop(self, seconds: float) -> None:
+        """Stop the children that take work in, then those that they call.
+
+        Each group is killed if it takes longer than `seconds`.
+        """
+        for front in (True, False):
+            stop_all([child for child in self._children if child.program.front is front], seconds)
+
+
+def stop_all(children: Sequence[Child], seconds: float) -> None:
+    """Ask the children to stop, and kill what is left after `seconds`."""
+    for child in children:
+        child.terminate()
+    if not _wait_until(lambda: _all_ended(children), seconds):
+        for child in children:
+            log.warning("process killed", process=child.program.name)
+            child.kill()
+        _wait_until(lambda: _all_ended(children), seconds)
+
+
+def run_to_end(children: Sequence[Child], stop: threading.Event) -> None:
+    """Run commands, all at once, to their end.
+
+    Raises ChildFailed when one ends badly, Stopped when asked to stop meanwhile.
+    """
+    for child in children:
+        child.start()
+    try:
+        for child in children:
+            while (status := child.ended()) is None:
+                if stop.wait(_POLL_SECONDS / 5):
+                    raise Stopped
+            if status:
+                raise ChildFailed(child, f"ended with status {status}")
+    finally:
+        stop_all(children, _PROBE_SECONDS)
+
+
+def _is_ready(child: Child, session: requests.Session) -> bool:
+    try:
+        answer = session.get(f"{child.program.health}/readyz", timeout=_PROBE_SECONDS)
+    except requests.RequestException:
+        return False
+    return answer.ok
+
+
+def _all_ended(children: Sequence[Child]) -> bool:
+    for child in children:
+        child.ended()
+    return not any(child.running for child in children)
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS / 5)
+    return True

@@ -1,0 +1,43 @@
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedded.errors import StartError
+from embedded.home import Home
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_data_directory_is_private(tmp_path: Path) -> None:
+    with Home(tmp_path / "deep" / "home") as home:
+        assert mode_of(home.path) == 0o700
+
+
+def test_a_generated_password_stays_and_nobody_else_can_read_it(home: Home) -> None:
+    password = home.admin_password()
+    assert len(password) >= 24
+    assert home.admin_password() == password
+    assert mode_of(home.admin_password_file) == 0o600
+
+
+def test_an_unwritable_home_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartError, match=r"^.*file/home can't be written[^\n]*MUSTER_HOME[^\n]*$"):
+        Home(tmp_path / "file" / "home")
+
+
+def test_two_suites_can_not_run_on_one_home(home: Home) -> None:
+    script = (
+        "import sys; from pathlib import Path;"
+        "from embedded.home import Home; Home(Path(sys.argv[1]))"
+    )
+    second = subprocess.run(
+        [sys.executable, "-c", script, str(home.path)], capture_output=True, text=True, check=False
+    )
+    assert second.returncode != 0
+    assert f"Another muster runs on {home.path}" in second.stderr

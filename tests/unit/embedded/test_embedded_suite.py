@@ -1,0 +1,54 @@
+from collections.abc import Iterator
+
+import pytest
+
+from embedded import ports
+from embedded.errors import StartError
+from embedded.suite import Suite, plan_suite
+
+
+@pytest.fixture
+def suite() -> Iterator[Suite]:
+    environment = {"PATH": "/bin", "MUSTER_SMTP_URL": "smtp://mail", "MUSTER_ADMIN_PASSWORD": "old"}
+    suite = plan_suite(environment, 0, "ana@example.com", "a secret")
+    yield suite
+    suite.close()
+
+
+def test_the_admin_password_goes_to_nobody_but_the_command_that_makes_the_account(
+    suite: Suite,
+) -> None:
+    assert suite.admin.environment["MUSTER_ADMIN_PASSWORD"] == "a secret"
+    assert suite.admin.environment["MUSTER_ADMIN_EMAIL"] == "ana@example.com"
+    for program in (*suite.migrations, *suite.processes):
+        assert "MUSTER_ADMIN_PASSWORD" not in program.environment
+    assert all("a secret" not in program.command for program in (suite.admin, *suite.processes))
+
+
+def test_variables_of_the_caller_reach_every_process(suite: Suite) -> None:
+    for program in (suite.admin, *suite.migrations, *suite.processes):
+        assert program.environment["MUSTER_SMTP_URL"] == "smtp://mail"
+
+
+def test_the_services_are_told_where_the_others_answer(suite: Suite) -> None:
+    health = {program.name: program.health for program in suite.processes}
+    for program in suite.processes:
+        for service in ("auth", "queries", "dbuploader"):
+            assert program.environment[f"MUSTER_{service.upper()}_URL"] == health[service]
+        assert program.environment["MUSTER_PUBLIC_URL"] == suite.url == health["gateway"]
+
+
+def test_a_public_address_of_the_caller_is_kept() -> None:
+    suite = plan_suite({"MUSTER_PUBLIC_URL": "https://muster.example.com"}, 0, "a@b.c", "secret")
+    suite.close()
+    addresses = {program.environment["MUSTER_PUBLIC_URL"] for program in suite.processes}
+    assert addresses == {"https://muster.example.com"}
+
+
+def test_every_process_has_a_port_of_its_own(suite: Suite) -> None:
+    assert len({program.health for program in suite.processes}) == len(suite.processes) == 8
+
+
+def test_a_taken_port_ends_the_start_before_anything_runs() -> None:
+    with ports.listen(0) as taken, pytest.raises(StartError, match="is in use"):
+        plan_suite({}, ports.port_of(taken), "a@b.c", "secret")

@@ -1,0 +1,123 @@
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from embedded.home import Home
+from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
+from tests.unit.embedded.supervising import MakeChild, Supervise, is_alive, pid_of, wait_until
+
+
+def test_start_returns_when_every_child_is_ready(
+    make_child: MakeChild, supervise: Supervise
+) -> None:
+    one, other = make_child(name="one"), make_child(name="other")
+    supervise(one, other).start(20)
+    assert one.running
+    assert other.running
+
+
+def test_a_killed_child_is_started_again_on_its_port(
+    make_child: MakeChild, supervise: Supervise, home: Home
+) -> None:
+    child = make_child()
+    supervisor = supervise(child)
+    supervisor.start(20)
+    first = pid_of(child, home)
+    os.kill(first, signal.SIGKILL)
+
+    def is_another() -> bool:
+        supervisor.tend()
+        return child.running and pid_of(child, home) != first
+
+    wait_until(is_another)
+    assert not is_alive(first)
+
+
+def test_what_a_killed_child_started_ends_with_it(
+    make_child: MakeChild, supervise: Supervise, home: Home
+) -> None:
+    child = make_child("with-child")
+    supervise(child).start(20)
+    grandchild = int(child.log.read_text())
+    os.kill(pid_of(child, home), signal.SIGKILL)
+    wait_until(lambda: child.ended() is not None)
+    wait_until(lambda: not is_alive(grandchild))
+
+
+def test_deaths_that_follow_closely_wait_longer_each_time(make_child: MakeChild) -> None:
+    child = make_child()
+    now = time.monotonic()
+    waits = []
+    for _ in range(12):
+        child.back_off()
+        waits.append(child.restart_at - now)
+    assert waits == sorted(waits)
+    assert waits[0] == pytest.approx(0.1, abs=0.05)
+    assert waits[-1] == pytest.approx(10, abs=0.5)
+
+
+def test_a_child_that_can_not_start_is_told_with_the_end_of_its_log(
+    make_child: MakeChild, supervise: Supervise
+) -> None:
+    child = make_child("failing", name="auth")
+    with pytest.raises(ChildFailed, match=r"^auth ends as soon as it is started") as failure:
+        supervise(child).start(20)
+    assert "no such database" in failure.value.child.log_tail()
+
+
+def test_a_child_that_never_becomes_ready_is_told(
+    make_child: MakeChild, supervise: Supervise
+) -> None:
+    with pytest.raises(ChildFailed, match="does not become ready"):
+        supervise(make_child()).start(0)
+
+
+def test_a_child_that_ignores_the_request_to_stop_is_killed(
+    make_child: MakeChild, supervise: Supervise, home: Home
+) -> None:
+    child = make_child("stubborn")
+    supervisor = supervise(child)
+    supervisor.start(20)
+    pid = pid_of(child, home)
+    supervisor.stop(0.2)
+    assert not is_alive(pid)
+    assert not (home.run / "worker.pid").exists()
+
+
+def test_what_takes_work_in_is_stopped_before_what_it_calls(
+    make_child: MakeChild, supervise: Supervise
+) -> None:
+    behind = make_child("stubborn", name="behind")
+    front = make_child("good", name="front", front=True)
+    supervisor = supervise(behind, front)
+    supervisor.start(20)
+    stopping = threading.Thread(target=supervisor.stop, args=(2.0,))
+    stopping.start()
+    wait_until(lambda: not front.running)
+    assert behind.running
+    stopping.join()
+    assert not behind.running
+
+
+def test_a_request_to_stop_while_starting_ends_the_wait(make_child: MakeChild) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        Supervisor([make_child()], stop).start(20)
+
+
+def test_a_command_that_fails_is_told_with_its_status(make_child: MakeChild) -> None:
+    with pytest.raises(ChildFailed, match="ended with status 1"):
+        run_to_end([make_child("failing")], threading.Event())
+
+
+def test_a_command_is_stopped_on_request(make_child: MakeChild) -> None:
+    stop = threading.Event()
+    stop.set()
+    child = make_child()
+    with pytest.raises(Stopped):
+        run_to_end([child], stop)
+    assert not child.running
