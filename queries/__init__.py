@@ -1,0 +1,1 @@
+"""The queries service: metrics and reads over the employment database."""

@@ -1,0 +1,64 @@
+"""Answers that are JSON or CSV, whichever is asked for, and that a client can keep and ask again.
+
+Negotiation, entity tags and conditional requests as RFC 9110 has them; CSV as RFC 4180 has it.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from flask import Response, request
+
+from muster.problems import Problem
+
+JSON = "application/json"
+CSV = "text/csv"
+
+
+def as_json(document: dict[str, Any]) -> Response:
+    """200 with `document`, its members in their order."""
+    return Response(json.dumps(document), mimetype=JSON)
+
+
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[int | str]]) -> Response:
+    """200 with `header` and `rows`. Names stand as they are stored, also `=1+1`."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return Response(text.getvalue(), content_type=f"{CSV}; charset=utf-8")
+
+
+def wanted_type() -> str:
+    """JSON or CSV, by the request's Accept header; JSON where it leaves the choice.
+
+    Raises Problem 406.
+    """
+    if not request.accept_mimetypes:
+        return JSON
+    wanted = request.accept_mimetypes.best_match([JSON, CSV])
+    if wanted is None:
+        raise Problem(
+            406,
+            "not-acceptable",
+            "Not acceptable",
+            f"The answer comes as {JSON} or {CSV}.",
+            headers={"Vary": "Accept"},
+        )
+    return wanted
+
+
+def cached(response: Response) -> Response:
+    """`response` with a strong entity tag over its bytes, or 304 if the client has them already.
+
+    Nothing but the bytes makes the tag, so it changes exactly when the answer does.
+    """
+    response.set_etag(sha256(response.get_data()).hexdigest())
+    response.vary.add("Accept")
+    response.cache_control.private = True
+    response.cache_control.no_cache = True
+    response.make_conditional(request)
+    return response

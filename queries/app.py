@@ -1,0 +1,37 @@
+"""The queries service: `gunicorn -c python:muster.serving "queries.app:create_app()"`."""
+
+from flask import Flask
+
+from muster.database import DatabaseUnavailable, open_database
+from muster.logs import configure_logging
+from muster.problems import Problem, answer_with, unavailable
+from muster.service import install_service
+from muster.tables import UnknownTable
+from muster.tokens import TokenVerifier
+from queries.hiring import Hiring
+from queries.paging import Pages
+from queries.repository import check_schema
+from queries.settings import Settings
+from queries.views import blueprint
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The service, wired but not yet connected to anything."""
+    settings = settings or Settings()
+    configure_logging("queries", settings.log_level)
+    database = open_database(settings.employment_database_url)
+    app = Flask("queries")
+    app.extensions["verify_token"] = TokenVerifier(settings.auth_url).verify
+    app.extensions["database"] = database
+    app.extensions["hiring"] = Hiring(database)
+    app.extensions["pages"] = Pages(database)
+    app.register_blueprint(blueprint)
+    install_service(app, "queries", {"employment database": lambda: check_schema(database)})
+    answer_with(
+        app,
+        {
+            DatabaseUnavailable: lambda _: unavailable("The employment database"),
+            UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
+        },
+    )
+    return app

@@ -1,0 +1,64 @@
+"""A table's rows in the order of its key, a page at a time."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from dataclasses import dataclass
+from datetime import datetime
+
+from muster.database import Database
+from muster.tables import Table
+from queries import repository
+
+Cell = int | str
+
+
+class BadCursor(Exception):
+    """That cursor was never given out."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows as JSON takes them, and the cursor of the next page; None after the last."""
+
+    rows: list[dict[str, Cell]]
+    next: str | None
+
+
+class Pages:
+    """Reads pages from the employment database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, table: Table, limit: int, cursor: str | None) -> Page:
+        """At most `limit` rows of `table` after those that `cursor` stands for.
+
+        Rows that are added meanwhile appear where their key puts them: none is shown twice. Raises
+        BadCursor or DatabaseUnavailable.
+        """
+        after = 0 if cursor is None else _key_of(cursor)
+        with self._database.read() as connection:
+            found = repository.rows_after(connection, table, after, limit + 1)
+        rows = [{name: _cell(value) for name, value in row.items()} for row in found[:limit]]
+        more = len(found) > limit
+        return Page(rows, _cursor_of(found[limit - 1][table.key]) if more else None)
+
+
+def _cell(value: repository.Value) -> Cell:
+    """Times as RFC 3339 has them, in UTC, with a fraction only where there is one."""
+    return f"{value.isoformat()}Z" if isinstance(value, datetime) else value
+
+
+def _cursor_of(key: repository.Value) -> str:
+    return urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+
+
+def _key_of(cursor: str) -> int:
+    try:
+        key = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (Error, ValueError) as error:
+        raise BadCursor from error
+    if not re.fullmatch(r"[0-9]{1,10}", key) or _cursor_of(key) != cursor:
+        raise BadCursor
+    return int(key)

@@ -1,0 +1,14 @@
+"""The queries service's settings, from environment variables."""
+
+from pydantic import Field
+
+from muster.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the queries service reads beside the settings of every service."""
+
+    employment_database_url: str = Field(
+        default="",
+        description="The employment database. Default: sqlite, employment.db in MUSTER_HOME.",
+    )

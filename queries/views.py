@@ -1,0 +1,62 @@
+"""The routes of the queries service."""
+
+from dataclasses import asdict
+from typing import cast
+
+from flask import Blueprint, Response, current_app, request
+
+from muster.tables import get_table
+from muster.tokens import requires
+from queries import parameters
+from queries.answers import CSV, as_csv, as_json, cached, wanted_type
+from queries.hiring import Hiring
+from queries.paging import BadCursor, Pages
+
+blueprint = Blueprint("queries", __name__)
+
+
+@blueprint.get("/v1/queries/hires-by-quarter")
+@requires("queries:read")
+def hires_by_quarter() -> Response:
+    """Hires of a year by department, job and quarter, as JSON or CSV."""
+    year, wanted = parameters.year(), wanted_type()
+    hires = _hiring().by_quarter(year)
+    if wanted == CSV:
+        header = ("department", "job", "Q1", "Q2", "Q3", "Q4")
+        return cached(as_csv(header, ((row.department, row.job, *row.quarters) for row in hires)))
+    rows = [
+        {"department": row.department, "job": row.job}
+        | {f"q{quarter}": hired for quarter, hired in enumerate(row.quarters, start=1)}
+        for row in hires
+    ]
+    return cached(as_json({"year": year, "rows": rows}))
+
+
+@blueprint.get("/v1/queries/departments-above-mean")
+@requires("queries:read")
+def departments_above_mean() -> Response:
+    """The departments that hired more in a year than the mean, as JSON or CSV."""
+    year, wanted = parameters.year(), wanted_type()
+    answer = _hiring().above_mean(year)
+    rows = [asdict(department) for department in answer.departments]
+    if wanted == CSV:
+        header = ("id", "department", "hired")
+        return cached(as_csv(header, (list(row.values()) for row in rows)))
+    return cached(as_json({"year": year, "mean": answer.mean, "rows": rows}))
+
+
+@blueprint.get("/v1/tables/<table>/rows")
+@requires("queries:read")
+def table_rows(table: str) -> Response:
+    """A page of a table's rows in the order of their keys."""
+    declared, limit = get_table(table), parameters.limit()
+    pages = cast(Pages, current_app.extensions["pages"])
+    try:
+        page = pages.read(declared, limit, request.args.get("cursor"))
+    except BadCursor:
+        raise parameters.unprocessable("cursor", "Give the `next` of an earlier page.") from None
+    return as_json({"rows": page.rows, "next": page.next})
+
+
+def _hiring() -> Hiring:
+    return cast(Hiring, current_app.extensions["hiring"])

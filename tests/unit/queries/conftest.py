@@ -1,0 +1,47 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from muster.database import Database, open_database
+from muster.tokens import InvalidToken, Principal
+from queries.app import create_app
+from queries.settings import Settings
+from tests.unit.queries import employment
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/employment.db"
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    database = open_database(url)
+    employment.create(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def app(url: str) -> Iterator[Flask]:
+    """The service, with a verifier that reads the permissions from the token itself."""
+    app = create_app(Settings(employment_database_url=url))
+    app.extensions["verify_token"] = _verify
+    yield app
+    app.extensions["database"].close()
+
+
+@pytest.fixture
+def client(app: Flask, database: Database) -> FlaskClient:
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer queries:read"
+    return client
+
+
+def _verify(token: str) -> Principal:
+    if token == "forged":
+        raise InvalidToken
+    return Principal("1", "ana@example.com", frozenset(token.split(",")), 0)

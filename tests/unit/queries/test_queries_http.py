@@ -1,0 +1,154 @@
+"""What both questions have in common over HTTP: years, negotiation, entity tags, refusals."""
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from muster.database import Database
+from muster.database.sqlite import SqliteDialect
+from queries.app import create_app
+from queries.hiring import Hiring
+from queries.settings import Settings
+from tests.unit.queries.employment import fill, hires
+
+PATHS = ("/v1/queries/hires-by-quarter", "/v1/queries/departments-above-mean")
+both = pytest.mark.parametrize("path", PATHS)
+
+
+@both
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        *("?year=", "?year=999", "?year=0999", "?year=10000", "?year=-2021", "?year=last"),
+        *("?year=2_21", "?year=2021.0", "?year=2021%0A", "?year=%D9%A2%D9%A0%D9%A2%D9%A1"),
+    ],
+)
+def test_what_is_no_year_is_refused(client: FlaskClient, path: str, query: str) -> None:
+    answer = client.get(path + query)
+    assert answer.status_code == 422
+    assert answer.content_type == "application/problem+json"
+    assert answer.json is not None
+    assert answer.json["errors"][0]["field"] == "year"
+
+
+@both
+@pytest.mark.parametrize("year", [1000, 9999])
+def test_the_first_and_the_last_year_are_years(client: FlaskClient, path: str, year: int) -> None:
+    assert client.get(f"{path}?year={year}").status_code == 200
+
+
+@both
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("text/csv", "text/csv"),
+        ("text/*", "text/csv"),
+        ("text/csv;q=0.5, application/json;q=0.4", "text/csv"),
+        ("text/csv;q=0.4, application/json", "application/json"),
+        ("text/html, */*;q=0.1", "application/json"),
+        ("application/json;q=0, */*", "text/csv"),
+    ],
+)
+def test_the_accept_header_chooses(
+    client: FlaskClient, path: str, accept: str | None, expected: str
+) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    answer = client.get(f"{path}?year=2021", headers=headers)
+    assert answer.mimetype == expected
+    assert answer.headers["Vary"] == "Accept"
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+@both
+def test_an_answer_in_no_accepted_type_is_refused(client: FlaskClient, path: str) -> None:
+    assert client.get(f"{path}?year=2021", headers={"Accept": "image/png"}).status_code == 406
+
+
+@both
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_a_client_that_has_the_answer_is_not_sent_it_again(
+    client: FlaskClient, path: str, accept: str
+) -> None:
+    first = client.get(f"{path}?year=2021", headers={"Accept": accept})
+    tag = first.headers["ETag"]
+    assert tag.startswith('"')
+    again = client.get(f"{path}?year=2021", headers={"Accept": accept, "If-None-Match": tag})
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == tag
+    assert again.headers["Vary"] == "Accept"
+
+
+@both
+def test_the_tag_changes_exactly_when_the_answer_does(
+    client: FlaskClient, database: Database, path: str
+) -> None:
+    def tag() -> str:
+        return client.get(f"{path}?year=2021").headers["ETag"]
+
+    departments, jobs = {1: "Sales", 2: "Legal"}, {1: "Clerk"}
+    fill(database, departments, jobs, hires(2021, 1, 1, 1))
+    before = tag()
+    fill(database, departments, jobs, hires(2021, 1, 1, 1) + hires(2022, 1, 1, 1))
+    assert tag() == before
+    fill(database, departments, jobs, hires(2021, 1, 1, 1, 2))
+    assert tag() != before
+    fill(database, departments, jobs, hires(2021, 2, 1, 1))
+    assert tag() == before
+
+
+@both
+def test_json_and_csv_have_tags_of_their_own(client: FlaskClient, path: str) -> None:
+    tags = {
+        client.get(f"{path}?year=2021", headers={"Accept": accept}).headers["ETag"]
+        for accept in ("application/json", "text/csv")
+    }
+    assert len(tags) == 2
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/v1/tables/jobs/rows"])
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [(None, 401), ("Bearer forged", 401), ("Bearer uploads:read,uploads:admin", 403)],
+)
+def test_only_who_may_query_gets_an_answer(
+    app: Flask, path: str, authorization: str | None, status: int
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    assert app.test_client().get(path, headers=headers).status_code == status
+
+
+class Away(SqliteDialect):
+    """A database whose file can't be opened for now."""
+
+    def is_transient(self, error: DBAPIError) -> bool:
+        return isinstance(error, OperationalError)
+
+
+@both
+def test_an_unavailable_database_is_a_503(
+    app: Flask, client: FlaskClient, path: str, tmp_path: Path
+) -> None:
+    app.extensions["hiring"] = Hiring(Database(Away(f"sqlite:///{tmp_path}/.")))
+    answer = client.get(f"{path}?year=2021")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+
+
+def test_it_is_not_ready_while_the_schema_is_missing(tmp_path: Path) -> None:
+    app = create_app(Settings(employment_database_url=f"sqlite:///{tmp_path}/none.db"))
+    assert app.test_client().get("/readyz").status_code == 503
+    assert app.test_client().get("/healthz").status_code == 200
+
+
+def test_it_is_not_ready_while_a_column_is_missing(app: Flask, database: Database) -> None:
+    assert app.test_client().get("/readyz").status_code == 200
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE hires_summary RENAME COLUMN hired TO hires")
+    assert app.test_client().get("/readyz").status_code == 503
