@@ -11,7 +11,6 @@ from dbuploader.csvfile.options import CsvOptions, FileError, delimiter_candidat
 from dbuploader.csvfile.splitting import Split, Splitter
 from muster.tables import Table
 
-SAMPLE_BYTES = 64 * 1024
 _SAMPLE_RECORDS = 100
 _BLANKS = " \t\n\r\x0b\x0c"
 _BEGINS_AS_DATA = re.compile(r"[+-]?[0-9]")

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from dbuploader.csvfile.encoding import utf8_blocks
-from dbuploader.csvfile.layout import SAMPLE_BYTES, Layout, find_layout
+from dbuploader.csvfile.layout import Layout, find_layout
 from dbuploader.csvfile.lines import LineQueue, whole_lines
 from dbuploader.csvfile.options import CsvOptions, FileError
 from dbuploader.csvfile.record import RECORD_BYTES, Record
@@ -14,26 +14,32 @@ from muster.rejects import CellError
 from muster.tables import Table
 
 BLOCK_SIZE = 1024 * 1024
+SAMPLE_SIZE = 64 * 1024
 _EMPTY_LINES = (b"\n", b"\r\n", b"\r")
 _UTF8_BYTES_AT_MOST = 4
 
 
 def open_csv(
-    stream: BinaryIO, table: Table, options: CsvOptions, *, block_size: int = BLOCK_SIZE
+    stream: BinaryIO,
+    table: Table,
+    options: CsvOptions,
+    *,
+    block_size: int = BLOCK_SIZE,
+    sample_size: int = SAMPLE_SIZE,
 ) -> "CsvFile":
     """The records of `stream`, whose columns are those of `table`.
 
-    It is read from where it stands, in blocks of `block_size` bytes, and not closed. Raises
-    FileError when the file as a whole cannot be read: it has no record, an unknown encoding, or a
-    header that does not fit.
+    It is read from where it stands, in blocks of `block_size` bytes, and not closed; the delimiter
+    and the header are found in the first `sample_size` bytes. Raises FileError when the file as a
+    whole cannot be read: it has no record, an unknown encoding, or a header that does not fit.
     """
     chunks = whole_lines(utf8_blocks(stream, options.encoding, block_size))
-    head, empty_lines = _read_head(chunks)
+    head, empty_lines = _read_head(chunks, sample_size)
     layout = find_layout(head, table, options)
     return CsvFile(layout, head, chunks, empty_lines)
 
 
-def _read_head(chunks: Iterator[bytes]) -> tuple[bytes, int]:
+def _read_head(chunks: Iterator[bytes], size: int) -> tuple[bytes, int]:
     """The file's beginning, from its first line that is not empty, and how many were before it."""
     head = b""
     empty_lines = 0
@@ -41,7 +47,7 @@ def _read_head(chunks: Iterator[bytes]) -> tuple[bytes, int]:
         content = chunk if head else chunk.lstrip(b"\r\n")
         empty_lines += len(chunk[: len(chunk) - len(content)].splitlines())
         head += content
-        if len(head) >= SAMPLE_BYTES:
+        if len(head) >= size:
             break
     if not head:
         raise FileError("empty-file", "The file has no record in it, not even a header.")
@@ -66,7 +72,7 @@ class CsvFile:
         self._splitter = Splitter(layout.delimiter, self._width)
         queue = LineQueue(head, further)
         queue.drop(layout.header_lines)
-        self._chunks = chain([queue.rest()], further)
+        self._chunks = filter(None, chain([queue.rest()], further))
         self._line = lines_before + layout.header_lines + 1
         self._row = 1
 

@@ -49,7 +49,7 @@ class Splitter:
 
     def __init__(self, delimiter: str, width: int) -> None:
         blanks = "".join(sorted({" ", "\t", "\x0b", "\x0c"} - {delimiter}))
-        # Possessive: a quote that was taken as doubled must never be tried again as a closing one.
+        # Possessive throughout: there is one way to read a cell, so none is kept to come back to.
         self._cell = re.compile(
             rf'[{blanks}]*+"((?:[^"]++|"")*+)("?)[{blanks}]*+|[^"{re.escape(delimiter)}]*+'
         )

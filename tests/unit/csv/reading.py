@@ -17,9 +17,12 @@ def open_bytes(
     delimiter: str = "auto",
     encoding: str = "auto",
     block_size: int = 1024,
+    sample_size: int = 1024,
 ) -> CsvFile:
     options = CsvOptions(header=header, delimiter=delimiter, encoding=encoding)
-    return open_csv(BytesIO(data), get_table(table), options, block_size=block_size)
+    return open_csv(
+        BytesIO(data), get_table(table), options, block_size=block_size, sample_size=sample_size
+    )
 
 
 def read(data: bytes, table: str = "departments") -> list[Record]:
