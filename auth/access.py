@@ -1,0 +1,59 @@
+"""Access tokens: giving them out, and checking them against the user as it is now."""
+
+import time
+import uuid
+from collections.abc import Callable
+
+import jwt
+
+from auth.keys import SigningKey
+from auth.repository import UserStore
+from auth.users import User
+from muster.tokens import ALGORITHM, AUDIENCE, ISSUER, InvalidToken, Principal, principal_of
+
+
+class AccessTokens:
+    """Signs and checks tokens that live `seconds`. `clock` gives Unix time."""
+
+    def __init__(
+        self,
+        key: SigningKey,
+        store: UserStore,
+        seconds: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.seconds = seconds
+        self._key = key
+        self._kid = key.kid
+        self._store = store
+        self._clock = clock
+
+    def issue(self, user: User) -> str:
+        """A signed JWT for `user`."""
+        now = int(self._clock())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": user.id,
+            "iat": now,
+            "exp": now + self.seconds,
+            "jti": uuid.uuid4().hex,
+            "email": user.email,
+            "permissions": sorted(user.permissions),
+            "generation": user.generation,
+        }
+        return jwt.encode(claims, self._key.private, ALGORITHM, headers={"kid": self._kid})
+
+    def verify(self, token: str) -> Principal:
+        """Who the token stands for, with the permissions that they have now.
+
+        Raises InvalidToken, also when the token was ended, and DatabaseUnavailable.
+        """
+        claimed = principal_of(token, self._key.public)
+        if jwt.get_unverified_header(token).get("kid") != self._kid:
+            raise InvalidToken("signed under another key id")
+        with self._store.reading() as users:
+            user = users.get(claimed.id)
+        if user is None or user.disabled or user.generation != claimed.generation:
+            raise InvalidToken("ended")
+        return Principal(user.id, user.email, user.permissions, user.generation)

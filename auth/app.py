@@ -1,0 +1,106 @@
+"""The auth service: `gunicorn -c python:muster.serving "auth.app:create_app()"`."""
+
+from flask import Flask
+from pydantic import ValidationError
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from auth.access import AccessTokens
+from auth.accounts import Accounts
+from auth.cli import users_cli
+from auth.errors import (
+    EmailTaken,
+    LastAdministrator,
+    TooManyAttempts,
+    UserNotFound,
+    WrongCredentials,
+    WrongPassword,
+)
+from auth.keys import load_key
+from auth.limits import LoginLimiter
+from auth.logins import Logins
+from auth.passwords import Passwords, owasp_hasher
+from auth.repository import UserStore
+from auth.settings import Settings
+from auth.views import blueprint
+from muster.database import DatabaseUnavailable, open_database
+from muster.logs import configure_logging
+from muster.problems import Problem, answer_with, unavailable
+from muster.service import install_service
+from muster.tokens import unauthorized
+
+_MAX_BODY_BYTES = 64 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The service, wired but not yet connected to anything. Raises ConfigurationError.
+
+    A signing key is made where there is none.
+    """
+    settings = settings or Settings()
+    configure_logging("auth", settings.log_level)
+    app = Flask("auth")
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
+    # The gateway is the one proxy in front: its word on the caller's address is taken.
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
+    _wire(app, settings)
+    app.register_blueprint(blueprint)
+    app.cli.add_command(users_cli)
+    _map_errors(app)
+    return app
+
+
+def _wire(app: Flask, settings: Settings) -> None:
+    store = UserStore(open_database(settings.auth_database_url))
+    key = load_key(settings.key_file)
+    passwords = Passwords(owasp_hasher())
+    accounts = Accounts(store, passwords, settings.token_seconds)
+    tokens = AccessTokens(key, store, settings.token_seconds)
+    limiter = LoginLimiter(settings.login_limit_per_account, settings.login_limit_per_address)
+    app.extensions["settings"] = settings
+    app.extensions["accounts"] = accounts
+    app.extensions["logins"] = Logins(store, accounts, passwords, limiter)
+    app.extensions["tokens"] = tokens
+    app.extensions["signing_key"] = key
+    app.extensions["verify_token"] = tokens.verify
+    install_service(app, "auth", {"auth database": store.check})
+
+
+def _map_errors(app: Flask) -> None:
+    answer_with(
+        app,
+        {
+            WrongCredentials: lambda error: unauthorized(
+                str(error), 'Basic realm="muster", charset="UTF-8"'
+            ),
+            UserNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            EmailTaken: lambda error: Problem(409, "email-taken", "Email taken", str(error)),
+            LastAdministrator: lambda error: Problem(
+                409, "last-administrator", "Last administrator", str(error)
+            ),
+            WrongPassword: lambda error: _invalid(("current_password", str(error))),
+            ValidationError: _from_validation,
+            TooManyAttempts: lambda error: Problem(
+                429,
+                "too-many-attempts",
+                "Too many attempts",
+                str(error),
+                headers={"Retry-After": str(error.seconds)},
+            ),
+            DatabaseUnavailable: lambda _: unavailable("The auth database"),
+        },
+    )
+
+
+def _from_validation(error: ValidationError) -> Problem:
+    # What was sent stays out of the answer: it may be a password.
+    return _invalid(*((str((*e["loc"], "body")[0]), e["msg"]) for e in error.errors()))
+
+
+def _invalid(*errors: tuple[str, str]) -> Problem:
+    return Problem(
+        422,
+        "invalid-request",
+        "Invalid request",
+        "; ".join(f"{field}: {message}" for field, message in errors),
+        errors=[{"field": field, "message": message} for field, message in errors],
+    )

@@ -1,0 +1,138 @@
+"""`flask --app auth.app users …`: managing users from a shell on the server."""
+
+import sys
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from pydantic import SecretStr, ValidationError
+
+from auth.accounts import Accounts
+from auth.errors import AccountError
+from auth.settings import Settings
+from auth.users import NewUser, UserChanges
+from muster.database import DatabaseUnavailable
+from muster.tokens import PERMISSIONS
+
+
+class _UsersGroup(AppGroup):
+    """Shows what is refused as a message, not as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValidationError as error:
+            raise click.ClickException("; ".join(e["msg"] for e in error.errors())) from error
+        except DatabaseUnavailable as error:
+            raise click.ClickException(f"The auth database does not answer: {error}") from error
+        except AccountError as error:
+            raise click.ClickException(str(error)) from error
+
+
+users_cli = _UsersGroup(
+    "users",
+    help="Manage the users of the auth database.\n\n"
+    "A password is asked for without echo; without a terminal it is read from standard input, one "
+    "line. It is never an argument, which other users of the machine could see.",
+)
+_permissions = click.argument("permissions", nargs=-1, type=click.Choice(PERMISSIONS))
+
+
+def _accounts() -> Accounts:
+    accounts: Accounts = current_app.extensions["accounts"]
+    return accounts
+
+
+def _read_password() -> SecretStr:
+    if sys.stdin.isatty():
+        return SecretStr(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return SecretStr(sys.stdin.readline().rstrip("\r\n"))
+
+
+def _change(email: str, **changes: Any) -> None:
+    user = _accounts().find(email)
+    _accounts().change(user.id, UserChanges(**changes))
+
+
+@users_cli.command("list")
+def list_users() -> None:
+    """List the users: email, state, permissions."""
+    for user in _accounts().all():
+        state = "disabled" if user.disabled else "enabled"
+        click.echo(f"{user.email}\t{state}\t{' '.join(sorted(user.permissions))}")
+
+
+@users_cli.command("add")
+@click.argument("email")
+@_permissions
+def add(email: str, permissions: tuple[str, ...]) -> None:
+    """Add a user with a password and PERMISSIONS."""
+    new = NewUser(email=email, password=_read_password(), permissions=frozenset(permissions))
+    _accounts().add(new)
+    click.echo(f"{email} is added.")
+
+
+@users_cli.command("set-permissions")
+@click.argument("email")
+@_permissions
+def set_permissions(email: str, permissions: tuple[str, ...]) -> None:
+    """Give a user exactly these PERMISSIONS; none takes all away. Their tokens end."""
+    _change(email, permissions=frozenset(permissions))
+    click.echo(f"{email} may now: {' '.join(permissions) or 'nothing'}.")
+
+
+@users_cli.command("disable")
+@click.argument("email")
+def disable(email: str) -> None:
+    """Keep a user from logging in. Their tokens end."""
+    _change(email, disabled=True)
+    click.echo(f"{email} is disabled.")
+
+
+@users_cli.command("enable")
+@click.argument("email")
+def enable(email: str) -> None:
+    """Let a disabled user log in again."""
+    _change(email, disabled=False)
+    click.echo(f"{email} is enabled.")
+
+
+@users_cli.command("set-password")
+@click.argument("email")
+def set_password(email: str) -> None:
+    """Give a user another password. Their tokens end."""
+    _change(email, password=_read_password())
+    click.echo(f"{email} has a new password.")
+
+
+@users_cli.command("delete")
+@click.argument("email")
+@click.confirmation_option(prompt="Delete this user for ever?")
+def delete(email: str) -> None:
+    """Remove a user. Their tokens end, their uploads stay."""
+    _accounts().delete(_accounts().find(email).id)
+    click.echo(f"{email} is deleted.")
+
+
+@users_cli.command("ensure-admin")
+def ensure_admin() -> None:
+    """Add the administrator of MUSTER_ADMIN_EMAIL and MUSTER_ADMIN_PASSWORD.
+
+    Does nothing when any enabled user has users:admin, so that it can be run at every start and
+    brings nobody back whom an administrator removed.
+    """
+    settings: Settings = current_app.extensions["settings"]
+    if any(user.administers for user in _accounts().all()):
+        click.echo("There is an administrator already; nothing is changed.")
+        return
+    if not settings.admin_password:
+        raise click.ClickException("Set MUSTER_ADMIN_PASSWORD to the administrator's password.")
+    _accounts().add(
+        NewUser(
+            email=settings.admin_email,
+            password=settings.admin_password,
+            permissions=frozenset(PERMISSIONS),
+        )
+    )
+    click.echo(f"The administrator {settings.admin_email} is added.")

@@ -1,0 +1,48 @@
+"""What the rules of accounts refuse. `auth/app.py` says which HTTP status each has."""
+
+
+class AccountError(Exception):
+    """Something can't be done with an account; the message says why, for a person to read."""
+
+
+class EmailTaken(AccountError):
+    """Another user has the email, however it is written."""
+
+    def __init__(self) -> None:
+        super().__init__("Another user has this email.")
+
+
+class UserNotFound(AccountError):
+    """There is no such user."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such user.")
+
+
+class LastAdministrator(AccountError):
+    """Nobody could manage users any more."""
+
+    def __init__(self) -> None:
+        super().__init__("This is the last enabled user with users:admin; give it to another.")
+
+
+class WrongCredentials(AccountError):
+    """No enabled user has that email and password. It is not told what of it is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("The email or the password is wrong.")
+
+
+class WrongPassword(AccountError):
+    """The current password given with a change of password is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("The current password is wrong.")
+
+
+class TooManyAttempts(AccountError):
+    """Too many logins failed of this account or from this address; `seconds` till the next."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many attempts failed. Try again in {seconds} seconds.")
+        self.seconds = seconds

@@ -1,0 +1,136 @@
+"""How many logins may fail: a moving window for each account and each address.
+
+The `limits` library reads the setting but can't count here: it has no way to give back an attempt
+that succeeded, its memory storage never forgets a key, and keys are whatever a caller types.
+The counts are this process's own: with N replicas up to N times as many attempts may fail.
+"""
+
+import ipaddress
+import math
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from limits import RateLimitItem, parse
+
+from auth.errors import TooManyAttempts
+
+_PATIENCE = 5.0
+"""Seconds to wait for an attempt in flight to end."""
+
+
+@dataclass
+class Attempt:
+    """A login being tried; it counts as failed from when `failed` is set."""
+
+    failed: bool = False
+
+
+class _Window:
+    """The failures of one limit, by key, the latest last; and the attempts in flight."""
+
+    def __init__(self, limit: RateLimitItem) -> None:
+        self._amount = limit.amount
+        self._seconds = limit.get_expiry()
+        self._failures: dict[str, deque[float]] = {}
+        self._in_flight: Counter[str] = Counter()
+
+    def wait(self, key: str, now: float) -> float:
+        """Seconds until the failures leave room for an attempt; 0 when they do."""
+        failures = self._recent(key, now)
+        if len(failures) < self._amount:
+            return 0
+        return failures[0] + self._seconds - now
+
+    def has_room(self, key: str, now: float) -> bool:
+        """Whether the limit holds even if every attempt in flight fails."""
+        return len(self._recent(key, now)) + self._in_flight[key] < self._amount
+
+    def enter(self, key: str) -> None:
+        self._in_flight[key] += 1
+
+    def leave(self, key: str) -> None:
+        self._in_flight[key] -= 1
+        if not self._in_flight[key]:
+            del self._in_flight[key]
+
+    def fail(self, key: str, now: float) -> None:
+        failures = self._recent(key, now)
+        failures.append(now)
+        self._failures.pop(key, None)
+        self._failures[key] = failures
+        self._forget(now)
+
+    def _recent(self, key: str, now: float) -> deque[float]:
+        failures = self._failures.get(key) or deque()
+        while failures and failures[0] <= now - self._seconds:
+            failures.popleft()
+        return failures
+
+    def _forget(self, now: float) -> None:
+        while self._failures:
+            key, failures = next(iter(self._failures.items()))
+            if failures and failures[-1] > now - self._seconds:
+                break
+            del self._failures[key]
+
+
+class LoginLimiter:
+    """Refuses logins after too many failed. Safe to share between threads.
+
+    Attempts in flight count as if they failed, so that parallel guesses can't pass the limit; where
+    only they stand in the way, an attempt waits for them, so that parallel good logins all pass.
+    `clock` gives seconds, of any origin.
+    """
+
+    def __init__(
+        self, per_account: str, per_address: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_account = _Window(parse(per_account))
+        self._per_address = _Window(parse(per_address))
+        self._clock = clock
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def attempt(self, account: str, address: str) -> Iterator[Attempt]:
+        """Try a login within; raises TooManyAttempts instead, whatever the password may be."""
+        keys = ((self._per_account, account), (self._per_address, _network(address)))
+        with self._changed:
+            self._await_room(keys)
+            for window, key in keys:
+                window.enter(key)
+        attempt = Attempt()
+        try:
+            yield attempt
+        finally:
+            with self._changed:
+                for window, key in keys:
+                    window.leave(key)
+                    if attempt.failed:
+                        window.fail(key, self._clock())
+                self._changed.notify_all()
+
+    def _await_room(self, keys: tuple[tuple[_Window, str], ...]) -> None:
+        while True:
+            now = self._clock()
+            wait = max(window.wait(key, now) for window, key in keys)
+            if wait > 0:
+                raise TooManyAttempts(math.ceil(wait))
+            if all(window.has_room(key, now) for window, key in keys):
+                return
+            if not self._changed.wait(_PATIENCE):
+                raise TooManyAttempts(1)
+
+
+def _network(address: str) -> str:
+    """What one caller can send from: an IPv4 address, or an IPv6 network of 64 bits."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or ipaddress.IPv6Network((int(ip), 64), strict=False))

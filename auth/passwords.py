@@ -1,0 +1,71 @@
+"""Password hashes: Argon2id with the parameters that OWASP names.
+
+https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
+"""
+
+import secrets
+import unicodedata
+from typing import Protocol
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+MIN_LENGTH = 8
+MAX_LENGTH = 1024
+"""Characters; NIST SP 800-63B, section 5.1.1.2, asks for at least 8 and at least 64."""
+
+
+def is_acceptable(password: str) -> bool:
+    """Whether a new password may be used.
+
+    HTTP Basic can't carry control characters (RFC 7617, section 2).
+    """
+    has_control = any(unicodedata.category(character) == "Cc" for character in password)
+    return MIN_LENGTH <= len(password) <= MAX_LENGTH and not has_control
+
+
+class Hasher(Protocol):
+    """What is used of `argon2.PasswordHasher`."""
+
+    def hash(self, password: str) -> str:
+        """A salted hash."""
+
+    def verify(self, hash: str, password: str) -> bool:
+        """True, or argon2's VerificationError or InvalidHashError."""
+
+    def check_needs_rehash(self, hash: str) -> bool:
+        """Whether other parameters made the hash."""
+
+
+def owasp_hasher() -> Hasher:
+    """Argon2id of 19 MiB, two passes, one lane."""
+    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+class Passwords:
+    """Makes and checks password hashes."""
+
+    def __init__(self, hasher: Hasher) -> None:
+        self._hasher = hasher
+        self._dummy = hasher.hash(secrets.token_hex())
+
+    def hash(self, password: str) -> str:
+        """The hash to keep of `password`."""
+        return self._hasher.hash(_normalised(password))
+
+    def matches(self, kept: str | None, password: str) -> bool:
+        """Whether `kept` is of `password`. Takes as long where there is no such user (None)."""
+        try:
+            self._hasher.verify(kept or self._dummy, _normalised(password))
+        except (VerificationError, InvalidHashError):
+            return False
+        return kept is not None
+
+    def is_outdated(self, kept: str) -> bool:
+        """Whether `kept` was made with other parameters than are used now."""
+        return self._hasher.check_needs_rehash(kept)
+
+
+def _normalised(password: str) -> str:
+    # Keyboards differ in how they compose the same character (NIST SP 800-63B, 5.1.1.2).
+    return unicodedata.normalize("NFKC", password)

@@ -1,0 +1,144 @@
+"""The users in their database: all of the auth service's SQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from auth.schema import revocations, user_permissions, users
+from auth.users import User, account_key
+from muster.database import Database
+
+
+class UserTable:
+    """The users within one transaction; what is read stays as it is till its end, with `lock`."""
+
+    def __init__(self, connection: Connection, *, lock: bool) -> None:
+        self._connection = connection
+        self._lock = lock
+
+    def all(self) -> list[User]:
+        """Every user, by email."""
+        return self._users(select(users).order_by(users.c.account_key))
+
+    def get(self, user_id: str) -> User | None:
+        """The user of that id."""
+        return next(iter(self._users(select(users).where(users.c.id == user_id))), None)
+
+    def find(self, name: str) -> User | None:
+        """The user of that email, however it is written."""
+        query = select(users).where(users.c.account_key == account_key(name))
+        return next(iter(self._users(query)), None)
+
+    def lock_administrators(self) -> frozenset[str]:
+        """The ids of the users who administer; nobody else can change them meanwhile."""
+        query = (
+            select(users.c.id)
+            .join(user_permissions, user_permissions.c.user_id == users.c.id)
+            .where(user_permissions.c.permission == "users:admin", users.c.disabled.is_(False))
+            .order_by(users.c.id)
+            .with_for_update()
+        )
+        return frozenset(self._connection.execute(query).scalars())
+
+    def add(self, user: User) -> None:
+        """Add a user. An email that is taken ends the transaction in ConstraintViolated."""
+        self._connection.execute(insert(users).values(_row_of(user)))
+        self._add_permissions(user)
+
+    def save(self, user: User) -> None:
+        """Replace what is kept of a user."""
+        self._connection.execute(update(users).where(users.c.id == user.id).values(_row_of(user)))
+        self._connection.execute(
+            delete(user_permissions).where(user_permissions.c.user_id == user.id)
+        )
+        self._add_permissions(user)
+
+    def replace_hash(self, user: User, password_hash: str) -> None:
+        """Keep another hash of the same password, unless the password has changed since."""
+        same = (users.c.id == user.id) & (users.c.password_hash == user.password_hash)
+        self._connection.execute(update(users).where(same).values(password_hash=password_hash))
+
+    def delete(self, user_id: str) -> None:
+        """Remove a user and their permissions."""
+        self._connection.execute(delete(users).where(users.c.id == user_id))
+
+    def revoke(self, user_id: str, generation: int | None, at: int) -> None:
+        """Note that the user's tokens below `generation`, or all of them, ended at `at`."""
+        self._connection.execute(delete(revocations).where(revocations.c.user_id == user_id))
+        self._connection.execute(
+            insert(revocations).values(user_id=user_id, generation=generation, revoked_at=at)
+        )
+
+    def forget_revocations(self, before: int) -> None:
+        """Remove the revocations older than `before`."""
+        self._connection.execute(delete(revocations).where(revocations.c.revoked_at < before))
+
+    def revoked_since(self, since: int) -> dict[str, int | None]:
+        """By user id: the least generation that still counts, or None when none does."""
+        query = select(revocations.c.user_id, revocations.c.generation).where(
+            revocations.c.revoked_at >= since
+        )
+        return {row.user_id: row.generation for row in self._connection.execute(query)}
+
+    def _add_permissions(self, user: User) -> None:
+        rows = [{"user_id": user.id, "permission": name} for name in sorted(user.permissions)]
+        if rows:
+            self._connection.execute(insert(user_permissions), rows)
+
+    def _users(self, query: Select[Any]) -> list[User]:
+        rows = self._connection.execute(query.with_for_update() if self._lock else query).all()
+        granted: dict[str, set[str]] = {row.id: set() for row in rows}
+        held = select(user_permissions)
+        if len(rows) == 1:
+            held = held.where(user_permissions.c.user_id == rows[0].id)
+        for row in self._connection.execute(held) if rows else ():
+            granted[row.user_id].add(row.permission)
+        return [_user_of(row, granted[row.id]) for row in rows]
+
+
+class UserStore:
+    """Opens transactions over the users. Each may raise DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def reading(self) -> Iterator[UserTable]:
+        """One consistent view."""
+        with self._database.read() as connection:
+            yield UserTable(connection, lock=False)
+
+    @contextmanager
+    def writing(self) -> Iterator[UserTable]:
+        """One transaction; also raises ConstraintViolated."""
+        with self._database.write() as connection:
+            yield UserTable(connection, lock=True)
+
+    def check(self) -> None:
+        """Return if the users can be read."""
+        with self._database.read() as connection:
+            connection.execute(select(users.c.id).limit(1))
+
+
+def _row_of(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "account_key": account_key(user.email),
+        "password_hash": user.password_hash,
+        "disabled": user.disabled,
+        "generation": user.generation,
+    }
+
+
+def _user_of(row: Row[Any], permissions: set[str]) -> User:
+    return User(
+        id=row.id,
+        email=row.email,
+        password_hash=row.password_hash,
+        permissions=frozenset(permissions),
+        disabled=row.disabled,
+        generation=row.generation,
+    )

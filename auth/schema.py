@@ -1,0 +1,59 @@
+"""The tables of the auth database."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+from auth.users import EMAIL_LENGTH
+
+metadata = MetaData()
+
+
+def _text(length: int) -> TypeEngine[str]:
+    # What counts as the same account is decided here, not by a collation.
+    return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql")
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", _text(32), primary_key=True),
+    Column("email", _text(EMAIL_LENGTH), nullable=False),
+    Column("account_key", _text(EMAIL_LENGTH), nullable=False),
+    Column("password_hash", _text(255), nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("generation", Integer, nullable=False),
+    UniqueConstraint("account_key", name="uq_users_account_key"),
+)
+user_permissions = Table(
+    "user_permissions",
+    metadata,
+    Column(
+        "user_id",
+        _text(32),
+        ForeignKey("users.id", name="fk_user_permissions_user", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("permission", _text(32), primary_key=True),
+)
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("user_id", _text(32), primary_key=True),
+    Column("generation", Integer),
+    Column("revoked_at", BigInteger, nullable=False, index=True),
+)
+"""Whose tokens ended: those below `generation`, or all (NULL); `revoked_at` in Unix seconds.
+
+No foreign key: the row outlives a deleted user.
+"""

@@ -1,0 +1,46 @@
+"""The auth service's settings, from environment variables."""
+
+from pathlib import Path
+
+from limits import parse_many
+from pydantic import Field, SecretStr, field_validator
+
+from muster.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the auth service reads beside the settings of every service."""
+
+    auth_database_url: str = Field(
+        default="", description="The database of users. Default: sqlite, auth.db in MUSTER_HOME."
+    )
+    signing_key_file: Path | None = Field(
+        default=None,
+        description="The Ed25519 key that signs tokens, as PEM; made at first start if absent. "
+        "Default: signing-key.pem in MUSTER_HOME.",
+    )
+    token_seconds: int = Field(default=3600, gt=0, description="How long an access token is valid.")
+    login_limit_per_account: str = Field(
+        default="10 per minute", description="Failed logins of one account before it is refused."
+    )
+    login_limit_per_address: str = Field(
+        default="60 per minute", description="Failed logins from one address before it is refused."
+    )
+    admin_email: str = Field(
+        default="admin@example.com", description="The administrator that `ensure-admin` adds."
+    )
+    admin_password: SecretStr | None = Field(
+        default=None, description="The password that `ensure-admin` gives that administrator."
+    )
+
+    @field_validator("login_limit_per_account", "login_limit_per_address")
+    @classmethod
+    def _is_one_limit(cls, value: str) -> str:
+        if len(parse_many(value)) != 1:
+            raise ValueError("give one limit, such as '10 per minute'")
+        return value
+
+    @property
+    def key_file(self) -> Path:
+        """Where the signing key is."""
+        return self.signing_key_file or self.home / "signing-key.pem"

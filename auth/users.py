@@ -1,0 +1,119 @@
+"""What a user is, and what a caller may ask of one."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
+
+from auth.passwords import MAX_LENGTH, MIN_LENGTH, is_acceptable
+from muster.tokens import PERMISSIONS
+
+_EMAIL = re.compile(
+    # The pattern of https://html.spec.whatwg.org/#valid-e-mail-address, of a local part of 64.
+    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
+)
+EMAIL_LENGTH = 254
+"""The longest address that fits SMTP's path of 256 (RFC 5321, section 4.5.3.1.3)."""
+
+
+def account_key(name: str) -> str:
+    """The form under which an account is found and counted: alike for every way to write it."""
+    return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+@dataclass(frozen=True)
+class User:
+    """One user. `generation` grows whenever the tokens given out before have to end."""
+
+    id: str
+    email: str
+    password_hash: str
+    permissions: frozenset[str]
+    disabled: bool = False
+    generation: int = 1
+
+    @property
+    def administers(self) -> bool:
+        """Whether the user can log in and manage users."""
+        return not self.disabled and "users:admin" in self.permissions
+
+    def to_json(self) -> dict[str, Any]:
+        """The user as the API shows it."""
+        return {
+            "id": self.id,
+            "email": self.email,
+            "permissions": sorted(self.permissions),
+            "disabled": self.disabled,
+        }
+
+
+def _check_email(value: str) -> str:
+    if len(value) > EMAIL_LENGTH or not _EMAIL.fullmatch(value):
+        raise PydanticCustomError("email", "This is not an email address.")
+    return value
+
+
+def _check_password(value: SecretStr) -> SecretStr:
+    if not is_acceptable(value.get_secret_value()):
+        raise PydanticCustomError(
+            "password",
+            "A password has {least} to {most} characters and no control characters.",
+            {"least": MIN_LENGTH, "most": MAX_LENGTH},
+        )
+    return value
+
+
+def _check_permissions(value: Iterable[str]) -> frozenset[str]:
+    permissions = frozenset(value)
+    unknown = permissions.difference(PERMISSIONS)
+    if unknown:
+        raise PydanticCustomError(
+            "permission",
+            "Unknown: {unknown}. Known are {known}.",
+            {"unknown": ", ".join(sorted(unknown)), "known": ", ".join(PERMISSIONS)},
+        )
+    return permissions
+
+
+Email = Annotated[str, AfterValidator(_check_email)]
+Password = Annotated[SecretStr, AfterValidator(_check_password)]
+Permissions = Annotated[frozenset[str], AfterValidator(_check_permissions)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NewUser(_Request):
+    """A user to add; construction raises pydantic's ValidationError."""
+
+    email: Email
+    password: Password
+    permissions: Permissions = frozenset()
+
+
+class UserChanges(_Request):
+    """What to change of a user; what is left out stays."""
+
+    permissions: Permissions | None = None
+    disabled: bool | None = None
+    password: Password | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_null(cls, value: object) -> object:
+        if value is None:
+            raise PydanticCustomError("null", "Leave the field out to keep what it is.")
+        return value
+
+
+class PasswordChange(_Request):
+    """A user's own change of password."""
+
+    current_password: SecretStr
+    new_password: Password

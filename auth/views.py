@@ -1,0 +1,118 @@
+"""The HTTP API: each view reads the request, makes one call and answers."""
+
+from flask import Blueprint, Response, current_app, g, jsonify, request
+
+from auth.access import AccessTokens
+from auth.accounts import Accounts
+from auth.errors import WrongCredentials
+from auth.logins import Logins
+from auth.users import NewUser, PasswordChange, UserChanges
+from muster.tokens import requires
+
+blueprint = Blueprint("auth", __name__)
+
+
+def _accounts() -> Accounts:
+    accounts: Accounts = current_app.extensions["accounts"]
+    return accounts
+
+
+def _logins() -> Logins:
+    logins: Logins = current_app.extensions["logins"]
+    return logins
+
+
+def _address() -> str:
+    return request.remote_addr or "unknown"
+
+
+@blueprint.after_request
+def _forbid_storing(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+@blueprint.post("/v1/login")
+def log_in() -> Response:
+    """A token for the user of the HTTP Basic credentials (RFC 7617), as RFC 6750 shows one."""
+    given = request.authorization
+    if given is None or given.type != "basic":
+        raise WrongCredentials
+    tokens: AccessTokens = current_app.extensions["tokens"]
+    user = _logins().log_in(given.username or "", given.password or "", _address())
+    token = tokens.issue(user)
+    if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
+        return Response(token, mimetype="text/plain")
+    return jsonify(access_token=token, token_type="Bearer", expires_in=tokens.seconds)  # noqa: S106
+
+
+@blueprint.get("/v1/me")
+@requires()
+def show_me() -> Response:
+    """The user of the token."""
+    return jsonify(_accounts().get(g.principal.id).to_json())
+
+
+@blueprint.post("/v1/me/password")
+@requires()
+def change_my_password() -> tuple[str, int]:
+    """Another password for the user of the token, whose tokens end."""
+    change = PasswordChange.model_validate_json(request.get_data())
+    _logins().change_password(g.principal.id, change, _address())
+    return "", 204
+
+
+@blueprint.get("/v1/users")
+@requires("users:admin")
+def list_users() -> Response:
+    """Every user, by email."""
+    return jsonify(users=[user.to_json() for user in _accounts().all()])
+
+
+@blueprint.post("/v1/users")
+@requires("users:admin")
+def add_user() -> tuple[Response, int, dict[str, str]]:
+    """Add a user."""
+    user = _accounts().add(NewUser.model_validate_json(request.get_data()))
+    return jsonify(user.to_json()), 201, {"Location": f"/v1/users/{user.id}"}
+
+
+@blueprint.get("/v1/users/<user_id>")
+@requires("users:admin")
+def show_user(user_id: str) -> Response:
+    """One user."""
+    return jsonify(_accounts().get(user_id).to_json())
+
+
+@blueprint.patch("/v1/users/<user_id>")
+@requires("users:admin")
+def change_user(user_id: str) -> Response:
+    """Change permissions, password or whether the user is disabled."""
+    changes = UserChanges.model_validate_json(request.get_data())
+    return jsonify(_accounts().change(user_id, changes).to_json())
+
+
+@blueprint.delete("/v1/users/<user_id>")
+@requires("users:admin")
+def delete_user(user_id: str) -> tuple[str, int]:
+    """Remove a user."""
+    _accounts().delete(user_id)
+    return "", 204
+
+
+@blueprint.get("/.well-known/jwks.json")
+def show_keys() -> Response:
+    """The public key that tokens are checked with, as a JWK Set (RFC 7517)."""
+    response = jsonify(current_app.extensions["signing_key"].jwks())
+    response.headers["Cache-Control"] = "max-age=300"
+    return response
+
+
+@blueprint.get("/v1/revocations")
+def list_revocations() -> Response:
+    """Whose tokens ended, by user id; for the services that check tokens by signature alone.
+
+    Open, as the keys are: it tells random ids only, and asking for a token here would need an
+    account for each service.
+    """
+    return jsonify(revocations=_accounts().revocations())
