@@ -1,0 +1,58 @@
+# Needs Python 3.11 or newer, git and make. Everything else comes into .uv/ and .venv/, pinned by
+# uv.lock.
+
+PYTHON ?= python3
+SAMPLES ?= samples
+HIRES ?= 1000000
+UV_VERSION := 0.13.9
+
+UV := .uv/bin/uv
+BIN := .venv/bin
+SYNCED := .venv/.synced
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint fmt chaos bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The shell becomes the command, so that signals reach it; and it stops when make is killed.
+run: $(SYNCED) ## run the whole suite on this machine: MUSTER_PORT, MUSTER_HOME; Ctrl-C stops it
+	@exec $(BIN)/python -m embedded.lifeline SIGTERM $$PPID $(BIN)/python -m embedded
+
+demo: $(SYNCED) ## do the main job once with the sample files and check it; SAMPLES=dir for others
+	@exec $(BIN)/python -m embedded.demo "$(SAMPLES)"
+
+test: $(SYNCED) ## run the tests
+	@exec $(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not chaos"
+
+lint: $(SYNCED) ## check style, types and which package imports which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(SYNCED) ## put the code into its style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+chaos: $(SYNCED) ## run the long fault sweeps: processes killed while they work
+	@exec $(BIN)/pytest -s -m chaos
+
+bench: $(SYNCED) ## measure load time, memory and queries into bench/RESULTS.md; HIRES=1000000
+	@exec $(BIN)/python -m bench "$(HIRES)"
+
+clean: ## remove the environment and the caches, but no data
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build
+
+$(SYNCED): .uv/uv-$(UV_VERSION) uv.lock pyproject.toml $(wildcard */pyproject.toml)
+	@$(UV) sync --frozen --quiet --python "$(PYTHON)"
+	@touch $@
+
+.uv/uv-$(UV_VERSION):
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Muster needs Python \
+	3.11 or newer and %s is %s.%s: make PYTHON=python3.12" % (sys.executable, *sys.version_info[:2]))'
+	@"$(PYTHON)" -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@

@@ -1,0 +1,1 @@
+"""The main job, done once on a suite of its own and checked: `python -m embedded.demo`."""

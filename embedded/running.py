@@ -1,0 +1,92 @@
+"""The suite as a process of its own, for who needs one to talk to: the demo, tests, the bench."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from embedded import lifeline
+
+_READY = re.compile(r"muster is ready at (http://\S+)")
+_STOP_SECONDS = 60.0
+
+
+class SuiteFailed(Exception):
+    """The suite ended without getting ready; the message is what it said."""
+
+
+class RunningSuite:
+    """`python -m embedded` on a data directory and a free port; a context that ends it.
+
+    `environment` is added to this process's. Raises SuiteFailed.
+    """
+
+    def __init__(self, home: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.home = home
+        self._said = home.with_name(f"{home.name}.stderr")
+        with self._said.open("ab") as said:
+            self._process = subprocess.Popen(
+                lifeline.command(signal.SIGTERM, [sys.executable, "-m", "embedded"]),
+                env={
+                    **os.environ,
+                    "MUSTER_PORT": "0",
+                    **(environment or {}),
+                    "MUSTER_HOME": str(home),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                start_new_session=True,
+                text=True,
+            )
+        self.url = self._wait_for_url()
+
+    def _wait_for_url(self) -> str:
+        # The supervisor's own deadline bounds this: then it ends, and so does its output.
+        said = self._process.stdout.readline() if self._process.stdout else ""
+        ready = _READY.fullmatch(said.strip())
+        if ready is None:
+            self.stop()
+            raise SuiteFailed(self._said.read_text())
+        return ready[1]
+
+    def admin_password(self) -> str:
+        """The generated password of admin@example.com."""
+        return (self.home / "admin-password").read_text().strip()
+
+    def pid(self, name: str) -> int:
+        """The process id of the child `name`, such as "dbuploader-consumer"."""
+        return int((self.home / "run" / f"{name}.pid").read_text())
+
+    def kill(self, name: str) -> None:
+        """Kill the child `name` with SIGKILL, if it runs at the moment."""
+        try:
+            os.kill(self.pid(name), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            return
+
+    def kill_supervisor(self) -> None:
+        """Kill the supervisor with SIGKILL, and with it all of its children."""
+        self._process.kill()
+        self._end()
+
+    def stop(self, ending: signal.Signals = signal.SIGTERM) -> int:
+        """Stop the suite as a user does; returns the exit status."""
+        self._process.send_signal(ending)
+        return self._end()
+
+    def _end(self) -> int:
+        status = self._process.wait(_STOP_SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
