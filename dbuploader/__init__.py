@@ -1,0 +1,1 @@
+"""The loader: checks uploads row by row and loads them exactly once."""

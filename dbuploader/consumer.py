@@ -1,0 +1,105 @@
+"""`python -m dbuploader.consumer`: loads what the queue `dbuploader` says is accepted."""
+
+import signal
+import threading
+
+import structlog
+
+from dbuploader.finishing import Finisher
+from dbuploader.patience import Patience, Stopped
+from dbuploader.repository import check_schema
+from dbuploader.settings import Settings
+from dbuploader.watching import Heartbeat, Watchdog
+from muster.broker import (
+    Ack,
+    BrokerUnavailable,
+    DeadLetter,
+    Delivery,
+    Retry,
+    Unroutable,
+    Verdict,
+    open_broker,
+)
+from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
+from muster.database import open_database
+from muster.logs import configure_logging
+from muster.messages import UnreadableMessage, UploadAccepted
+from muster.service import serve_health
+from muster.tracing import Trace, tracing
+
+log = structlog.get_logger(__name__)
+
+QUEUE = "dbuploader"
+
+
+class Consumer:
+    """Answers deliveries and ticks."""
+
+    def __init__(self, finisher: Finisher, watchdog: Watchdog, heartbeat: Heartbeat) -> None:
+        self._finisher = finisher
+        self._watchdog = watchdog
+        self._heartbeat = heartbeat
+
+    def handle(self, delivery: Delivery) -> Verdict:
+        """Finish the upload that the message names; a process that is to stop gives it back."""
+        with tracing(Trace.from_headers(delivery.headers)):
+            try:
+                message = UploadAccepted.from_body(delivery.body)
+                self._finisher.finish_up_to(message.upload_id)
+            except (UnreadableMessage, UploadNotFound) as error:
+                log.error("message not understood", error=repr(error))
+                return DeadLetter(repr(error))
+            except Stopped:
+                return Retry(0)
+            return Ack()
+
+    def tick(self) -> None:
+        """What is due about every second, whether a load is in progress or not."""
+        self._heartbeat.beat()
+        self._watchdog.check()
+        try:
+            self._finisher.cancel_queued()
+        except (StoreUnavailable, BrokerUnavailable, Unroutable) as error:
+            log.warning("queued uploads not cancelled", error=repr(error))
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Consume until `stop` is set."""
+    store = open_csv_store(settings.csv_store_url)
+    broker = open_broker(settings.broker_url)
+    database = open_database(settings.employment_database_url)
+    watchdog = Watchdog(settings.stall_seconds)
+    heartbeat = Heartbeat()
+    if settings.health_port is not None:
+        checks = {
+            "consumer": heartbeat.check,
+            "database": lambda: check_schema(database),
+            "csv-store": store.check,
+            "broker": broker.check,
+        }
+        serve_health("dbuploader-consumer", settings.health_port, checks)
+    consumer = Consumer(Finisher(store, broker, database, stop, watchdog), watchdog, heartbeat)
+    try:
+        # A load must not be tried, and counted, on a database that is not there yet.
+        Patience(stop, heartbeat.beat)(lambda: check_schema(database))
+        broker.consume(QUEUE, consumer.handle, stop=stop, tick=consumer.tick)
+    except Stopped:
+        log.info("stopped before the database was there")
+    finally:
+        broker.close()
+        store.close()
+        database.close()
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = Settings()
+    configure_logging("dbuploader-consumer", settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(settings, stop)
+
+
+if __name__ == "__main__":
+    main()

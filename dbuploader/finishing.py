@@ -1,0 +1,163 @@
+"""Bringing uploads to their final state, in the order of their acceptance, and saying so."""
+
+import threading
+from functools import partial
+
+import structlog
+
+from dbuploader.loading import Loader
+from dbuploader.metrics import count_finished
+from dbuploader.outcomes import Outcome, failed
+from dbuploader.patience import Patience, Stopped
+from dbuploader.progress import Progress
+from dbuploader.repository.ledger import start_attempt, take_back_attempt
+from dbuploader.watching import Watchdog
+from muster.broker import Broker
+from muster.csvstore import CsvStore, StateConflict
+from muster.database import Database, DatabaseUnavailable
+from muster.messages import UploadFinished
+from muster.tracing import Trace, tracing
+from muster.uploads import UNFINISHED, State, Upload, now
+
+log = structlog.get_logger(__name__)
+
+MOST_ATTEMPTS = 3
+
+
+class Finisher:
+    """Finishes uploads; one thread may do so while another calls `cancel_queued`."""
+
+    def __init__(
+        self,
+        store: CsvStore,
+        broker: Broker,
+        database: Database,
+        stop: threading.Event,
+        watchdog: Watchdog,
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._database = database
+        self._stop = stop
+        self._watchdog = watchdog
+        self._patiently = Patience(stop, watchdog.touch)
+        self._loader = Loader(store, database)
+
+    def finish_up_to(self, upload_id: str) -> None:
+        """Finish and announce this upload and all that were accepted before it.
+
+        Messages may so come in any order, and more than once. Raises UploadNotFound, and Stopped
+        when the process is to end first.
+        """
+        upload = self._patiently(partial(self._store.get, upload_id))
+        for pending in self._patiently(partial(self._store.unfinished, upload.sequence)):
+            if self._stop.is_set():
+                raise Stopped
+            trace = Trace(pending.request_id, pending.traceparent)
+            with tracing(trace, upload_id=pending.id), self._watchdog.watching():
+                self._finish(pending)
+
+    def cancel_queued(self) -> None:
+        """Cancel at once what nobody has begun to load.
+
+        Raises StoreUnavailable or BrokerUnavailable; what is cancelled, but not announced, is
+        announced when its message comes.
+        """
+        for upload in self._store.cancelling():
+            with tracing(Trace(upload.request_id, upload.traceparent), upload_id=upload.id):
+                try:
+                    cancelled = self._store.update(
+                        upload.id,
+                        expect={State.QUEUED},
+                        state=State.CANCELLED,
+                        finished_at=now(),
+                        progress=1.0,
+                    )
+                except StateConflict:
+                    continue
+                count_finished(cancelled)
+                self._publish(cancelled)
+                self._mark_announced(cancelled)
+
+    def _finish(self, upload: Upload) -> None:
+        try:
+            final = upload
+            if not upload.state.is_final:
+                final = self._settle(upload, self._find_or_load(upload))
+        except StateConflict as conflict:
+            final = conflict.upload
+        if not final.announced:
+            self._patiently(partial(self._publish, final))
+            self._patiently(partial(self._mark_announced, final))
+
+    def _find_or_load(self, upload: Upload) -> Outcome:
+        while True:
+            progress = Progress(self._store, upload, self._stop, self._watchdog)
+            # An earlier load may have been committed without anybody hearing of it.
+            decided = progress.patiently(partial(self._loader.find_outcome, upload))
+            if decided is not None:
+                return decided
+            attempt = progress.patiently(partial(self._start_attempt, upload))
+            if attempt > MOST_ATTEMPTS:
+                detail = f"Its load ended its process {MOST_ATTEMPTS} times. Nothing was loaded."
+                return self._fail(upload, progress, "too-many-attempts", detail)
+            try:
+                return self._loader.load(upload, progress)
+            except Stopped:
+                self._take_back_attempt(upload)
+                raise
+            except StateConflict:
+                raise
+            except Exception:  # a mistake met by one file must not hold up those behind it
+                log.exception("the load failed", attempt=attempt)
+                if attempt == MOST_ATTEMPTS:
+                    detail = "Something went wrong in the loader. Tell the operators."
+                    return self._fail(upload, progress, "internal-error", detail)
+
+    def _fail(self, upload: Upload, progress: Progress, code: str, detail: str) -> Outcome:
+        # Rejects of an earlier attempt would not agree with counts of 0.
+        progress.patiently(partial(self._store.delete_file, upload.rejects_name))
+        return progress.patiently(partial(self._loader.decide, upload, failed(code, detail)))
+
+    def _start_attempt(self, upload: Upload) -> int:
+        with self._database.write() as connection:
+            return start_attempt(connection, upload.id)
+
+    def _take_back_attempt(self, upload: Upload) -> None:
+        try:
+            with self._database.write() as connection:
+                take_back_attempt(connection, upload.id)
+        except DatabaseUnavailable as error:
+            log.warning("the attempt stays counted", error=repr(error))
+
+    def _settle(self, upload: Upload, outcome: Outcome) -> Upload:
+        final = self._patiently(
+            partial(
+                self._store.update,
+                upload.id,
+                expect=UNFINISHED,
+                state=outcome.state,
+                rows=outcome.rows,
+                causes=outcome.causes,
+                error=outcome.error,
+                finished_at=now(),
+                progress=1.0,
+            )
+        )
+        count_finished(final)
+        log.info("upload finished", state=final.state.value)
+        return final
+
+    def _publish(self, upload: Upload) -> None:
+        message = UploadFinished(
+            upload_id=upload.id,
+            table=upload.table,
+            state=upload.state.value,
+            submitted_by=upload.submitted_by,
+            finished_at=(upload.finished_at or now()).isoformat(),
+        )
+        headers = Trace(upload.request_id, upload.traceparent).headers()
+        self._broker.publish(message.routing_key, message.to_body(), headers)
+
+    def _mark_announced(self, upload: Upload) -> None:
+        self._store.update(upload.id, expect={upload.state}, announced=True)

@@ -1,0 +1,185 @@
+"""The load of one upload, from its file to its outcome."""
+
+from functools import partial
+
+import structlog
+
+from dbuploader.csvfile import FileError
+from dbuploader.merging import Classifier, Merge, MergeCounts
+from dbuploader.metrics import LOAD_SECONDS
+from dbuploader.outcomes import Outcome
+from dbuploader.progress import Cancelled, Progress
+from dbuploader.repository.ledger import change_outcome, find_outcome, insert_outcome
+from dbuploader.validating import CHUNK_ROWS, Checked, Validation
+from muster.csvstore import CsvStore, FileNotStored
+from muster.database import ConstraintViolated, Database
+from muster.tables import get_table
+from muster.uploads import Failure, RowCounts, State, Upload
+
+log = structlog.get_logger(__name__)
+
+_MOST_STARTS = 5
+_VALIDATING_SHARE = 0.5
+
+
+class KeysChanged(Exception):
+    """A key that mode=insert found free was taken before the load began to write."""
+
+
+class Loader:
+    """Loads uploads. What it returns stands in the ledger, where the first outcome is for ever."""
+
+    def __init__(self, store: CsvStore, database: Database) -> None:
+        self._store = store
+        self._database = database
+
+    def find_outcome(self, upload: Upload) -> Outcome | None:
+        """The outcome, if it is decided. Raises DatabaseUnavailable."""
+        with self._database.read() as connection:
+            return find_outcome(connection, upload.id)
+
+    def decide(self, upload: Upload, outcome: Outcome) -> Outcome:
+        """Make `outcome` the upload's, unless it has another: that is returned then.
+
+        Also what was not loaded is decided in the ledger: a loader that is thought dead, but is
+        not, can then no longer commit. Raises DatabaseUnavailable.
+        """
+        try:
+            with self._database.write() as connection:
+                insert_outcome(connection, upload, outcome)
+        except ConstraintViolated:
+            return self.find_outcome(upload) or outcome
+        return outcome
+
+    def load(self, upload: Upload, progress: Progress) -> Outcome:
+        """Check the file, load its good rows in one transaction, and store the bad ones.
+
+        Waits for what does not answer. Raises Stopped, with nothing written, and StateConflict
+        when another loader has finished the upload.
+        """
+        with Checked(get_table(upload.table)) as checked:
+            try:
+                return self._load(upload, checked, progress)
+            except Cancelled:
+                return self._end(upload, checked, progress, State.CANCELLED)
+            except FileError as error:
+                failure = Failure(error.code, error.detail)
+                return self._end(upload, checked, progress, State.FAILED, failure)
+            except FileNotStored:
+                failure = Failure("file-missing", "The file is not in the store: send it again.")
+                return self._end(upload, checked, progress, State.FAILED, failure)
+
+    def _load(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
+        for _ in range(_MOST_STARTS):
+            progress.enter(State.VALIDATING)
+            with LOAD_SECONDS.labels(upload.table, "validating").time():
+                progress.patiently(partial(self._validate, upload, checked, progress))
+            excess = _excess(upload, checked)
+            if excess is not None:
+                return self._end(upload, checked, progress, State.FAILED, excess)
+            if upload.options.dry_run:
+                return self._try_out(upload, checked, progress)
+            # Before the rows: whoever sees them loaded can also see which were not.
+            self._store_rejects(upload, checked, progress)
+            progress.enter(State.LOADING)
+            try:
+                with LOAD_SECONDS.labels(upload.table, "loading").time():
+                    return progress.patiently(partial(self._write, upload, checked, progress))
+            except (ConstraintViolated, KeysChanged) as error:
+                decided = progress.patiently(partial(self.find_outcome, upload))
+                if decided is not None:
+                    return decided
+                log.warning("the database changed since validation", error=repr(error))
+        detail = "Others kept changing the same rows meanwhile. Upload the file again."
+        return self._end(
+            upload, checked, progress, State.FAILED, Failure("changed-meanwhile", detail)
+        )
+
+    def _validate(self, upload: Upload, checked: Checked, progress: Progress) -> None:
+        checked.clear()
+
+        def reach(position: int) -> None:
+            progress.reach(_VALIDATING_SHARE * position / max(upload.size, 1))
+
+        with self._store.open_file(upload.id) as file:
+            Validation(self._database, upload.options, checked).run(file, reach)
+
+    def _write(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
+        """The transaction. It may be run again from its start after any error."""
+        with self._database.write() as connection:
+            # First, so that a second loader of this upload waits here or ends here.
+            insert_outcome(connection, upload, Outcome(State.LOADING))
+            merge = Merge(connection, checked.table)
+            for chunk in checked.staged.chunks(CHUNK_ROWS):
+                merge.add(chunk)
+                counts = merge.counts
+                if upload.options.mode == "insert" and counts.updated + counts.unchanged:
+                    raise KeysChanged
+                progress.reach(_loading_share(counts, checked))
+            merge.finish()
+            rows = _loaded_rows(merge.counts, checked)
+            state = State.COMPLETED_WITH_REJECTS if rows.rejected else State.COMPLETED
+            outcome = Outcome(state, rows, checked.rejects.causes())
+            change_outcome(connection, upload, outcome)
+            progress.report()
+        return outcome
+
+    def _try_out(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
+        rows = progress.patiently(partial(self._classify, checked, progress))
+        return self._end(upload, checked, progress, State.VALIDATED, rows=rows)
+
+    def _classify(self, checked: Checked, progress: Progress) -> RowCounts:
+        with self._database.read() as connection:
+            classifier = Classifier(connection, checked.table, lock=False)
+            for chunk in checked.staged.chunks(CHUNK_ROWS):
+                classifier.split(chunk)
+                progress.reach(_loading_share(classifier.counts, checked))
+        return _loaded_rows(classifier.counts, checked)
+
+    def _end(
+        self,
+        upload: Upload,
+        checked: Checked,
+        progress: Progress,
+        state: State,
+        error: Failure | None = None,
+        rows: RowCounts | None = None,
+    ) -> Outcome:
+        """End without loading: keep the rejects there are, and decide."""
+        self._store_rejects(upload, checked, progress)
+        outcome = Outcome(state, rows or checked.unloaded(), checked.rejects.causes(), error)
+        return progress.patiently(partial(self.decide, upload, outcome))
+
+    def _store_rejects(self, upload: Upload, checked: Checked, progress: Progress) -> None:
+        store = partial(
+            checked.rejects.store,
+            self._store,
+            upload.rejects_name,
+            checked.labels,
+            progress.alive,
+        )
+        progress.patiently(store)
+
+
+def _excess(upload: Upload, checked: Checked) -> Failure | None:
+    most = upload.options.max_rejects
+    rejected = len(checked.rejects)
+    if most is None or rejected <= most:
+        return None
+    detail = f"{rejected} rows were rejected and at most {most} may be. Nothing was loaded."
+    return Failure("too-many-rejects", detail)
+
+
+def _loading_share(counts: MergeCounts, checked: Checked) -> float:
+    done = counts.inserted + counts.updated + counts.unchanged
+    return _VALIDATING_SHARE + (1 - _VALIDATING_SHARE) * done / len(checked.staged)
+
+
+def _loaded_rows(counts: MergeCounts, checked: Checked) -> RowCounts:
+    return RowCounts(
+        read=checked.read,
+        inserted=counts.inserted,
+        updated=counts.updated,
+        unchanged=counts.unchanged + checked.repeats,
+        rejected=len(checked.rejects),
+    )

@@ -1,0 +1,13 @@
+"""What alembic runs: the connection comes from `migrate`."""
+
+from alembic import context
+
+from dbuploader.repository import schema
+from muster.tables import sql
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=[sql.metadata, schema.metadata],
+)
+with context.begin_transaction():
+    context.run_migrations()

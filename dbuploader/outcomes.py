@@ -1,0 +1,22 @@
+"""How an upload ends, before it is told to anybody."""
+
+from dataclasses import dataclass, field
+
+from muster.uploads import Cause, Failure, RowCounts, State
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the upload record will say once it is final."""
+
+    state: State
+    rows: RowCounts = field(default_factory=RowCounts)
+    causes: tuple[Cause, ...] = ()
+    error: Failure | None = None
+
+
+def failed(
+    code: str, detail: str, rows: RowCounts | None = None, causes: tuple[Cause, ...] = ()
+) -> Outcome:
+    """A failure: nothing was written."""
+    return Outcome(State.FAILED, rows or RowCounts(), causes, Failure(code, detail))

@@ -1,0 +1,101 @@
+"""What the upload record says while its load is under way, and whether to go on with it."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import structlog
+
+from dbuploader.patience import Patience, Stopped
+from dbuploader.watching import Watchdog
+from muster.csvstore import CsvStore, StoreUnavailable
+from muster.uploads import UNFINISHED, Failure, State, Upload, now
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_REPORT_SECONDS = 0.5
+_BEFORE_THE_END = 0.999
+
+
+class Cancelled(Exception):
+    """The uploader has asked to cancel the upload."""
+
+
+class Progress:
+    """The progress of one upload. It never goes back, though work may start again.
+
+    Every method that reports raises Cancelled when that was asked for, and StateConflict when the
+    record is final already: another loader was quicker.
+    """
+
+    def __init__(
+        self,
+        store: CsvStore,
+        upload: Upload,
+        stop: threading.Event,
+        watchdog: Watchdog,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._upload = upload
+        self._stop = stop
+        self._watchdog = watchdog
+        self._clock = clock
+        self._patience = Patience(stop, watchdog.touch)
+        self._reached = upload.progress
+        self._started_at = upload.started_at
+        self._reported = clock()
+        self._cancelled = False
+
+    def patiently(self, call: Callable[[], T]) -> T:
+        """What `call` returns, waiting for what it needs; the record says so meanwhile."""
+        return self._patience(call, self._tell)
+
+    def enter(self, state: State) -> None:
+        """Put the record into `state`. Waits for the store. Raises Stopped."""
+        self._started_at = self._started_at or now()
+        self.patiently(
+            lambda: self._report(state=state, started_at=self._started_at, progress=self._reached)
+        )
+
+    def reach(self, share: float) -> None:
+        """`share` of the work, from 0 to 1, is done; reports it now and then. Raises Stopped."""
+        self._go_on()
+        self._reached = max(self._reached, min(share, _BEFORE_THE_END))
+        if self._clock() - self._reported >= _REPORT_SECONDS:
+            self.report()
+
+    def report(self) -> None:
+        """Report now. What the store can't take is dropped. Raises Stopped."""
+        self._go_on()
+        try:
+            self._report(progress=self._reached)
+        except StoreUnavailable as error:
+            log.warning("progress not reported", error=repr(error))
+
+    def alive(self) -> None:
+        """Say that there is progress, though not how much."""
+        self._watchdog.touch()
+
+    def _go_on(self) -> None:
+        self._watchdog.touch()
+        if self._stop.is_set():
+            raise Stopped
+
+    def _report(self, **changes: Any) -> None:
+        self._reported = self._clock()
+        self._heed(self._store.update(self._upload.id, expect=UNFINISHED, error=None, **changes))
+
+    def _tell(self, failure: Failure) -> None:
+        with suppress(StoreUnavailable):
+            self._heed(self._store.update(self._upload.id, expect=UNFINISHED, error=failure))
+
+    def _heed(self, record: Upload) -> None:
+        # Once: what follows a cancellation has to report, too.
+        if record.cancel_requested and not self._cancelled:
+            self._cancelled = True
+            raise Cancelled

@@ -1,0 +1,106 @@
+"""The rejected rows of one file: spooled to disk, counted by cause, and stored for the uploader."""
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from muster.csvstore import CsvStore
+from muster.rejects import Reject, RejectsHeader
+from muster.uploads import Cause
+
+_BLOCK = 1024 * 1024
+_PLAIN_WORDS = {
+    "constraint-error": "the value is blank, too long or out of range",
+    "encoding-error": "there are bytes that are not text in the file's encoding",
+    "extra-cell": "the row has more cells than there are columns",
+    "foreign-key": "the row refers to one that is not there",
+    "missing-cell": "the row has fewer cells than there are columns",
+    "primary-key": "the key is taken",
+    "quote-error": "a quotation mark stands where none may",
+    "row-error": "the row could not be read",
+    "type-error": "the value is not of the column's type",
+}
+
+
+@dataclass
+class _Group:
+    rows: int
+    first_line: int
+    message: str
+    alike: bool = True
+
+
+class RejectSpool:
+    """Takes rejects in the order of the input; memory does not grow with their number."""
+
+    def __init__(self) -> None:
+        # It has no name in the directory: nothing is left of it when the process dies.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def clear(self) -> None:
+        """Forget all rejects."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._count = 0
+        self._raw = False
+        self._groups: dict[tuple[str, str | None], _Group] = {}
+
+    def add(self, rejects: Iterable[Reject]) -> None:
+        """Take further rejects."""
+        for reject in rejects:
+            self._file.write(reject.to_json().encode() + b"\n")
+            self._count += 1
+            self._raw = self._raw or reject.raw is not None
+            self._group(reject)
+
+    def causes(self) -> tuple[Cause, ...]:
+        """Rejects by code and column of their first error, most rows first."""
+        causes = [
+            Cause(code, column, group.rows, group.first_line, _message(code, group))
+            for (code, column), group in self._groups.items()
+        ]
+        return tuple(sorted(causes, key=lambda cause: (-cause.rows, cause.first_line)))
+
+    def store(
+        self, store: CsvStore, name: str, labels: tuple[str, ...], alive: Callable[[], None]
+    ) -> None:
+        """Write them to the file `name` of the store, or remove that file if there are none.
+
+        `alive` is called again and again meanwhile. Raises StoreUnavailable.
+        """
+        if not self._count:
+            store.delete_file(name)
+            return
+        self._file.seek(0)
+        with store.write_file(name) as stored:
+            stored.write(RejectsHeader(labels, self._raw).to_json().encode() + b"\n")
+            while block := self._file.read(_BLOCK):
+                stored.write(block)
+                alive()
+
+    def _group(self, reject: Reject) -> None:
+        error = reject.errors[0]
+        group = self._groups.get((error.code, error.column))
+        if group is None:
+            self._groups[error.code, error.column] = _Group(1, reject.line, error.message)
+        else:
+            group.rows += 1
+            group.alike = group.alike and group.message == error.message
+
+
+def _message(code: str, group: _Group) -> str:
+    if group.alike:
+        return group.message
+    words = _PLAIN_WORDS.get(code, "the rows are not as declared")
+    return f"{words}, as on line {group.first_line}: {group.message}"

@@ -1,0 +1,82 @@
+"""The ledger of decided uploads, and the count of attempts at those not yet decided."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from dbuploader.outcomes import Outcome
+from dbuploader.repository.rows import upsert
+from dbuploader.repository.schema import ledger, load_attempts
+from muster.uploads import Cause, Failure, RowCounts, State, Upload
+
+
+def find_outcome(connection: Connection, upload_id: str) -> Outcome | None:
+    """How the upload was decided; None if it was not yet."""
+    row = connection.execute(select(ledger).where(ledger.c.upload_id == upload_id)).first()
+    return None if row is None else _outcome_of(row)
+
+
+def insert_outcome(connection: Connection, upload: Upload, outcome: Outcome) -> None:
+    """Decide the upload; the database refuses (ConstraintViolated) if it was decided before."""
+    keys = {"upload_id": upload.id, "table_name": upload.table}
+    connection.execute(insert(ledger).values(**keys, **_values(outcome)))
+
+
+def change_outcome(connection: Connection, upload: Upload, outcome: Outcome) -> None:
+    """Say what came out, in the transaction that inserted the upload's row."""
+    mine = ledger.c.upload_id == upload.id
+    connection.execute(update(ledger).where(mine).values(**_values(outcome)))
+
+
+def start_attempt(connection: Connection, upload_id: str) -> int:
+    """Count one more attempt; the first is 1."""
+    attempts = load_attempts.c.attempts
+    one_more = upsert(connection, load_attempts, lambda _new: {"attempts": attempts + 1})
+    connection.execute(one_more.values(upload_id=upload_id, attempts=1))
+    mine = load_attempts.c.upload_id == upload_id
+    return int(connection.execute(select(attempts).where(mine)).scalar_one())
+
+
+def take_back_attempt(connection: Connection, upload_id: str) -> None:
+    """Uncount the latest attempt: it was ended on request."""
+    mine = load_attempts.c.upload_id == upload_id
+    fewer = load_attempts.c.attempts - 1
+    connection.execute(update(load_attempts).where(mine).values(attempts=fewer))
+
+
+def forget_attempts(connection: Connection, upload_id: str) -> None:
+    """Remove the count: the upload is decided."""
+    connection.execute(delete(load_attempts).where(load_attempts.c.upload_id == upload_id))
+
+
+def _values(outcome: Outcome) -> dict[str, Any]:
+    rows = asdict(outcome.rows)
+    return {
+        "state": outcome.state.value,
+        "rows_read": rows.pop("read"),
+        **rows,
+        "causes": json.dumps([asdict(cause) for cause in outcome.causes]),
+        "error_code": outcome.error.code if outcome.error else None,
+        "error_detail": outcome.error.detail if outcome.error else None,
+        "decided_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+
+
+def _outcome_of(row: Row[Any]) -> Outcome:
+    error = None if row.error_code is None else Failure(row.error_code, row.error_detail)
+    return Outcome(
+        state=State(row.state),
+        rows=RowCounts(
+            read=row.rows_read,
+            inserted=row.inserted,
+            updated=row.updated,
+            unchanged=row.unchanged,
+            rejected=row.rejected,
+            unprocessed=row.unprocessed,
+        ),
+        causes=tuple(Cause(**cause) for cause in json.loads(row.causes)),
+        error=error,
+    )

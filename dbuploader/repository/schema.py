@@ -1,0 +1,46 @@
+"""The tables of the employment database that only the loader knows."""
+
+from sqlalchemy import Column, DateTime, Integer, MetaData, SmallInteger, String, Table, Text
+from sqlalchemy.dialects import mysql
+
+metadata = MetaData()
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("upload_id", String(64), primary_key=True),
+    Column("table_name", String(64), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("rows_read", Integer, nullable=False),
+    Column("inserted", Integer, nullable=False),
+    Column("updated", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("unprocessed", Integer, nullable=False),
+    Column("causes", Text, nullable=False),
+    Column("error_code", String(64)),
+    Column("error_detail", Text),
+    Column("decided_at", DateTime, nullable=False),
+)
+"""How each upload ended. Whoever inserts an upload's row first has decided it, for ever."""
+
+load_attempts = Table(
+    "load_attempts",
+    metadata,
+    Column("upload_id", String(64), primary_key=True),
+    Column("attempts", SmallInteger, nullable=False),
+)
+"""How often the load of an upload was started."""
+
+batch_answers = Table(
+    "batch_answers",
+    metadata,
+    Column("owner", String(255), primary_key=True),
+    Column("idempotency_key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("claim", String(32), nullable=False),
+    Column("claimed_at", DateTime, nullable=False),
+    Column("status", SmallInteger),
+    Column("body", Text().with_variant(mysql.MEDIUMTEXT(), "mysql")),
+)
+"""The answers to batches sent with an idempotency key; without a status, one being worked on."""

@@ -1,0 +1,85 @@
+"""Whether the consumer lives, and whether the load in progress gets on."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_HEARTBEAT_SECONDS = 30.0
+_EX_SOFTWARE = 70
+
+
+class Stalled(Exception):
+    """The consuming thread has not ticked for too long."""
+
+
+def end_process() -> NoReturn:
+    """End at once, as a kill would: a load that hangs can't be asked to stop."""
+    os._exit(_EX_SOFTWARE)
+
+
+class Heartbeat:
+    """Beats with each tick of the consuming thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+
+    def beat(self) -> None:
+        """Say that the consuming thread lives."""
+        self._last = self._clock()
+
+    def check(self) -> None:
+        """Return if it does; raises Stalled."""
+        age = self._clock() - self._last
+        if age > _HEARTBEAT_SECONDS:
+            raise Stalled(f"no tick for {age:.0f} s")
+
+
+class Watchdog:
+    """Ends the process when a load makes no progress for `seconds`.
+
+    The load was counted as an attempt before it started, so a file that always hangs its loader
+    ends as one that always kills it.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        end: Callable[[], None] = end_process,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds = seconds
+        self._end = end
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: float | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch what is done in the block."""
+        self.touch()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._last = None
+
+    def touch(self) -> None:
+        """Say that there is progress."""
+        with self._lock:
+            self._last = self._clock()
+
+    def check(self) -> None:
+        """End the process if what is watched stands still."""
+        with self._lock:
+            stalled = self._last is not None and self._clock() - self._last > self._seconds
+        if stalled:
+            log.critical("the load makes no progress: ending the process", seconds=self._seconds)
+            self._end()
