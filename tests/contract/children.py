@@ -1,0 +1,161 @@
+"""Processes that use an adapter until they are killed: `python -m tests.contract.children`.
+
+Each writes a line for every step that is over; what it wrote must hold after its death.
+"""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from email.message import EmailMessage
+from itertools import count
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+from muster.broker import Ack, Delivery, Verdict, open_broker
+from muster.csvstore import open_csv_store
+from muster.database import open_database
+from muster.logs import configure_logging
+from muster.mail import open_mailer
+from tests.contract.records import an_upload, content_of
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Child:
+    """A process in one of the roles below, killed with SIGKILL when the `with` block ends."""
+
+    def __init__(self, role: str, url: str, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.contract.children", role, url, *arguments],
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self._output = self._process.stdout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._output.close()
+
+    def lines(self, number: int) -> list[str]:
+        """The next `number` lines it writes."""
+        read = [self._output.readline().rstrip("\n") for _ in range(number)]
+        assert all(read), "the child died early"
+        return read
+
+    def kill(self) -> list[str]:
+        """Kill it; returns the lines that were not read."""
+        self._process.kill()
+        return self.rest()
+
+    def rest(self) -> list[str]:
+        """Wait for its end; returns the lines that were not read."""
+        lines = self._output.read().splitlines()
+        self._process.wait()
+        return lines
+
+
+def publish(url: str, prefix: str, limit: str) -> None:
+    broker = open_broker(url)
+    for number in range(int(limit)):
+        broker.publish("upload.accepted", f"{prefix}{number}".encode(), {})
+        print(number, flush=True)
+
+
+def consume(url: str) -> None:
+    _consume(url, lambda _delivery: Ack())
+
+
+def stick(url: str) -> None:
+    _consume(url, lambda _delivery: _stay())
+
+
+def _consume(url: str, handle: Callable[[Delivery], Verdict]) -> None:
+    def note(delivery: Delivery) -> Verdict:
+        print(delivery.body.decode(), flush=True)
+        return handle(delivery)
+
+    open_broker(url).consume("dbuploader", note, stop=Event(), tick=lambda: None)
+
+
+def write_files(url: str) -> None:
+    store = open_csv_store(url)
+    for number in count():
+        with store.write_file(f"file-{number}") as file:
+            for part in content_of(number):
+                file.write(part)
+        print(number, flush=True)
+
+
+def write_half(url: str, name: str) -> None:
+    with open_csv_store(url).write_file(name) as file:
+        file.write(b"half of it" * 100_000)
+        print("half", flush=True)
+        _stay()
+
+
+def accept(url: str, prefix: str, limit: str) -> None:
+    store = open_csv_store(url)
+    for number in range(int(limit)):
+        upload = store.accept(an_upload(id=f"{prefix}{number}"))
+        print(upload.sequence, flush=True)
+
+
+def change(url: str, upload_id: str) -> None:
+    store = open_csv_store(url)
+    for number in count():
+        upload = store.get(upload_id)
+        store.update(upload_id, expect={upload.state}, progress=float(number))
+        print(number, flush=True)
+
+
+def transfer(url: str) -> None:
+    database = open_database(url)
+    while True:
+        with database.write() as connection:
+            connection.exec_driver_sql("UPDATE accounts SET money = money - 1 WHERE id = 1")
+            connection.exec_driver_sql("UPDATE accounts SET money = money + 1 WHERE id = 2")
+        print("transferred", flush=True)
+
+
+def send(url: str) -> None:
+    mailer = open_mailer(url)
+    for number in count():
+        message = EmailMessage()
+        message["Message-ID"] = f"<{number}@example.com>"
+        message["To"] = "ana@example.com"
+        message.set_content("word " * 10_000 + "end")
+        mailer.send(message)
+        print(f"<{number}@example.com>", flush=True)
+
+
+def _stay() -> Verdict:
+    while True:
+        signal.pause()
+
+
+ROLES: dict[str, Callable[..., None]] = {
+    role.__name__: role
+    for role in (
+        *(publish, consume, stick),
+        *(write_files, write_half, accept, change),
+        *(transfer, send),
+    )
+}
+
+if __name__ == "__main__":
+    configure_logging("child", "INFO")
+    ROLES[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,155 @@
+"""The adapters that the contract suites run over.
+
+Another adapter is one more fixture and its name in a list below; no test changes.
+"""
+
+import mailbox
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from muster.broker import Broker, open_broker
+from muster.csvstore import CsvStore, open_csv_store
+from muster.database import Database, open_database
+from muster.database.sqlite import SqliteDialect
+
+Received = Callable[[], list[EmailMessage]]
+
+BROKERS = ["sqlite_broker_url"]
+UNREACHABLE_BROKERS = ["unreachable_sqlite_url"]
+STORES = ["file_store_url"]
+UNREACHABLE_STORES = ["unreachable_file_url"]
+DATABASES = ["sqlite_database_url"]
+UNREACHABLE_DATABASES = ["unreachable_sqlite_url"]
+IMPATIENT_DATABASES = ["impatient_sqlite_database"]
+MAILBOXES = ["maildir"]
+UNREACHABLE_MAILBOXES = ["unreachable_maildir_url"]
+
+
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[Broker]:
+    with closing(open_broker(broker_url)) as broker:
+        yield broker
+
+
+@pytest.fixture(params=UNREACHABLE_BROKERS)
+def unreachable_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    with closing(open_broker(request.getfixturevalue(request.param))) as broker:
+        yield broker
+
+
+@pytest.fixture(params=STORES)
+def store_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[CsvStore]:
+    with closing(open_csv_store(store_url)) as store:
+        yield store
+
+
+@pytest.fixture(params=UNREACHABLE_STORES)
+def unreachable_store(request: pytest.FixtureRequest) -> Iterator[CsvStore]:
+    with closing(open_csv_store(request.getfixturevalue(request.param))) as store:
+        yield store
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with closing(open_database(database_url)) as database:
+        yield database
+
+
+@pytest.fixture(params=IMPATIENT_DATABASES)
+def impatient_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A further connection to `database` that waits for locks only briefly."""
+    with closing(request.getfixturevalue(request.param)) as database:
+        yield database
+
+
+@pytest.fixture(params=UNREACHABLE_DATABASES)
+def unreachable_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    with closing(open_database(request.getfixturevalue(request.param))) as database:
+        yield database
+
+
+@pytest.fixture(params=MAILBOXES)
+def mailbox_and_url(request: pytest.FixtureRequest) -> tuple[Received, str]:
+    """What has arrived, and the mailer's URL."""
+    found: tuple[Received, str] = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=UNREACHABLE_MAILBOXES)
+def unreachable_mail_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def sqlite_broker_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/broker.db"
+
+
+@pytest.fixture
+def file_store_url(tmp_path: Path) -> str:
+    return f"file://{tmp_path}/store"
+
+
+@pytest.fixture
+def sqlite_database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/service.db"
+
+
+@pytest.fixture
+def impatient_sqlite_database(sqlite_database_url: str) -> Database:
+    return Database(SqliteDialect(sqlite_database_url, busy_seconds=0.05))
+
+
+@pytest.fixture
+def maildir(tmp_path: Path) -> tuple[Received, str]:
+    def received() -> list[EmailMessage]:
+        # A reader sees what is in new/ and cur/, and never looks into tmp/.
+        folder = mailbox.Maildir(tmp_path / "mail")
+        return [
+            message_from_bytes(folder.get_bytes(key), EmailMessage, policy=policy.default)
+            for key in folder.keys()  # noqa: SIM118 - a mailbox iterates over its messages
+        ]
+
+    return received, f"maildir://{tmp_path}/mail"
+
+
+@pytest.fixture
+def a_file(tmp_path: Path) -> Path:
+    path = tmp_path / "not-a-directory"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def unreachable_sqlite_url(a_file: Path) -> str:
+    return f"sqlite:///{a_file}/some.db"
+
+
+@pytest.fixture
+def unreachable_file_url(a_file: Path) -> str:
+    return f"file://{a_file}/store"
+
+
+@pytest.fixture
+def unreachable_maildir_url(a_file: Path) -> str:
+    return f"maildir://{a_file}/mail"

@@ -1,0 +1,149 @@
+"""How a consumer runs: one active at a time, ticking, waking up, stopping."""
+
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from muster.broker import Ack, Broker, Delivery, QueueDepth, Verdict, open_broker
+from tests.contract.consuming import Background, bodies, consume, publish
+from tests.contract.waiting import DEADLINE_SECONDS, eventually
+
+
+def test_the_handler_has_a_thread_of_its_own(broker: Broker) -> None:
+    publish(broker, b"a")
+    threads: list[int] = []
+
+    def handle(_delivery: Delivery) -> Verdict:
+        threads.append(threading.get_ident())
+        return Ack()
+
+    consume(broker, 1, handle)
+    assert threads != [threading.get_ident()]
+
+
+def test_the_consumer_ticks_in_its_own_thread_while_a_message_is_handled(broker: Broker) -> None:
+    publish(broker, b"a")
+    done = threading.Event()
+
+    def handle(_delivery: Delivery) -> Verdict:
+        assert done.wait(DEADLINE_SECONDS)
+        return Ack()
+
+    with Background(broker, handle) as consumer:
+        eventually(lambda: len(consumer.deliveries) == 1)
+        before = consumer.ticks
+        eventually(lambda: consumer.ticks >= before + 2)
+        assert consumer.tick_threads == {consumer.thread.ident}
+        done.set()
+
+
+def test_an_idle_consumer_ticks_at_least_once_a_second(broker: Broker) -> None:
+    with Background(broker) as consumer:
+        eventually(lambda: consumer.ticks == 1)
+        started = time.monotonic()
+        eventually(lambda: consumer.ticks == 5)
+        assert time.monotonic() - started < 4
+
+
+def test_one_consumer_is_active_and_the_other_ticks_and_takes_over(broker_url: str) -> None:
+    with (
+        closing(open_broker(broker_url)) as one,
+        closing(open_broker(broker_url)) as two,
+        Background(one) as active,
+    ):
+        publish(one, b"a")
+        eventually(lambda: len(active.deliveries) == 1)
+        with Background(two) as standby:
+            eventually(lambda: standby.ticks >= 2)
+            publish(two, b"b")
+            eventually(lambda: len(active.deliveries) == 2)
+            assert standby.deliveries == []
+            active.stop.set()
+            publish(one, b"c")
+            eventually(lambda: bodies(standby.deliveries) == [b"c"])
+
+
+def test_queues_have_active_consumers_of_their_own(broker: Broker) -> None:
+    with Background(broker) as consumer:
+        eventually(lambda: consumer.ticks >= 1)
+        broker.publish("upload.finished", b"a", {})
+        assert bodies(consume(broker, 1, queue="notification")) == [b"a"]
+
+
+def test_a_waiting_consumer_wakes_up_when_a_message_is_published(broker: Broker) -> None:
+    arrived: list[float] = []
+
+    def handle(_delivery: Delivery) -> Verdict:
+        arrived.append(time.monotonic())
+        return Ack()
+
+    delays = []
+    with Background(broker, handle) as consumer:
+        eventually(lambda: consumer.ticks >= 1)
+        for count in range(1, 6):
+            published = time.monotonic()
+            publish(broker, b"a")
+            eventually(lambda count=count: len(arrived) == count)  # type: ignore[misc]
+            delays.append(arrived[-1] - published)
+    # The best of five, for the machine may be busy; polling each half second would miss it.
+    assert min(delays) < 0.1
+
+
+def test_a_stop_waits_for_the_verdict_and_heeds_it(broker: Broker) -> None:
+    publish(broker, b"a", b"b")
+    finish = threading.Event()
+
+    def handle(_delivery: Delivery) -> Verdict:
+        assert finish.wait(DEADLINE_SECONDS)
+        return Ack()
+
+    with Background(broker, handle) as consumer:
+        eventually(lambda: len(consumer.deliveries) == 1)
+        consumer.stop.set()
+        before = consumer.ticks
+        eventually(lambda: consumer.ticks >= before + 2)
+        finish.set()
+    assert bodies(consumer.deliveries) == [b"a"]
+    assert broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0)
+
+
+def test_a_consumer_told_to_stop_before_it_starts_takes_nothing(broker: Broker) -> None:
+    publish(broker, b"a")
+    stop = threading.Event()
+    stop.set()
+    broker.consume("dbuploader", lambda _delivery: Ack(), stop=stop, tick=lambda: None)
+    assert broker.depth("dbuploader").waiting == 1
+
+
+class TickBroke(Exception):
+    pass
+
+
+def test_an_exception_of_tick_ends_the_consumer_and_keeps_the_message(broker: Broker) -> None:
+    publish(broker, b"a")
+    handling = threading.Event()
+
+    def handle(_delivery: Delivery) -> Verdict:
+        handling.set()
+        assert broke.wait(DEADLINE_SECONDS)
+        return Ack()
+
+    broke = threading.Event()
+
+    def tick() -> None:
+        if handling.is_set():
+            broke.set()
+            raise TickBroke
+
+    with pytest.raises(TickBroke):
+        broker.consume("dbuploader", handle, stop=threading.Event(), tick=tick)
+    assert bodies(consume(broker, 1)) == [b"a"]
+
+
+def test_a_consumer_ticks_on_and_stops_while_the_broker_does_not_answer(
+    unreachable_broker: Broker,
+) -> None:
+    with Background(unreachable_broker) as consumer:
+        eventually(lambda: consumer.ticks >= 3)

@@ -1,0 +1,72 @@
+"""Processes that share a broker, and are killed in the middle of it."""
+
+import random
+from contextlib import ExitStack, closing
+
+import pytest
+
+from muster.broker import Broker, QueueDepth, open_broker
+from tests.contract.children import Child
+from tests.contract.consuming import Background, bodies, consume, publish
+from tests.contract.waiting import eventually
+
+KILLS = range(4)
+
+
+@pytest.mark.parametrize("seed", KILLS)
+def test_what_a_killed_publisher_saw_confirmed_is_queued_in_order(
+    broker: Broker, broker_url: str, seed: int
+) -> None:
+    with Child("publish", broker_url, "", "1000000") as publisher:
+        confirmed = publisher.lines(random.Random(seed).randrange(1, 60))
+        confirmed += publisher.kill()
+    queued = broker.depth("dbuploader").waiting
+    # One more may be queued whose confirmation was on its way.
+    assert queued in {len(confirmed), len(confirmed) + 1}
+    assert bodies(consume(broker, queued)) == [b"%d" % number for number in range(queued)]
+
+
+@pytest.mark.parametrize("seed", KILLS)
+def test_a_killed_consumer_loses_nothing(broker: Broker, broker_url: str, seed: int) -> None:
+    publish(broker, *(b"%d" % number for number in range(100)))
+    with Child("consume", broker_url) as killed:
+        handled = killed.lines(random.Random(seed).randrange(1, 60))
+        handled += killed.kill()
+    left = broker.depth("dbuploader").waiting
+    rest = [int(body) for body in bodies(consume(broker, left))] if left else []
+    assert rest == [*range(100 - left, 100)]
+    # Only the one it was handling may come a second time.
+    assert len(handled) + left in {100, 101}
+
+
+def test_a_standby_takes_over_the_message_of_a_killed_consumer(
+    broker: Broker, broker_url: str
+) -> None:
+    publish(broker, b"a", b"b")
+    with Child("stick", broker_url) as stuck:
+        assert stuck.lines(1) == ["a"]
+        with closing(open_broker(broker_url)) as other, Background(other) as standby:
+            eventually(lambda: standby.ticks >= 2)
+            assert standby.deliveries == []
+            stuck.kill()
+            eventually(lambda: bodies(standby.deliveries) == [b"a", b"b"])
+    assert [delivery.attempt for delivery in standby.deliveries] == [2, 1]
+    assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=0)
+
+
+def test_processes_may_publish_at_once(broker: Broker, broker_url: str) -> None:
+    prefixes = ("x", "y", "z")
+    with ExitStack() as stack:
+        for prefix in prefixes:
+            stack.enter_context(Child("publish", broker_url, prefix, "30"))
+        received = bodies(consume(broker, 90))
+    for prefix in prefixes:
+        mine = [body.decode() for body in received if body.decode().startswith(prefix)]
+        assert mine == [f"{prefix}{number}" for number in range(30)]
+
+
+def test_a_consumer_wakes_up_for_a_publisher_in_another_process(
+    broker: Broker, broker_url: str
+) -> None:
+    with Background(broker) as consumer, Child("publish", broker_url, "", "3"):
+        eventually(lambda: bodies(consumer.deliveries) == [b"0", b"1", b"2"])

@@ -1,0 +1,117 @@
+"""What becomes of a message after each verdict, and without one."""
+
+import time
+
+import pytest
+
+from muster.broker import (
+    DELIVERY_LIMIT,
+    Ack,
+    Broker,
+    DeadLetter,
+    Delivery,
+    QueueDepth,
+    Retry,
+    Verdict,
+)
+from tests.contract.consuming import bodies, consume, publish
+
+
+class HandlerBroke(Exception):
+    pass
+
+
+def break_down(_delivery: Delivery) -> Verdict:
+    raise HandlerBroke
+
+
+def test_a_message_given_back_at_once_keeps_its_place(broker: Broker) -> None:
+    publish(broker, b"a", b"b")
+    verdicts: list[Verdict] = [Retry(0), Retry(0), Ack(), Ack()]
+    deliveries = consume(broker, 4, lambda _delivery: verdicts.pop(0))
+    assert bodies(deliveries) == [b"a", b"a", b"a", b"b"]
+
+
+def test_giving_a_message_back_never_makes_it_a_dead_letter(broker: Broker) -> None:
+    publish(broker, b"a")
+    consume(broker, DELIVERY_LIMIT + 5, lambda _delivery: Retry(0))
+    assert broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0)
+
+
+def test_messages_behind_one_to_retry_later_go_first(broker: Broker) -> None:
+    publish(broker, b"a", b"b", b"c")
+    times: list[float] = []
+
+    def handle(delivery: Delivery) -> Verdict:
+        times.append(time.monotonic())
+        return Retry(0.3) if len(times) == 1 else Ack()
+
+    deliveries = consume(broker, 4, handle)
+    assert bodies(deliveries) == [b"a", b"b", b"c", b"a"]
+    assert times[3] - times[0] >= 0.3
+
+
+def test_attempts_count_every_retry(broker: Broker) -> None:
+    publish(broker, b"a")
+    deliveries = consume(broker, DELIVERY_LIMIT + 5, lambda _delivery: Retry(0.001))
+    assert [delivery.attempt for delivery in deliveries] == [*range(1, DELIVERY_LIMIT + 6)]
+    assert broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0)
+
+
+def test_a_dead_letter_lets_those_behind_it_through(broker: Broker) -> None:
+    publish(broker, b"poison", b"b")
+    deliveries = consume(
+        broker, 2, lambda it: DeadLetter("unreadable") if it.body == b"poison" else Ack()
+    )
+    assert bodies(deliveries) == [b"poison", b"b"]
+    assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=1)
+
+
+def test_replayed_dead_letters_go_to_the_end_of_their_queue(broker: Broker) -> None:
+    publish(broker, b"a", b"b")
+    broker.publish("upload.finished", b"other", {})
+    consume(broker, 2, lambda _delivery: DeadLetter("not now"))
+    consume(broker, 1, lambda _delivery: DeadLetter("not now"), queue="notification")
+    publish(broker, b"c")
+    assert broker.replay_dead_letters("dbuploader") == 2
+    assert broker.replay_dead_letters("dbuploader") == 0
+    assert broker.depth("dbuploader") == QueueDepth(waiting=3, dead=0)
+    assert broker.depth("notification") == QueueDepth(waiting=0, dead=1)
+    assert bodies(consume(broker, 3)) == [b"c", b"a", b"b"]
+
+
+def test_a_replayed_dead_letter_is_the_message_it_was(broker: Broker) -> None:
+    broker.publish("upload.accepted", b"a", {"X-Request-Id": "r-1"})
+    consume(broker, 1, lambda _delivery: DeadLetter("not now"))
+    broker.replay_dead_letters("dbuploader")
+    [delivery] = consume(broker, 1)
+    assert delivery.routing_key == "upload.accepted"
+    assert delivery.headers["X-Request-Id"] == "r-1"
+    assert delivery.attempt == 1
+
+
+def test_an_exception_of_the_handler_ends_the_consumer_and_keeps_the_message(
+    broker: Broker,
+) -> None:
+    publish(broker, b"a", b"b")
+    with pytest.raises(HandlerBroke):
+        consume(broker, 2, break_down)
+    deliveries = consume(broker, 2)
+    assert bodies(deliveries) == [b"a", b"b"]
+    assert deliveries[0].attempt == 2
+
+
+def test_a_message_that_is_never_answered_ends_as_a_dead_letter(broker: Broker) -> None:
+    publish(broker, b"poison", b"b")
+    broke = 0
+
+    def handle(delivery: Delivery) -> Verdict:
+        return break_down(delivery) if delivery.body == b"poison" else Ack()
+
+    while broker.depth("dbuploader").waiting:
+        try:
+            consume(broker, 1, handle)
+        except HandlerBroke:
+            broke += 1
+    assert broke in {DELIVERY_LIMIT, DELIVERY_LIMIT + 1}
+    assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=1)
