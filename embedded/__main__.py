@@ -70,13 +70,15 @@ def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> No
 def _set_up(suite: Suite, home: Home, stop: threading.Event) -> None:
     run_to_end([Child(program, home) for program in suite.migrations], stop)
     run_to_end([Child(suite.admin, home)], stop)
+    home.remember_admin()
 
 
-def _admin_password(settings: EmbeddedSettings, home: Home) -> str:
+def _admin_password(settings: EmbeddedSettings, home: Home) -> str | None:
     if settings.admin_password is not None:
         return settings.admin_password.get_secret_value()
     password = home.admin_password()
-    _say(f"the password of {settings.admin_email} is in {home.admin_password_file}")
+    if password is not None:
+        _say(f"the first password of {settings.admin_email} is in {home.admin_password_file}")
     return password
 
 

@@ -36,28 +36,38 @@ class Home:
     def __exit__(self, *_error: object) -> None:
         self._lock.close()
 
-    def admin_password(self) -> str:
-        """The generated password of the first administrator, made at the first call.
+    def admin_password(self) -> str | None:
+        """The generated password of the first administrator; None if theirs was not generated.
 
         It is kept in the file `admin_password_file`, which nobody else can read.
         """
         if not self.admin_password_file.exists():
-            self._write_privately(self.admin_password_file, secrets.token_urlsafe(18) + "\n")
+            if self._has_admin.exists():
+                return None
+            _write_privately(self.admin_password_file, secrets.token_urlsafe(18) + "\n")
         return self.admin_password_file.read_text().strip()
+
+    def remember_admin(self) -> None:
+        """Note that there is an administrator now, so that no password is generated later."""
+        self._has_admin.touch()
+
+    @property
+    def _has_admin(self) -> Path:
+        return self.path / "admin-exists"
 
     @property
     def admin_password_file(self) -> Path:
         """Where a generated password stands."""
         return self.path / "admin-password"
 
-    @staticmethod
-    def _write_privately(path: Path, text: str) -> None:
-        # Written aside and renamed: a kill in between must not leave an empty password.
-        partial = path.with_suffix(".part")
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600)
-        partial.write_text(text)
-        partial.rename(path)
+
+def _write_privately(path: Path, text: str) -> None:
+    # Written aside and renamed: a kill in between must not leave an empty password.
+    partial = path.with_suffix(".part")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(text)
+    partial.rename(path)
 
 
 def _lock_or_fail(lock: IO[bytes], path: Path) -> None:

@@ -35,11 +35,14 @@ class Suite:
                 program.listener.close()
 
 
-def plan_suite(environment: Mapping[str, str], port: int, email: str, password: str) -> Suite:
+def plan_suite(
+    environment: Mapping[str, str], port: int, email: str, password: str | None
+) -> Suite:
     """Plan the suite with the gateway on `port`; raises StartError when that is taken.
 
     `environment` is passed on to every program, with what they need to find each other added.
-    `email` and `password` are the first administrator's, told to nobody but auth's command.
+    `email` and `password` are the first administrator's, told to nobody but auth's command;
+    without a password it makes no account.
     """
     listeners = {name: ports.listen(port if name == "gateway" else 0) for name in _SERVICES}
     urls = {name: _url(listener) for name, listener in listeners.items()}
@@ -60,7 +63,7 @@ def plan_suite(environment: Mapping[str, str], port: int, email: str, password: 
         admin=Program(
             "ensure-admin",
             _python("flask", "--app", "auth.app", "users", "ensure-admin"),
-            {**shared, "MUSTER_ADMIN_EMAIL": email, "MUSTER_ADMIN_PASSWORD": password},
+            {**shared, "MUSTER_ADMIN_EMAIL": email, "MUSTER_ADMIN_PASSWORD": password or ""},
         ),
         processes=(
             *(_service(name, listeners[name], shared) for name in _SERVICES),

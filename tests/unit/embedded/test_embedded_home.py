@@ -20,9 +20,16 @@ def test_the_data_directory_is_private(tmp_path: Path) -> None:
 
 def test_a_generated_password_stays_and_nobody_else_can_read_it(home: Home) -> None:
     password = home.admin_password()
+    assert password is not None
     assert len(password) >= 24
     assert home.admin_password() == password
     assert mode_of(home.admin_password_file) == 0o600
+
+
+def test_no_password_is_generated_for_an_administrator_who_has_one(home: Home) -> None:
+    home.remember_admin()
+    assert home.admin_password() is None
+    assert not home.admin_password_file.exists()
 
 
 def test_an_unwritable_home_is_told_in_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.unit.embedded.supervising import is_alive, wait_until
+
+ROOT = Path(__file__).parents[2]
+READY = re.compile(r"muster is ready at http://127\.0\.0\.1:\d+\n")
+
+
+class MakeRun:
+    """`make run` as a user starts it, in a process group as of a terminal."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.errors = home.with_name("stderr")
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                ["make", "run"],
+                cwd=ROOT,
+                env={**os.environ, "MUSTER_HOME": str(home), "MUSTER_PORT": "0"},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        self.first_line = self.process.stdout.readline()
+        self.started = [child.pid for child in psutil.Process(self.process.pid).children(True)]
+
+    def rest_of_output(self) -> str:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            return output.read()
+
+    def assert_all_ended(self) -> None:
+        wait_until(lambda: not any(is_alive(pid) for pid in self.started), 30)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Iterator[MakeRun]:
+    running = MakeRun(tmp_path / "home")
+    assert READY.fullmatch(running.first_line), running.errors.read_text()
+    assert len(running.started) >= 14  # the supervisor, eight children, five of them with a worker
+    yield running
+    for pid in (running.process.pid, *running.started):
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+    running.process.wait()
+
+
+def test_sigterm_to_make_stops_everything(make_run: MakeRun) -> None:
+    make_run.process.terminate()
+    rest = make_run.rest_of_output()
+    make_run.process.wait(30)
+    make_run.assert_all_ended()
+    assert rest == ""
+
+
+def test_ctrl_c_stops_everything_and_no_secret_was_printed(make_run: MakeRun) -> None:
+    os.killpg(make_run.process.pid, signal.SIGINT)
+    rest = make_run.rest_of_output()
+    make_run.process.wait(30)
+    make_run.assert_all_ended()
+    password = (make_run.home / "admin-password").read_text().strip()
+    said = rest + make_run.first_line + make_run.errors.read_text()
+    assert str(make_run.home / "admin-password") in said
+    logs = "".join(log.read_text() for log in (make_run.home / "log").iterdir())
+    assert password not in said + logs
+
+
+def test_no_process_is_left_when_make_is_killed(make_run: MakeRun) -> None:
+    make_run.process.kill()
+    make_run.rest_of_output()
+    make_run.assert_all_ended()
