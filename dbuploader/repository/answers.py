@@ -30,13 +30,14 @@ class Claimed:
     body: str | None
 
 
-def find_claim(connection: Connection, key: BatchKey) -> Claimed | None:
-    """What is kept under the key, locked until the transaction ends."""
+def find_claim(connection: Connection, key: BatchKey, *, lock: bool) -> Claimed | None:
+    """What is kept under the key, with `lock` until the transaction ends."""
     columns = batch_answers.c
     wanted = select(
         columns.fingerprint, columns.claim, columns.claimed_at, columns.status, columns.body
     )
-    row = connection.execute(wanted.where(_is(key)).with_for_update()).first()
+    wanted = wanted.where(_is(key))
+    row = connection.execute(wanted.with_for_update() if lock else wanted).first()
     return None if row is None else Claimed(**row._mapping)
 
 

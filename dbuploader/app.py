@@ -1,0 +1,59 @@
+"""The loader's HTTP side: `gunicorn -c python:muster.serving "dbuploader.app:create_app()"`."""
+
+from flask import Flask
+
+from dbuploader.batchbody import MalformedJson, WrongRows
+from dbuploader.batches import Batches
+from dbuploader.idempotency import KeyInFlight, KeyReused
+from dbuploader.repository import check_schema
+from dbuploader.settings import Settings
+from dbuploader.views import blueprint
+from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
+from muster.logs import configure_logging
+from muster.problems import Problem, answer_with, unavailable
+from muster.service import install_service
+from muster.tables import UnknownTable
+from muster.tokens import TokenVerifier
+
+_MOST_BODY_BYTES = 4 * 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The service, wired but not yet connected to anything."""
+    settings = settings or Settings()
+    configure_logging("dbuploader", settings.log_level)
+    database = open_database(settings.employment_database_url)
+    app = Flask("dbuploader")
+    app.config["MAX_CONTENT_LENGTH"] = _MOST_BODY_BYTES
+    app.extensions["verify_token"] = TokenVerifier(settings.auth_url).verify
+    app.extensions["batches"] = Batches(database)
+    app.register_blueprint(blueprint)
+    install_service(app, "dbuploader", {"employment database": lambda: check_schema(database)})
+    _install_errors(app)
+    return app
+
+
+def _install_errors(app: Flask) -> None:
+    answer_with(
+        app,
+        {
+            UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            MalformedJson: lambda error: Problem(400, "malformed-json", "Bad JSON", str(error)),
+            WrongRows: lambda error: Problem(422, "wrong-rows", "Not a batch", str(error)),
+            KeyReused: lambda _: Problem(
+                422,
+                "idempotency-key-reused",
+                "Idempotency key reused",
+                "This key came with another request before: take a new one.",
+            ),
+            KeyInFlight: lambda _: Problem(
+                409,
+                "idempotency-key-in-flight",
+                "Still in flight",
+                "The request with this key is being worked on: ask again for its answer.",
+                headers={"Retry-After": "1"},
+            ),
+            DatabaseUnavailable: lambda _: unavailable("The employment database"),
+            ConstraintViolated: lambda _: unavailable("The employment database"),
+        },
+    )

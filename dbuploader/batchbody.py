@@ -1,0 +1,49 @@
+"""The body of a batch: a JSON array of rows, or an object that holds one as `rows`."""
+
+import json
+from typing import NoReturn
+
+MOST_ROWS = 1000
+
+_LONGEST_INTEGER = 20
+
+
+class MalformedJson(Exception):
+    """The body is not JSON (RFC 8259); the message says where."""
+
+
+class WrongRows(Exception):
+    """The body is JSON, but not 1 to 1000 rows; the message says what it is."""
+
+
+def read_rows(body: bytes) -> list[object]:
+    """The rows of a batch, each whatever JSON it is. Raises MalformedJson or WrongRows."""
+    content = _read_json(body)
+    rows = content.get("rows") if isinstance(content, dict) else content
+    if not isinstance(rows, list):
+        raise WrongRows('Send a JSON array of rows, or {"rows": [...]}.')
+    if not 1 <= len(rows) <= MOST_ROWS:
+        raise WrongRows(f"A batch has 1 to {MOST_ROWS} rows; this one has {len(rows)}.")
+    return rows
+
+
+def _read_json(body: bytes) -> object:
+    try:
+        text = body.decode()
+        return json.loads(text, parse_int=_integer, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise MalformedJson(f"The body is not JSON: {error.msg} at {where}.") from None
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"The body is not UTF-8: byte {error.start} is not.") from None
+    except RecursionError:
+        raise MalformedJson("The body is nested too deeply.") from None
+
+
+def _integer(digits: str) -> int | str:
+    # int() refuses, and slowly, what has thousands of digits; as text it is merely out of range.
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise MalformedJson(f"The body is not JSON: {constant} is not a JSON value.")
