@@ -72,14 +72,11 @@ class Client:
 
     def rows(self, table: str) -> list[Json]:
         """All rows of a table, in key order."""
-        rows: list[Json] = []
-        cursor: str | None = ""
-        while cursor is not None:
-            params = {"limit": "1000"} | ({"cursor": cursor} if cursor else {})
-            page = self._json("GET", f"/v1/tables/{table}/rows", params=params)
-            rows += page["rows"]
-            cursor = page["next"]
-        return rows
+        return self._pages(f"/v1/tables/{table}/rows", "rows", 1000)
+
+    def uploads(self) -> list[Json]:
+        """All uploads that the user may see, newest first."""
+        return self._pages("/v1/uploads", "uploads", 100)
 
     def add_user(self, email: str, password: str, permissions: list[str]) -> Json:
         """Make a user; the caller is an administrator."""
@@ -95,6 +92,16 @@ class Client:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def _pages(self, path: str, name: str, limit: int) -> list[Json]:
+        items: list[Json] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            params = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+            page = self._json("GET", path, params=params)
+            items += page[name]
+            cursor = page["next"]
+        return items
 
     def _json(self, method: str, path: str, **options: Any) -> Json:
         answer: Json = self._call(method, path, **options).json()

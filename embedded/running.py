@@ -62,12 +62,13 @@ class RunningSuite:
         """The process id of the child `name`, such as "dbuploader-consumer"."""
         return int((self.home / "run" / f"{name}.pid").read_text())
 
-    def kill(self, name: str) -> None:
-        """Kill the child `name` with SIGKILL, if it runs at the moment."""
+    def kill(self, name: str) -> bool:
+        """Kill the child `name` with SIGKILL; returns whether it ran at the moment."""
         try:
             os.kill(self.pid(name), signal.SIGKILL)
         except (FileNotFoundError, ProcessLookupError):
-            return
+            return False
+        return True
 
     def kill_supervisor(self) -> None:
         """Kill the supervisor with SIGKILL, and with it all of its children."""

@@ -1,0 +1,1 @@
+"""Measures the suite on one machine: `python -m bench [HIRES]`."""
