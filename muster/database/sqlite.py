@@ -1,6 +1,7 @@
 """SQLite as a service's database: `sqlite:///path`, one file shared by the processes."""
 
 import sqlite3
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -11,7 +12,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from muster.adapters import path_of
 from muster.sqlitefile import BUSY_SECONDS, configure
 
-_TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_TRANSIENT = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+}
 
 
 class SqliteDialect:
@@ -23,7 +30,6 @@ class SqliteDialect:
 
     def create_engine(self) -> Engine:
         """An engine whose write transactions take the write lock when they begin."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
             f"sqlite:///{self._path}",
             connect_args={"timeout": self._busy_seconds, "check_same_thread": False},
@@ -31,6 +37,7 @@ class SqliteDialect:
             max_overflow=16,
             pool_timeout=10,
         )
+        event.listen(engine, "do_connect", self._make_directory)
         event.listen(engine, "connect", self._configure)
         event.listen(engine, "begin", _begin)
         return engine
@@ -39,6 +46,11 @@ class SqliteDialect:
         """Whether the file was locked, full or unreadable for now."""
         code: Any = getattr(error.orig, "sqlite_errorcode", None)
         return isinstance(code, int) and code & 0xFF in _TRANSIENT
+
+    def _make_directory(self, *_event: object) -> None:
+        # Where it can't be made, SQLite says next that it can't open the file.
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def _configure(self, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         # The driver's own BEGIN comes too late and never IMMEDIATE: transactions are begun below.

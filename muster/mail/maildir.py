@@ -73,7 +73,8 @@ def _name_of(message: EmailMessage) -> str:
 
 def _serialise(message: EmailMessage) -> bytes:
     try:
-        return message.as_bytes(policy=policy.SMTP)
+        # Lines of a mail in a Maildir end as those of any file here, not as on the wire.
+        return message.as_bytes(policy=policy.default)
     except (MessageError, ValueError) as error:
         raise MailError(f"the message can't be written: {error}", permanent=True) from error
 

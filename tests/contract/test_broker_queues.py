@@ -1,7 +1,7 @@
 """What a broker keeps: every message, in order, in its queue, until it is answered for."""
 
-import threading
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -13,6 +13,7 @@ from muster.broker import (
     Unroutable,
     open_broker,
 )
+from tests.contract.at_once import at_once
 from tests.contract.consuming import bodies, consume, publish
 
 
@@ -67,11 +68,7 @@ def test_threads_may_publish_at_once(broker: Broker) -> None:
     def publish_ten(name: int) -> None:
         publish(broker, *(b"%d-%d" % (name, number) for number in range(10)))
 
-    threads = [threading.Thread(target=publish_ten, args=[name]) for name in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([partial(publish_ten, name) for name in range(8)])
     received = bodies(consume(broker, 80))
     assert len(set(received)) == 80
     for name in range(8):

@@ -1,0 +1,154 @@
+"""What every database promises: transactions, and errors that say whether a retry can help."""
+
+import random
+
+import pytest
+from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, Table, select, update
+
+from muster.database import ConstraintViolated, Database, DatabaseUnavailable
+from tests.contract.at_once import at_once
+from tests.contract.children import Child
+
+metadata = MetaData()
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("money", Integer, nullable=False),
+    Column("parent", Integer, ForeignKey("accounts.id")),
+)
+
+
+class BlockBroke(Exception):
+    pass
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    """With accounts 1 and 2 of 100 each."""
+    with database.write() as connection:
+        metadata.create_all(connection)
+    with database.write() as connection:
+        connection.execute(accounts.insert(), [{"id": 1, "money": 100}, {"id": 2, "money": 100}])
+    return database
+
+
+def money(connection: Connection, account: int = 1) -> int:
+    found = select(accounts.c.money).where(accounts.c.id == account)
+    return int(connection.execute(found).scalar_one())
+
+
+def add(connection: Connection, amount: int, account: int = 1) -> None:
+    connection.execute(
+        update(accounts).where(accounts.c.id == account).values(money=accounts.c.money + amount)
+    )
+
+
+def test_a_transaction_that_ends_well_is_committed(database: Database) -> None:
+    with database.write() as connection:
+        add(connection, 5)
+    with database.read() as connection:
+        assert money(connection) == 105
+
+
+def break_after_adding(database: Database) -> None:
+    with database.write() as connection:
+        add(connection, 5)
+        raise BlockBroke
+
+
+def test_a_transaction_whose_block_raises_is_rolled_back(database: Database) -> None:
+    with pytest.raises(BlockBroke):
+        break_after_adding(database)
+    with database.read() as connection:
+        assert money(connection) == 100
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param({"id": 1, "money": 1}, id="a key twice"),
+        pytest.param({"id": 3, "money": None}, id="a missing value"),
+        pytest.param({"id": 3, "money": 1, "parent": 9}, id="a missing parent"),
+    ],
+)
+def test_a_broken_constraint_is_told_after_the_rollback(
+    database: Database, row: dict[str, int | None]
+) -> None:
+    def add_and_insert() -> None:
+        with database.write() as connection:
+            add(connection, 5)
+            connection.execute(accounts.insert(), row)
+
+    with pytest.raises(ConstraintViolated):
+        add_and_insert()
+    with database.read() as connection:
+        assert money(connection) == 100
+
+
+def test_writers_of_a_row_take_turns(database: Database) -> None:
+    def add_ten_times() -> list[int]:
+        seen = []
+        for _ in range(10):
+            with database.write() as connection:
+                add(connection, 1)
+                seen.append(money(connection))
+        return seen
+
+    seen = [value for values in at_once([add_ten_times] * 4) for value in values]
+    assert sorted(seen) == [*range(101, 141)]
+
+
+def test_a_reader_has_one_view_while_others_write(database: Database) -> None:
+    with database.read() as reader:
+        assert money(reader) == 100
+        with database.write() as writer:
+            add(writer, 5)
+        assert money(reader) == 100
+    with database.read() as reader:
+        assert money(reader) == 105
+
+
+def test_a_reader_sees_nothing_of_a_transaction_in_progress(database: Database) -> None:
+    with database.write() as writer:
+        add(writer, 5)
+        with database.read() as reader:
+            assert money(reader) == 100
+
+
+def test_a_row_locked_for_too_long_is_unavailable_and_free_afterwards(
+    database: Database, impatient_database: Database
+) -> None:
+    def add_one() -> None:
+        with impatient_database.write() as connection:
+            add(connection, 1)
+
+    with database.write() as holder:
+        add(holder, 5)
+        with pytest.raises(DatabaseUnavailable):
+            add_one()
+    add_one()
+    with database.read() as connection:
+        assert money(connection) == 106
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_process_leaves_whole_transactions(
+    database: Database, database_url: str, seed: int
+) -> None:
+    with Child("transfer", database_url) as killed:
+        transfers = len(killed.lines(random.Random(seed).randrange(1, 40)))
+        transfers += len(killed.kill())
+    with database.read() as connection:
+        one, two = money(connection, 1), money(connection, 2)
+    assert one + two == 200
+    assert two - 100 in {transfers, transfers + 1}
+
+
+def test_a_database_that_answers_passes_its_check(database: Database) -> None:
+    database.check()
+
+
+def test_a_database_that_does_not_answer_is_unavailable(unreachable_database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        unreachable_database.check()

@@ -1,0 +1,166 @@
+"""Files in the CSV store: whole or not at all, whatever happens to their writer."""
+
+import hashlib
+import random
+from contextlib import suppress
+from functools import partial
+
+import pytest
+
+from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_store
+from tests.contract.at_once import at_once
+from tests.contract.children import Child
+from tests.contract.records import content_of
+
+
+def write(store: CsvStore, name: str, *parts: bytes) -> None:
+    with store.write_file(name) as file:
+        for part in parts:
+            assert file.write(part) == len(part)
+
+
+def read(store: CsvStore, name: str) -> bytes:
+    with store.open_file(name) as file:
+        return file.read()
+
+
+class WriterBroke(Exception):
+    pass
+
+
+def test_a_file_is_read_as_it_was_written(store: CsvStore) -> None:
+    parts = [*content_of(3), b"", b"end"]
+    write(store, "u-1", *parts)
+    assert read(store, "u-1") == b"".join(parts)
+    assert store.file_size("u-1") == len(b"".join(parts))
+
+
+def test_a_file_may_be_empty(store: CsvStore) -> None:
+    write(store, "u-1")
+    assert read(store, "u-1") == b""
+    assert store.file_size("u-1") == 0
+
+
+def test_a_file_of_many_megabytes_is_read_as_it_was_written(store: CsvStore) -> None:
+    written = hashlib.sha256()
+    with store.write_file("u-1") as file:
+        for number in range(100):
+            for part in content_of(number):
+                written.update(part)
+                file.write(part)
+    stored = hashlib.sha256()
+    with store.open_file("u-1") as reader:
+        while part := reader.read(100_000):
+            stored.update(part)
+    assert stored.digest() == written.digest()
+
+
+def test_reading_may_begin_anywhere(store: CsvStore) -> None:
+    write(store, "u-1", b"0123456789")
+    with store.open_file("u-1") as file:
+        assert file.seekable()
+        file.seek(4)
+        assert file.read(3) == b"456"
+        file.seek(0)
+        assert file.read(2) == b"01"
+
+
+def test_a_file_is_not_seen_before_its_end(store: CsvStore) -> None:
+    with store.write_file("u-1") as file:
+        file.write(b"half")
+        with pytest.raises(FileNotStored):
+            store.open_file("u-1")
+    assert read(store, "u-1") == b"half"
+
+
+def break_while_writing(store: CsvStore, name: str) -> None:
+    with store.write_file(name) as file:
+        file.write(b"half")
+        raise WriterBroke
+
+
+def test_nothing_is_seen_of_a_file_whose_writer_broke(store: CsvStore) -> None:
+    with pytest.raises(WriterBroke):
+        break_while_writing(store, "u-1")
+    with pytest.raises(FileNotStored):
+        store.open_file("u-1")
+    assert store.sweep(older_than=-1) == 0
+
+
+def test_a_file_that_was_there_stays_when_the_writer_of_another_breaks(store: CsvStore) -> None:
+    write(store, "u-1", b"first")
+    with pytest.raises(WriterBroke):
+        break_while_writing(store, "u-1")
+    assert read(store, "u-1") == b"first"
+
+
+def test_a_file_may_be_written_again(store: CsvStore) -> None:
+    write(store, "u-1", b"a longer first")
+    write(store, "u-1", b"second")
+    assert read(store, "u-1") == b"second"
+    assert store.file_size("u-1") == 6
+
+
+def test_an_absent_file_is_not_stored(store: CsvStore) -> None:
+    with pytest.raises(FileNotStored):
+        store.open_file("u-1")
+    with pytest.raises(FileNotStored):
+        store.file_size("u-1")
+
+
+def test_a_deleted_file_is_gone_and_may_be_deleted_again(store: CsvStore) -> None:
+    write(store, "u-1", b"text")
+    write(store, "u-1.rejects", b"rejects")
+    store.delete_file("u-1")
+    store.delete_file("u-1")
+    with pytest.raises(FileNotStored):
+        store.open_file("u-1")
+    assert read(store, "u-1.rejects") == b"rejects"
+
+
+def test_of_two_writers_at_once_one_is_stored_whole(store: CsvStore) -> None:
+    contents = [bytes([letter]) * 300_000 for letter in b"abcdef"]
+    at_once([partial(write, store, "u-1", content) for content in contents])
+    assert read(store, "u-1") in contents
+
+
+def test_another_connection_sees_the_file(store: CsvStore, store_url: str) -> None:
+    write(store, "u-1", b"text")
+    other = open_csv_store(store_url)
+    assert read(other, "u-1") == b"text"
+    other.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_killed_writer_finished_is_whole_and_nothing_else_is_there(
+    store: CsvStore, store_url: str, seed: int
+) -> None:
+    with Child("write_files", store_url) as killed:
+        finished = killed.lines(random.Random(seed).randrange(1, 20))
+        finished += killed.kill()
+    for number in range(len(finished)):
+        assert read(store, f"file-{number}") == b"".join(content_of(number))
+    # One more may be stored that had not said so yet.
+    with suppress(FileNotStored):
+        assert read(store, f"file-{len(finished)}") == b"".join(content_of(len(finished)))
+    with pytest.raises(FileNotStored):
+        store.open_file(f"file-{len(finished) + 1}")
+
+
+def test_nothing_is_seen_of_a_file_whose_writer_was_killed(store: CsvStore, store_url: str) -> None:
+    write(store, "u-2", b"first")
+    for name in ("u-1", "u-2"):
+        with Child("write_half", store_url, name) as killed:
+            assert killed.lines(1) == ["half"]
+    with pytest.raises(FileNotStored):
+        store.open_file("u-1")
+    assert read(store, "u-2") == b"first"
+
+
+def test_a_store_that_does_not_answer_takes_no_file(unreachable_store: CsvStore) -> None:
+    with pytest.raises(StoreUnavailable):
+        write(unreachable_store, "u-1", b"text")
+    with pytest.raises(StoreUnavailable):
+        unreachable_store.open_file("u-1")
+    with pytest.raises(StoreUnavailable):
+        unreachable_store.check()

@@ -1,0 +1,98 @@
+"""Finding upload records: for their owners, for the outbox and for the loader."""
+
+import pytest
+
+from muster.csvstore import CsvStore
+from muster.uploads import State, Upload
+from tests.contract.records import an_upload
+
+
+def ids(uploads: list[Upload]) -> list[str]:
+    return [upload.id for upload in uploads]
+
+
+def find(
+    store: CsvStore,
+    *,
+    owner: str | None = None,
+    state: State | None = None,
+    table: str | None = None,
+    before: int | None = None,
+    limit: int = 10,
+) -> list[str]:
+    return ids(store.find(owner=owner, state=state, table=table, before=before, limit=limit))
+
+
+@pytest.fixture
+def five(store: CsvStore) -> list[Upload]:
+    """Five uploads, u-0 to u-4, by two owners into two tables."""
+    return [
+        store.accept(
+            an_upload(
+                id=f"u-{number}",
+                owner="ana" if number % 2 else "bob",
+                table="jobs" if number < 3 else "departments",
+            )
+        )
+        for number in range(5)
+    ]
+
+
+def finish(store: CsvStore, upload_id: str, *, announced: bool) -> None:
+    store.update(
+        upload_id,
+        expect={State.QUEUED},
+        state=State.COMPLETED,
+        announced=announced,
+    )
+
+
+def test_records_are_found_newest_first(store: CsvStore, five: list[Upload]) -> None:
+    assert find(store) == ["u-4", "u-3", "u-2", "u-1", "u-0"]
+    assert find(store, limit=2) == ["u-4", "u-3"]
+    assert find(store, limit=2, before=five[3].sequence) == ["u-2", "u-1"]
+
+
+def test_records_are_found_by_owner_state_and_table(store: CsvStore, five: list[Upload]) -> None:
+    finish(store, "u-1", announced=False)
+    assert find(store, owner="ana") == ["u-3", "u-1"]
+    assert find(store, table="departments") == ["u-4", "u-3"]
+    assert find(store, state=State.COMPLETED) == ["u-1"]
+    assert find(store, owner="ana", state=State.QUEUED, table="departments") == ["u-3"]
+    assert find(store, owner="bob", state=State.COMPLETED) == []
+    assert find(store, owner="bob", before=five[4].sequence, limit=1) == ["u-2"]
+
+
+def test_the_outbox_has_what_is_not_published_in_order(store: CsvStore, five: list[Upload]) -> None:
+    store.update("u-1", expect={State.QUEUED}, published=True)
+    assert ids(store.unpublished(limit=3)) == ["u-0", "u-2", "u-3"]
+    oldest = store.oldest_unpublished()
+    assert oldest is not None
+    assert oldest.id == "u-0"
+
+
+def test_an_outbox_with_all_published_is_empty(store: CsvStore) -> None:
+    store.accept(an_upload())
+    store.update("u-1", expect={State.QUEUED}, published=True)
+    assert store.unpublished(limit=10) == []
+    assert store.oldest_unpublished() is None
+
+
+def test_unfinished_are_those_not_final_or_not_announced_in_order(
+    store: CsvStore, five: list[Upload]
+) -> None:
+    finish(store, "u-0", announced=True)
+    finish(store, "u-1", announced=False)
+    store.update("u-2", expect={State.QUEUED}, state=State.LOADING)
+    assert ids(store.unfinished(five[4].sequence)) == ["u-1", "u-2", "u-3", "u-4"]
+    assert ids(store.unfinished(five[3].sequence)) == ["u-1", "u-2", "u-3"]
+    assert ids(store.unfinished(five[0].sequence)) == []
+
+
+def test_cancelling_are_the_queued_that_shall_be_cancelled_in_order(
+    store: CsvStore, five: list[Upload]
+) -> None:
+    for upload_id in ("u-3", "u-1", "u-2"):
+        store.update(upload_id, expect={State.QUEUED}, cancel_requested=True)
+    store.update("u-2", expect={State.QUEUED}, state=State.VALIDATING)
+    assert ids(store.cancelling()) == ["u-1", "u-3"]
