@@ -104,7 +104,7 @@ class UserChanges(_Request):
     disabled: bool | None = None
     password: Password | None = None
 
-    @field_validator("*", mode="before")
+    @field_validator("*")
     @classmethod
     def _is_not_null(cls, value: object) -> object:
         if value is None:

@@ -1,0 +1,49 @@
+"""The auth service over a database of its own, with an administrator and a user."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from auth.accounts import Accounts
+from auth.app import create_app
+from auth.migrations import migrate
+from auth.passwords import Passwords
+from auth.repository import UserStore
+from auth.settings import Settings
+from muster.database import open_database
+from tests.unit.auth.suite import AuthSuite, Clock, PlainHasher, populate
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[UserStore]:
+    database = open_database(settings.auth_database_url)
+    migrate(database)
+    yield UserStore(database)
+    database.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def accounts(store: UserStore, clock: Clock) -> Accounts:
+    return Accounts(store, Passwords(PlainHasher()), token_seconds=3600, clock=clock)
+
+
+@pytest.fixture
+def app(settings: Settings, store: UserStore) -> Flask:
+    return create_app(settings)
+
+
+@pytest.fixture
+def suite(app: Flask) -> AuthSuite:
+    return populate(app)

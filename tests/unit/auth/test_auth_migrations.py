@@ -1,0 +1,63 @@
+"""The schema's history leads to the schema that the code expects."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from auth.app import create_app
+from auth.migrations import migrate
+from auth.schema import metadata
+from auth.settings import Settings
+from muster.database import open_database
+
+
+def test_the_migrated_schema_is_that_of_the_code(settings: Settings) -> None:
+    database = open_database(settings.auth_database_url)
+    migrate(database)
+    with database.read() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_a_second_migration_changes_nothing(settings: Settings) -> None:
+    database = open_database(settings.auth_database_url)
+    migrate(database)
+    migrate(database)
+    database.close()
+
+
+def test_migrations_at_the_same_time_wait_for_each_other(settings: Settings) -> None:
+    def run(_: int) -> str:
+        command = [sys.executable, "-m", "auth.migrations"]
+        environment = {"MUSTER_AUTH_DATABASE_URL": settings.auth_database_url}
+        return subprocess.run(
+            command, env=environment, check=False, capture_output=True, text=True
+        ).stderr
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(run, range(2))) == ["", ""]
+    assert create_app(settings).test_client().get("/readyz").status_code == 200
+
+
+def test_the_service_is_not_ready_before_the_migration(settings: Settings) -> None:
+    client = create_app(settings).test_client()
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "auth database" in answer.text
+    database = open_database(settings.auth_database_url)
+    migrate(database)
+    database.close()
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_database_of_an_unknown_kind_is_named(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, auth_database_url="oracle://db/auth")
+    with pytest.raises(Exception, match="known are sqlite://"):
+        create_app(settings)

@@ -1,0 +1,66 @@
+"""GET /v1/revocations: how the other services learn that tokens ended."""
+
+import pytest
+
+from auth.accounts import Accounts
+from auth.users import UserChanges
+from tests.unit.auth.suite import PASSWORD, AuthSuite, Clock, new_user
+
+
+def revocations(suite: AuthSuite) -> object:
+    answer = suite.app.test_client().get("/v1/revocations")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json is not None
+    return answer.json["revocations"]
+
+
+def test_nobody_is_listed_at_first(suite: AuthSuite) -> None:
+    assert revocations(suite) == {}
+
+
+def test_a_changed_user_is_listed_with_the_generation_that_counts(suite: AuthSuite) -> None:
+    path = f"/v1/users/{suite.ana.id}"
+    suite.call("PATCH", path, {"permissions": ["queries:read"]})
+    assert revocations(suite) == {suite.ana.id: 2}
+    suite.call("PATCH", path, {"password": "another password"})
+    assert revocations(suite) == {suite.ana.id: 3}
+
+
+def test_an_own_change_of_password_is_listed(suite: AuthSuite) -> None:
+    body = {"current_password": PASSWORD, "new_password": "another password"}
+    suite.call("POST", "/v1/me/password", body, token=suite.token_of(suite.ana))
+    assert revocations(suite) == {suite.ana.id: 2}
+
+
+def test_no_token_of_a_disabled_or_deleted_user_counts(suite: AuthSuite) -> None:
+    path = f"/v1/users/{suite.ana.id}"
+    suite.call("PATCH", path, {"disabled": True})
+    assert revocations(suite) == {suite.ana.id: None}
+    suite.call("DELETE", path)
+    assert revocations(suite) == {suite.ana.id: None}
+
+
+def test_new_tokens_of_an_enabled_user_count_and_old_ones_do_not(suite: AuthSuite) -> None:
+    path = f"/v1/users/{suite.ana.id}"
+    suite.call("PATCH", path, {"disabled": True})
+    suite.call("PATCH", path, {"disabled": False})
+    assert revocations(suite) == {suite.ana.id: 3}
+
+
+def test_a_user_is_listed_for_as_long_as_their_tokens_could_live(
+    accounts: Accounts, clock: Clock
+) -> None:
+    ana, bea = (accounts.add(new_user(f"{name}@example.com")) for name in ("ana", "bea"))
+    accounts.change(ana.id, UserChanges(disabled=True))
+    clock.now += 3600 + 60
+    assert accounts.revocations() == {ana.id: None}
+    clock.now += 1
+    assert accounts.revocations() == {}
+    accounts.delete(bea.id)
+    assert accounts.revocations() == {bea.id: None}
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_the_list_can_only_be_read(suite: AuthSuite, method: str) -> None:
+    assert suite.call(method, "/v1/revocations").status_code == 405
