@@ -52,7 +52,7 @@ $(SYNCED): .uv/uv-$(UV_VERSION) uv.lock pyproject.toml $(wildcard */pyproject.to
 
 .uv/uv-$(UV_VERSION):
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Muster needs Python \
-	3.11 or newer and %s is %s.%s: make PYTHON=python3.12" % (sys.executable, *sys.version_info[:2]))'
+	3.11 or newer and %s is %s.%s: make PYTHON=python3.12" % ((sys.executable,) + sys.version_info[:2]))'
 	@"$(PYTHON)" -m venv .uv
 	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@

@@ -1,0 +1,60 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedded import ports
+
+
+def start(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "embedded"],
+        env={**os.environ, "MUSTER_HOME": str(home), "MUSTER_PORT": "0", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_port_in_use_ends_the_start_with_one_line(tmp_path: Path) -> None:
+    with ports.listen(0) as taken:
+        port = str(ports.port_of(taken))
+        ended = start(tmp_path / "home", MUSTER_PORT=port, MUSTER_ADMIN_PASSWORD="long enough")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"muster: Port {port} is in use")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("port", ["99999", "http"])
+def test_a_port_that_is_none_names_the_variable(port: str, tmp_path: Path) -> None:
+    ended = start(tmp_path / "home", MUSTER_PORT=port)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("muster: MUSTER_PORT: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_home_that_can_not_be_made_ends_the_start_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = start(tmp_path / "file" / "home")
+    assert ended.returncode == 1
+    assert "set MUSTER_HOME" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_database_that_can_not_be_used_ends_the_start_with_the_reason(tmp_path: Path) -> None:
+    ended = start(tmp_path / "home", MUSTER_AUTH_DATABASE_URL="oracle://nowhere")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "muster: auth-migrations ended with status" in ended.stderr
+    assert "oracle" in ended.stderr
+
+
+def test_help_names_every_variable() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "embedded", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for name in ("HOME", "PORT", "ADMIN_EMAIL", "ADMIN_PASSWORD", "START_SECONDS", "STOP_SECONDS"):
+        assert f"MUSTER_{name}" in said
