@@ -1,0 +1,99 @@
+"""The gateway's HTTP app: what it is made of, put together in one place."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from flask.json.provider import DefaultJSONProvider
+from flask_openapi.models.info import Info
+from flask_openapi.models.security_scheme import SecurityScheme
+from flask_openapi.models.server import Server
+from flask_openapi.openapi import OpenAPI
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from gateway.answers import ANSWERS, from_validation
+from gateway.documents import ProblemDocument
+from gateway.draining import DrainingMiddleware
+from gateway.outbox import Outbox
+from gateway.records import Records
+from gateway.revocation import Revocations, fetch_from, token_check
+from gateway.services import Services, provide
+from gateway.settings import Settings
+from gateway.shutdown import event_at_shutdown
+from gateway.uploads import Uploads
+from gateway.upstream import Upstream
+from gateway.views import accounts, contents, docs, queries, tables, uploads
+from gateway.waiting import Waiting
+from muster.broker import Broker, open_broker
+from muster.csvstore import CsvStore, open_csv_store
+from muster.logs import configure_logging
+from muster.problems import answer_with
+from muster.service import install_service
+from muster.tokens import Principal, TokenVerifier
+
+_INFO = Info(
+    title="Muster",
+    version=version("muster-gateway"),
+    description="Upload CSV files of employment records, get back the rows that are wrong, and ask "
+    "hiring questions over the rest. Log in first: `POST /v1/login`.",
+)
+_SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
+    "bearer": SecurityScheme(
+        type="http", scheme="bearer", bearerFormat="JWT", description="From `POST /v1/login`."
+    ),
+    "basic": SecurityScheme(type="http", scheme="basic", description="Email address and password."),
+}
+
+
+def create_app(settings: Settings | None = None) -> OpenAPI:
+    """The app as gunicorn serves it; connects to nothing yet. Raises ConfigurationError."""
+    settings = settings or Settings()
+    configure_logging("gateway", settings.log_level)
+    verify = token_check(
+        TokenVerifier(settings.auth_url), Revocations(fetch_from(settings.auth_url))
+    )
+    store = open_csv_store(settings.csv_store_url)
+    return build_app(settings, store, open_broker(settings.broker_url), verify)
+
+
+def build_app(
+    settings: Settings, store: CsvStore, broker: Broker, verify: Callable[[str], Principal]
+) -> OpenAPI:
+    """The app over these adapters; `verify` says who a token stands for (muster.tokens)."""
+    app = OpenAPI(
+        __name__,
+        info=_INFO,
+        servers=[Server(url="/")],
+        security_schemes=_SECURITY,
+        validation_error_model=ProblemDocument,
+        validation_error_callback=from_validation,
+        doc_ui=False,
+    )
+    app.json = _InDeclaredOrder(app)
+    app.extensions["verify_token"] = verify
+    provide(app, _services(settings, store, broker))
+    # The broker is not asked: without it uploads are accepted all the same.
+    install_service(app, "gateway", {"CSV store": store.check})
+    answer_with(app, ANSWERS)
+    for subject in (accounts, uploads, contents, tables, queries):
+        app.register_api(subject.api)
+    app.register_blueprint(docs.pages)
+    wrapped = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)
+    app.wsgi_app = DrainingMiddleware(wrapped, settings.read_timeout_seconds)  # type: ignore[method-assign]
+    return app
+
+
+class _InDeclaredOrder(DefaultJSONProvider):
+    sort_keys = False
+
+
+def _services(settings: Settings, store: CsvStore, broker: Broker) -> Services:
+    return Services(
+        uploads=Uploads(store, Outbox(store, broker)),
+        records=Records(store),
+        waiting=Waiting(store, settings.waiters, event_at_shutdown()),
+        auth=Upstream("auth", settings.auth_url, settings.threads),
+        queries=Upstream("queries", settings.queries_url, settings.threads),
+        dbuploader=Upstream("dbuploader", settings.dbuploader_url, settings.threads),
+        max_upload_bytes=settings.max_upload_bytes,
+    )

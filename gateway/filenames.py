@@ -1,0 +1,40 @@
+"""What a file is called, and which table its name stands for."""
+
+import re
+import unicodedata
+
+from gateway.refusals import BadFilename, TableNotNamed
+from muster.tables import get_table, tables
+
+MAX_LENGTH = 255
+_DIRECTORIES = re.compile(r".*[/\\]", re.DOTALL)
+_SUFFIXES = re.compile(r"(\.(csv|tsv|txt))?(\.gz)?", re.IGNORECASE)
+# Control characters, halves of a surrogate pair, line and paragraph separators.
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def clean_filename(name: str) -> str:
+    """The name without its directories, of Unix or Windows; empty if nothing is left.
+
+    Raises BadFilename for one of more than 255 characters or with a control character.
+    """
+    name = _DIRECTORIES.sub("", name).strip()
+    if len(name) > MAX_LENGTH:
+        raise BadFilename(f"A file name may have {MAX_LENGTH} characters at most.")
+    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in name):
+        raise BadFilename("A file name may not have control characters.")
+    return name
+
+
+def table_for(option: str | None, filename: str) -> str:
+    """The table that the option names, else the one that the file is called after, caseless.
+
+    Raises UnknownTable or TableNotNamed.
+    """
+    if option is not None:
+        return get_table(option).name
+    for table in tables():
+        prefix, suffixes = filename[: len(table)], filename[len(table) :]
+        if prefix.casefold() == table.casefold() and _SUFFIXES.fullmatch(suffixes):
+            return table
+    raise TableNotNamed

@@ -1,0 +1,49 @@
+"""Idempotency keys: one upload a key, however often and however concurrently it is sent.
+
+As draft-ietf-httpapi-idempotency-key-header has it: the same key and request gives the first answer
+again, the same key with another request 422, one still in flight 409.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from hashlib import sha256
+
+from muster.csvstore import CsvStore, StoreUnavailable
+from muster.uploads import Options
+
+# Longer than a client may stall, so that only a claim whose process died ever runs out.
+CLAIM_SECONDS = 120.0
+
+
+@contextmanager
+def claimed(
+    store: CsvStore, owner: str, key: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[], None]]:
+    """Hold the key within the block; call what is given there again and again to keep it.
+
+    Raises KeyTaken. Afterwards the key is free again unless an upload was accepted with it.
+    """
+    store.claim_key(owner, key, CLAIM_SECONDS)
+    held_at = clock()
+
+    def renew() -> None:
+        nonlocal held_at
+        if clock() - held_at > CLAIM_SECONDS / 4:
+            store.renew_key(owner, key, CLAIM_SECONDS)
+            held_at = clock()
+
+    try:
+        yield renew
+    finally:
+        # A claim that can't be ended runs out by itself.
+        with suppress(StoreUnavailable):
+            store.release_key(owner, key)
+
+
+def fingerprint(table: str, filename: str, options: Options, content_sha256: str) -> str:
+    """What makes two POSTs of uploads the same request, in hexadecimal digits."""
+    request = ["POST", "/v1/uploads", table, filename, asdict(options), content_sha256]
+    return sha256(json.dumps(request).encode()).hexdigest()

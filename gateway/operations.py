@@ -1,0 +1,106 @@
+"""Declares one operation of the API: what the document says of it is what is enforced."""
+
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
+from typing import Any, Literal
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from pydantic import BaseModel
+
+from muster.tokens import requires
+
+Method = Literal["get", "post", "patch", "delete"]
+View = Callable[..., Response]
+Answers = Mapping[int, type[BaseModel] | dict[str, Any] | None]
+Access = tuple[str, ...] | Literal["basic"]
+"""Permissions of which one is needed, none for any token, or HTTP Basic, which auth checks."""
+
+ANY_TOKEN: Access = ()
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+_RETRY_AFTER: dict[str, Any] = {
+    "Retry-After": {
+        "schema": {"type": "integer"},
+        "description": "Seconds to wait before the next.",
+    }
+}
+_CHALLENGE: dict[str, Any] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+_HEADERS = {401: _CHALLENGE, 409: _RETRY_AFTER, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
+
+
+class Api(APIBlueprint):
+    """Operations of one subject."""
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Any = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """Route `rule`; its `access` is looked at before the parameters, let alone the body."""
+        access: Access = options.pop("access")
+        guarded = view_func if access == "basic" else requires(*access)(view_func)
+        super().add_url_rule(rule, endpoint, guarded, provide_automatic_options, **options)
+
+    def operation(
+        self,
+        method: Method,
+        rule: str,
+        *,
+        access: Access,
+        answers: Answers,
+        refusals: Collection[int] = (),
+        request_body: dict[str, Any] | None = None,
+    ) -> Callable[[View], View]:
+        """Serve `rule` by the view, for whoever has `access`.
+
+        `answers` and `refusals` are the statuses that the document lists; 401, 403 and 503 are
+        added. The view's annotated parameters `path`, `query` and `header` are checked for it.
+        """
+        errors = {status: problem(status) for status in _all(refusals, access)}
+
+        def declare(view: View) -> View:
+            declared: View = getattr(self, method)(
+                rule,
+                security=_security(access),
+                responses={**answers, **errors},
+                operation_id=view.__name__,
+                access=access,
+                **({} if request_body is None else {"request_body": request_body}),
+            )(view)
+            return declared
+
+        return declare
+
+
+def problem(status: int) -> dict[str, Any]:
+    """How the document shows an error."""
+    phrase = HTTPStatus(status).phrase
+    kind = phrase.lower().replace(" ", "-")
+    example = {
+        "type": f"urn:muster:problem:{kind}",
+        "title": phrase,
+        "status": status,
+        "detail": "What is wrong, and what to do.",
+        "request_id": "0d9f0a7c1d2e3f4a5b5b4e5b0c2a6f4f",
+    }
+    content = {name: {**media, "example": example} for name, media in PROBLEM.items()}
+    return {"description": phrase, "content": content, "headers": _HEADERS.get(status, {})}
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """A request body of JSON, for the document; whoever the request is handed to checks it."""
+    return {"content": {"application/json": {"schema": model.model_json_schema()}}}
+
+
+def _all(refusals: Collection[int], access: Access) -> list[int]:
+    own = {401, 503} | ({403} if access and access != "basic" else set())
+    return sorted({*refusals, *own})
+
+
+def _security(access: Access) -> list[dict[str, list[str]]]:
+    if access == "basic":
+        return [{"basic": []}]
+    return [{"bearer": [permission]} for permission in access] or [{"bearer": []}]

@@ -1,0 +1,58 @@
+"""Publishing what was accepted. The upload record is the outbox: it says what is still to go."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from muster.broker import Broker, BrokerUnavailable, Unroutable
+from muster.csvstore import CsvStore, StoreUnavailable
+from muster.messages import UploadAccepted
+from muster.tracing import Trace
+from muster.uploads import State, Upload
+
+log = structlog.get_logger(__name__)
+
+_REST_SECONDS = 5.0
+
+
+class Outbox:
+    """Publishes `upload.accepted` and marks the record.
+
+    A message may go out twice, or after a later one: the loader takes the uploads in the order of
+    their sequence and passes over those that are done, so neither does harm.
+    """
+
+    def __init__(
+        self, store: CsvStore, broker: Broker, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._clock = clock
+        self._rest_until = 0.0
+
+    def try_publish(self, upload: Upload) -> None:
+        """Publish `upload` now if the broker takes it, else leave it to the relay.
+
+        For a while after a failure nothing is tried: while the broker is away, every upload would
+        wait for its deadline.
+        """
+        if self._clock() < self._rest_until:
+            return
+        try:
+            self.publish(upload)
+        except (BrokerUnavailable, Unroutable, StoreUnavailable) as error:
+            self._rest_until = self._clock() + _REST_SECONDS
+            log.warning("left to the relay", upload_id=upload.id, error=repr(error))
+
+    def publish(self, upload: Upload) -> None:
+        """Publish and mark; raises BrokerUnavailable, Unroutable or StoreUnavailable."""
+        message = UploadAccepted(
+            upload_id=upload.id,
+            table=upload.table,
+            submitted_by=upload.submitted_by,
+            submitted_at=upload.submitted_at.isoformat(),
+        )
+        trace = Trace(upload.request_id, upload.traceparent)
+        self._broker.publish(message.routing_key, message.to_body(), trace.headers())
+        self._store.update(upload.id, expect=frozenset(State), published=True)

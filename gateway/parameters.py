@@ -1,0 +1,178 @@
+"""What a request may say in its path, query and headers, and how each is checked.
+
+These models are also what the OpenAPI document shows.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from muster.tables import tables
+from muster.uploads import Options, State
+
+_DELIMITERS = {"\t": "tab", r"\t": "tab", "|": "pipe"}
+
+
+def _digits(value: Any) -> Any:
+    # pydantic alone would take 2_021, " 2021 " and 2021.0 for a whole number.
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
+        raise ValueError("write digits only")
+    return value
+
+
+def _text_codec(name: str) -> str:
+    if name == "auto":
+        return name
+    try:
+        # Only encode() refuses codecs that are not text encodings, such as base64 and zip.
+        "".encode(name)
+    except (LookupError, ValueError):
+        raise ValueError(f"there is no text encoding {name!r}; utf-8 and cp1252 are two") from None
+    return name
+
+
+Whole = Annotated[int, BeforeValidator(_digits)]
+Delimiter = Annotated[
+    Literal["auto", ",", ";", "tab", "pipe"],
+    BeforeValidator(lambda value: _DELIMITERS.get(value, value)),
+]
+TableName = Annotated[str, Field(examples=["hired_employees"], description="A declared table.")]
+
+
+class Query(BaseModel):
+    """Query parameters; an undeclared one is refused, so that no misspelling goes unheard."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class UploadQuery(Query):
+    """How to read and load an uploaded file."""
+
+    table: str | None = Field(
+        None,
+        description="The table it is for; else the file is called after it.",
+        examples=list(tables()),
+    )
+    filename: str | None = Field(
+        None, description="The file's name.", examples=["hired_employees.csv"]
+    )
+    mode: Literal["upsert", "insert"] = Field(
+        "upsert", description="With insert, a row whose key is there already is a reject."
+    )
+    max_rejects: Annotated[Whole, Field(ge=0, le=2**31 - 1)] | None = Field(
+        None, description="More rejects than that and nothing is loaded; unlimited if left out."
+    )
+    dry_run: bool = Field(False, description="Validate and report, load nothing.")
+    header: Literal["auto", "present", "absent"] = Field(
+        "auto", description="Whether the first record names the columns."
+    )
+    delimiter: Delimiter = Field("auto", description="What separates the cells.")
+    encoding: Annotated[str, Field(max_length=40), AfterValidator(_text_codec)] = Field(
+        "auto",
+        description="A text encoding as Python names it; auto is UTF-8, or UTF-16 with a mark.",
+        examples=["cp1252"],
+    )
+
+    def options(self) -> Options:
+        """What the loader needs of it."""
+        return Options(
+            mode=self.mode,
+            max_rejects=self.max_rejects,
+            dry_run=self.dry_run,
+            header=self.header,
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+        )
+
+
+class ListQuery(Query):
+    """Which uploads to list."""
+
+    state: State | None = Field(None, description="Only those in this state.")
+    table: str | None = Field(None, description="Only those for this table.")
+    limit: Annotated[Whole, Field(ge=1, le=100)] = Field(20, description="How many at most.")
+    cursor: str | None = Field(None, description="`next` of the page before.")
+
+
+class RejectsQuery(Query):
+    """How to write the rejects."""
+
+    spreadsheet: Literal["safe"] | None = Field(
+        None, description="Put a quote before cells that a spreadsheet would take for a formula."
+    )
+
+
+class RowsQuery(Query):
+    """Which rows to read."""
+
+    limit: Annotated[Whole, Field(ge=1, le=1000)] = Field(100, description="How many at most.")
+    cursor: str | None = Field(None, description="`next` of the page before.")
+
+
+class YearQuery(Query):
+    """The year that is asked about."""
+
+    year: Annotated[Whole, Field(ge=1000, le=9999)] = Field(
+        description="A year in UTC.", examples=[2021]
+    )
+
+
+class UploadPath(BaseModel):
+    """Which upload."""
+
+    id: str = Field(description="The upload's id.")
+
+
+class TablePath(BaseModel):
+    """Which table."""
+
+    table: TableName
+
+
+class UserPath(BaseModel):
+    """Which user."""
+
+    id: str = Field(description="The user's id.")
+
+
+_KEY = Field(
+    None,
+    alias="Idempotency-Key",
+    min_length=1,
+    max_length=255,
+    pattern="^[ -~]+$",
+    description="Sent again with the same request, gives the first answer again.",
+)
+_PREFER = Field(
+    None,
+    alias="Prefer",
+    description="`wait=N`: answer when the upload is final, or after N seconds (60 at most).",
+    examples=["wait=30"],
+)
+
+
+class UploadHeaders(BaseModel):
+    """Headers of an upload."""
+
+    idempotency_key: str | None = _KEY
+    prefer: str | None = _PREFER
+
+
+class WaitHeaders(BaseModel):
+    """Headers of a read that may wait."""
+
+    prefer: str | None = _PREFER
+
+
+class BatchHeaders(BaseModel):
+    """Headers of a batch of rows."""
+
+    idempotency_key: str | None = _KEY
+
+
+class ConditionalHeaders(BaseModel):
+    """Headers of a read that may be answered by 304."""
+
+    if_none_match: str | None = Field(
+        None, alias="If-None-Match", description="The ETag of the answer that one has."
+    )

@@ -1,0 +1,79 @@
+"""Upload records as a user may see and change them: their own, or all for `uploads:admin`."""
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from gateway.refusals import NotFinished
+from muster.csvstore import CsvStore, FileNotStored, UploadNotFound
+from muster.tables import get_table
+from muster.tokens import Principal
+from muster.uploads import UNFINISHED, State, Upload
+
+
+@dataclass(frozen=True)
+class Page:
+    """Uploads, newest first, and the sequence below which the next page begins, if there is one."""
+
+    uploads: list[Upload]
+    next: int | None
+
+
+class Records:
+    """The uploads in `store`. Every call may raise StoreUnavailable."""
+
+    def __init__(self, store: CsvStore) -> None:
+        self._store = store
+
+    def get(self, who: Principal, upload_id: str) -> Upload:
+        """The upload; raises UploadNotFound for somebody else's as for one that is not there."""
+        upload = self._store.get(upload_id)
+        if upload.owner != who.id and not _sees_all(who):
+            raise UploadNotFound(upload_id)
+        return upload
+
+    def list(
+        self,
+        who: Principal,
+        *,
+        state: State | None,
+        table: str | None,
+        before: int | None,
+        limit: int,
+    ) -> Page:
+        """At most `limit` uploads of a sequence below `before`. Raises UnknownTable."""
+        found = self._store.find(
+            owner=None if _sees_all(who) else who.id,
+            state=state,
+            table=None if table is None else get_table(table).name,
+            before=before,
+            limit=limit + 1,
+        )
+        more = len(found) > limit
+        return Page(found[:limit], found[limit - 1].sequence if more else None)
+
+    def cancel(self, who: Principal, upload_id: str) -> Upload:
+        """Ask for the upload to be cancelled. Raises UploadNotFound, StateConflict once final."""
+        upload = self.get(who, upload_id)
+        return self._store.update(upload.id, expect=UNFINISHED, cancel_requested=True)
+
+    def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:
+        """The upload and its file, from its start. Raises UploadNotFound."""
+        upload = self.get(who, upload_id)
+        return upload, self._store.open_file(upload.id)
+
+    def open_rejects(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO | None]:
+        """The upload and its stored rejects (muster/rejects.py), None if it has none.
+
+        Raises UploadNotFound, and NotFinished before the upload is final.
+        """
+        upload = self.get(who, upload_id)
+        if not upload.state.is_final:
+            raise NotFinished(upload)
+        try:
+            return upload, self._store.open_file(upload.rejects_name)
+        except FileNotStored:
+            return upload, None
+
+
+def _sees_all(who: Principal) -> bool:
+    return who.may("uploads:admin")

@@ -1,0 +1,70 @@
+"""Rejected rows as the uploader gets them back: CSV that can be mended and sent again."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from muster.rejects import Reject, RejectsHeader, read_rejects
+from muster.tables import Table
+
+_PIECE = 64 * 1024
+_REASON = ("_line", "_row", "_code", "_column", "_message")
+# https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_ndjson(stored: BinaryIO | None) -> Iterator[bytes]:
+    """All errors of each row: one object a line, `line`, `row`, `cells`, `raw` and `errors`."""
+    if stored is None:
+        return
+    with stored:
+        next(stored, None)
+        while piece := stored.read(_PIECE):
+            yield piece
+
+
+def as_csv(stored: BinaryIO | None, table: Table, *, spreadsheet_safe: bool) -> Iterator[bytes]:
+    """The original cells and why the row was rejected, as RFC 4180 has it, in UTF-8.
+
+    With `spreadsheet_safe`, cells that a spreadsheet would take for a formula begin with a quote.
+    Where nothing was stored there is only the header.
+    """
+    if stored is None:
+        header = RejectsHeader(table.column_names, raw=False)
+        yield from _written(_lines(header, ()), spreadsheet_safe)
+        return
+    with stored:
+        yield from _written(_lines(*read_rejects(stored)), spreadsheet_safe)
+
+
+def _lines(header: RejectsHeader, rejects: Iterable[Reject]) -> Iterator[Sequence[object]]:
+    raw_label = ("_raw",) if header.raw else ()
+    yield (*header.labels, *_REASON, *raw_label)
+    blanks = ("",) * len(header.labels)
+    for reject in rejects:
+        cause = reject.errors[0]
+        reason = (reject.line, reject.row, cause.code, cause.column or "", cause.message)
+        raw = (reject.raw or "",) if header.raw else ()
+        yield (*(blanks if reject.cells is None else reject.cells), *reason, *raw)
+
+
+def _written(lines: Iterable[Sequence[object]], spreadsheet_safe: bool) -> Iterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    for line in lines:
+        writer.writerow([_defused(cell) for cell in line] if spreadsheet_safe else line)
+        if buffer.tell() >= _PIECE:
+            yield _taken_from(buffer)
+    yield _taken_from(buffer)
+
+
+def _taken_from(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode()
+
+
+def _defused(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell

@@ -1,0 +1,106 @@
+"""`python -m gateway.relay`: publishes what the gateway could not, and sweeps away orphan files."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import takewhile
+
+import structlog
+from prometheus_client import Gauge
+
+from gateway.outbox import Outbox
+from gateway.settings import Settings
+from muster.broker import BrokerUnavailable, Unroutable, open_broker
+from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
+from muster.logs import configure_logging
+from muster.service import serve_health
+from muster.uploads import now
+
+log = structlog.get_logger(__name__)
+
+AGE = Gauge("muster_outbox_age_seconds", "Age of the oldest upload that is not published.")
+
+INTERVAL_SECONDS = 1.0
+# The gateway publishes by itself at once; only what is older than this has been left to the relay.
+GRACE = timedelta(seconds=2)
+_BATCH = 100
+_SWEEP_EVERY_SECONDS = 600.0
+_MAX_HEARTBEAT_SECONDS = 60.0
+
+
+class Relay:
+    """The relay's work, one turn at a time."""
+
+    def __init__(
+        self,
+        store: CsvStore,
+        outbox: Outbox,
+        sweep_after: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._sweep_after = sweep_after
+        self._clock = clock
+        self._swept_at = -float("inf")
+        self._turned_at = clock()
+
+    def run(self, stop: threading.Event) -> None:
+        """Take turns until `stop` is set; while the store or the broker is away, it goes on."""
+        while not stop.is_set():
+            try:
+                self.turn()
+            except (BrokerUnavailable, Unroutable, StoreUnavailable) as error:
+                log.warning("relay will try again", error=repr(error))
+            self._turned_at = self._clock()
+            stop.wait(INTERVAL_SECONDS)
+
+    def turn(self) -> None:
+        """Publish what waits, oldest first, and sweep now and then.
+
+        The first that can't be published ends the turn, so that none overtakes it. Raises
+        BrokerUnavailable, Unroutable or StoreUnavailable.
+        """
+        oldest = self._store.oldest_unpublished()
+        AGE.set(0 if oldest is None else (now() - oldest.submitted_at).total_seconds())
+        self._publish()
+        if self._clock() - self._swept_at >= _SWEEP_EVERY_SECONDS:
+            self._swept_at = self._clock()
+            removed = self._store.sweep(self._sweep_after)
+            log.info("swept", removed=removed)
+
+    def check(self) -> None:
+        """Return if turns are being taken; raises RuntimeError."""
+        silent = self._clock() - self._turned_at
+        if silent > _MAX_HEARTBEAT_SECONDS:
+            raise RuntimeError(f"no turn for {silent:.0f} seconds")
+
+    def _publish(self) -> None:
+        left = now() - GRACE
+        waiting = self._store.unpublished(_BATCH)
+        for upload in takewhile(lambda upload: upload.submitted_at <= left, waiting):
+            self._outbox.publish(upload)
+            log.info("published late", upload_id=upload.id)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = Settings()
+    configure_logging("gateway-relay", settings.log_level)
+    store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
+    relay = Relay(store, Outbox(store, broker), settings.sweep_after_seconds)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    if settings.health_port is not None:
+        checks = {"CSV store": store.check, "broker": broker.check, "relay": relay.check}
+        serve_health("gateway-relay", settings.health_port, checks)
+    relay.run(stop)
+    broker.close()
+    store.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What the views call: built once in `app.py`, the same for every request."""
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from gateway.records import Records
+from gateway.uploads import Uploads
+from gateway.upstream import Upstream
+from gateway.waiting import Waiting
+
+_NAME = "gateway"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The gateway's rules and the services behind it."""
+
+    uploads: Uploads
+    records: Records
+    waiting: Waiting
+    auth: Upstream
+    queries: Upstream
+    dbuploader: Upstream
+    max_upload_bytes: int
+
+
+def provide(app: Flask, provided: Services) -> None:
+    """Let the views of `app` find these."""
+    app.extensions[_NAME] = provided
+
+
+def services() -> Services:
+    """Those of the app that answers this request."""
+    found: Services = current_app.extensions[_NAME]
+    return found

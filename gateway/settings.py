@@ -1,0 +1,53 @@
+"""What the gateway reads from the environment; its HTTP app and its relay share it."""
+
+from pydantic import Field
+
+from muster.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The gateway's settings."""
+
+    broker_url: str = Field(default="", description="The message broker; embedded when left out.")
+    csv_store_url: str = Field(
+        default="", description="The store of upload records and files; embedded when left out."
+    )
+    queries_url: str = Field(default="http://127.0.0.1:8084", description="Where queries answers.")
+    dbuploader_url: str = Field(
+        default="http://127.0.0.1:8082", description="Where dbuploader answers."
+    )
+    max_upload_bytes: int = Field(
+        default=1024**3,
+        ge=0,
+        description="The greatest size of an upload, after inflating, in bytes.",
+    )
+    threads: int = Field(default=16, ge=1, description="Requests that a process works on at once.")
+    max_waiters: int | None = Field(
+        default=None,
+        ge=0,
+        description="Requests that may wait for an upload at once; half of the threads if not set.",
+    )
+    read_timeout_seconds: float = Field(
+        default=30,
+        gt=0,
+        description="How long a client may stall in the middle of a request or an answer.",
+    )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        description="Proxies in front of the gateway whose X-Forwarded-For is believed.",
+    )
+    health_port: int | None = Field(
+        default=None,
+        description="Where a process without an HTTP API of its own serves health and metrics.",
+    )
+    sweep_after_seconds: float = Field(
+        default=3600,
+        gt=0,
+        description="How old a stored file without an upload must be to be removed.",
+    )
+
+    @property
+    def waiters(self) -> int:
+        """How many requests may wait for an upload at once."""
+        return self.threads // 2 if self.max_waiters is None else self.max_waiters

@@ -1,0 +1,50 @@
+"""Tells files that are certainly not CSV by the bytes they begin with."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from gateway.refusals import NotCsv
+
+_LONGEST = 8
+_XLS = "an old Excel workbook (.xls)"
+_KINDS = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook (.xlsx)",
+    b"PK\x05\x06": "an empty zip archive",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _XLS,
+    b"%PDF-": "a PDF",
+    b"\x89PNG\r\n\x1a\n": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"II*\0": "a TIFF image",
+    b"MM\0*": "a TIFF image",
+    b"PAR1": "a Parquet file",
+    b"\xfd7zXZ\0": "an xz archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"BZh": "a bzip2 archive",
+    b"\x28\xb5\x2f\xfd": "zstd data",
+    b"SQLite f": "an SQLite database",
+}
+_GZIP = b"\x1f\x8b"
+
+
+def only_csv(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes; raises NotCsv before the first of them if they are certainly not CSV."""
+    iterator = iter(chunks)
+    head = b""
+    for chunk in iterator:
+        head += chunk
+        if len(head) >= _LONGEST:
+            break
+    _check(head)
+    return chain([head] if head else [], iterator)
+
+
+def _check(head: bytes) -> None:
+    if head.startswith(_GZIP):
+        raise NotCsv(
+            "This is gzip that was not declared, or was compressed twice: send it once compressed "
+            "with Content-Encoding: gzip, or under a name that ends in .gz."
+        )
+    for magic, kind in _KINDS.items():
+        if head.startswith(magic):
+            raise NotCsv(f"This is {kind}, not CSV; save it as CSV and send that.")

@@ -1,0 +1,100 @@
+"""The other services over HTTP: a request handed on as it came, and its answer handed back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import structlog
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+from werkzeug.datastructures import Headers
+
+from muster.tracing import current_trace
+
+log = structlog.get_logger(__name__)
+
+REQUEST_HEADERS = ("Authorization", "Accept", "Content-Type", "If-None-Match", "Idempotency-Key")
+ANSWER_HEADERS = (
+    "Content-Type",
+    "ETag",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "Cache-Control",
+    "Vary",
+)
+_CONNECT_SECONDS = 2.0
+_READ_SECONDS = 60.0
+
+
+class UpstreamUnavailable(Exception):
+    """A service did not answer, so that what was asked of it may or may not have been done."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.service = service
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service answered: of its headers, those that concern the client."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Upstream:
+    """One service at `url`; safe to share between threads, of which `pool` keep a connection."""
+
+    def __init__(self, service: str, url: str, pool: int) -> None:
+        self._service = service
+        self._url = url.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # Only what was certainly not received, or changes nothing, is sent again.
+        retry = Retry(2, redirect=0, status=0, other=0, allowed_methods=("GET", "HEAD"))
+        adapter = HTTPAdapter(pool_maxsize=pool, max_retries=retry)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] | Headers,
+        body: bytes,
+        client_address: str,
+    ) -> Answer:
+        """Ask the service for `path`, percent-encoded as it came; raises UpstreamUnavailable.
+
+        Of `headers`, those in REQUEST_HEADERS are handed on.
+        """
+        try:
+            answer = self._session.request(
+                method,
+                f"{self._url}{path}{'?' if query else ''}{query}",
+                headers=_handed_on(headers, client_address),
+                data=body,
+                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            log.warning("no answer", upstream=self._service, error=repr(error))
+            raise UpstreamUnavailable(self._service) from error
+        kept = {name: answer.headers[name] for name in ANSWER_HEADERS if name in answer.headers}
+        return Answer(answer.status_code, kept, answer.content)
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._session.close()
+
+
+def _handed_on(headers: Mapping[str, str] | Headers, client_address: str) -> dict[str, str]:
+    kept = {name: headers[name] for name in REQUEST_HEADERS if name in headers}
+    trace = current_trace().headers()
+    return {"Accept-Encoding": "identity", **kept, **trace, "X-Forwarded-For": client_address}

@@ -1,0 +1,91 @@
+"""Login, the own account and the users: auth answers."""
+
+# ruff: noqa: ARG001 - parameters that only the answering service needs are checked here too.
+
+from flask import Response
+
+from gateway.documents import NewUser, PasswordChange, Token, User, UserChange, Users
+from gateway.operations import ANY_TOKEN, Access, Api, json_body
+from gateway.parameters import UserPath
+from gateway.services import services
+from gateway.views.handing_on import hand_on
+
+api = Api("accounts", __name__, abp_tags=[{"name": "Accounts"}])
+
+_ADMIN: Access = ("users:admin",)
+_TOKEN = {
+    "description": "A token; with `Accept: text/plain` nothing but the token.",
+    "content": {
+        "application/json": {"schema": Token.model_json_schema()},
+        "text/plain": {"schema": {"type": "string"}},
+    },
+}
+
+
+@api.operation("post", "/v1/login", access="basic", answers={200: _TOKEN}, refusals=(429,))
+def log_in() -> Response:
+    """Log in with email address and password by HTTP Basic."""
+    return hand_on(services().auth)
+
+
+@api.operation("get", "/v1/me", access=ANY_TOKEN, answers={200: User})
+def who_am_i() -> Response:
+    """Who I am and what I may do."""
+    return hand_on(services().auth)
+
+
+@api.operation(
+    "post",
+    "/v1/me/password",
+    access=ANY_TOKEN,
+    answers={204: None},
+    refusals=(422, 429),
+    request_body=json_body(PasswordChange),
+)
+def change_password() -> Response:
+    """Change my password; older tokens end."""
+    return hand_on(services().auth)
+
+
+@api.operation("get", "/v1/users", access=_ADMIN, answers={200: Users})
+def list_users() -> Response:
+    """All users."""
+    return hand_on(services().auth)
+
+
+@api.operation(
+    "post",
+    "/v1/users",
+    access=_ADMIN,
+    answers={201: User},
+    refusals=(409, 422),
+    request_body=json_body(NewUser),
+)
+def add_user() -> Response:
+    """Add a user."""
+    return hand_on(services().auth)
+
+
+@api.operation("get", "/v1/users/<id>", access=_ADMIN, answers={200: User}, refusals=(404,))
+def get_user(path: UserPath) -> Response:
+    """One user."""
+    return hand_on(services().auth)
+
+
+@api.operation(
+    "patch",
+    "/v1/users/<id>",
+    access=_ADMIN,
+    answers={200: User},
+    refusals=(404, 409, 422),
+    request_body=json_body(UserChange),
+)
+def change_user(path: UserPath) -> Response:
+    """Change permissions or password of a user, or disable them."""
+    return hand_on(services().auth)
+
+
+@api.operation("delete", "/v1/users/<id>", access=_ADMIN, answers={204: None}, refusals=(404, 409))
+def delete_user(path: UserPath) -> Response:
+    """Delete a user."""
+    return hand_on(services().auth)

@@ -1,0 +1,125 @@
+"""What belongs to an upload: its file, its rejects, its changes."""
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from flask import Response, g, request
+from werkzeug.wsgi import wrap_file
+
+from gateway.clients import has_gone
+from gateway.operations import Api
+from gateway.parameters import RejectsQuery, UploadPath
+from gateway.rejects import as_csv, as_ndjson
+from gateway.representation import represent
+from gateway.services import services
+from gateway.views.uploads import READERS
+from muster.tables import get_table
+from muster.uploads import Upload
+
+api = Api("contents", __name__, abp_tags=[{"name": "Uploads"}])
+
+NDJSON = "application/x-ndjson"
+_CSV = "text/csv; charset=utf-8"
+_TEXT = {"schema": {"type": "string"}}
+_FILE: dict[str, Any] = {
+    "description": "The file, inflated; parts of it with `Range`.",
+    "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
+}
+_REJECTS: dict[str, Any] = {
+    "description": "The rejected rows; all errors of each with `Accept: application/x-ndjson`.",
+    "content": {
+        "text/csv": {
+            **_TEXT,
+            "example": "id,job,_line,_row,_code,_column,_message\r\n"
+            "x,Recruiter,3,3,type-error,id,write digits only\r\n",
+        },
+        NDJSON: _TEXT,
+    },
+}
+_EVENTS: dict[str, Any] = {
+    "description": "Server-Sent Events named `upload`, with the upload as data, until it is final.",
+    "content": {"text/event-stream": _TEXT},
+}
+
+
+@api.operation(
+    "get",
+    "/v1/uploads/<id>/file",
+    access=READERS,
+    answers={200: _FILE, 206: _FILE, 304: None},
+    refusals=(404, 416),
+)
+def get_file(path: UploadPath) -> Response:
+    """The bytes of the file as they came."""
+    upload, file = services().records.open_file(g.principal, path.id)
+    response = Response(
+        wrap_file(request.environ, file), content_type="text/csv", direct_passthrough=True
+    )
+    response.call_on_close(file.close)
+    response.content_length = upload.size
+    response.set_etag(upload.sha256)
+    _as_download(response, upload.filename)
+    response.make_conditional(request, accept_ranges=True, complete_length=upload.size)
+    return response
+
+
+@api.operation(
+    "get",
+    "/v1/uploads/<id>/rejects",
+    access=READERS,
+    answers={200: _REJECTS},
+    refusals=(404, 409, 422),
+)
+def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
+    """The rejected rows: mend them, upload them, and only they are loaded."""
+    upload, stored = services().records.open_rejects(g.principal, path.id)
+    stem = upload.filename.removesuffix(".gz").rpartition(".")[0] or upload.filename
+    body: Iterable[bytes]
+    if request.accept_mimetypes.best_match(["text/csv", NDJSON], "text/csv") == NDJSON:
+        body, content_type, name = as_ndjson(stored), NDJSON, f"{stem}.rejects.ndjson"
+    else:
+        safe = query.spreadsheet == "safe"
+        body = as_csv(stored, get_table(upload.table), spreadsheet_safe=safe)
+        content_type, name = _CSV, f"{stem}.rejects.csv"
+    response = Response(body, content_type=content_type)
+    response.vary.add("Accept")
+    if stored is not None:
+        response.call_on_close(stored.close)
+    return _as_download(response, name)
+
+
+@api.operation(
+    "get",
+    "/v1/uploads/<id>/events",
+    access=READERS,
+    answers={200: _EVENTS},
+    refusals=(404,),
+)
+def follow_upload(path: UploadPath) -> Response:
+    """The upload while it changes."""
+    upload = services().records.get(g.principal, path.id)
+    release = services().waiting.take_place()
+    gone = partial(has_gone, request.environ.get("gunicorn.socket"))
+    changes = services().waiting.changes(upload, gone)
+    response = Response(_event_stream(changes), content_type="text/event-stream; charset=utf-8")
+    response.call_on_close(release)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _event_stream(changes: Iterator[Upload | None]) -> Iterator[str]:
+    for upload in changes:
+        if upload is None:
+            yield ": still here\n\n"
+        else:
+            data = json.dumps(represent(upload))
+            yield f"event: upload\nid: {upload.version}\ndata: {data}\n\n"
+
+
+def _as_download(response: Response, filename: str) -> Response:
+    response.headers.set("Content-Disposition", "attachment", filename=filename)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,51 @@
+"""The hiring questions: queries answers."""
+
+# ruff: noqa: ARG001 - parameters that only the answering service needs are checked here too.
+
+from typing import Any
+
+from flask import Response
+from pydantic import BaseModel
+
+from gateway.documents import DepartmentsAboveMean, HiresByQuarter
+from gateway.operations import Api
+from gateway.parameters import ConditionalHeaders, YearQuery
+from gateway.services import services
+from gateway.views.handing_on import hand_on
+
+api = Api("queries", __name__, abp_tags=[{"name": "Queries"}])
+
+
+def _answers(model: type[BaseModel], columns: str) -> dict[int, Any]:
+    name = model.__name__
+    etag = {"ETag": {"schema": {"type": "string"}, "description": "Changes with the answer."}}
+    content = {
+        "application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}},
+        "text/csv": {"schema": {"type": "string"}, "example": f"{columns}\r\n"},
+    }
+    description = "The answer; CSV with `Accept: text/csv`."
+    return {200: {"description": description, "headers": etag, "content": content}, 304: None}
+
+
+@api.operation(
+    "get",
+    "/v1/queries/hires-by-quarter",
+    access=("queries:read",),
+    answers=_answers(HiresByQuarter, "department,job,Q1,Q2,Q3,Q4"),
+    refusals=(422,),
+)
+def hires_by_quarter(query: YearQuery, header: ConditionalHeaders) -> Response:
+    """Hires of each department and job in a year, by quarter in UTC."""
+    return hand_on(services().queries)
+
+
+@api.operation(
+    "get",
+    "/v1/queries/departments-above-mean",
+    access=("queries:read",),
+    answers=_answers(DepartmentsAboveMean, "id,department,hired"),
+    refusals=(422,),
+)
+def departments_above_mean(query: YearQuery, header: ConditionalHeaders) -> Response:
+    """Departments that hired more in a year than the mean over all, most first."""
+    return hand_on(services().queries)

@@ -1,0 +1,67 @@
+"""The declared tables and their rows."""
+
+# ruff: noqa: ARG001 - parameters that only the answering service needs are checked here too.
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from gateway.documents import BatchCounts, RowPage, Tables, TableSchema
+from gateway.operations import ANY_TOKEN, Api
+from gateway.parameters import BatchHeaders, RowsQuery, TablePath
+from gateway.services import services
+from gateway.views.handing_on import hand_on
+from muster.tables import get_table, tables
+
+api = Api("tables", __name__, abp_tags=[{"name": "Tables"}])
+
+_ROWS: dict[str, Any] = {
+    "description": "1 to 1000 rows, as objects by column.",
+    "content": {
+        "application/json": {
+            "schema": {"type": "array", "items": {"type": "object"}, "maxItems": 1000},
+            "example": [{"id": 1, "job": "Recruiter"}, {"id": 2, "job": "Manager"}],
+        }
+    },
+}
+
+
+@api.operation("get", "/v1/tables", access=ANY_TOKEN, answers={200: Tables})
+def list_tables() -> Response:
+    """The declarations of all tables."""
+    return jsonify(tables=[table.schema for table in tables().values()])
+
+
+@api.operation(
+    "get", "/v1/tables/<table>", access=ANY_TOKEN, answers={200: TableSchema}, refusals=(404,)
+)
+def show_table(path: TablePath) -> Response:
+    """The declaration of one table."""
+    return jsonify(get_table(path.table).schema)
+
+
+@api.operation(
+    "get",
+    "/v1/tables/<table>/rows",
+    access=("queries:read",),
+    answers={200: RowPage},
+    refusals=(404, 422),
+)
+def read_rows(path: TablePath, query: RowsQuery) -> Response:
+    """Rows in key order."""
+    get_table(path.table)
+    return hand_on(services().queries)
+
+
+@api.operation(
+    "post",
+    "/v1/tables/<table>/rows",
+    access=("rows:write",),
+    answers={200: BatchCounts},
+    refusals=(400, 404, 409, 413, 415, 422),
+    request_body=_ROWS,
+)
+def write_rows(path: TablePath, header: BatchHeaders) -> Response:
+    """Insert or update up to 1000 rows in one transaction, all or nothing."""
+    get_table(path.table)
+    return hand_on(services().dbuploader)

@@ -1,0 +1,130 @@
+"""Uploads: accept, list, follow, cancel."""
+
+from functools import partial
+from typing import Any
+
+from flask import Response, g, jsonify, request
+
+from gateway.body import FORM_TYPE, RAW_TYPES, Body
+from gateway.clients import has_gone
+from gateway.cursors import from_cursor, to_cursor
+from gateway.documents import UploadPage
+from gateway.operations import Access, Api
+from gateway.parameters import ListQuery, UploadHeaders, UploadPath, UploadQuery, WaitHeaders
+from gateway.preferences import preferred_wait
+from gateway.representation import UploadDocument, location_of, represent
+from gateway.services import services
+from gateway.uploads import Submission
+from muster.uploads import Upload
+
+api = Api("uploads", __name__, abp_tags=[{"name": "Uploads"}])
+
+READERS: Access = ("uploads:read", "uploads:admin")
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {
+    "schema": {
+        "type": "object",
+        "properties": {"file": {"type": "string", "format": "binary"}},
+        "required": ["file"],
+    }
+}
+_FILE: dict[str, Any] = {
+    "description": "The CSV file: the body itself, or the part `file` of a form.",
+    "content": {**dict.fromkeys(RAW_TYPES, _BINARY), FORM_TYPE: _FORM},
+}
+_ACCEPTED: dict[str, Any] = {
+    "description": "Accepted: it is durable and will be loaded.",
+    "headers": {"Location": {"schema": {"type": "string"}, "description": "The upload's path."}},
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/UploadDocument"}}},
+}
+
+
+@api.operation(
+    "post",
+    "/v1/uploads",
+    access=("uploads:write",),
+    answers={200: UploadDocument, 202: _ACCEPTED},
+    refusals=(400, 408, 409, 413, 415, 422),
+    request_body=_FILE,
+)
+def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
+    """Upload a CSV file; with `Prefer: wait=N`, 200 if it is final in time."""
+    submission = Submission(query.options(), query.table, query.filename, header.idempotency_key)
+    upload = services().uploads.accept(g.principal, submission, _body())
+    latest, applied = _waited(upload, header.prefer)
+    response = jsonify(represent(latest))
+    response.status_code = 200 if latest.state.is_final else 202
+    response.headers["Location"] = location_of(upload)
+    return _with_preference(response, applied)
+
+
+@api.operation("get", "/v1/uploads", access=READERS, answers={200: UploadPage}, refusals=(422,))
+def list_uploads(query: ListQuery) -> Response:
+    """My uploads, newest first; everybody's for `uploads:admin`."""
+    page = services().records.list(
+        g.principal,
+        state=query.state,
+        table=query.table,
+        before=None if query.cursor is None else from_cursor(query.cursor),
+        limit=query.limit,
+    )
+    return jsonify(
+        uploads=[represent(upload) for upload in page.uploads],
+        next=None if page.next is None else to_cursor(page.next),
+    )
+
+
+@api.operation(
+    "get", "/v1/uploads/<id>", access=READERS, answers={200: UploadDocument}, refusals=(404,)
+)
+def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
+    """One upload; with `Prefer: wait=N`, as soon as it is final or after N seconds."""
+    upload = services().records.get(g.principal, path.id)
+    latest, applied = _waited(upload, header.prefer)
+    return _with_preference(jsonify(represent(latest)), applied)
+
+
+@api.operation(
+    "delete",
+    "/v1/uploads/<id>",
+    access=("uploads:write", "uploads:admin"),
+    answers={202: UploadDocument},
+    refusals=(404, 409),
+)
+def cancel_upload(path: UploadPath) -> Response:
+    """Cancel an upload that is not final."""
+    response = jsonify(represent(services().records.cancel(g.principal, path.id)))
+    response.status_code = 202
+    return response
+
+
+def _body() -> Body:
+    return Body(
+        stream=request.stream,
+        media_type=request.mimetype,
+        parameters=request.mimetype_params,
+        coding=_content_coding(),
+        length=request.content_length,
+        limit=services().max_upload_bytes,
+    )
+
+
+def _content_coding() -> str:
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    return {"": "identity", "x-gzip": "gzip"}.get(coding, coding)
+
+
+def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
+    """The upload after the wait that was asked for, and the seconds if the wait was granted."""
+    seconds = preferred_wait(prefer)
+    if seconds is None:
+        return upload, None
+    gone = partial(has_gone, request.environ.get("gunicorn.socket"))
+    latest = services().waiting.until_final(upload, seconds, gone)
+    return (upload, None) if latest is None else (latest, seconds)
+
+
+def _with_preference(response: Response, seconds: int | None) -> Response:
+    if seconds is not None:
+        response.headers["Preference-Applied"] = f"wait={seconds}"
+    return response
