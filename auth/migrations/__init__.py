@@ -1,5 +1,8 @@
 """The schema's history, and its way to the newest version: `python -m auth.migrations`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
@@ -17,17 +20,22 @@ def migrate(database: Database) -> None:
     """
     config = Config()
     config.set_main_option("script_location", "auth:migrations")
-    with database.write() as connection:
-        _wait_for_others(connection)
+    with database.write() as connection, _alone(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
-def _wait_for_others(connection: Connection) -> None:
-    # MySQL commits at each DDL statement, so its transaction keeps nobody out as SQLite's does.
-    # The lock ends with the connection's use: the caller closes the database after the upgrade.
-    if connection.dialect.name != "sqlite":
-        wait = text("SELECT GET_LOCK(:name, :seconds)")
-        got = connection.execute(wait, {"name": _LOCK, "seconds": _LOCK_SECONDS}).scalar()
-        if got != 1:
-            raise DatabaseUnavailable("another migration does not end")
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    if connection.dialect.name == "sqlite":
+        # The write transaction keeps the others out.
+        yield
+        return
+    # MySQL commits at each DDL statement, so there a transaction keeps nobody out.
+    get_lock = text("SELECT GET_LOCK(:name, :seconds)")
+    if connection.scalar(get_lock, {"name": _LOCK, "seconds": _LOCK_SECONDS}) != 1:
+        raise DatabaseUnavailable("another migration does not end")
+    try:
+        yield
+    finally:
+        connection.execute(text("DO RELEASE_LOCK(:name)"), {"name": _LOCK})

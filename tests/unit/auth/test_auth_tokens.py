@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from auth.access import AccessTokens
 from auth.keys import SigningKey
+from muster.database import DatabaseUnavailable
+from muster.tokens import Principal
 from tests.unit.auth.suite import AuthSuite
 
 Forge = Callable[[AuthSuite], str]
@@ -124,3 +126,13 @@ def test_deleting_the_user_ends_their_tokens_at_once(suite: AuthSuite) -> None:
     token = suite.token_of(suite.ana)
     suite.call("DELETE", f"/v1/users/{suite.ana.id}")
     assert suite.call("GET", "/v1/me", token=token).status_code == 401
+
+
+def test_a_database_that_does_not_answer_is_no_reason_to_refuse_a_token(suite: AuthSuite) -> None:
+    def verify(_token: str) -> Principal:
+        raise DatabaseUnavailable("no connection is free")
+
+    suite.app.extensions["verify_token"] = verify
+    answer = suite.call("GET", "/v1/me")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
