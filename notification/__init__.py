@@ -1,0 +1,1 @@
+"""The notification service: emails the uploader once an upload is final."""

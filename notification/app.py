@@ -1,0 +1,27 @@
+"""The service's HTTP side: `gunicorn -c python:muster.serving "notification.app:create_app()"`.
+
+It answers for the health of what the emails depend on; `notification.consumer` sends them.
+"""
+
+from flask import Flask
+
+from muster.broker import open_broker
+from muster.csvstore import open_csv_store
+from muster.logs import configure_logging
+from muster.mail import open_mailer
+from muster.service import install_service
+from notification.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The service, wired but not yet connected to anything."""
+    settings = settings or Settings()
+    configure_logging("notification", settings.log_level)
+    app = Flask("notification")
+    checks = {
+        "broker": open_broker(settings.broker_url).check,
+        "CSV store": open_csv_store(settings.csv_store_url).check,
+        "mail": open_mailer(settings.smtp_url).check,
+    }
+    install_service(app, "notification", checks)
+    return app

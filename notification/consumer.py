@@ -1,0 +1,84 @@
+"""The consumer of the queue `notification`: `python -m notification.consumer`."""
+
+import signal
+import threading
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import Counter
+
+from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
+from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
+from muster.logs import configure_logging
+from muster.mail import MailError, open_mailer
+from muster.messages import UnreadableMessage, UploadFinished
+from muster.service import serve_health
+from muster.tracing import Trace, tracing
+from notification.heartbeat import Heartbeat
+from notification.notifying import NotFinal, Notifier
+from notification.patience import is_worth_another, wait_after
+from notification.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+MAILS = Counter("muster_mails_total", "Emails by what became of them.", ("outcome",))
+
+
+@dataclass(frozen=True)
+class Handler:
+    """Has each message told, and says what is to be done with the message then."""
+
+    notifier: Notifier
+
+    def __call__(self, delivery: Delivery) -> Verdict:
+        """Ack, or Retry for what may pass, or DeadLetter for what won't."""
+        with tracing(Trace.from_headers(delivery.headers)):
+            try:
+                finished = UploadFinished.from_body(delivery.body)
+                outcome = self.notifier.notify(finished.upload_id)
+            except (UnreadableMessage, UploadNotFound) as error:
+                return _bury(repr(error))
+            except StoreUnavailable as error:
+                # Every message meets this alike: no patience is lost over it.
+                return _put_off(delivery, error)
+            except (MailError, NotFinal) as error:
+                if is_worth_another(delivery.attempt):
+                    return _put_off(delivery, error)
+                return _bury(f"given up after attempt {delivery.attempt}: {error!r}")
+            MAILS.labels(outcome.value).inc()
+            return Ack()
+
+
+def _put_off(delivery: Delivery, error: Exception) -> Retry:
+    wait = wait_after(delivery.attempt).total_seconds()
+    log.warning("email put off", attempt=delivery.attempt, seconds=wait, error=repr(error))
+    MAILS.labels("put_off").inc()
+    return Retry(after=wait)
+
+
+def _bury(reason: str) -> DeadLetter:
+    log.error("message is a dead letter", reason=reason)
+    MAILS.labels("dead_letter").inc()
+    return DeadLetter(reason)
+
+
+def main() -> None:
+    """Consume until SIGTERM or SIGINT."""
+    settings = Settings()
+    configure_logging("notification", settings.log_level)
+    stop, heartbeat = threading.Event(), Heartbeat()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    broker, mailer = open_broker(settings.broker_url), open_mailer(settings.smtp_url)
+    store = open_csv_store(settings.csv_store_url)
+    notifier = Notifier(store, mailer, sender=settings.mail_from, public_url=settings.public_url)
+    if settings.health_port is not None:
+        checks = {"broker": broker.check, "CSV store": store.check, "mail": mailer.check}
+        serve_health("notification", settings.health_port, {**checks, "consumer": heartbeat.check})
+    broker.consume("notification", Handler(notifier), stop=stop, tick=heartbeat.beat)
+    broker.close()
+    store.close()
+
+
+if __name__ == "__main__":
+    main()

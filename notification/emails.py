@@ -1,0 +1,80 @@
+"""The email about an upload: plain text and HTML, with headers nothing can be slipped into."""
+
+import re
+from email.headerregistry import AddressHeader
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from muster.tracing import Trace
+from muster.uploads import Upload
+from notification.letter import Letter, write_letter
+
+_ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]+@[^\s@<>()\[\],;:\\"]+""")
+_LONGEST_ADDRESS = 254
+"""Octets: RFC 5321, section 4.5.3.1.3, less the angle brackets."""
+
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+class NoAddress(Exception):
+    """The upload was sent by somebody whose name is not one email address."""
+
+
+def compose(upload: Upload, *, sender: str, public_url: str) -> EmailMessage:
+    """The email about an upload that is final; raises NoAddress.
+
+    The same upload always gives the same message, with the same `Message-ID`.
+    """
+    trace = Trace.from_headers(
+        {"X-Request-Id": upload.request_id, "traceparent": upload.traceparent}
+    )
+    letter = write_letter(upload, trace, public_url)
+    message = _addressed(sender, upload.submitted_by)
+    # The library decodes what looks like an encoded word (RFC 2047), line breaks and all.
+    message["Subject"] = letter.subject.replace("=?", "= ?")
+    message["Date"] = upload.finished_at or upload.submitted_at
+    message["Message-ID"] = _message_id(upload, message["From"])
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation notices away
+    for name, value in trace.headers().items():
+        message[name] = value
+    _write_body(message, letter)
+    return message
+
+
+def _addressed(sender: str, recipient: str) -> EmailMessage:
+    if not _is_address(recipient):
+        raise NoAddress(f"{recipient[:_LONGEST_ADDRESS]!r} is not an email address")
+    # An address beyond ASCII needs RFC 6532; all others stay readable to every server.
+    message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
+    message["From"] = sender
+    message["To"] = recipient
+    return message
+
+
+def _is_address(text: str) -> bool:
+    """Whether `text` is one plain address, that no reader of headers takes for anything else."""
+    fits = len(text.encode("utf-8", "replace")) <= _LONGEST_ADDRESS
+    # An encoded word could stand for anything: see the subject.
+    return fits and text.isprintable() and "=?" not in text and bool(_ADDRESS.fullmatch(text))
+
+
+def _message_id(upload: Upload, sender: AddressHeader) -> str:
+    return f"<upload-{upload.id}.{upload.state}@{sender.addresses[0].domain}>"
+
+
+def _write_body(message: EmailMessage, letter: Letter) -> None:
+    text = _templates.get_template("upload.txt").render(letter=letter)
+    html = _templates.get_template("upload.html").render(letter=letter)
+    # Quoted-printable passes every server and holds lines of any length.
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")

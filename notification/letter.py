@@ -1,0 +1,134 @@
+"""What an email's two templates show: all of it fit to be shown, none of it escaped yet."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from muster.tracing import Trace
+from muster.uploads import Cause, Failure, State, Upload
+from notification import commands, wording
+from notification.visible import visible
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why some rows were rejected: how many and where the first is; the column, the message."""
+
+    rows: str
+    where: str
+    column: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why nothing was loaded, and what to do about it."""
+
+    code: str
+    detail: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do next, and the command that does it."""
+
+    text: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One email. `facts` and `counts` are pairs of a name and a value."""
+
+    subject: str
+    state: State
+    greeting: str
+    sentence: str
+    facts: list[tuple[str, str]]
+    counts: list[tuple[str, str]]
+    reasons: list[Reason]
+    problem: Problem | None
+    steps: list[Step]
+    upload_id: str
+    request_id: str
+
+
+def write_letter(upload: Upload, trace: Trace, public_url: str) -> Letter:
+    """The letter about an upload that is final."""
+    failure = upload.error if upload.state is State.FAILED else None
+    return Letter(
+        subject=wording.subject(upload),
+        state=upload.state,
+        greeting=f"Hello {visible(upload.submitted_by)},",
+        sentence=wording.sentence(upload),
+        facts=_facts(upload),
+        counts=wording.counts(upload),
+        reasons=[_reason(cause) for cause in upload.causes],
+        problem=None if failure is None else _problem(failure),
+        steps=_steps(upload, public_url),
+        upload_id=upload.id,
+        request_id=trace.request_id,
+    )
+
+
+def _facts(upload: Upload) -> list[tuple[str, str]]:
+    facts = [
+        ("File", visible(upload.filename)),
+        ("Table", visible(upload.table)),
+        ("Sent", _time(upload.submitted_at)),
+    ]
+    if upload.finished_at is not None:
+        facts.append(("Finished", _time(upload.finished_at)))
+    return facts
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _reason(cause: Cause) -> Reason:
+    first = "on" if cause.rows == 1 else "the first on"
+    return Reason(
+        rows=wording.count_rows(cause.rows),
+        where=f"{first} line {cause.first_line:,}",
+        column=None if cause.column is None else visible(cause.column),
+        message=visible(cause.message, 400),
+    )
+
+
+def _problem(failure: Failure) -> Problem:
+    code = visible(failure.code)
+    return Problem(code, visible(failure.detail, 1000), wording.advice(failure.code))
+
+
+def _steps(upload: Upload, public_url: str) -> list[Step]:
+    """What brings the rows that are not in the table into it."""
+    for_operators = upload.error is not None and wording.is_for_operators(upload.error.code)
+    if upload.state is State.COMPLETED or for_operators:
+        return []
+    login = Step("Log in; it asks for your password.", commands.login(public_url, upload))
+    fetch = Step("Get the rejected rows.", commands.fetch_rejects(public_url, upload))
+    if upload.state is State.COMPLETED_WITH_REJECTS:
+        return [login, fetch, Step(_mend(upload), commands.send_rejects(public_url, upload))]
+    rejects = [fetch] if upload.rows.rejected else []
+    return [login, *rejects, Step(_again(upload), commands.send_file(public_url, upload))]
+
+
+def _mend(upload: Upload) -> str:
+    text = (
+        "Correct them in that file and send it: only those rows are loaded then. The columns that "
+        "begin with _ say what is wrong with each row; they may stay."
+    )
+    if any(cause.column is None for cause in upload.causes):
+        text += " A row without cells could not be split into them: its text is in _raw."
+    return text
+
+
+def _again(upload: Upload) -> str:
+    if upload.state is State.CANCELLED:
+        return "Send the file again, if it should be loaded after all."
+    if upload.state is State.FAILED:
+        return "Send the corrected file."
+    if upload.rows.rejected:
+        return "Correct them in your own file and send it whole, to load it."
+    return "Send the file again without dry_run, to load it."

@@ -1,0 +1,54 @@
+"""The notification service's settings, from environment variables."""
+
+from email.errors import HeaderParseError
+from email.message import EmailMessage
+
+from pydantic import Field, field_validator
+
+from muster.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the notification service reads beside the settings of every service."""
+
+    broker_url: str = Field(
+        default="", description="The message broker. Default: sqlite, broker.db in MUSTER_HOME."
+    )
+    csv_store_url: str = Field(
+        default="",
+        description="The store of files and upload records. Default: file, store in MUSTER_HOME.",
+    )
+    smtp_url: str = Field(
+        default="", description="Where mail is handed over. Default: maildir, mail in MUSTER_HOME."
+    )
+    mail_from: str = Field(
+        default="Muster <muster@localhost>",
+        description="The sender of the emails: one address, with or without a name.",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8080",
+        description="Where users reach the gateway; it stands in the commands of the emails.",
+    )
+    health_port: int | None = Field(
+        default=None,
+        description="The port on which a consumer serves its health and metrics; none when unset.",
+    )
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_one_address(cls, value: str) -> str:
+        message = EmailMessage()
+        try:
+            message["From"] = value
+            header = message["From"]
+            (address,) = header.addresses
+        except (HeaderParseError, IndexError, ValueError) as error:
+            raise ValueError("write one address, such as Muster <muster@example.com>") from error
+        if header.defects or not address.domain or not address.addr_spec.isascii():
+            raise ValueError("write one address in ASCII, such as Muster <muster@example.com>")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _has_no_last_slash(cls, value: str) -> str:
+        return value.rstrip("/")

@@ -1,0 +1,95 @@
+"""What an email says about an upload, in plain words that are exactly true."""
+
+from collections.abc import Mapping
+
+from muster.uploads import State, Upload
+from notification.visible import visible
+
+_HEADER_ADVICE = "Correct the first line of the file, or leave it out, and send the file again."
+_ADVICE: Mapping[str, str] = {
+    "empty-file": "Look whether it is the right file and was wholly written, and send it again.",
+    "blank-label": _HEADER_ADVICE,
+    "duplicate-label": _HEADER_ADVICE,
+    "extra-label": _HEADER_ADVICE,
+    "missing-label": _HEADER_ADVICE,
+    "dialect-error": "Say which delimiter the file has, with delimiter= in the address below.",
+    "encoding-error": "Save the file as UTF-8, or name its encoding with encoding= in the address "
+    "below.",
+    "too-many-rejects": "Correct the rejected rows in your file, or allow more of them with "
+    "max_rejects= in the address below.",
+}
+_FOR_OPERATORS = frozenset({"internal-error", "too-many-attempts"})
+
+
+def subject(upload: Upload) -> str:
+    """The subject line: the table, and what became of the rows."""
+    return f"{visible(upload.table)}: {_outcome(upload)}"
+
+
+def _outcome(upload: Upload) -> str:
+    match upload.state:
+        case State.FAILED if upload.error is not None:
+            reason = visible(upload.error.code).replace("-", " ")
+            return f"failed, nothing loaded: {reason}"
+        case State.FAILED:
+            return "failed, nothing loaded"
+        case State.CANCELLED:
+            return "cancelled, nothing loaded"
+    written = upload.rows.inserted + upload.rows.updated
+    dry_run = upload.state is State.VALIDATED
+    parts = [f"{count_rows(written)} {'would load' if dry_run else 'loaded'}"]
+    if upload.rows.unchanged:
+        parts.append(f"{upload.rows.unchanged:,} already there")
+    parts.append(f"{upload.rows.rejected:,} rejected" if upload.rows.rejected else "none rejected")
+    return ", ".join(["dry run", *parts] if dry_run else parts)
+
+
+def sentence(upload: Upload) -> str:
+    """The state of the upload in a sentence or two."""
+    rows = upload.rows
+    match upload.state:
+        case State.FAILED:
+            return "Your file could not be loaded, so nothing in the table was changed."
+        case State.CANCELLED:
+            return "The upload was cancelled, and nothing of the file was loaded."
+        case State.VALIDATED:
+            return "This was a dry run: your file was checked, and nothing was loaded."
+    if not rows.read:
+        return "Your file has no rows, so there was nothing to load."
+    if not rows.rejected:
+        return "Your file was loaded: all of its rows are in the table."
+    if rows.rejected == rows.read:
+        return "Nothing of your file was loaded: all of its rows were rejected."
+    were = "was" if rows.rejected == 1 else "were"
+    return f"Your file was loaded, but for {count_rows(rows.rejected)} that {were} rejected."
+
+
+def counts(upload: Upload) -> list[tuple[str, str]]:
+    """What became of the rows, each with its number; the first is the sum of the others."""
+    rows, dry_run = upload.rows, upload.state is State.VALIDATED
+    numbers = {
+        "Rows read": rows.read,
+        "Would be inserted" if dry_run else "Inserted": rows.inserted,
+        "Would be updated" if dry_run else "Updated": rows.updated,
+        "Unchanged, already there": rows.unchanged,
+        "Rejected": rows.rejected,
+        "Unprocessed": rows.unprocessed,
+    }
+    return [(name, f"{number:,}") for name, number in numbers.items()]
+
+
+def is_for_operators(code: str) -> bool:
+    """Whether a failure is none that the uploader can mend."""
+    return code in _FOR_OPERATORS
+
+
+def advice(code: str) -> str:
+    """What to do about a failure."""
+    if is_for_operators(code):
+        return "Sending the same file again will not help. Give the id below to the operators."
+    return _ADVICE.get(code, "Correct the file and send it again.")
+
+
+def count_rows(number: int) -> str:
+    """`1 row`, `1,929 rows`."""
+    return "1 row" if number == 1 else f"{number:,} rows"
