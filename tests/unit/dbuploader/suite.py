@@ -1,0 +1,188 @@
+"""The loader over the embedded adapters, and ways to make them fail at a chosen moment."""
+
+import json
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, select
+
+from dbuploader.finishing import Finisher
+from dbuploader.migrations import migrate
+from dbuploader.watching import Watchdog
+from muster.broker import Broker
+from muster.csvstore import CsvStore, open_csv_store
+from muster.database import Database, DatabaseUnavailable, open_database
+from muster.rejects import Reject, read_rejects
+from muster.tables.sql import hires_summary, sql_table
+from muster.uploads import Options, Upload, now
+
+Hook = Callable[..., None]
+
+
+class Killed(BaseException):
+    """The process ends here, as `kill -9` would have it."""
+
+
+class Interposed:
+    """Stands before a port; `before` and `after` a call of a name it runs what is queued for it."""
+
+    def __init__(self, port: object) -> None:
+        self._port = port
+        self.before: dict[str, list[Hook]] = defaultdict(list)
+        self.after: dict[str, list[Hook]] = defaultdict(list)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            _run_next(self.before[name], kwargs)
+            result = method(*args, **kwargs)
+            _run_next(self.after[name], kwargs)
+            return result
+
+        return call
+
+
+class LossyDatabase:
+    """A database; transactions fail before they begin, or lose the answer to their COMMIT."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.engine = database.engine
+        self.refused: list[BaseException] = []
+        self.lost: list[BaseException | None] = []
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._database.read() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        if self.refused:
+            raise self.refused.pop(0)
+        with self._database.write() as connection:
+            yield connection
+        if self.lost and (error := self.lost.pop(0)) is not None:
+            raise error
+
+
+class RecordingBroker:
+    """Keeps what is published."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+
+    def publish(self, routing_key: str, body: bytes, headers: dict[str, str]) -> None:
+        self.published.append((routing_key, json.loads(body), headers))
+
+
+class Suite:
+    """One private suite below a directory."""
+
+    def __init__(self, home: Path) -> None:
+        self.urls = {
+            "csv_store_url": f"file://{home}/store",
+            "broker_url": f"sqlite:///{home}/broker.db",
+            "employment_database_url": f"sqlite:///{home}/employment.db",
+        }
+        self.store = open_csv_store(self.urls["csv_store_url"])
+        self.broker = RecordingBroker()
+        self.database = open_database(self.urls["employment_database_url"])
+        self.stop = threading.Event()
+        self.faulty_store = Interposed(self.store)
+        self.faulty_broker = Interposed(self.broker)
+        self.faulty_database = LossyDatabase(self.database)
+        migrate(self.database)
+
+    def close(self) -> None:
+        self.store.close()
+        self.database.close()
+
+    def finisher(self) -> Finisher:
+        """A loader as a newly started process has it."""
+        return Finisher(
+            cast(CsvStore, self.faulty_store),
+            cast(Broker, self.faulty_broker),
+            cast(Database, self.faulty_database),
+            self.stop,
+            Watchdog(300),
+        )
+
+    def accept(self, table: str, content: str | bytes, **options: Any) -> str:
+        """An upload that waits for its loader; returns its id."""
+        upload_id = uuid.uuid4().hex
+        data = content.encode() if isinstance(content, str) else content
+        with self.store.write_file(upload_id) as file:
+            file.write(data)
+        upload = Upload(
+            id=upload_id,
+            table=table,
+            filename=f"{table}.csv",
+            size=len(data),
+            sha256="",
+            owner="1",
+            submitted_by="ana@example.com",
+            submitted_at=now(),
+            request_id=f"request-{upload_id}",
+            traceparent=f"00-{upload_id}-{'1' * 16}-01",
+            options=Options(**options),
+        )
+        self.store.accept(upload)
+        return upload_id
+
+    def load(self, table: str, content: str | bytes, **options: Any) -> Upload:
+        """An upload, accepted and finished."""
+        upload_id = self.accept(table, content, **options)
+        self.finisher().finish_up_to(upload_id)
+        return self.store.get(upload_id)
+
+    def seed(self) -> None:
+        """Departments and jobs 1 to 3."""
+        self.load("departments", "1,Sales\n2,Legal\n3,Research\n")
+        self.load("jobs", "1,Clerk\n2,Nurse\n3,Editor\n")
+
+    def rows(self, table: str) -> list[tuple[Any, ...]]:
+        """What the table holds, in key order."""
+        target = sql_table(table)
+        with self.database.read() as connection:
+            return [tuple(row) for row in connection.execute(select(target).order_by("id"))]
+
+    def summary(self) -> list[tuple[int, ...]]:
+        """The summary's rows: year, quarter, department, job, hired."""
+        with self.database.read() as connection:
+            return sorted(tuple(row) for row in connection.execute(select(hires_summary)))
+
+    def expected_summary(self) -> list[tuple[int, ...]]:
+        """The summary as the hired employees have it."""
+        hired: dict[tuple[int, ...], int] = defaultdict(int)
+        for _, _, at, department, job in self.rows("hired_employees"):
+            hired[at.year, (at.month + 2) // 3, department, job] += 1
+        return sorted((*key, count) for key, count in hired.items())
+
+    def rejects(self, upload_id: str) -> list[Reject]:
+        """The rejects that are stored for the upload."""
+        with self.store.open_file(f"{upload_id}.rejects") as file:
+            return list(read_rejects(file)[1])
+
+    def announced(self) -> list[str]:
+        """The uploads that were announced as finished, in that order."""
+        return [message["upload_id"] for _, message, _ in self.broker.published]
+
+
+def unavailable(**_changes: Any) -> None:
+    raise DatabaseUnavailable("gone")
+
+
+def killed(**_changes: Any) -> None:
+    raise Killed
+
+
+def _run_next(hooks: list[Hook], kwargs: dict[str, Any]) -> None:
+    if hooks:
+        hooks.pop(0)(**kwargs)

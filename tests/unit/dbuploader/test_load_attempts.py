@@ -1,0 +1,155 @@
+"""Files that kill, hang or break their loader end, and those behind them load."""
+
+from typing import Any
+
+import pytest
+
+from dbuploader.patience import Stopped
+from muster.uploads import RowCounts, State
+from tests.unit.dbuploader.suite import Killed, Suite, killed
+
+
+def broken(**_changes: Any) -> None:
+    raise RuntimeError("a mistake in the loader")
+
+
+def test_a_file_that_kills_its_loader_fails_after_three_attempts(suite: Suite) -> None:
+    poison = suite.accept("jobs", "8,Poison\n")
+    behind = suite.accept("jobs", "9,Baker\n")
+    suite.faulty_store.before["open_file"] = [killed] * 3
+
+    for _ in range(3):
+        with pytest.raises(Killed):
+            suite.finisher().finish_up_to(behind)
+    suite.finisher().finish_up_to(behind)
+
+    ended = suite.store.get(poison)
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == (State.FAILED, "too-many-attempts")
+    assert (ended.rows, ended.progress) == (RowCounts(), 1.0)
+    assert suite.store.get(behind).state == State.COMPLETED
+    assert suite.announced()[-2:] == [poison, behind]
+    assert suite.rows("jobs")[-1] == (9, "Baker")
+
+
+def test_two_kills_do_not_fail_a_file(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+    suite.faulty_store.before["open_file"] = [killed] * 2
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            suite.finisher().finish_up_to(upload_id)
+    suite.finisher().finish_up_to(upload_id)
+
+    assert suite.store.get(upload_id).state == State.COMPLETED
+
+
+def test_rows_that_are_loaded_never_end_as_failed(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+    suite.faulty_store.before["open_file"] = [killed] * 2
+    for _ in range(2):
+        with pytest.raises(Killed):
+            suite.finisher().finish_up_to(upload_id)
+
+    def die_at_the_end(**changes: Any) -> None:
+        if changes.get("state") == State.COMPLETED:
+            raise Killed
+
+    for _ in range(3):
+        suite.faulty_store.before["update"] = [die_at_the_end] * 4
+        with pytest.raises(Killed):
+            suite.finisher().finish_up_to(upload_id)
+        suite.faulty_store.before.clear()
+    suite.finisher().finish_up_to(upload_id)
+
+    assert suite.store.get(upload_id).rows == RowCounts(read=1, inserted=1)
+
+
+def test_a_mistake_in_the_loader_fails_one_upload_only(suite: Suite) -> None:
+    broken_id = suite.accept("jobs", "8,Odd\n")
+    behind = suite.accept("jobs", "9,Baker\n")
+    suite.faulty_store.before["open_file"] = [broken] * 3
+
+    suite.finisher().finish_up_to(behind)
+
+    ended = suite.store.get(broken_id)
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == (State.FAILED, "internal-error")
+    assert suite.store.get(behind).state == State.COMPLETED
+
+
+def test_a_mistake_that_passes_costs_nothing(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+    suite.faulty_store.before["open_file"] = [broken]
+
+    suite.finisher().finish_up_to(upload_id)
+
+    assert suite.store.get(upload_id).state == State.COMPLETED
+
+
+def test_a_graceful_stop_is_not_an_attempt(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+
+    def stop(**_changes: Any) -> None:
+        suite.stop.set()
+
+    for _ in range(5):
+        suite.stop.clear()
+        suite.faulty_store.before["open_file"] = [stop]
+        with pytest.raises(Stopped):
+            suite.finisher().finish_up_to(upload_id)
+    assert suite.rows("jobs")[-1] == (3, "Editor")
+    suite.stop.clear()
+    suite.finisher().finish_up_to(upload_id)
+
+    assert suite.store.get(upload_id).state == State.COMPLETED
+
+
+def test_a_file_that_is_not_in_the_store_fails(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+    suite.store.delete_file(upload_id)
+
+    suite.finisher().finish_up_to(upload_id)
+
+    upload = suite.store.get(upload_id)
+    assert upload.error is not None
+    assert (upload.state, upload.error.code) == (State.FAILED, "file-missing")
+
+
+def test_an_upload_of_a_table_that_keeps_changing_ends(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "20,Baker\n", mode="insert")
+
+    def take_and_free_the_key(**changes: Any) -> None:
+        if changes.get("state") == State.LOADING:
+            execute(suite, "INSERT INTO jobs VALUES (20, 'Cook')")
+        if changes.get("state") == State.VALIDATING:
+            execute(suite, "DELETE FROM jobs WHERE id = 20")
+
+    suite.faulty_store.before["update"] = [take_and_free_the_key] * 30
+    suite.finisher().finish_up_to(upload_id)
+
+    upload = suite.store.get(upload_id)
+    assert upload.error is not None
+    assert (upload.state, upload.error.code) == (State.FAILED, "changed-meanwhile")
+    assert upload.rows == RowCounts(read=1, unprocessed=1)
+
+
+def test_a_key_taken_since_validation_is_a_reject(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "20,Baker\n21,Cook\n", mode="insert")
+
+    def take_the_key(**changes: Any) -> None:
+        if changes.get("state") == State.LOADING:
+            execute(suite, "INSERT INTO jobs VALUES (20, 'Smith')")
+
+    suite.faulty_store.before["update"] = [take_the_key] * 2
+    suite.finisher().finish_up_to(upload_id)
+
+    upload = suite.store.get(upload_id)
+    assert upload.rows == RowCounts(read=2, inserted=1, rejected=1)
+    assert [row for row in suite.rows("jobs") if row[0] >= 20] == [(20, "Smith"), (21, "Cook")]
+    assert [reject.row for reject in suite.rejects(upload_id)] == [1]
+
+
+def execute(suite: Suite, statement: str) -> None:
+    with suite.database.write() as connection:
+        connection.exec_driver_sql(statement)

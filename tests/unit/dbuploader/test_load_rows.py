@@ -1,0 +1,196 @@
+"""What becomes of the rows of an upload."""
+
+from muster.uploads import RowCounts, State
+from tests.unit.dbuploader.suite import Suite
+
+HIRE = "1,Ana,2021-07-27T16:02:08Z,1,2\n"
+OTHER = "2,Bo,2021-11-07T02:48:42Z,2,3\n"
+
+
+def test_new_rows_are_inserted(suite: Suite) -> None:
+    upload = suite.load("hired_employees", HIRE + OTHER)
+
+    assert upload.state == State.COMPLETED
+    assert upload.rows == RowCounts(read=2, inserted=2)
+    assert [row[1] for row in suite.rows("hired_employees")] == ["Ana", "Bo"]
+
+
+def test_the_summary_follows_the_rows(suite: Suite) -> None:
+    suite.load("hired_employees", HIRE + OTHER)
+
+    assert suite.summary() == [(2021, 3, 1, 2, 1), (2021, 4, 2, 3, 1)]
+
+
+def test_an_update_moves_the_hire_in_the_summary(suite: Suite) -> None:
+    suite.load("hired_employees", HIRE + OTHER)
+
+    upload = suite.load("hired_employees", "1,Ana,2022-01-01T00:00:00Z,3,2\n")
+
+    assert upload.rows == RowCounts(read=1, updated=1)
+    assert suite.summary() == [(2021, 4, 2, 3, 1), (2022, 1, 3, 2, 1)]
+
+
+def test_unchanged_rows_change_nothing(suite: Suite) -> None:
+    suite.load("hired_employees", HIRE + OTHER)
+    before = suite.rows("hired_employees"), suite.summary()
+
+    upload = suite.load("hired_employees", OTHER + HIRE)
+
+    assert upload.state == State.COMPLETED
+    assert upload.rows == RowCounts(read=2, unchanged=2)
+    assert (suite.rows("hired_employees"), suite.summary()) == before
+
+
+def test_an_instant_in_another_zone_is_the_same_row(suite: Suite) -> None:
+    suite.load("hired_employees", HIRE)
+
+    upload = suite.load("hired_employees", "1,Ana,2021-07-27T18:02:08.000+02:00,1,2\n")
+
+    assert upload.rows == RowCounts(read=1, unchanged=1)
+
+
+def test_names_that_differ_in_case_or_accent_differ(suite: Suite) -> None:
+    suite.load("jobs", "9,Résumé Editor\n")
+
+    upload = suite.load("jobs", "9,resume editor\n")
+
+    assert upload.rows == RowCounts(read=1, updated=1)
+
+
+def test_a_repeat_with_the_same_values_is_unchanged(suite: Suite) -> None:
+    upload = suite.load("hired_employees", HIRE + OTHER + HIRE)
+
+    assert upload.state == State.COMPLETED
+    assert upload.rows == RowCounts(read=3, inserted=2, unchanged=1)
+
+
+def test_a_repeat_with_other_values_is_rejected_and_names_the_first_line(suite: Suite) -> None:
+    upload = suite.load("jobs", "\n7,Baker\n8,Cook\n7,Butcher\n")
+
+    assert upload.state == State.COMPLETED_WITH_REJECTS
+    assert upload.rows == RowCounts(read=3, inserted=2, rejected=1)
+    (reject,) = suite.rejects(upload.id)
+    assert (reject.line, reject.row, reject.cells) == (4, 3, ("7", "Butcher"))
+    assert reject.errors[0].code == "primary-key"
+    assert "line 2" in reject.errors[0].message
+
+
+def test_a_rejected_row_does_not_own_its_key(suite: Suite) -> None:
+    upload = suite.load(
+        "hired_employees", "5,Al,2021-01-01T00:00:00Z,99,1\n5,Al,2021-01-01T00:00:00Z,1,1\n"
+    )
+
+    assert upload.rows == RowCounts(read=2, inserted=1, rejected=1)
+
+
+def test_a_hire_without_its_parents_is_rejected_with_all_that_is_missing(suite: Suite) -> None:
+    upload = suite.load("hired_employees", HIRE + "3,Cy,2021-01-01T00:00:00Z,77,88\n")
+
+    assert upload.rows == RowCounts(read=2, inserted=1, rejected=1)
+    (reject,) = suite.rejects(upload.id)
+    assert [(error.code, error.column) for error in reject.errors] == [
+        ("foreign-key", "department_id"),
+        ("foreign-key", "job_id"),
+    ]
+
+
+def test_rejects_stand_in_the_order_of_the_input(suite: Suite) -> None:
+    upload = suite.load("jobs", "4,\n5,Baker\n5,Cook\nx,Smith\n6,Tailor,Too many\n")
+
+    rejects = suite.rejects(upload.id)
+    assert [(reject.line, reject.errors[0].code) for reject in rejects] == [
+        (1, "constraint-error"),
+        (3, "primary-key"),
+        (4, "type-error"),
+        (5, "extra-cell"),
+    ]
+
+
+def test_causes_are_grouped_most_rows_first(suite: Suite) -> None:
+    upload = suite.load("jobs", "4,\nx,Smith\n5,\n6,\ny,Smith\n")
+
+    assert [
+        (cause.code, cause.column, cause.rows, cause.first_line) for cause in upload.causes
+    ] == [
+        ("constraint-error", "job", 3, 1),
+        ("type-error", "id", 2, 2),
+    ]
+    assert "job is required" in upload.causes[0].message
+    assert "as on line 2" in upload.causes[1].message
+
+
+def test_insert_mode_rejects_keys_that_exist(suite: Suite) -> None:
+    suite.load("jobs", "9,Baker\n")
+
+    upload = suite.load("jobs", "9,Baker\n9,Cook\n10,Cook\n10,Cook\n", mode="insert")
+
+    assert upload.rows == RowCounts(read=4, inserted=1, unchanged=1, rejected=2)
+    assert {reject.errors[0].code for reject in suite.rejects(upload.id)} == {"primary-key"}
+    assert suite.rows("jobs")[-2:] == [(9, "Baker"), (10, "Cook")]
+
+
+def test_too_many_rejects_load_nothing(suite: Suite) -> None:
+    upload = suite.load("hired_employees", HIRE + OTHER + "x\n", max_rejects=0)
+
+    assert upload.state == State.FAILED
+    assert upload.error is not None
+    assert upload.error.code == "too-many-rejects"
+    assert upload.rows == RowCounts(read=3, rejected=1, unprocessed=2)
+    assert (suite.rows("hired_employees"), suite.summary()) == ([], [])
+    assert len(suite.rejects(upload.id)) == 1
+
+
+def test_as_many_rejects_as_allowed_load_the_rest(suite: Suite) -> None:
+    upload = suite.load("hired_employees", HIRE + "x\n", max_rejects=1)
+
+    assert upload.state == State.COMPLETED_WITH_REJECTS
+    assert upload.rows == RowCounts(read=2, inserted=1, rejected=1)
+
+
+def test_a_file_that_cannot_be_read_fails_with_its_code(suite: Suite) -> None:
+    upload = suite.load("jobs", "id,job,colour\n1,Clerk,red\n")
+
+    assert upload.state == State.FAILED
+    assert upload.error is not None
+    assert upload.error.code == "extra-label"
+    assert upload.rows == RowCounts()
+
+
+def test_an_empty_file_fails(suite: Suite) -> None:
+    upload = suite.load("jobs", "")
+
+    assert upload.error is not None
+    assert (upload.state, upload.error.code) == (State.FAILED, "empty-file")
+
+
+def test_a_header_alone_completes_with_no_rows(suite: Suite) -> None:
+    upload = suite.load("jobs", "id,job\n")
+
+    assert (upload.state, upload.rows) == (State.COMPLETED, RowCounts())
+
+
+def test_a_dry_run_counts_what_a_real_run_then_does(suite: Suite) -> None:
+    suite.load("hired_employees", HIRE + OTHER)
+    content = HIRE + HIRE + "2,Bea,2021-11-07T02:48:42Z,2,3\n3,Cy,2021-01-01T00:00:00Z,1,1\nx\n"
+    before = suite.rows("hired_employees"), suite.summary()
+
+    dry = suite.load("hired_employees", content, dry_run=True)
+
+    assert dry.state == State.VALIDATED
+    assert (suite.rows("hired_employees"), suite.summary()) == before
+    real = suite.load("hired_employees", content)
+    assert dry.rows == real.rows == RowCounts(5, inserted=1, updated=1, unchanged=2, rejected=1)
+    assert dry.causes == real.causes
+    assert suite.rejects(dry.id) == suite.rejects(real.id)
+
+
+def test_a_file_of_more_than_one_chunk_in_any_order(suite: Suite) -> None:
+    hires = [
+        f"{key},Name {key},2021-{key % 12 + 1:02}-01T00:00:00Z,{key % 3 + 1},{key % 3 + 1}\n"
+        for key in range(12_000, 0, -1)
+    ]
+
+    upload = suite.load("hired_employees", "".join(hires))
+
+    assert upload.rows == RowCounts(read=12_000, inserted=12_000)
+    assert suite.summary() == suite.expected_summary()
