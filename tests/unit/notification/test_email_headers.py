@@ -93,7 +93,6 @@ def hostile_uploads(draw: st.DrawFn) -> Upload:
     return replace(
         upload,
         filename=draw(hostile),
-        table=draw(hostile),
         request_id=draw(hostile),
         traceparent=draw(hostile),
         error=upload.error and Failure(draw(hostile), draw(hostile)),

@@ -1,0 +1,44 @@
+"""Fakes: a mailer that keeps what it is sent or fails as told, and a store that can go away."""
+
+from collections.abc import Collection
+from email.message import EmailMessage
+from typing import Any
+
+from muster.csvstore import StoreUnavailable
+from muster.csvstore.file import FileCsvStore
+from muster.mail import MailError
+from muster.uploads import State, Upload
+
+
+class FakeMailer:
+    def __init__(self) -> None:
+        self.sent: list[EmailMessage] = []
+        self.error: MailError | None = None
+
+    def send(self, message: EmailMessage) -> None:
+        if self.error is not None:
+            raise self.error
+        self.sent.append(message)
+
+    def check(self) -> None:
+        return None
+
+
+class UnsteadyStore(FileCsvStore):
+    """A store whose calls named in `away` don't answer."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.away: set[str] = set()
+
+    def get(self, upload_id: str) -> Upload:
+        self._answer("get")
+        return super().get(upload_id)
+
+    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+        self._answer("update")
+        return super().update(upload_id, expect=expect, **changes)
+
+    def _answer(self, call: str) -> None:
+        if call in self.away:
+            raise StoreUnavailable(call)

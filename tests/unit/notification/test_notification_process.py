@@ -1,0 +1,114 @@
+"""The consumer as a process of its own, and the HTTP side, on the embedded default."""
+
+import mailbox
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from muster.broker import open_broker
+from muster.csvstore import open_csv_store
+from muster.messages import UploadFinished
+from notification.app import create_app
+from notification.heartbeat import Heartbeat
+from notification.settings import Settings
+from tests.unit.notification import stories
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def health() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def consumer(tmp_path: Path, health: str) -> Iterator[subprocess.Popen[bytes]]:
+    port = health.rpartition(":")[2]
+    environment = os.environ | {"MUSTER_HOME": str(tmp_path), "MUSTER_HEALTH_PORT": port}
+    command = [sys.executable, "-m", "notification.consumer"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        yield process
+        process.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def finish_upload(home: Path) -> None:
+    store, broker = (
+        open_csv_store(f"file://{home}/store"),
+        open_broker(f"sqlite:///{home}/broker.db"),
+    )
+    upload = store.accept(stories.WITH_REJECTS)
+    message = UploadFinished(upload.id, upload.table, upload.state, upload.submitted_by, "")
+    broker.publish(message.routing_key, message.to_body(), stories.TRACE.headers())
+    broker.close()
+    store.close()
+
+
+def mails(home: Path) -> list[str]:
+    folder = home / "mail"
+    return [mail["Subject"] for mail in mailbox.Maildir(folder)] if folder.exists() else []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_it_sends_the_email_shows_its_health_and_stops_when_told(
+    tmp_path: Path, health: str, consumer: subprocess.Popen[bytes], signum: signal.Signals
+) -> None:
+    finish_upload(tmp_path)
+    eventually(lambda: mails(tmp_path) == ["hired_employees: 1,929 rows loaded, 70 rejected"])
+    eventually(lambda: answers(f"{health}/readyz"))
+    sent = 'muster_mails_total{outcome="sent"} 1.0'
+    eventually(lambda: sent in requests.get(f"{health}/metrics", timeout=5).text)
+    consumer.send_signal(signum)
+    assert consumer.wait(timeout=30) == 0
+
+
+def test_the_http_side_answers_for_what_emails_depend_on(tmp_path: Path) -> None:
+    client = create_app(Settings(home=tmp_path)).test_client()
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert answer.json == {"status": "ready", "checks": ["broker", "CSV store", "mail"]}
+
+
+def test_a_consumer_that_does_not_go_round_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    heartbeat = Heartbeat()
+    heartbeat.check()
+    late = time.monotonic() + 61
+    monkeypatch.setattr(time, "monotonic", lambda: late)
+    with pytest.raises(RuntimeError, match="61 seconds"):
+        heartbeat.check()
+    heartbeat.beat()
+    heartbeat.check()
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["", "Muster", "muster@", "a@x, b@y", "a@x\r\nBcc: b@y", "Muster <>", "ñ@example.com"],
+)
+def test_a_sender_that_is_not_one_address_is_refused(sender: str) -> None:
+    with pytest.raises(ValueError, match="write one address"):
+        Settings(mail_from=sender)
+
+
+def test_the_public_url_may_end_in_a_slash() -> None:
+    assert Settings(public_url="https://muster.example.com/").public_url.endswith(".com")

@@ -1,0 +1,102 @@
+"""What the consumer answers the broker."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+
+from muster.broker import Ack, DeadLetter, Delivery, Retry
+from muster.mail import MailError
+from muster.messages import UploadFinished
+from muster.uploads import State
+from notification.consumer import Handler
+from notification.notifying import Notifier
+from notification.patience import is_worth_another, wait_after
+from tests.unit.notification import stories
+from tests.unit.notification.post import FakeMailer, UnsteadyStore
+
+TEMPORARY = MailError("greylisted", permanent=False)
+
+
+@pytest.fixture
+def handler(notifier: Notifier) -> Handler:
+    return Handler(notifier)
+
+
+@pytest.fixture
+def upload_id(store: UnsteadyStore) -> str:
+    return store.accept(stories.WITH_REJECTS).id
+
+
+def finished(upload_id: str, attempt: int = 1) -> Delivery:
+    message = UploadFinished(upload_id, "jobs", "completed", "ana@example.com", "2021-11-07")
+    return Delivery(message.routing_key, message.to_body(), stories.TRACE.headers(), attempt)
+
+
+def counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("muster_mails_total", {"outcome": outcome}) or 0
+
+
+def test_an_email_sent_is_acknowledged_and_counted(handler: Handler, upload_id: str) -> None:
+    before = counted("sent")
+    assert handler(finished(upload_id)) == Ack()
+    assert counted("sent") == before + 1
+
+
+def test_a_redelivery_is_acknowledged(handler: Handler, upload_id: str, mailer: FakeMailer) -> None:
+    assert [handler(finished(upload_id)) for _ in range(2)] == [Ack(), Ack()]
+    assert len(mailer.sent) == 1
+
+
+def test_a_refused_email_is_acknowledged(
+    handler: Handler, upload_id: str, mailer: FakeMailer
+) -> None:
+    mailer.error = MailError("no such user", permanent=True)
+    assert handler(finished(upload_id)) == Ack()
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (2, 2), (5, 16), (10, 300), (800, 300)])
+def test_mail_not_taken_for_now_waits_longer_each_time(
+    handler: Handler, upload_id: str, mailer: FakeMailer, attempt: int, seconds: float
+) -> None:
+    mailer.error = TEMPORARY
+    assert handler(finished(upload_id, attempt)) == Retry(after=seconds)
+
+
+def test_after_three_days_it_is_a_dead_letter(
+    handler: Handler, upload_id: str, mailer: FakeMailer
+) -> None:
+    mailer.error = TEMPORARY
+    last = next(attempt for attempt in range(1, 2000) if not is_worth_another(attempt))
+    waited = sum((wait_after(attempt) for attempt in range(1, last)), timedelta())
+    assert timedelta(days=3) <= waited < timedelta(days=3, minutes=5)
+    assert isinstance(handler(finished(upload_id, last - 1)), Retry)
+    verdict = handler(finished(upload_id, last))
+    assert isinstance(verdict, DeadLetter)
+    assert "greylisted" in verdict.reason
+
+
+@pytest.mark.parametrize("call", ["get", "update"])
+def test_a_store_that_is_away_is_waited_for_without_end(
+    handler: Handler, upload_id: str, store: UnsteadyStore, call: str
+) -> None:
+    store.away = {call}
+    assert handler(finished(upload_id)) == Retry(after=1)
+    assert handler(finished(upload_id, 100_000)) == Retry(after=300)
+
+
+def test_a_message_that_came_too_early_is_put_off(handler: Handler, store: UnsteadyStore) -> None:
+    early = store.accept(replace(stories.COMPLETED, state=State.LOADING))
+    assert handler(finished(early.id)) == Retry(after=1)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"version": 2}', b"[1]"])
+def test_an_unreadable_message_is_a_dead_letter(handler: Handler, body: bytes) -> None:
+    verdict = handler(Delivery("upload.finished", body))
+    assert isinstance(verdict, DeadLetter)
+    assert "upload.finished" in verdict.reason
+
+
+def test_a_message_about_no_upload_is_a_dead_letter(handler: Handler) -> None:
+    assert isinstance(handler(finished("0" * 32)), DeadLetter)
