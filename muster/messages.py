@@ -30,7 +30,10 @@ class _Message:
             version = content["version"]
             if version != cls.version:
                 raise UnreadableMessage(f"{cls.routing_key} has no version {version!r}")
-            return cls(**{field.name: str(content[field.name]) for field in fields(cls)})
+            texts = {field.name: content[field.name] for field in fields(cls)}
+            if not all(isinstance(text, str) for text in texts.values()):
+                raise UnreadableMessage(f"{cls.routing_key} has a field that is no text")
+            return cls(**texts)
         except (ValueError, KeyError, TypeError) as error:
             raise UnreadableMessage(f"{cls.routing_key}: {error!r}") from error
 

@@ -24,10 +24,13 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MUSTER_", extra="ignore")
 
-    home: Path = Field(Path("var"), description="The data directory of the embedded default.")
-    log_level: str = Field("INFO", description="The least level that is logged.")
+    home: Path = Field(
+        default=Path("var"), description="The data directory of the embedded default."
+    )
+    log_level: str = Field(default="INFO", description="The least level that is logged.")
     auth_url: str = Field(
-        "http://127.0.0.1:8081", description="Where the auth service answers, for its public keys."
+        default="http://127.0.0.1:8081",
+        description="Where the auth service answers, for its public keys.",
     )
 
     @model_validator(mode="before")

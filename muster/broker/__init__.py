@@ -32,7 +32,8 @@ class Unroutable(Exception):
 class Delivery:
     """A message handed to a consumer.
 
-    `attempt` counts from 1 how often a handler was given it, over every `Retry`.
+    `attempt` counts from 1 how often a handler was given it, over every `Retry` with a delay; one
+    that was given back at once does not count.
     """
 
     routing_key: str

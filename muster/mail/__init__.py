@@ -22,7 +22,7 @@ class Mailer(Protocol):
     def send(self, message: EmailMessage) -> None:
         """Return once the message is taken for delivery; raises MailError.
 
-        A message with the `Message-ID` of an earlier one is a repeat of it.
+        The message has a `Message-ID`; one with that of an earlier message is a repeat of it.
         """
 
     def check(self) -> None:

@@ -30,6 +30,7 @@ def test_a_message_given_back_at_once_keeps_its_place(broker: Broker) -> None:
     verdicts: list[Verdict] = [Retry(0), Retry(0), Ack(), Ack()]
     deliveries = consume(broker, 4, lambda _delivery: verdicts.pop(0))
     assert bodies(deliveries) == [b"a", b"a", b"a", b"b"]
+    assert deliveries[2].attempt == 1
 
 
 def test_giving_a_message_back_never_makes_it_a_dead_letter(broker: Broker) -> None:

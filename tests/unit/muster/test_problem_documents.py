@@ -1,0 +1,101 @@
+"""Every error over HTTP is a problem document (RFC 9457) with the request's id."""
+
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from muster.problems import Problem, answer_with, unavailable
+from muster.service import install_service
+
+
+class TooMany(Exception):
+    pass
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("some-service")
+    install_service(app, "some-service", {})
+    answer_with(app, {TooMany: lambda error: Problem(422, "too-many", "Too many", f"{error} rows")})
+
+    @app.get("/problem")
+    def problem() -> NoReturn:
+        raise Problem(
+            409,
+            "conflict",
+            "Conflict",
+            "It is so already.",
+            errors=[{"row": 1, "code": "type-error"}],
+            headers={"Retry-After": "3"},
+            state="queued",
+        )
+
+    @app.get("/mapped")
+    def mapped() -> NoReturn:
+        raise TooMany("7")
+
+    @app.get("/bug")
+    def bug() -> NoReturn:
+        raise RuntimeError("the password is hunter2")
+
+    @app.get("/busy")
+    def busy() -> NoReturn:
+        raise unavailable("The broker", seconds=5)
+
+    return app
+
+
+def get(app: Flask, path: str, method: str = "GET") -> TestResponse:
+    return app.test_client().open(path, method=method, headers={"X-Request-Id": "r-1"})
+
+
+def document(answer: TestResponse) -> dict[str, Any]:
+    assert answer.mimetype == "application/problem+json"
+    content: dict[str, Any] = answer.get_json()
+    assert content["status"] == answer.status_code
+    assert content["request_id"] == answer.headers["X-Request-Id"] == "r-1"
+    return content
+
+
+def test_a_problem_is_answered_with_all_it_says(app: Flask) -> None:
+    answer = get(app, "/problem")
+    assert document(answer) == {
+        "type": "urn:muster:problem:conflict",
+        "title": "Conflict",
+        "status": 409,
+        "detail": "It is so already.",
+        "request_id": "r-1",
+        "errors": [{"row": 1, "code": "type-error"}],
+        "state": "queued",
+    }
+    assert answer.headers["Retry-After"] == "3"
+
+
+def test_an_exception_of_the_rules_is_answered_as_the_app_says(app: Flask) -> None:
+    content = document(get(app, "/mapped"))
+    assert (content["status"], content["detail"]) == (422, "7 rows")
+    assert "errors" not in content
+
+
+def test_an_unknown_path_is_a_problem(app: Flask) -> None:
+    assert document(get(app, "/nowhere"))["type"] == "urn:muster:problem:not-found"
+
+
+def test_a_method_that_is_not_allowed_is_a_problem_that_names_those_that_are(app: Flask) -> None:
+    answer = get(app, "/problem", method="DELETE")
+    assert document(answer)["status"] == 405
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_a_bug_is_a_problem_that_shows_nothing_of_it(app: Flask) -> None:
+    answer = get(app, "/bug")
+    assert document(answer)["status"] == 500
+    assert "hunter2" not in answer.text
+
+
+def test_what_does_not_answer_now_says_when_to_come_again(app: Flask) -> None:
+    answer = get(app, "/busy")
+    assert document(answer)["detail"] == "The broker does not answer now; try again."
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

@@ -1,0 +1,90 @@
+"""The health routes, access log and metrics that every service has."""
+
+import socket
+
+import pytest
+import requests
+from flask import Flask
+from structlog.testing import capture_logs
+
+from muster.service import install_service, serve_health
+
+
+class Dependency:
+    def __init__(self) -> None:
+        self.answers = True
+
+    def check(self) -> None:
+        if not self.answers:
+            raise ConnectionError("no route to mysql://muster:secret@host")
+
+
+@pytest.fixture
+def broker() -> Dependency:
+    return Dependency()
+
+
+@pytest.fixture
+def app(broker: Dependency) -> Flask:
+    app = Flask("health-test")
+    install_service(app, "health-test", {"broker": broker.check, "store": Dependency().check})
+
+    @app.get("/things/<name>")
+    def thing(name: str) -> str:
+        return name
+
+    return app
+
+
+def test_a_process_is_alive_whatever_it_depends_on(app: Flask, broker: Dependency) -> None:
+    broker.answers = False
+    answer = app.test_client().get("/healthz")
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
+
+
+def test_a_service_is_ready_when_all_it_depends_on_answers(app: Flask) -> None:
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()["checks"]) == (200, ["broker", "store"])
+
+
+def test_a_service_that_is_not_ready_names_what_is_missing_and_no_more(
+    app: Flask, broker: Dependency
+) -> None:
+    broker.answers = False
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json()["detail"].startswith("broker does not answer")
+    assert "Retry-After" in answer.headers
+    assert "secret" not in answer.text
+
+
+def test_requests_are_counted_by_route_and_status(app: Flask) -> None:
+    client = app.test_client()
+    client.get("/things/one")
+    client.get("/things/two")
+    client.get("/nowhere")
+    metrics = client.get("/metrics")
+    assert metrics.mimetype == "text/plain"
+    counted = (
+        'muster_http_requests_total{method="GET",route="%s",service="health-test",status="%d"}'
+    )
+    assert f"{counted % ('/things/<name>', 200)} 2.0" in metrics.text
+    assert f"{counted % ('(none)', 404)} 1.0" in metrics.text
+
+
+def test_requests_are_logged_and_probes_are_not(app: Flask) -> None:
+    with capture_logs() as logs:
+        app.test_client().get("/healthz")
+        app.test_client().get("/things/one")
+    assert [(line["path"], line["status"]) for line in logs] == [("/things/one", 200)]
+
+
+def test_a_consumer_serves_its_health_beside_its_work() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    serve_health("health-test", port, {"broker": Dependency().check})
+    with requests.Session() as session:
+        session.trust_env = False
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert session.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code == 200
