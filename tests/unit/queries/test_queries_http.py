@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy.exc import DBAPIError, OperationalError
 
-from muster.database import Database
-from muster.database.sqlite import SqliteDialect
+from muster.database import Database, open_database
 from queries.app import create_app
 from queries.hiring import Hiring
 from queries.settings import Settings
@@ -124,18 +122,11 @@ def test_only_who_may_query_gets_an_answer(
     assert app.test_client().get(path, headers=headers).status_code == status
 
 
-class Away(SqliteDialect):
-    """A database whose file can't be opened for now."""
-
-    def is_transient(self, error: DBAPIError) -> bool:
-        return isinstance(error, OperationalError)
-
-
 @both
 def test_an_unavailable_database_is_a_503(
     app: Flask, client: FlaskClient, path: str, tmp_path: Path
 ) -> None:
-    app.extensions["hiring"] = Hiring(Database(Away(f"sqlite:///{tmp_path}/.")))
+    app.extensions["hiring"] = Hiring(open_database(f"sqlite:///{tmp_path}/."))
     answer = client.get(f"{path}?year=2021")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
