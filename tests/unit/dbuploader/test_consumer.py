@@ -1,0 +1,151 @@
+"""The consumer as a process, over the embedded broker and store."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from dbuploader.consumer import Consumer
+from dbuploader.finishing import Finisher
+from dbuploader.patience import Stopped
+from dbuploader.watching import Heartbeat, Watchdog
+from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
+from muster.csvstore import StoreUnavailable
+from muster.messages import UploadAccepted
+from muster.uploads import UNFINISHED, RowCounts, State
+from tests.unit.dbuploader.suite import Suite
+
+DEADLINE_SECONDS = 20.0
+
+
+class FakeFinisher:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.finished: list[str] = []
+
+    def finish_up_to(self, upload_id: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.finished.append(upload_id)
+
+    def cancel_queued(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def consumer(finisher: FakeFinisher) -> Consumer:
+    return Consumer(cast(Finisher, finisher), Watchdog(300), Heartbeat())
+
+
+def accepted(upload_id: str) -> bytes:
+    return UploadAccepted(upload_id, "jobs", "ana@example.com", "2021-01-01T00:00:00Z").to_body()
+
+
+def test_a_message_is_done_with_once_its_upload_is_finished() -> None:
+    finisher = FakeFinisher()
+
+    assert consumer(finisher).handle(Delivery("upload.accepted", accepted("7"))) == Ack()
+    assert finisher.finished == ["7"]
+
+
+def test_a_stop_gives_the_message_back() -> None:
+    verdict = consumer(FakeFinisher(Stopped())).handle(Delivery("upload.accepted", accepted("7")))
+
+    assert verdict == Retry(0)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"version": 99}', b"\xff", b"[]"])
+def test_an_unreadable_message_is_a_dead_letter(body: bytes) -> None:
+    verdict = consumer(FakeFinisher()).handle(Delivery("upload.accepted", body))
+
+    assert isinstance(verdict, DeadLetter)
+
+
+def test_a_message_without_its_record_is_a_dead_letter(suite: Suite) -> None:
+    verdict = Consumer(suite.finisher(), Watchdog(300), Heartbeat()).handle(
+        Delivery("upload.accepted", accepted("absent"))
+    )
+
+    assert isinstance(verdict, DeadLetter)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("gone"), BrokerUnavailable("gone")])
+def test_a_tick_bears_with_what_does_not_answer(error: Exception) -> None:
+    consumer(FakeFinisher(error)).tick()
+
+
+def test_the_process_loads_what_is_queued_and_stops_when_asked(suite: Suite) -> None:
+    broker = open_broker(suite.urls["broker_url"])
+    upload_id = suite.accept("jobs", "9,Baker\n")
+    with consuming(suite) as process:
+        publish(broker, upload_id)
+        eventually(lambda: suite.store.get(upload_id).announced)
+        eventually(lambda: broker.depth("dbuploader").waiting == 0)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_SECONDS) == 0
+
+    assert suite.store.get(upload_id).state == State.COMPLETED
+    assert broker.depth("notification").waiting == 1
+    broker.close()
+
+
+def test_the_process_cancels_what_is_queued_without_a_message(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+    suite.store.update(upload_id, expect=UNFINISHED, cancel_requested=True)
+
+    with consuming(suite):
+        eventually(lambda: suite.store.get(upload_id).state == State.CANCELLED)
+
+
+def test_a_killed_process_leaves_the_load_to_the_next(suite: Suite) -> None:
+    broker = open_broker(suite.urls["broker_url"])
+    rows = 60_000
+    content = "".join(f"{key},Job {key}\n" for key in range(10, 10 + rows))
+    upload_id = suite.accept("jobs", content)
+    publish(broker, upload_id)
+    with consuming(suite) as process:
+        eventually(lambda: suite.store.get(upload_id).state != State.QUEUED)
+        process.kill()
+        process.wait(DEADLINE_SECONDS)
+
+    with consuming(suite):
+        eventually(lambda: suite.store.get(upload_id).announced)
+
+    assert suite.store.get(upload_id).rows == RowCounts(read=rows, inserted=rows)
+    assert len(suite.rows("jobs")) == 3 + rows
+    broker.close()
+
+
+def publish(broker: Broker, upload_id: str) -> None:
+    broker.publish("upload.accepted", accepted(upload_id), {})
+
+
+@contextmanager
+def consuming(suite: Suite) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {f"MUSTER_{name.upper()}": url for name, url in suite.urls.items()}
+    log = Path(suite.urls["csv_store_url"].removeprefix("file://")).with_name("consumer.log")
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dbuploader.consumer"],
+            env={**os.environ, **environment},
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.01)

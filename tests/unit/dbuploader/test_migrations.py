@@ -1,0 +1,45 @@
+"""The migrations build what the code expects."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from dbuploader.migrations import migrate
+from dbuploader.repository import check_schema, schema
+from muster.database import DatabaseUnavailable, open_database
+from muster.tables import sql
+
+
+def test_the_migrated_schema_is_the_declared_one(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/employment.db")
+    migrate(database)
+
+    declared = [sql.metadata, schema.metadata]
+    with database.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "target_metadata": declared}
+        )
+        differences = compare_metadata(context, declared)  # type: ignore[arg-type]
+
+    assert differences == []
+    database.close()
+
+
+def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/employment.db")
+    migrate(database)
+
+    migrate(database)
+
+    check_schema(database)
+    database.close()
+
+
+def test_a_database_that_is_not_migrated_is_not_ready(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/employment.db")
+
+    with pytest.raises(DatabaseUnavailable):
+        check_schema(database)
+    database.close()

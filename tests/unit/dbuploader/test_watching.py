@@ -1,0 +1,66 @@
+"""The watchdog and the heartbeat, with a clock that is set by hand."""
+
+import pytest
+
+from dbuploader.watching import Heartbeat, Stalled, Watchdog
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def test_a_load_that_stands_still_ends_the_process() -> None:
+    clock, ended = Clock(), []
+    watchdog = Watchdog(300, end=lambda: ended.append(clock.time), clock=clock)
+
+    with watchdog.watching():
+        clock.time = 299
+        watchdog.check()
+        assert ended == []
+        clock.time = 301
+        watchdog.check()
+
+    assert ended == [301]
+
+
+def test_a_load_that_gets_on_is_left_alone() -> None:
+    clock, ended = Clock(), []
+    watchdog = Watchdog(300, end=lambda: ended.append(clock.time), clock=clock)
+
+    with watchdog.watching():
+        for time in range(0, 3000, 200):
+            clock.time = time
+            watchdog.touch()
+            watchdog.check()
+
+    assert ended == []
+
+
+def test_an_idle_consumer_is_left_alone() -> None:
+    clock, ended = Clock(), []
+    watchdog = Watchdog(300, end=lambda: ended.append(clock.time), clock=clock)
+    with watchdog.watching():
+        pass
+    clock.time = 1000
+
+    watchdog.check()
+
+    assert ended == []
+
+
+def test_a_consumer_without_ticks_is_not_well() -> None:
+    clock = Clock()
+    heartbeat = Heartbeat(clock)
+    clock.time = 29
+    heartbeat.check()
+    heartbeat.beat()
+    clock.time = 58
+    heartbeat.check()
+    clock.time = 61
+
+    with pytest.raises(Stalled):
+        heartbeat.check()
