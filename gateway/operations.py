@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.schema import Schema
 from pydantic import BaseModel
 
 from muster.tokens import requires
@@ -17,7 +18,8 @@ Access = tuple[str, ...] | Literal["basic"]
 """Permissions of which one is needed, none for any token, or HTTP Basic, which auth checks."""
 
 ANY_TOKEN: Access = ()
-PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+_SCHEMAS = "#/components/schemas"
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}/ProblemDocument"}}}
 _RETRY_AFTER: dict[str, Any] = {
     "Retry-After": {
         "schema": {"type": "integer"},
@@ -43,6 +45,17 @@ class Api(APIBlueprint):
         access: Access = options.pop("access")
         guarded = view_func if access == "basic" else requires(*access)(view_func)
         super().add_url_rule(rule, endpoint, guarded, provide_automatic_options, **options)
+
+    def schema_of(self, model: type[BaseModel]) -> dict[str, Any]:
+        """A reference to `model`, which is put among the schemas of the document."""
+        schema = model.model_json_schema(ref_template=f"{_SCHEMAS}/{{model}}")
+        for name, part in {**schema.pop("$defs", {}), model.__name__: schema}.items():
+            self.components_schemas[name] = Schema(**part)
+        return {"$ref": f"{_SCHEMAS}/{model.__name__}"}
+
+    def json_body(self, model: type[BaseModel]) -> dict[str, Any]:
+        """A request body of JSON, for the document; whoever the request is handed to checks it."""
+        return {"content": {"application/json": {"schema": self.schema_of(model)}}}
 
     def operation(
         self,
@@ -86,13 +99,8 @@ def problem(status: int) -> dict[str, Any]:
         "detail": "What is wrong, and what to do.",
         "request_id": "0d9f0a7c1d2e3f4a5b5b4e5b0c2a6f4f",
     }
-    content = {name: {**media, "example": example} for name, media in PROBLEM.items()}
+    content = {name: {**media, "example": example} for name, media in _PROBLEM.items()}
     return {"description": phrase, "content": content, "headers": _HEADERS.get(status, {})}
-
-
-def json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """A request body of JSON, for the document; whoever the request is handed to checks it."""
-    return {"content": {"application/json": {"schema": model.model_json_schema()}}}
 
 
 def _all(refusals: Collection[int], access: Access) -> list[int]:

@@ -31,7 +31,7 @@ def _text_codec(name: str) -> str:
     return name
 
 
-Whole = Annotated[int, BeforeValidator(_digits)]
+_Digits = BeforeValidator(_digits)
 Delimiter = Annotated[
     Literal["auto", ",", ";", "tab", "pipe"],
     BeforeValidator(lambda value: _DELIMITERS.get(value, value)),
@@ -59,7 +59,7 @@ class UploadQuery(Query):
     mode: Literal["upsert", "insert"] = Field(
         "upsert", description="With insert, a row whose key is there already is a reject."
     )
-    max_rejects: Annotated[Whole, Field(ge=0, le=2**31 - 1)] | None = Field(
+    max_rejects: Annotated[int, Field(ge=0, le=2**31 - 1), _Digits] | None = Field(
         None, description="More rejects than that and nothing is loaded; unlimited if left out."
     )
     dry_run: bool = Field(False, description="Validate and report, load nothing.")
@@ -90,7 +90,7 @@ class ListQuery(Query):
 
     state: State | None = Field(None, description="Only those in this state.")
     table: str | None = Field(None, description="Only those for this table.")
-    limit: Annotated[Whole, Field(ge=1, le=100)] = Field(20, description="How many at most.")
+    limit: Annotated[int, Field(ge=1, le=100), _Digits] = Field(20, description="How many at most.")
     cursor: str | None = Field(None, description="`next` of the page before.")
 
 
@@ -105,14 +105,16 @@ class RejectsQuery(Query):
 class RowsQuery(Query):
     """Which rows to read."""
 
-    limit: Annotated[Whole, Field(ge=1, le=1000)] = Field(100, description="How many at most.")
+    limit: Annotated[int, Field(ge=1, le=1000), _Digits] = Field(
+        100, description="How many at most."
+    )
     cursor: str | None = Field(None, description="`next` of the page before.")
 
 
 class YearQuery(Query):
     """The year that is asked about."""
 
-    year: Annotated[Whole, Field(ge=1000, le=9999)] = Field(
+    year: Annotated[int, Field(ge=1000, le=9999), _Digits] = Field(
         description="A year in UTC.", examples=[2021]
     )
 

@@ -5,7 +5,7 @@
 from flask import Response
 
 from gateway.documents import NewUser, PasswordChange, Token, User, UserChange, Users
-from gateway.operations import ANY_TOKEN, Access, Api, json_body
+from gateway.operations import ANY_TOKEN, Access, Api
 from gateway.parameters import UserPath
 from gateway.services import services
 from gateway.views.handing_on import hand_on
@@ -16,7 +16,7 @@ _ADMIN: Access = ("users:admin",)
 _TOKEN = {
     "description": "A token; with `Accept: text/plain` nothing but the token.",
     "content": {
-        "application/json": {"schema": Token.model_json_schema()},
+        "application/json": {"schema": api.schema_of(Token)},
         "text/plain": {"schema": {"type": "string"}},
     },
 }
@@ -40,7 +40,7 @@ def who_am_i() -> Response:
     access=ANY_TOKEN,
     answers={204: None},
     refusals=(422, 429),
-    request_body=json_body(PasswordChange),
+    request_body=api.json_body(PasswordChange),
 )
 def change_password() -> Response:
     """Change my password; older tokens end."""
@@ -59,7 +59,7 @@ def list_users() -> Response:
     access=_ADMIN,
     answers={201: User},
     refusals=(409, 422),
-    request_body=json_body(NewUser),
+    request_body=api.json_body(NewUser),
 )
 def add_user() -> Response:
     """Add a user."""
@@ -78,7 +78,7 @@ def get_user(path: UserPath) -> Response:
     access=_ADMIN,
     answers={200: User},
     refusals=(404, 409, 422),
-    request_body=json_body(UserChange),
+    request_body=api.json_body(UserChange),
 )
 def change_user(path: UserPath) -> Response:
     """Change permissions or password of a user, or disable them."""

@@ -1,9 +1,11 @@
 """The OpenAPI document, and the same as a page that asks no other host for anything."""
 
+import re
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
 from flask_openapi.openapi import OpenAPI
+from markupsafe import Markup, escape
 
 pages = Blueprint("docs", __name__)
 
@@ -29,12 +31,20 @@ def read_docs() -> Response:
     return response
 
 
+@pages.app_template_filter("prose")
+def prose(text: str | None) -> Markup:
+    """The text for HTML, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text or "")))  # noqa: S704 - escaped
+
+
 def _document() -> dict[str, Any]:
-    document = {**cast(OpenAPI, current_app).api_doc, "openapi": _VERSION}
-    for path in document["paths"].values():
-        for operation in path.values():
+    whole = cast(OpenAPI, current_app).api_doc
+    # Health and metrics are routes of every service, and no part of the API.
+    paths = {path: item for path, item in whole["paths"].items() if path.startswith("/v1/")}
+    for item in paths.values():
+        for operation in item.values():
             _drop_undeclared_answer(operation)
-    return document
+    return {**whole, "openapi": _VERSION, "paths": paths}
 
 
 def _drop_undeclared_answer(operation: dict[str, Any]) -> None:

@@ -17,10 +17,9 @@ api = Api("queries", __name__, abp_tags=[{"name": "Queries"}])
 
 
 def _answers(model: type[BaseModel], columns: str) -> dict[int, Any]:
-    name = model.__name__
     etag = {"ETag": {"schema": {"type": "string"}, "description": "Changes with the answer."}}
     content = {
-        "application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}},
+        "application/json": {"schema": api.schema_of(model)},
         "text/csv": {"schema": {"type": "string"}, "example": f"{columns}\r\n"},
     }
     description = "The answer; CSV with `Accept: text/csv`."

@@ -35,7 +35,7 @@ _FILE: dict[str, Any] = {
 _ACCEPTED: dict[str, Any] = {
     "description": "Accepted: it is durable and will be loaded.",
     "headers": {"Location": {"schema": {"type": "string"}, "description": "The upload's path."}},
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/UploadDocument"}}},
+    "content": {"application/json": {"schema": api.schema_of(UploadDocument)}},
 }
 
 
