@@ -1,4 +1,4 @@
-"""Upload records in a SQLite file: JSON documents, with the columns that queries need derived."""
+"""The half of the embedded CSV store that keeps records and idempotency keys, in SQLite."""
 
 import json
 import sqlite3
@@ -8,52 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from muster.csvstore import KeyTaken, StateConflict, StoreUnavailable, UploadNotFound
+from muster.csvstore import KeyTaken, StateConflict, StoreUnavailable, rows
 from muster.sqlitefile import SqliteFile
-from muster.uploads import UNFINISHED, State, Upload
+from muster.uploads import State, Upload
 
 # Asking a file whether it changed costs microseconds, and SQLite tells no other process by itself.
 _POLL_SECONDS = 0.02
 
-_OPEN = "(announced = 0 OR state IN ({}))".format(", ".join(f"'{s}'" for s in sorted(UNFINISHED)))
-_UNPUBLISHED = "published = 0"
-_CANCELLING = f"state = '{State.QUEUED}' AND cancel_requested = 1"
-
-_DERIVED = (
-    *("id", "owner", "table", "state", "idempotency_key"),
-    *("published", "announced", "cancel_requested"),
-)
-_COLUMNS = ",\n    ".join(
-    f"\"{name}\" AS (json_extract(document, '$.{name}'))" for name in _DERIVED
-)
-
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS uploads (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    document TEXT NOT NULL,
-    {_COLUMNS}
-);
-CREATE UNIQUE INDEX IF NOT EXISTS uploads_id ON uploads (id);
-CREATE UNIQUE INDEX IF NOT EXISTS uploads_key ON uploads (owner, idempotency_key)
-    WHERE idempotency_key IS NOT NULL;
-CREATE INDEX IF NOT EXISTS uploads_owner ON uploads (owner, sequence);
-CREATE INDEX IF NOT EXISTS uploads_unpublished ON uploads (sequence) WHERE {_UNPUBLISHED};
-CREATE INDEX IF NOT EXISTS uploads_open ON uploads (sequence) WHERE {_OPEN};
-CREATE INDEX IF NOT EXISTS uploads_cancelling ON uploads (sequence) WHERE {_CANCELLING};
-CREATE TABLE IF NOT EXISTS claims (
-    owner TEXT NOT NULL,
-    key TEXT NOT NULL,
-    expires_at REAL NOT NULL,
-    PRIMARY KEY (owner, key)
-) WITHOUT ROWID;
-"""
-
 
 class Records:
-    """The half of the CSV store that keeps records and idempotency keys."""
+    """Upload records and idempotency keys in the file `path`; see CsvStore for what is promised."""
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path, _SCHEMA, StoreUnavailable)
+        self._file = SqliteFile(path, rows.SCHEMA, StoreUnavailable)
 
     def accept(self, upload: Upload) -> Upload:
         """Add a record, durably, and give it its `sequence`; returns it as stored."""
@@ -62,25 +29,25 @@ class Records:
                 _refuse_used_key(connection, upload.owner, upload.idempotency_key)
             [(sequence,)] = connection.execute(
                 "INSERT INTO uploads (document) VALUES (?) RETURNING sequence",
-                [_document_of(upload)],
+                [rows.document_of(upload)],
             ).fetchall()
             return replace(upload, sequence=sequence)
 
     def get(self, upload_id: str) -> Upload:
         """The record as it stands. Raises UploadNotFound."""
         with self._file.connection() as connection:
-            return _get(connection, upload_id)
+            return rows.get(connection, upload_id)
 
     def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
         with self._file.writing() as connection:
-            upload = _get(connection, upload_id)
+            upload = rows.get(connection, upload_id)
             if upload.state not in expect:
                 raise StateConflict(upload)
             upload = replace(upload, **changes, version=upload.version + 1)
             connection.execute(
                 "UPDATE uploads SET document = ? WHERE sequence = ?",
-                [_document_of(upload), upload.sequence],
+                [rows.document_of(upload), upload.sequence],
             )
             return upload
 
@@ -110,7 +77,7 @@ class Records:
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
         with self._file.connection() as connection:
-            return _find_by_key(connection, owner, key)
+            return rows.find_by_key(connection, owner, key)
 
     def claim_key(self, owner: str, key: str, seconds: float) -> None:
         """Hold the idempotency key for a call in flight; raises KeyTaken."""
@@ -140,7 +107,7 @@ class Records:
 
     def unpublished(self, limit: int) -> list[Upload]:
         """Records whose `upload.accepted` is not known to be queued, in order of acceptance."""
-        return self._select(f"{_UNPUBLISHED} ORDER BY sequence LIMIT ?", limit)
+        return self._select(f"{rows.UNPUBLISHED} ORDER BY sequence LIMIT ?", limit)
 
     def oldest_unpublished(self) -> Upload | None:
         """The record that has waited longest to be published."""
@@ -148,11 +115,11 @@ class Records:
 
     def unfinished(self, up_to: int) -> list[Upload]:
         """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
-        return self._select(f"{_OPEN} AND sequence <= ? ORDER BY sequence", up_to)
+        return self._select(f"{rows.OPEN} AND sequence <= ? ORDER BY sequence", up_to)
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""
-        return self._select(f"{_CANCELLING} ORDER BY sequence")
+        return self._select(f"{rows.CANCELLING} ORDER BY sequence")
 
     def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
         """The record as soon as its version is not `version`, or as it is after `timeout` s."""
@@ -162,23 +129,23 @@ class Records:
         with self._file.connection() as connection:
             while True:
                 seen = _data_version(connection)
-                upload = _get(connection, upload_id)
-                while _data_version(connection) == seen and upload.version == version:
+                upload = rows.get(connection, upload_id)
+                if upload.version != version:
+                    return upload
+                while _data_version(connection) == seen:
                     left = deadline - time.monotonic()
                     if left <= 0:
                         return upload
                     time.sleep(min(_POLL_SECONDS, left))
-                if upload.version != version:
-                    return upload
 
     def which_exist(self, upload_ids: Iterable[str]) -> set[str]:
         """Those of `upload_ids` that have a record."""
         with self._file.connection() as connection:
-            rows = connection.execute(
+            found = connection.execute(
                 "SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(?))",
                 [json.dumps(list(upload_ids))],
             )
-            return {row[0] for row in rows}
+            return {row[0] for row in found}
 
     def check(self) -> None:
         """Return if the records can be read and written."""
@@ -191,42 +158,13 @@ class Records:
 
     def _select(self, condition: str, *values: Any) -> list[Upload]:
         with self._file.connection() as connection:
-            return _select(connection, condition, *values)
-
-
-def _select(connection: sqlite3.Connection, condition: str, *values: Any) -> list[Upload]:
-    # Conditions are this module's own text; values are always bound.
-    rows = connection.execute(
-        f"SELECT sequence, document FROM uploads WHERE {condition}",  # noqa: S608
-        values,
-    )
-    return [_upload_of(sequence, document) for sequence, document in rows]
-
-
-def _get(connection: sqlite3.Connection, upload_id: str) -> Upload:
-    found = _select(connection, "id = ?", upload_id)
-    if not found:
-        raise UploadNotFound(upload_id)
-    return found[0]
-
-
-def _find_by_key(connection: sqlite3.Connection, owner: str, key: str) -> Upload | None:
-    found = _select(connection, "owner = ? AND idempotency_key = ?", owner, key)
-    return found[0] if found else None
+            return rows.select(connection, condition, *values)
 
 
 def _refuse_used_key(connection: sqlite3.Connection, owner: str, key: str) -> None:
-    used = _find_by_key(connection, owner, key)
+    used = rows.find_by_key(connection, owner, key)
     if used is not None:
         raise KeyTaken(used)
-
-
-def _document_of(upload: Upload) -> str:
-    return json.dumps(upload.to_document())
-
-
-def _upload_of(sequence: int, document: str) -> Upload:
-    return replace(Upload.from_document(json.loads(document)), sequence=sequence)
 
 
 def _data_version(connection: sqlite3.Connection) -> int:
