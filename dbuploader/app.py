@@ -26,6 +26,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BODY_BYTES
     app.extensions["verify_token"] = TokenVerifier(settings.auth_url).verify
+    app.extensions["database"] = database
     app.extensions["batches"] = Batches(database)
     app.register_blueprint(blueprint)
     install_service(app, "dbuploader", {"employment database": lambda: check_schema(database)})

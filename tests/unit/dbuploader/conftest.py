@@ -2,7 +2,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
+from dbuploader.app import create_app
+from dbuploader.settings import Settings
+from muster.tokens import InvalidToken, Principal
 from tests.unit.dbuploader.suite import Suite
 
 
@@ -18,3 +23,27 @@ def suite(empty_suite: Suite) -> Suite:
     """A suite with departments and jobs 1 to 3."""
     empty_suite.seed()
     return empty_suite
+
+
+@pytest.fixture
+def app(suite: Suite) -> Iterator[Flask]:
+    """The HTTP side; a token is `OWNER:PERMISSION,...`."""
+    app = create_app(Settings(employment_database_url=suite.urls["employment_database_url"]))
+    app.extensions["verify_token"] = _verify
+    yield app
+    app.extensions["database"].close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client who may write rows."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer ana:rows:write"
+    return client
+
+
+def _verify(token: str) -> Principal:
+    owner, _, permissions = token.partition(":")
+    if not permissions:
+        raise InvalidToken
+    return Principal(owner, f"{owner}@example.com", frozenset(permissions.split(",")), 0)

@@ -56,6 +56,7 @@ class LossyDatabase:
         self.engine = database.engine
         self.refused: list[BaseException] = []
         self.lost: list[BaseException | None] = []
+        self.after_commit: list[Callable[[], None]] = []
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -70,6 +71,8 @@ class LossyDatabase:
             yield connection
         if self.lost and (error := self.lost.pop(0)) is not None:
             raise error
+        if self.after_commit:
+            self.after_commit.pop(0)()
 
 
 class RecordingBroker:

@@ -1,0 +1,191 @@
+"""Batches with an Idempotency-Key."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import update
+from werkzeug.test import TestResponse
+
+from dbuploader.batches import Batches
+from dbuploader.idempotency import BatchAnswer, ClaimLost, Claims, KeyInFlight
+from dbuploader.repository.answers import BatchKey, take_over_claim
+from dbuploader.repository.schema import batch_answers
+from muster.database import Database, DatabaseUnavailable
+from muster.tables import get_table
+from tests.unit.dbuploader.suite import LossyDatabase, Suite
+
+JOBS = "/v1/tables/jobs/rows"
+ROW = {"id": 9, "job": "Baker"}
+
+
+def send(client: FlaskClient, row: dict[str, Any], key: str, **headers: str) -> TestResponse:
+    return client.post(JOBS, json=[row], headers={"Idempotency-Key": key, **headers})
+
+
+def test_the_first_answer_comes_again(client: FlaskClient, suite: Suite) -> None:
+    first = send(client, ROW, "k")
+    suite.load("jobs", "9,Cook\n")
+
+    again = send(client, ROW, "k")
+
+    assert first.json == again.json == {"read": 1, "inserted": 1, "updated": 0, "unchanged": 0}
+    assert suite.rows("jobs")[-1] == (9, "Cook")
+
+
+def test_a_refusal_comes_again_though_it_would_be_taken_now(
+    client: FlaskClient, suite: Suite
+) -> None:
+    url = "/v1/tables/hired_employees/rows"
+    hire = {
+        "id": 1,
+        "name": "Ana",
+        "datetime": "2021-07-27T16:02:08Z",
+        "department_id": 7,
+        "job_id": 2,
+    }
+    first = client.post(url, json=[hire], headers={"Idempotency-Key": "k"})
+    suite.load("departments", "7,Late\n")
+
+    again = client.post(url, json=[hire], headers={"Idempotency-Key": "k"})
+
+    assert first.status_code == again.status_code == 422
+    assert first.json is not None
+    assert again.json is not None
+    assert first.json["errors"] == again.json["errors"]
+
+
+def test_another_request_with_the_key_is_refused(client: FlaskClient, suite: Suite) -> None:
+    send(client, ROW, "k")
+
+    answer = send(client, ROW | {"job": "Cook"}, "k")
+
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert answer.json["type"].endswith("idempotency-key-reused")
+    assert suite.rows("jobs")[-1] == (9, "Baker")
+
+
+def test_the_key_is_the_owners_own(client: FlaskClient) -> None:
+    send(client, ROW, "k")
+
+    answer = send(client, ROW | {"job": "Cook"}, "k", Authorization="Bearer bo:rows:write")
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "t\u00e9"])
+def test_a_key_is_printable_ascii(client: FlaskClient, key: str) -> None:
+    assert send(client, ROW, key).status_code == 422
+
+
+def test_a_request_in_flight_answers_409(client: FlaskClient, suite: Suite) -> None:
+    claim(client, suite)
+
+    answer = send(client, ROW, "k")
+
+    assert answer.status_code == 409
+    assert "Retry-After" in answer.headers
+
+
+def test_an_abandoned_claim_ends(client: FlaskClient, suite: Suite) -> None:
+    claim(client, suite)
+    long_ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=61)
+    with suite.database.write() as connection:
+        connection.execute(update(batch_answers).values(claimed_at=long_ago))
+
+    assert send(client, ROW, "k").status_code == 200
+
+
+def test_the_key_is_free_again_after_a_failure(
+    app: Flask, client: FlaskClient, suite: Suite
+) -> None:
+    lossy = LossyDatabase(suite.database)
+    app.extensions["batches"] = Batches(cast(Database, lossy))
+    gone = DatabaseUnavailable("gone")
+
+    def refuse_from_now_on() -> None:
+        lossy.refused = [gone] * 4
+
+    lossy.after_commit = [refuse_from_now_on]
+
+    assert send(client, ROW, "k").status_code == 503
+    assert send(client, ROW, "k").status_code == 200
+
+
+def test_a_lost_answer_to_commit_is_looked_up(
+    app: Flask, client: FlaskClient, suite: Suite
+) -> None:
+    lossy = LossyDatabase(suite.database)
+    app.extensions["batches"] = Batches(cast(Database, lossy))
+    lossy.lost = [None, DatabaseUnavailable("the answer to COMMIT is lost")]
+
+    answer = send(client, ROW, "k")
+
+    assert answer.json == {"read": 1, "inserted": 1, "updated": 0, "unchanged": 0}
+
+
+def test_one_of_many_at_once_writes(app: Flask, suite: Suite) -> None:
+    barrier = threading.Barrier(8)
+
+    def post(_number: int) -> TestResponse:
+        client = app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = "Bearer ana:rows:write"
+        barrier.wait()
+        return send(client, ROW, "k")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(post, range(8)))
+
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    written = [answer.json for answer in answers if answer.status_code == 200]
+    assert written
+    counts = {"read": 1, "inserted": 1, "updated": 0, "unchanged": 0}
+    assert all(answer == counts for answer in written)
+
+
+def test_batches_at_once_keep_the_summary(app: Flask, suite: Suite) -> None:
+    def post(number: int) -> int:
+        client = app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = "Bearer ana:rows:write"
+        hire = {
+            "id": number % 5 + 1,
+            "name": f"Ana {number}",
+            "datetime": "2021-07-27T16:02:08Z",
+            "department_id": number % 3 + 1,
+            "job_id": 1,
+        }
+        return client.post("/v1/tables/hired_employees/rows", json=[hire]).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(post, range(40))) == {200}
+
+    assert suite.summary() == suite.expected_summary()
+
+
+def test_a_claim_that_was_taken_over_writes_nothing(suite: Suite) -> None:
+    batches = Batches(suite.database)
+    key = BatchKey("ana", "k", "fingerprint")
+    claims = Claims(suite.database)
+    mine = claims.claim(key)
+    assert isinstance(mine, str)
+    with suite.database.write() as connection:
+        take_over_claim(connection, key)
+
+    with pytest.raises(ClaimLost), suite.database.write() as connection:
+        claims.keep(connection, key, mine, BatchAnswer.accepted({}))
+    with pytest.raises(KeyInFlight):
+        batches.merge(get_table("jobs"), [ROW], key)
+
+    assert suite.rows("jobs")[-1] == (3, "Editor")
+
+
+def claim(client: FlaskClient, suite: Suite) -> None:
+    """Have the key `k` claimed by a request that has not been answered."""
+    send(client, ROW, "k")
+    with suite.database.write() as connection:
+        connection.execute(update(batch_answers).values(status=None, body=None))
