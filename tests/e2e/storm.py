@@ -51,17 +51,22 @@ def make_file(number: int, rows: int) -> Sent:
 
 
 class Uploader(threading.Thread):
-    """Posts files one after the other, each again with its key until there is an answer."""
+    """Posts files one after the other, each again with its key until there is an answer.
 
-    def __init__(self, client: Client, files: list[Sent], seconds: float) -> None:
+    Between two files it pauses for `pace` seconds on average, so that kills meet posts and loads.
+    """
+
+    def __init__(self, client: Client, files: list[Sent], pace: float, seconds: float) -> None:
         super().__init__()
         self.client = client
         self.files = files
+        self.pace = pace
         self.deadline = time.monotonic() + seconds
         self.repeats = 0
 
     def run(self) -> None:
         for file in self.files:
+            threading.Event().wait(random.uniform(0, 2 * self.pace))
             while not file.accepted and time.monotonic() < self.deadline:
                 self._post(file)
 
@@ -89,21 +94,22 @@ class Killer:
         self.suite = suite
         self.chance = random.Random(seed)
         self.killed: Counter[str] = Counter()
+        self._round: list[str] = []
 
     def kill(self, kills: int, pause: float) -> None:
         """Kill `kills` times, with a random pause of at most `pause` seconds before each."""
-        # In turn, not drawn: every process is met, in an order of its own each time.
         for number in range(kills):
             threading.Event().wait(self.chance.uniform(0, pause))
             if number == kills // 2:
                 self._kill_supervisor()
             else:
-                self._kill_child(number)
+                self._kill_child()
 
-    def _kill_child(self, number: int) -> None:
-        if number % len(PROCESSES) == 0:
-            self.order = self.chance.sample(PROCESSES, len(PROCESSES))
-        name = self.order[number % len(PROCESSES)]
+    def _kill_child(self) -> None:
+        # In rounds of a random order, so that every process is met.
+        if not self._round:
+            self._round = self.chance.sample(PROCESSES, len(PROCESSES))
+        name = self._round.pop()
         if self.suite.kill(name):
             self.killed[name] += 1
 

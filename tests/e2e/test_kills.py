@@ -15,6 +15,7 @@ from tests.unit.embedded.supervising import wait_until
 
 USERS = 3
 PASSWORD = "correct horse battery"
+MEAN_PAUSE = 0.5
 
 
 @pytest.fixture
@@ -38,12 +39,14 @@ def log_in_users(suite: RunningSuite) -> list[Client]:
 def upload_under_fire(killer: Killer, uploads: int, rows: int, kills: int) -> list[Sent]:
     files = [make_file(number, rows) for number in range(1, uploads + 1)]
     clients = log_in_users(killer.suite)
+    pace = kills * MEAN_PAUSE * USERS / uploads
     uploaders = [
-        Uploader(client, files[number::USERS], seconds=300) for number, client in enumerate(clients)
+        Uploader(client, files[number::USERS], pace, seconds=300)
+        for number, client in enumerate(clients)
     ]
     for uploader in uploaders:
         uploader.start()
-    killer.kill(kills, pause=1.0)
+    killer.kill(kills, pause=2 * MEAN_PAUSE)
     for uploader in uploaders:
         uploader.join()
         uploader.client.close()
@@ -104,17 +107,17 @@ def assert_tables_hold(admin: Client, loaded: list[Sent], newest: str) -> None:
 
 def announced(suite: RunningSuite) -> Counter[str]:
     """How many emails stand in the mailbox about each upload."""
-    ids = (str(email["Message-ID"]) for email in emails(suite.home / "mail"))
-    return Counter(id_.removeprefix("<").partition(".")[0].removeprefix("upload-") for id_ in ids)
+    ids = (str(email["Message-ID"]).strip() for email in emails(suite.home / "mail"))
+    return Counter(id_.removeprefix("<upload-").partition(".")[0] for id_ in ids)
 
 
 def test_nothing_accepted_is_lost_or_doubled_when_processes_are_killed(own_suite: Killer) -> None:
-    files = upload_under_fire(own_suite, uploads=15, rows=2000, kills=6)
+    files = upload_under_fire(own_suite, uploads=15, rows=5000, kills=9)
     assert_nothing_was_lost(own_suite.suite, files)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 def test_nothing_accepted_is_lost_or_doubled_in_a_long_storm(own_suite: Killer) -> None:
-    files = upload_under_fire(own_suite, uploads=60, rows=5000, kills=60)
+    files = upload_under_fire(own_suite, uploads=60, rows=10_000, kills=60)
     assert_nothing_was_lost(own_suite.suite, files)
