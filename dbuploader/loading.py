@@ -146,6 +146,7 @@ class Loader:
         rows: RowCounts | None = None,
     ) -> Outcome:
         """End without loading: keep the rejects there are, and decide."""
+        progress.ignore_cancellation()
         self._store_rejects(upload, checked, progress)
         outcome = Outcome(state, rows or checked.unloaded(), checked.rejects.causes(), error)
         return progress.patiently(partial(self.decide, upload, outcome))

@@ -49,7 +49,7 @@ class Progress:
         self._reached = upload.progress
         self._started_at = upload.started_at
         self._reported = clock()
-        self._cancelled = False
+        self._cancellable = True
 
     def patiently(self, call: Callable[[], T]) -> T:
         """What `call` returns, waiting for what it needs; the record says so meanwhile."""
@@ -77,6 +77,10 @@ class Progress:
         except StoreUnavailable as error:
             log.warning("progress not reported", error=repr(error))
 
+    def ignore_cancellation(self) -> None:
+        """From now on no wish to cancel is heeded: the upload is about to end without loading."""
+        self._cancellable = False
+
     def alive(self) -> None:
         """Say that there is progress, though not how much."""
         self._watchdog.touch()
@@ -95,7 +99,5 @@ class Progress:
             self._heed(self._store.update(self._upload.id, expect=UNFINISHED, error=failure))
 
     def _heed(self, record: Upload) -> None:
-        # Once: what follows a cancellation has to report, too.
-        if record.cancel_requested and not self._cancelled:
-            self._cancelled = True
+        if record.cancel_requested and self._cancellable:
             raise Cancelled

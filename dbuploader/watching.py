@@ -64,7 +64,8 @@ class Watchdog:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Watch what is done in the block."""
-        self.touch()
+        with self._lock:
+            self._last = self._clock()
         try:
             yield
         finally:
@@ -72,9 +73,10 @@ class Watchdog:
                 self._last = None
 
     def touch(self) -> None:
-        """Say that there is progress."""
+        """Say that there is progress in what is watched, if anything is."""
         with self._lock:
-            self._last = self._clock()
+            if self._last is not None:
+                self._last = self._clock()
 
     def check(self) -> None:
         """End the process if what is watched stands still."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from dbuploader.outcomes import Outcome
 from dbuploader.repository.rows import upsert
@@ -45,11 +45,6 @@ def take_back_attempt(connection: Connection, upload_id: str) -> None:
     mine = load_attempts.c.upload_id == upload_id
     fewer = load_attempts.c.attempts - 1
     connection.execute(update(load_attempts).where(mine).values(attempts=fewer))
-
-
-def forget_attempts(connection: Connection, upload_id: str) -> None:
-    """Remove the count: the upload is decided."""
-    connection.execute(delete(load_attempts).where(load_attempts.c.upload_id == upload_id))
 
 
 def _values(outcome: Outcome) -> dict[str, Any]:

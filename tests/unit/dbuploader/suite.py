@@ -16,7 +16,7 @@ from dbuploader.migrations import migrate
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
 from muster.csvstore import CsvStore, open_csv_store
-from muster.database import Database, DatabaseUnavailable, open_database
+from muster.database import Database, open_database
 from muster.rejects import Reject, read_rejects
 from muster.tables.sql import hires_summary, sql_table
 from muster.uploads import Options, Upload, now
@@ -176,10 +176,6 @@ class Suite:
     def announced(self) -> list[str]:
         """The uploads that were announced as finished, in that order."""
         return [message["upload_id"] for _, message, _ in self.broker.published]
-
-
-def unavailable(**_changes: Any) -> None:
-    raise DatabaseUnavailable("gone")
 
 
 def killed(**_changes: Any) -> None:

@@ -1,7 +1,9 @@
 """The consumer as a process, over the embedded broker and store."""
 
+import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -127,14 +129,34 @@ def publish(broker: Broker, upload_id: str) -> None:
     broker.publish("upload.accepted", accepted(upload_id), {})
 
 
+def test_the_process_says_whether_it_is_well(suite: Suite) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    with consuming(suite, MUSTER_HEALTH_PORT=str(port)):
+        eventually(lambda: status(port, "/readyz") == 200)
+        assert status(port, "/healthz") == status(port, "/metrics") == 200
+
+
+def status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
 @contextmanager
-def consuming(suite: Suite) -> Iterator[subprocess.Popen[bytes]]:
+def consuming(suite: Suite, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     environment = {f"MUSTER_{name.upper()}": url for name, url in suite.urls.items()}
     log = Path(suite.urls["csv_store_url"].removeprefix("file://")).with_name("consumer.log")
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "dbuploader.consumer"],
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, **variables},
             stderr=output,
         )
     try:

@@ -93,6 +93,21 @@ def test_a_load_that_waits_can_be_cancelled(suite: Suite) -> None:
     assert suite.store.get(upload_id).state == State.CANCELLED
 
 
+def test_a_file_that_cannot_be_read_fails_though_it_is_being_cancelled(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "")
+
+    def fail_then_cancel() -> None:
+        suite.faulty_database.refused = [DatabaseUnavailable("gone")]
+        cancel(suite, upload_id)
+
+    suite.faulty_store.before["delete_file"] = [fail_then_cancel]
+    suite.finisher().finish_up_to(upload_id)
+
+    upload = suite.store.get(upload_id)
+    assert upload.error is not None
+    assert (upload.state, upload.error.code) == (State.FAILED, "empty-file")
+
+
 def test_a_cancellation_after_the_commit_is_too_late(suite: Suite) -> None:
     upload_id = suite.accept("jobs", JOBS)
 

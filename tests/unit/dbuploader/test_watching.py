@@ -45,6 +45,7 @@ def test_an_idle_consumer_is_left_alone() -> None:
     watchdog = Watchdog(300, end=lambda: ended.append(clock.time), clock=clock)
     with watchdog.watching():
         pass
+    watchdog.touch()
     clock.time = 1000
 
     watchdog.check()
