@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from flask import Response, g, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from gateway.clients import has_gone
@@ -61,7 +62,11 @@ def get_file(path: UploadPath) -> Response:
     response.content_length = upload.size
     response.set_etag(upload.sha256)
     _as_download(response, upload.filename)
-    response.make_conditional(request, accept_ranges=True, complete_length=upload.size)
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=upload.size)
+    except RequestedRangeNotSatisfiable:
+        file.close()
+        raise
     return response
 
 

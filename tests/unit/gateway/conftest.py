@@ -1,0 +1,54 @@
+"""The gateway's app over the real file store, a broker that remembers, and tokens made of words."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from flask_openapi.openapi import OpenAPI
+
+from gateway.app import build_app
+from gateway.settings import Settings
+from muster.csvstore import CsvStore, open_csv_store
+from tests.unit.gateway.fakes import FakeBroker, principal_named
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        home=tmp_path,
+        csv_store_url=f"file://{tmp_path}/store",
+        max_upload_bytes=1_000_000,
+        max_waiters=2,
+    )
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[CsvStore]:
+    store = open_csv_store(settings.csv_store_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def broker() -> FakeBroker:
+    return FakeBroker()
+
+
+@pytest.fixture
+def make_app(settings: Settings, store: CsvStore, broker: FakeBroker) -> Callable[..., OpenAPI]:
+    def make(**changes: object) -> OpenAPI:
+        changed = settings.model_copy(update=changes)
+        return build_app(changed, store, broker, principal_named)
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., OpenAPI]) -> OpenAPI:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: OpenAPI) -> FlaskClient:
+    return app.test_client()

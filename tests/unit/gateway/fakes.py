@@ -1,0 +1,72 @@
+"""Stand-ins for what the gateway talks to, and short ways to say what tests say often."""
+
+# ruff: noqa: ARG002 - fakes take what their ports say
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muster.broker import BrokerUnavailable, Delivery, QueueDepth, Verdict
+from muster.tokens import InvalidToken, Principal
+
+
+def principal_named(token: str) -> Principal:
+    """`ana+uploads:write+uploads:read` is Ana with two permissions."""
+    name, *permissions = token.split("+")
+    if not name.isalpha():
+        raise InvalidToken(token)
+    return Principal(name, f"{name}@example.com", frozenset(permissions), 1)
+
+
+def bearer(name: str, *permissions: str) -> dict[str, str]:
+    return {"Authorization": "Bearer " + "+".join((name, *permissions))}
+
+
+ANA = bearer("ana", "uploads:write", "uploads:read")
+BOB = bearer("bob", "uploads:write", "uploads:read")
+ADMIN = bearer("admin", "uploads:admin")
+CSV = {"Content-Type": "text/csv"}
+
+
+def stored_files(tmp_path: Path) -> list[str]:
+    """The names of the files in the file store, whole or partial."""
+    return sorted(path.name for path in (tmp_path / "store" / "files").glob("*/*"))
+
+
+@dataclass
+class FakeBroker:
+    """Remembers what was published; refuses while `down`."""
+
+    published: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
+    down: bool = False
+    attempts: int = 0
+
+    def publish(self, routing_key: str, body: bytes, headers: Mapping[str, str]) -> None:
+        self.attempts += 1
+        if self.down:
+            raise BrokerUnavailable("down")
+        self.published.append((routing_key, body, dict(headers)))
+
+    def consume(
+        self,
+        queue: str,
+        handle: Callable[[Delivery], Verdict],
+        *,
+        stop: threading.Event,
+        tick: Callable[[], None],
+    ) -> None:
+        raise NotImplementedError
+
+    def depth(self, queue: str) -> QueueDepth:
+        return QueueDepth(len(self.published), 0)
+
+    def replay_dead_letters(self, queue: str) -> int:
+        return 0
+
+    def check(self) -> None:
+        if self.down:
+            raise BrokerUnavailable("down")
+
+    def close(self) -> None:
+        pass

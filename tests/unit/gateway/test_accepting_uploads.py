@@ -1,0 +1,200 @@
+"""POST /v1/uploads: what is accepted, and what a 202 says and does."""
+
+import json
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from muster.csvstore import CsvStore
+from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, stored_files
+
+ROWS = b"1,Recruiter\n2,Manager\n"
+
+
+def test_an_upload_is_answered_with_where_it_is(client: FlaskClient) -> None:
+    answer = client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})
+    assert answer.status_code == 202
+    upload = answer.get_json()
+    assert answer.headers["Location"] == upload["links"]["self"] == f"/v1/uploads/{upload['id']}"
+    assert (upload["table"], upload["filename"], upload["size"]) == ("jobs", "jobs.csv", len(ROWS))
+    assert (upload["state"], upload["submitted_by"]) == ("queued", "ana@example.com")
+    assert upload["submitted_at"].endswith("Z")
+
+
+def test_an_accepted_upload_is_stored_and_published_with_its_trace(
+    client: FlaskClient, store: CsvStore, broker: FakeBroker
+) -> None:
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    trace = {"X-Request-Id": "request-1", "traceparent": traceparent}
+    answer = client.post(
+        "/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV, **trace}
+    )
+    upload = store.get(answer.get_json()["id"])
+    with store.open_file(upload.id) as file:
+        assert file.read() == ROWS
+    assert (upload.owner, upload.request_id, upload.published) == ("ana", "request-1", True)
+    ((routing_key, body, headers),) = broker.published
+    assert routing_key == "upload.accepted"
+    assert json.loads(body)["upload_id"] == upload.id
+    assert headers == trace
+
+
+def test_an_upload_is_accepted_while_the_broker_is_away(
+    client: FlaskClient, store: CsvStore, broker: FakeBroker
+) -> None:
+    broker.down = True
+    answer = client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})
+    assert answer.status_code == 202
+    assert [upload.id for upload in store.unpublished(10)] == [answer.get_json()["id"]]
+
+
+def test_a_broker_that_is_away_is_not_waited_for_by_every_upload(
+    client: FlaskClient, broker: FakeBroker
+) -> None:
+    broker.down = True
+    for _ in range(3):
+        client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})
+    assert broker.attempts == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hired_employees.csv",
+        "HIRED_Employees.CSV",
+        "some/dir/hired_employees.csv",
+        "C:\\data\\hired_employees.csv",
+        "hired_employees.txt",
+        "hired_employees",
+    ],
+)
+def test_the_table_is_the_one_the_file_is_called_after(client: FlaskClient, name: str) -> None:
+    answer = client.post(
+        "/v1/uploads", query_string={"filename": name}, data=ROWS, headers={**ANA, **CSV}
+    )
+    assert answer.get_json()["table"] == "hired_employees"
+    assert "/" not in answer.get_json()["filename"]
+    assert "\\" not in answer.get_json()["filename"]
+
+
+def test_the_option_names_the_table_whatever_the_file_is_called(client: FlaskClient) -> None:
+    answer = client.post(
+        "/v1/uploads?table=jobs&filename=new.csv", data=ROWS, headers={**ANA, **CSV}
+    )
+    assert (answer.get_json()["table"], answer.get_json()["filename"]) == ("jobs", "new.csv")
+
+
+def test_a_file_without_a_name_is_called_after_its_table(client: FlaskClient) -> None:
+    answer = client.post("/v1/uploads?table=jobs", data=ROWS, headers={**ANA, **CSV})
+    assert answer.get_json()["filename"] == "jobs.csv"
+
+
+@pytest.mark.parametrize("query", ["", "?filename=other.csv", "?table=nobody", "?table="])
+def test_a_file_for_no_table_is_refused_with_the_tables_there_are(
+    client: FlaskClient, tmp_path: Path, query: str
+) -> None:
+    answer = client.post(f"/v1/uploads{query}", data=ROWS, headers={**ANA, **CSV})
+    assert answer.status_code == 422
+    assert answer.mimetype == "application/problem+json"
+    assert answer.get_json()["errors"][0]["field"] == "table"
+    assert "departments, jobs, hired_employees" in answer.get_json()["detail"]
+    assert stored_files(tmp_path) == []
+
+
+def test_the_options_are_kept_as_the_loader_takes_them(client: FlaskClient) -> None:
+    options = {
+        "mode": "insert",
+        "max_rejects": "0",
+        "dry_run": "true",
+        "header": "absent",
+        "delimiter": "\t",
+        "encoding": "cp1252",
+    }
+    answer = client.post(
+        "/v1/uploads",
+        query_string={"table": "jobs", **options},
+        data=ROWS,
+        headers={**ANA, **CSV},
+    )
+    assert answer.get_json()["options"] == {
+        **options,
+        "max_rejects": 0,
+        "dry_run": True,
+        "delimiter": "tab",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "replace"),
+        ("max_rejects", "-1"),
+        ("max_rejects", "1_000"),
+        ("max_rejects", "1.0"),
+        ("dry_run", "perhaps"),
+        ("header", "yes"),
+        ("delimiter", ":"),
+        ("encoding", "klingon"),
+        ("encoding", "base64"),
+        ("encoding", "utf-8\0"),
+    ],
+)
+def test_a_wrong_option_is_named(client: FlaskClient, name: str, value: str) -> None:
+    answer = client.post(
+        "/v1/uploads",
+        query_string={"table": "jobs", name: value},
+        data=ROWS,
+        headers={**ANA, **CSV},
+    )
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.get_json()["errors"]] == [name]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"), [("pipe", "pipe"), ("|", "pipe"), (r"\t", "tab"), (";", ";"), (",", ",")]
+)
+def test_delimiters_may_be_written_as_they_are(
+    client: FlaskClient, written: str, kept: str
+) -> None:
+    answer = client.post(
+        "/v1/uploads",
+        query_string={"table": "jobs", "delimiter": written},
+        data=ROWS,
+        headers={**ANA, **CSV},
+    )
+    assert answer.get_json()["options"]["delimiter"] == kept
+
+
+def test_an_unknown_parameter_is_refused_naming_the_known_ones(client: FlaskClient) -> None:
+    answer = client.post("/v1/uploads?table=jobs&dryrun=1", data=ROWS, headers={**ANA, **CSV})
+    assert answer.status_code == 422
+    (error,) = answer.get_json()["errors"]
+    assert error["field"] == "dryrun"
+    assert "dry_run" in error["message"]
+
+
+@pytest.mark.parametrize("name", ["a\nb/jobs\r.csv", "jobs\x00.csv", "x" * 256 + "jobs.csv"])
+def test_a_file_name_that_cannot_be_kept_is_refused(client: FlaskClient, name: str) -> None:
+    answer = client.post(
+        "/v1/uploads",
+        query_string={"filename": name, "table": "jobs"},
+        data=ROWS,
+        headers={**ANA, **CSV},
+    )
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["field"] == "filename"
+
+
+def test_an_empty_file_is_accepted_for_the_loader_to_judge(client: FlaskClient) -> None:
+    answer = client.post("/v1/uploads?table=jobs", data=b"", headers={**ANA, **CSV})
+    assert (answer.status_code, answer.get_json()["size"]) == (202, 0)
+
+
+def test_a_later_upload_has_a_later_sequence(client: FlaskClient, store: CsvStore) -> None:
+    ids = [
+        client.post("/v1/uploads?table=jobs", data=ROWS, headers={**ANA, **CSV}).get_json()["id"]
+        for _ in range(3)
+    ]
+    sequences = [store.get(upload_id).sequence for upload_id in ids]
+    assert sequences == sorted(set(sequences))

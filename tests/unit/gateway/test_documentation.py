@@ -1,0 +1,86 @@
+"""The OpenAPI document and the page made of it."""
+
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from gateway.representation import UploadDocument, represent
+from muster.csvstore import CsvStore
+from tests.unit.gateway.fakes import ANA, CSV
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/openapi.json").get_json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for item in document["paths"].values() for operation in item.values()]
+
+
+def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+
+
+def test_every_route_of_the_api_is_in_the_document(
+    client: FlaskClient, document: dict[str, Any]
+) -> None:
+    served = {
+        (re.sub(r"<(.*?)>", r"{\1}", rule.rule), method.lower())
+        for rule in client.application.url_map.iter_rules()
+        if rule.rule.startswith("/v1/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    said = {(path, verb) for path, item in document["paths"].items() for verb in item}
+    assert said == served
+
+
+def test_every_operation_says_its_answers_and_its_errors(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        answers = operation["responses"]
+        assert any(status < "300" for status in answers), operation["operationId"]
+        assert {"401", "503"} <= set(answers)
+        for status, answer in answers.items():
+            if status >= "400":
+                assert set(answer["content"]) == {"application/problem+json"}
+                assert answer["content"]["application/problem+json"]["example"]["status"]
+        assert operation["summary"]
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert references <= set(document["components"]["schemas"])
+
+
+def test_the_upload_that_is_answered_is_the_one_that_is_documented(
+    client: FlaskClient, store: CsvStore, document: dict[str, Any]
+) -> None:
+    answer = client.post("/v1/uploads?table=jobs", data=b"", headers={**ANA, **CSV})
+    schema = document["components"]["schemas"]["UploadDocument"]
+    assert set(answer.get_json()) == set(schema["properties"]) == set(schema["examples"][0])
+    upload = store.get(answer.get_json()["id"])
+    assert UploadDocument.model_validate(represent(upload)).id == upload.id
+
+
+def test_the_page_shows_every_operation(client: FlaskClient, document: dict[str, Any]) -> None:
+    page = client.get("/docs").get_data(as_text=True)
+    for operation in operations(document):
+        assert f'<section id="{operation["operationId"]}">' in page
+        for parameter in operation.get("parameters", []):
+            assert f"<code>{parameter['name']}</code>" in page
+
+
+def test_the_page_asks_no_other_host_for_anything(client: FlaskClient) -> None:
+    answer = client.get("/docs")
+    page = answer.get_data(as_text=True)
+    assert re.findall(r'<link rel="stylesheet" href="(.*?)">', page) == ["/static/docs.css"]
+    assert not re.search(r"<script|<img|<iframe|style=|@import|url\(", page)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    with client.get("/static/docs.css") as style:
+        assert style.status_code == 200
+        assert not re.search(r"@import|url\(|//", style.get_data(as_text=True))

@@ -1,0 +1,63 @@
+"""GET /v1/uploads/{id}/file."""
+
+from email.message import Message
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.unit.gateway.fakes import ANA, CSV
+
+ROWS = b"1,Recruiter\r\n2,Manager"
+
+
+def upload(client: FlaskClient, name: str = "jobs.csv") -> Any:
+    answer = client.post(
+        "/v1/uploads",
+        query_string={"filename": name, "table": "jobs"},
+        data=ROWS,
+        headers={**ANA, **CSV},
+    )
+    return answer.get_json()
+
+
+def get(client: FlaskClient, document: Any, **headers: str) -> Any:
+    return client.get(document["links"]["file"], headers={**ANA, **headers}, buffered=True)
+
+
+def test_the_file_comes_back_as_it_was(client: FlaskClient) -> None:
+    document = upload(client)
+    answer = get(client, document)
+    assert (answer.status_code, answer.data) == (200, ROWS)
+    assert answer.headers["Content-Length"] == str(len(ROWS))
+    assert answer.headers["ETag"] == f'"{document["sha256"]}"'
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_part_of_the_file_can_be_had(client: FlaskClient) -> None:
+    answer = get(client, upload(client), Range="bytes=2-5")
+    assert (answer.status_code, answer.data) == (206, ROWS[2:6])
+    assert answer.headers["Content-Range"] == f"bytes 2-5/{len(ROWS)}"
+
+
+def test_a_part_beyond_the_file_can_not(client: FlaskClient) -> None:
+    answer = get(client, upload(client), Range="bytes=1000-")
+    assert (answer.status_code, answer.mimetype) == (416, "application/problem+json")
+
+
+def test_a_file_one_has_is_not_sent_again(client: FlaskClient) -> None:
+    document = upload(client)
+    answer = get(client, document, **{"If-None-Match": f'"{document["sha256"]}"'})
+    assert (answer.status_code, answer.data) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['say "jobs".csv', "größe.csv", "a;b=c.csv", "semi;colon\u202e.csv", "emoji \U0001f600.csv"],
+)
+def test_any_file_name_is_safe_in_the_header(client: FlaskClient, name: str) -> None:
+    answer = get(client, upload(client, name))
+    message = Message()
+    message["Content-Disposition"] = answer.headers["Content-Disposition"]
+    assert message.get_content_disposition() == "attachment"
+    assert message.get_filename() == name

@@ -1,0 +1,209 @@
+"""What is handed on to the services behind, and what comes back."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from flask_openapi.openapi import OpenAPI
+
+from tests.unit.gateway.fakes import bearer
+
+QUERIES = bearer("ana", "queries:read")
+ROWS = bearer("ana", "rows:write")
+ADMIN = bearer("ana", "users:admin")
+
+
+@dataclass
+class Behind:
+    """A service that keeps what it was asked and answers as it was told."""
+
+    url: str = ""
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@pytest.fixture
+def behind() -> Iterator[Behind]:
+    behind = Behind()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            length = int(self.headers.get("Content-Length", "0"))
+            body = self.rfile.read(length)
+            behind.asked.append((self.command, self.path, dict(self.headers), body))
+            self.send_response(behind.status)
+            for name, value in behind.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(behind.body)))
+            self.end_headers()
+            self.wfile.write(behind.body)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        behind.url = f"http://127.0.0.1:{server.server_port}"
+        yield behind
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def client(make_app: Callable[..., OpenAPI], behind: Behind) -> Iterator[FlaskClient]:
+    url = behind.url
+    app = make_app(auth_url=url, queries_url=url, dbuploader_url=url)
+    yield app.test_client()
+    services = app.extensions["gateway"]
+    for upstream in (services.auth, services.queries, services.dbuploader):
+        upstream.close()
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "headers"),
+    [
+        ("POST", "/v1/login", {"Authorization": "Basic YTpi"}),
+        ("GET", "/v1/me", QUERIES),
+        ("POST", "/v1/me/password", QUERIES),
+        ("GET", "/v1/users", ADMIN),
+        ("POST", "/v1/users", ADMIN),
+        ("PATCH", "/v1/users/u1", ADMIN),
+        ("DELETE", "/v1/users/u1", ADMIN),
+        ("GET", "/v1/queries/hires-by-quarter?year=2021", QUERIES),
+        ("GET", "/v1/queries/departments-above-mean?year=2021", QUERIES),
+        ("GET", "/v1/tables/jobs/rows?limit=5&cursor=a%2Fb", QUERIES),
+        ("POST", "/v1/tables/jobs/rows", ROWS),
+    ],
+)
+def test_a_request_arrives_as_it_was_sent(
+    client: FlaskClient, behind: Behind, verb: str, path: str, headers: dict[str, str]
+) -> None:
+    client.open(path, method=verb, headers=headers, data=b"[1]" if verb == "POST" else None)
+    ((asked_verb, asked_path, asked_headers, body),) = behind.asked
+    assert (asked_verb, asked_path) == (verb, path)
+    assert asked_headers["Authorization"] == headers["Authorization"]
+    assert body == (b"[1]" if verb == "POST" else b"")
+
+
+def test_the_headers_that_matter_go_along_and_others_do_not(
+    client: FlaskClient, behind: Behind
+) -> None:
+    sent = {
+        "Accept": "text/csv",
+        "Content-Type": "application/json",
+        "If-None-Match": '"1"',
+        "Idempotency-Key": "k",
+        "X-Request-Id": "r-1",
+        "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
+    }
+    client.post(
+        "/v1/tables/jobs/rows",
+        headers={**ROWS, **sent, "Cookie": "a=b", "X-Forwarded-For": "6.6.6.6", "Host": "evil"},
+        data=b"[]",
+        environ_base={"REMOTE_ADDR": "192.0.2.7"},
+    )
+    headers = behind.asked[0][2]
+    assert {name: headers[name] for name in sent} == sent
+    assert headers["X-Forwarded-For"] == "192.0.2.7"
+    assert "Cookie" not in headers
+    assert headers["Host"] in behind.url
+
+
+def test_a_trusted_proxy_says_who_the_client_is(
+    make_app: Callable[..., OpenAPI], behind: Behind
+) -> None:
+    app = make_app(auth_url=behind.url, trusted_proxies=1)
+    app.test_client().post("/v1/login", headers={"X-Forwarded-For": "6.6.6.6, 192.0.2.9"})
+    app.extensions["gateway"].auth.close()
+    assert behind.asked[0][2]["X-Forwarded-For"] == "192.0.2.9"
+
+
+def test_the_answer_comes_back_with_what_concerns_the_client(
+    client: FlaskClient, behind: Behind
+) -> None:
+    behind.status = 429
+    behind.headers = {
+        "Content-Type": "application/problem+json",
+        "ETag": '"2"',
+        "Location": "/v1/users/u2",
+        "Retry-After": "7",
+        "WWW-Authenticate": "Basic",
+        "Cache-Control": "no-store",
+        "Set-Cookie": "a=b",
+        "Server": "secret/1.0",
+    }
+    behind.body = b'{"status":429}'
+    answer = client.post("/v1/login")
+    assert (answer.status_code, answer.data) == (429, behind.body)
+    kept = {name: behind.headers[name] for name in list(behind.headers)[:6]}
+    assert {name: answer.headers[name] for name in kept} == kept
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_without_a_body_stays_one(
+    client: FlaskClient, behind: Behind, status: int
+) -> None:
+    behind.status = status
+    answer = client.get("/v1/queries/hires-by-quarter?year=2021", headers=QUERIES)
+    assert (answer.status_code, answer.data) == (status, b"")
+    assert "Content-Type" not in answer.headers
+
+
+def test_a_service_that_is_away_answers_503(make_app: Callable[..., OpenAPI]) -> None:
+    client = make_app(auth_url="http://127.0.0.1:1").test_client()
+    answer = client.post("/v1/login")
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    assert "Retry-After" in answer.headers
+
+
+@pytest.mark.parametrize("year", ["", "?year=999", "?year=10000", "?year=2_021", "?year=x"])
+@pytest.mark.parametrize("question", ["hires-by-quarter", "departments-above-mean"])
+def test_a_year_that_is_none_is_not_handed_on(
+    client: FlaskClient, behind: Behind, question: str, year: str
+) -> None:
+    answer = client.get(f"/v1/queries/{question}{year}", headers=QUERIES)
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["field"] == "year"
+    assert behind.asked == []
+
+
+@pytest.mark.parametrize("verb", ["get", "post"])
+def test_the_rows_of_an_unknown_table_are_not_found(
+    client: FlaskClient, behind: Behind, verb: str
+) -> None:
+    headers = bearer("ana", "queries:read", "rows:write")
+    answer = getattr(client, verb)("/v1/tables/nobody/rows", headers=headers)
+    assert answer.status_code == 404
+    assert behind.asked == []
+
+
+def test_a_batch_too_large_is_not_read_into_memory(client: FlaskClient, behind: Behind) -> None:
+    answer = client.post(
+        "/v1/tables/jobs/rows", headers=ROWS, environ_overrides={"CONTENT_LENGTH": "5000000"}
+    )
+    assert answer.status_code == 413
+    assert behind.asked == []
+
+
+def test_the_tables_are_declared_to_anybody_logged_in(client: FlaskClient) -> None:
+    tables = client.get("/v1/tables", headers=bearer("ana")).get_json()["tables"]
+    assert [table["name"] for table in tables] == ["departments", "jobs", "hired_employees"]
+    one = client.get("/v1/tables/jobs", headers=bearer("ana"))
+    assert one.get_json() == tables[1]
+    assert client.get("/v1/tables/nobody", headers=bearer("ana")).status_code == 404

@@ -1,0 +1,94 @@
+"""Who may do what: every operation of the document with every single permission."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from flask_openapi.openapi import OpenAPI
+
+from gateway.app import build_app
+from gateway.settings import Settings
+from muster.csvstore import open_csv_store
+from muster.tokens import PERMISSIONS
+from tests.unit.gateway.fakes import FakeBroker, bearer, principal_named
+
+# What DESIGN says, apart from the code: None is any token.
+NEEDED: dict[tuple[str, str], set[str] | None] = {
+    ("get", "/v1/me"): None,
+    ("post", "/v1/me/password"): None,
+    ("get", "/v1/users"): {"users:admin"},
+    ("post", "/v1/users"): {"users:admin"},
+    ("get", "/v1/users/{id}"): {"users:admin"},
+    ("patch", "/v1/users/{id}"): {"users:admin"},
+    ("delete", "/v1/users/{id}"): {"users:admin"},
+    ("post", "/v1/uploads"): {"uploads:write"},
+    ("get", "/v1/uploads"): {"uploads:read", "uploads:admin"},
+    ("get", "/v1/uploads/{id}"): {"uploads:read", "uploads:admin"},
+    ("delete", "/v1/uploads/{id}"): {"uploads:write", "uploads:admin"},
+    ("get", "/v1/uploads/{id}/file"): {"uploads:read", "uploads:admin"},
+    ("get", "/v1/uploads/{id}/rejects"): {"uploads:read", "uploads:admin"},
+    ("get", "/v1/uploads/{id}/events"): {"uploads:read", "uploads:admin"},
+    ("get", "/v1/tables"): None,
+    ("get", "/v1/tables/{table}"): None,
+    ("get", "/v1/tables/{table}/rows"): {"queries:read"},
+    ("post", "/v1/tables/{table}/rows"): {"rows:write"},
+    ("get", "/v1/queries/hires-by-quarter"): {"queries:read"},
+    ("get", "/v1/queries/departments-above-mean"): {"queries:read"},
+}
+
+
+@pytest.fixture
+def client(make_app: Callable[..., OpenAPI]) -> FlaskClient:
+    nowhere = "http://127.0.0.1:1"
+    return make_app(auth_url=nowhere, queries_url=nowhere, dbuploader_url=nowhere).test_client()
+
+
+def declared() -> Iterator[tuple[str, str, list[dict[str, list[str]]]]]:
+    settings = Settings()
+    store = open_csv_store(settings.csv_store_url)
+    app = build_app(settings, store, FakeBroker(), principal_named)
+    document = app.test_client().get("/openapi.json").get_json()
+    for path, item in document["paths"].items():
+        for verb, operation in item.items():
+            yield verb, path, operation["security"]
+
+
+OPERATIONS = [(verb, path) for verb, path, security in declared() if security != [{"basic": []}]]
+
+
+def ask(client: FlaskClient, verb: str, path: str, headers: dict[str, str]) -> Any:
+    return getattr(client, verb)(re.sub(r"\{.*?\}", "x", path), headers=headers)
+
+
+def test_the_document_says_of_every_operation_what_it_needs() -> None:
+    said = {
+        (verb, path): {name for choice in security for name in choice["bearer"]} or None
+        for verb, path, security in declared()
+        if security != [{"basic": []}]
+    }
+    assert said == NEEDED
+    assert [path for _, path, security in declared() if security == [{"basic": []}]] == [
+        "/v1/login"
+    ]
+
+
+@pytest.mark.parametrize(("verb", "path"), OPERATIONS)
+def test_without_a_token_there_is_no_answer(client: FlaskClient, verb: str, path: str) -> None:
+    answer = ask(client, verb, path, {})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("permission", [None, *PERMISSIONS])
+@pytest.mark.parametrize(("verb", "path"), OPERATIONS)
+def test_each_permission_opens_what_it_is_for_and_nothing_else(
+    client: FlaskClient, verb: str, path: str, permission: str | None
+) -> None:
+    needed = NEEDED[verb, path]
+    headers = bearer("ana", *([permission] if permission else []))
+    answer = ask(client, verb, path, headers)
+    allowed = needed is None or permission in needed
+    assert (answer.status_code != 403) is allowed
+    assert answer.status_code not in {401, 500}

@@ -1,0 +1,117 @@
+"""Revoked tokens end within 5 seconds, whatever auth does."""
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gateway.revocation import Revocations, RevocationsUnavailable
+from muster.tokens import InvalidToken, KeysUnavailable, Principal
+
+
+class Auth:
+    """Auth's list, and the time."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+        self.revoked: dict[str, int | None] = {}
+        self.down = False
+        self.asked = 0
+        self.revocations = Revocations(self.fetch, lambda: self.time)
+
+    def fetch(self) -> Mapping[str, int | None]:
+        self.asked += 1
+        if self.down:
+            raise RevocationsUnavailable
+        return dict(self.revoked)
+
+    def check(self, generation: int = 1) -> None:
+        self.revocations.check(Principal("ana", "ana@example.com", frozenset(), generation))
+
+
+@pytest.fixture
+def auth() -> Auth:
+    return Auth()
+
+
+def test_a_token_that_is_not_listed_holds(auth: Auth) -> None:
+    auth.revoked = {"bob": None}
+    auth.check()
+
+
+def test_a_token_of_an_older_generation_is_over(auth: Auth) -> None:
+    auth.revoked = {"ana": 2}
+    auth.check(generation=2)
+    with pytest.raises(InvalidToken):
+        auth.check(generation=1)
+
+
+def test_no_token_of_a_disabled_user_holds(auth: Auth) -> None:
+    auth.revoked = {"ana": None}
+    with pytest.raises(InvalidToken):
+        auth.check(generation=99)
+
+
+def test_a_disabled_user_is_out_within_five_seconds(auth: Auth) -> None:
+    auth.check()
+    auth.revoked = {"ana": None}
+    auth.time += 2.1
+    with pytest.raises(InvalidToken):
+        auth.check()
+
+
+def test_the_list_is_not_asked_for_at_every_request(auth: Auth) -> None:
+    for _ in range(10):
+        auth.check()
+        auth.time += 0.1
+    assert auth.asked == 1
+
+
+def test_while_auth_is_away_the_list_is_believed_for_five_seconds(auth: Auth) -> None:
+    auth.check()
+    auth.down = True
+    auth.time += 5
+    auth.check()
+    auth.time += 0.1
+    with pytest.raises(KeysUnavailable):
+        auth.check()
+    auth.down = False
+    auth.check()
+
+
+def test_nobody_is_believed_before_the_first_list(auth: Auth) -> None:
+    auth.down = True
+    with pytest.raises(KeysUnavailable):
+        auth.check()
+
+
+def test_the_age_counts_from_when_the_list_was_asked_for(auth: Auth) -> None:
+    def slow() -> Mapping[str, int | None]:
+        auth.time += 6
+        return {}
+
+    revocations = Revocations(slow, lambda: auth.time)
+    with pytest.raises(KeysUnavailable):
+        revocations.check(Principal("ana", "ana@example.com", frozenset(), 1))
+
+
+def test_one_request_asks_while_the_others_go_on(auth: Auth) -> None:
+    auth.check()
+    auth.time += 3
+    asking, answer = threading.Event(), threading.Event()
+    fetch = auth.fetch
+
+    def slow() -> Mapping[str, int | None]:
+        asking.set()
+        assert answer.wait(10)
+        return fetch()
+
+    auth.revocations._fetch = slow
+    with ThreadPoolExecutor(1) as pool:
+        refreshing = pool.submit(auth.check)
+        assert asking.wait(10)
+        auth.check()
+        answer.set()
+        refreshing.result(10)
+    assert auth.asked == 2

@@ -1,0 +1,177 @@
+"""Prefer: wait, and Server-Sent Events."""
+
+# ruff: noqa: ARG002 - fakes take what their ports say
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from flask_openapi.openapi import OpenAPI
+
+from gateway.preferences import preferred_wait
+from gateway.waiting import HEARTBEAT_SECONDS, Waiting
+from muster.csvstore import CsvStore
+from muster.uploads import UNFINISHED, State, Upload
+from tests.unit.gateway.fakes import ANA, CSV
+
+
+def post(client: FlaskClient, **headers: str) -> Any:
+    return client.post("/v1/uploads?table=jobs", data=b"1,a\n", headers={**ANA, **CSV, **headers})
+
+
+@contextmanager
+def finishing(store: CsvStore) -> Iterator[None]:
+    """Uploads that appear meanwhile are completed, as a loader would."""
+    stop = threading.Event()
+
+    def finish() -> None:
+        while not stop.wait(0.01):
+            for upload in store.find(
+                owner=None, state=State.QUEUED, table=None, before=None, limit=10
+            ):
+                store.update(upload.id, expect=UNFINISHED, state=State.LOADING, progress=0.5)
+                store.update(upload.id, expect=UNFINISHED, state=State.COMPLETED, progress=1.0)
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_post_that_waits_answers_with_the_final_upload(
+    client: FlaskClient, store: CsvStore
+) -> None:
+    with finishing(store):
+        answer = post(client, Prefer="wait=30")
+    assert (answer.status_code, answer.get_json()["state"]) == (200, "completed")
+    assert answer.headers["Preference-Applied"] == "wait=30"
+    assert answer.headers["Location"] == answer.get_json()["links"]["self"]
+
+
+def test_a_post_that_waited_in_vain_answers_as_one_that_did_not(client: FlaskClient) -> None:
+    answer = post(client, Prefer="wait=0")
+    assert (answer.status_code, answer.get_json()["state"]) == (202, "queued")
+
+
+def test_a_get_waits_too(client: FlaskClient, store: CsvStore) -> None:
+    path = post(client).headers["Location"]
+    with finishing(store):
+        answer = client.get(path, headers={**ANA, "Prefer": "respond-async, wait=30"})
+    assert (answer.status_code, answer.get_json()["state"]) == (200, "completed")
+
+
+def test_a_wait_is_passed_over_when_too_many_wait(make_app: Callable[..., OpenAPI]) -> None:
+    answer = post(make_app(max_waiters=0).test_client(), Prefer="wait=30")
+    assert answer.status_code == 202
+    assert "Preference-Applied" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("wait=5", 5),
+        ("Wait = 5", 5),
+        ('respond-async, wait="5"; x=y', 5),
+        ("wait=1000", 60),
+        ("wait=99999999999999999999", 60),
+        ("wait=-1", None),
+        ("wait=soon", None),
+        ("wait", None),
+        ("respond-async", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_only_a_wait_that_is_one_counts(header: str | None, seconds: int | None) -> None:
+    assert preferred_wait(header) == seconds
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("event")]
+    assert all(block[0] == "event: upload" for block in blocks)
+    assert all(block[1].startswith("id: ") for block in blocks)
+    return [json.loads(block[2].removeprefix("data: ")) for block in blocks]
+
+
+def test_events_follow_an_upload_to_its_final_state(client: FlaskClient, store: CsvStore) -> None:
+    path = post(client).headers["Location"]
+    with finishing(store):
+        answer = client.get(f"{path}/events", headers=ANA)
+        followed = events(answer.get_data(as_text=True))
+    assert followed[-1] == client.get(path, headers=ANA).get_json()
+    assert followed[-1]["state"] == "completed"
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Accel-Buffering"] == "no"
+
+
+def test_events_of_a_final_upload_are_one(client: FlaskClient, store: CsvStore) -> None:
+    path = post(client).headers["Location"]
+    store.update(path.rpartition("/")[2], expect=UNFINISHED, state=State.FAILED)
+    answer = client.get(f"{path}/events", headers=ANA)
+    assert [event["state"] for event in events(answer.get_data(as_text=True))] == ["failed"]
+
+
+def test_followers_have_places_that_they_give_back(client: FlaskClient, store: CsvStore) -> None:
+    path = post(client).headers["Location"]
+    following = [client.get(f"{path}/events", headers=ANA, buffered=False) for _ in range(2)]
+    refused = client.get(f"{path}/events", headers=ANA)
+    assert refused.status_code == 503
+    assert "Retry-After" in refused.headers
+    following[0].close()
+    store.update(path.rpartition("/")[2], expect=UNFINISHED, state=State.FAILED)
+    assert client.get(f"{path}/events", headers=ANA).status_code == 200
+    following[1].close()
+
+
+class Unchanging:
+    """A store in which nothing happens but time."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def get(self, upload_id: str) -> Upload:
+        raise NotImplementedError
+
+    def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
+        self.time += timeout
+        return self.upload
+
+    upload: Upload
+
+
+@pytest.fixture
+def unchanging(client: FlaskClient, store: CsvStore) -> Unchanging:
+    quiet = Unchanging()
+    quiet.upload = store.get(post(client).get_json()["id"])
+    return quiet
+
+
+def test_a_quiet_upload_still_gives_a_sign_of_life(unchanging: Unchanging) -> None:
+    waiting = Waiting(unchanging, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
+    changes = waiting.changes(unchanging.upload, lambda: False)
+    assert next(changes) is unchanging.upload
+    assert next(changes) is None
+    assert HEARTBEAT_SECONDS <= unchanging.time < HEARTBEAT_SECONDS + 1
+
+
+def test_followers_end_when_the_server_stops(unchanging: Unchanging) -> None:
+    stopping = threading.Event()
+    waiting = Waiting(unchanging, 1, stopping, lambda: unchanging.time)  # type: ignore[arg-type]
+    changes = waiting.changes(unchanging.upload, lambda: False)
+    next(changes)
+    stopping.set()
+    assert list(changes) == []
+
+
+def test_followers_end_when_their_client_has_gone(unchanging: Unchanging) -> None:
+    waiting = Waiting(unchanging, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
+    changes = waiting.changes(unchanging.upload, lambda: unchanging.time > 3)
+    assert list(changes) == [unchanging.upload]
