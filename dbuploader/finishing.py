@@ -5,16 +5,16 @@ from functools import partial
 
 import structlog
 
+from dbuploader.deciding import Decisions
 from dbuploader.loading import Loader
 from dbuploader.metrics import count_finished
 from dbuploader.outcomes import Outcome, failed
 from dbuploader.patience import Patience, Stopped
 from dbuploader.progress import Progress
-from dbuploader.repository.ledger import start_attempt, take_back_attempt
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
 from muster.csvstore import CsvStore, StateConflict
-from muster.database import Database, DatabaseUnavailable
+from muster.database import Database
 from muster.messages import UploadFinished
 from muster.tracing import Trace, tracing
 from muster.uploads import UNFINISHED, State, Upload, now
@@ -37,11 +37,11 @@ class Finisher:
     ) -> None:
         self._store = store
         self._broker = broker
-        self._database = database
         self._stop = stop
         self._watchdog = watchdog
         self._patiently = Patience(stop, watchdog.touch)
-        self._loader = Loader(store, database)
+        self._decisions = Decisions(database)
+        self._loader = Loader(store, database, self._decisions)
 
     def finish_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.
@@ -94,17 +94,17 @@ class Finisher:
         while True:
             progress = Progress(self._store, upload, self._stop, self._watchdog)
             # An earlier load may have been committed without anybody hearing of it.
-            decided = progress.patiently(partial(self._loader.find_outcome, upload))
+            decided = progress.patiently(partial(self._decisions.find, upload))
             if decided is not None:
                 return decided
-            attempt = progress.patiently(partial(self._start_attempt, upload))
+            attempt = progress.patiently(partial(self._decisions.start_attempt, upload))
             if attempt > MOST_ATTEMPTS:
                 detail = f"Its load ended its process {MOST_ATTEMPTS} times. Nothing was loaded."
                 return self._fail(upload, progress, "too-many-attempts", detail)
             try:
                 return self._loader.load(upload, progress)
             except Stopped:
-                self._take_back_attempt(upload)
+                self._decisions.take_back_attempt(upload)
                 raise
             except StateConflict:
                 raise
@@ -117,18 +117,7 @@ class Finisher:
     def _fail(self, upload: Upload, progress: Progress, code: str, detail: str) -> Outcome:
         # Rejects of an earlier attempt would not agree with counts of 0.
         progress.patiently(partial(self._store.delete_file, upload.rejects_name))
-        return progress.patiently(partial(self._loader.decide, upload, failed(code, detail)))
-
-    def _start_attempt(self, upload: Upload) -> int:
-        with self._database.write() as connection:
-            return start_attempt(connection, upload.id)
-
-    def _take_back_attempt(self, upload: Upload) -> None:
-        try:
-            with self._database.write() as connection:
-                take_back_attempt(connection, upload.id)
-        except DatabaseUnavailable as error:
-            log.warning("the attempt stays counted", error=repr(error))
+        return progress.patiently(partial(self._decisions.decide, upload, failed(code, detail)))
 
     def _settle(self, upload: Upload, outcome: Outcome) -> Upload:
         final = self._patiently(

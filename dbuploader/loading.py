@@ -4,13 +4,15 @@ from functools import partial
 
 import structlog
 
+from dbuploader.checked import Checked
 from dbuploader.csvfile import FileError
+from dbuploader.deciding import Decisions
 from dbuploader.merging import Classifier, Merge, MergeCounts
 from dbuploader.metrics import LOAD_SECONDS
 from dbuploader.outcomes import Outcome
 from dbuploader.progress import Cancelled, Progress
-from dbuploader.repository.ledger import change_outcome, find_outcome, insert_outcome
-from dbuploader.validating import CHUNK_ROWS, Checked, Validation
+from dbuploader.repository.ledger import change_outcome, insert_outcome
+from dbuploader.validating import CHUNK_ROWS, Validation
 from muster.csvstore import CsvStore, FileNotStored
 from muster.database import ConstraintViolated, Database
 from muster.tables import get_table
@@ -29,27 +31,10 @@ class KeysChanged(Exception):
 class Loader:
     """Loads uploads. What it returns stands in the ledger, where the first outcome is for ever."""
 
-    def __init__(self, store: CsvStore, database: Database) -> None:
+    def __init__(self, store: CsvStore, database: Database, decisions: Decisions) -> None:
         self._store = store
         self._database = database
-
-    def find_outcome(self, upload: Upload) -> Outcome | None:
-        """The outcome, if it is decided. Raises DatabaseUnavailable."""
-        with self._database.read() as connection:
-            return find_outcome(connection, upload.id)
-
-    def decide(self, upload: Upload, outcome: Outcome) -> Outcome:
-        """Make `outcome` the upload's, unless it has another: that is returned then.
-
-        Also what was not loaded is decided in the ledger: a loader that is thought dead, but is
-        not, can then no longer commit. Raises DatabaseUnavailable.
-        """
-        try:
-            with self._database.write() as connection:
-                insert_outcome(connection, upload, outcome)
-        except ConstraintViolated:
-            return self.find_outcome(upload) or outcome
-        return outcome
+        self._decisions = decisions
 
     def load(self, upload: Upload, progress: Progress) -> Outcome:
         """Check the file, load its good rows in one transaction, and store the bad ones.
@@ -86,7 +71,7 @@ class Loader:
                 with LOAD_SECONDS.labels(upload.table, "loading").time():
                     return progress.patiently(partial(self._write, upload, checked, progress))
             except (ConstraintViolated, KeysChanged) as error:
-                decided = progress.patiently(partial(self.find_outcome, upload))
+                decided = progress.patiently(partial(self._decisions.find, upload))
                 if decided is not None:
                     return decided
                 log.warning("the database changed since validation", error=repr(error))
@@ -149,7 +134,7 @@ class Loader:
         progress.ignore_cancellation()
         self._store_rejects(upload, checked, progress)
         outcome = Outcome(state, rows or checked.unloaded(), checked.rejects.causes(), error)
-        return progress.patiently(partial(self.decide, upload, outcome))
+        return progress.patiently(partial(self._decisions.decide, upload, outcome))
 
     def _store_rejects(self, upload: Upload, checked: Checked, progress: Progress) -> None:
         store = partial(

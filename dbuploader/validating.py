@@ -1,58 +1,24 @@
 """The first pass over a file: every row is checked, the good ones are staged, the bad ones kept."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from itertools import islice
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from sqlalchemy import Connection
 
+from dbuploader.checked import Checked
 from dbuploader.checking import Row, RowChecker
 from dbuploader.csvfile import CsvOptions, open_csv
 from dbuploader.references import References
-from dbuploader.rejected import RejectSpool
 from dbuploader.repository.rows import PlainRow, existing_keys, to_plain
-from dbuploader.staging import Repeat, Staging
+from dbuploader.staging import Repeat
 from muster.database import Database
 from muster.rejects import CellError, Reject
-from muster.tables import Table
-from muster.uploads import Options, RowCounts
+from muster.uploads import Options
 
 CHUNK_ROWS = 5_000
 _CHUNK_BYTES = 4 * 1024 * 1024
 _PIECE_ROWS = 128
-
-
-class Checked:
-    """What checking a file found so far; on disk but for what is bounded."""
-
-    def __init__(self, table: Table) -> None:
-        with ExitStack() as resources:
-            self.staged = resources.enter_context(Staging(table))
-            self.rejects = resources.enter_context(RejectSpool())
-            self._resources = resources.pop_all()
-        self.table = table
-        self.labels = table.column_names
-        self.read = 0
-        self.repeats = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._resources.close()
-
-    def clear(self) -> None:
-        """Start again."""
-        self.staged.clear()
-        self.rejects.clear()
-        self.labels = self.table.column_names
-        self.read = self.repeats = 0
-
-    def unloaded(self) -> RowCounts:
-        """The counts if none of the rows is loaded."""
-        rejected = len(self.rejects)
-        return RowCounts(read=self.read, rejected=rejected, unprocessed=self.read - rejected)
 
 
 class Validation:

@@ -11,7 +11,7 @@ from tests.unit.dbuploader.suite import Suite
 from tests.unit.dbuploader.test_consumer import consuming, publish
 
 UPLOADS = 20
-ROWS = 15_000
+ROWS = 60_000
 
 
 @pytest.mark.chaos
@@ -32,7 +32,7 @@ def test_random_kills_leave_each_upload_loaded_once_or_failed(suite: Suite) -> N
     while not all(suite.store.get(upload_id).announced for upload_id in uploads):
         with consuming(suite):
             # The moment of the kill is the subject here, so there is no condition to wait for.
-            time.sleep(chance.uniform(0.6, 2.5))
+            time.sleep(chance.uniform(0.6, 1.8))
         kills += 1
     print("kills", kills)
 

@@ -1,0 +1,41 @@
+"""What the first pass over a file leaves for the second."""
+
+from contextlib import ExitStack
+from typing import Self
+
+from dbuploader.rejected import RejectSpool
+from dbuploader.staging import Staging
+from muster.tables import Table
+from muster.uploads import RowCounts
+
+
+class Checked:
+    """What checking a file found so far; on disk but for what is bounded."""
+
+    def __init__(self, table: Table) -> None:
+        with ExitStack() as resources:
+            self.staged = resources.enter_context(Staging(table))
+            self.rejects = resources.enter_context(RejectSpool())
+            self._resources = resources.pop_all()
+        self.table = table
+        self.labels = table.column_names
+        self.read = 0
+        self.repeats = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._resources.close()
+
+    def clear(self) -> None:
+        """Start again."""
+        self.staged.clear()
+        self.rejects.clear()
+        self.labels = self.table.column_names
+        self.read = self.repeats = 0
+
+    def unloaded(self) -> RowCounts:
+        """The counts if none of the rows is loaded."""
+        rejected = len(self.rejects)
+        return RowCounts(read=self.read, rejected=rejected, unprocessed=self.read - rejected)

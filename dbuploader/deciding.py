@@ -1,0 +1,48 @@
+"""Deciding uploads in the ledger, for ever, and counting the attempts at those undecided."""
+
+import structlog
+
+from dbuploader.outcomes import Outcome
+from dbuploader.repository import ledger
+from muster.database import ConstraintViolated, Database, DatabaseUnavailable
+from muster.uploads import Upload
+
+log = structlog.get_logger(__name__)
+
+
+class Decisions:
+    """The ledger, a transaction a call. Every call may raise DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, upload: Upload) -> Outcome | None:
+        """The outcome, if it is decided."""
+        with self._database.read() as connection:
+            return ledger.find_outcome(connection, upload.id)
+
+    def decide(self, upload: Upload, outcome: Outcome) -> Outcome:
+        """Make `outcome` the upload's, unless it has another: that is returned then.
+
+        Also what was not loaded is decided in the ledger: a loader that is thought dead, but is
+        not, can then no longer commit.
+        """
+        try:
+            with self._database.write() as connection:
+                ledger.insert_outcome(connection, upload, outcome)
+        except ConstraintViolated:
+            return self.find(upload) or outcome
+        return outcome
+
+    def start_attempt(self, upload: Upload) -> int:
+        """Count one more attempt; the first is 1."""
+        with self._database.write() as connection:
+            return ledger.start_attempt(connection, upload.id)
+
+    def take_back_attempt(self, upload: Upload) -> None:
+        """Uncount an attempt that was ended on request, if the database answers."""
+        try:
+            with self._database.write() as connection:
+                ledger.take_back_attempt(connection, upload.id)
+        except DatabaseUnavailable as error:
+            log.warning("the attempt stays counted", error=repr(error))
