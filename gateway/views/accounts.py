@@ -44,7 +44,7 @@ def who_am_i() -> Response:
 )
 def change_password() -> Response:
     """Change my password; older tokens end."""
-    return hand_on(services().auth)
+    return hand_on(services().auth, with_body=True)
 
 
 @api.operation("get", "/v1/users", access=_ADMIN, answers={200: Users})
@@ -63,7 +63,7 @@ def list_users() -> Response:
 )
 def add_user() -> Response:
     """Add a user."""
-    return hand_on(services().auth)
+    return hand_on(services().auth, with_body=True)
 
 
 @api.operation("get", "/v1/users/<id>", access=_ADMIN, answers={200: User}, refusals=(404,))
@@ -82,7 +82,7 @@ def get_user(path: UserPath) -> Response:
 )
 def change_user(path: UserPath) -> Response:
     """Change permissions or password of a user, or disable them."""
-    return hand_on(services().auth)
+    return hand_on(services().auth, with_body=True)
 
 
 @api.operation("delete", "/v1/users/<id>", access=_ADMIN, answers={204: None}, refusals=(404, 409))

@@ -9,15 +9,18 @@ from gateway.upstream import Upstream
 _MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
-def hand_on(upstream: Upstream) -> Response:
-    """The service's answer to this request. Raises UpstreamUnavailable; 413 for over 4 MiB."""
+def hand_on(upstream: Upstream, *, with_body: bool = False) -> Response:
+    """The service's answer to this request; raises UpstreamUnavailable.
+
+    Only where there is one to hand on is the body read: 413 if it has more than 4 MiB.
+    """
     request.max_content_length = _MAX_BODY_BYTES
     answer = upstream.send(
         request.method,
         quote(request.path),
         query=request.query_string.decode("latin-1"),
         headers=request.headers,
-        body=request.get_data(cache=False),
+        body=request.get_data(cache=False) if with_body else b"",
         client_address=request.remote_addr or "",
     )
     response = Response(answer.body, answer.status, headers=dict(answer.headers))

@@ -143,7 +143,7 @@ def test_a_claim_is_held_for_as_long_as_the_body_takes(store: CsvStore) -> None:
                 renewals.append(time)
             return getattr(store, name)
 
-    with claimed(Watched(), "ana", "k", clock=lambda: time) as renew:  # type: ignore[arg-type]
+    with claimed(Watched(), "ana", "k", clock=lambda: time) as renew:
         for _ in range(100):
             time += CLAIM_SECONDS / 50
             renew()
