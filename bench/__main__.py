@@ -16,7 +16,7 @@ SMALL = 1000
 _MIB = 1024 * 1024
 
 _LINES: dict[str, Callable[[Measurement], str]] = {
-    "file, MiB": lambda run: f"{run.file_bytes / _MIB:.1f}",
+    "file, MiB": lambda run: f"{run.file_bytes / _MIB:.2f}",
     "POST to 202, s": lambda run: f"{run.accepted:.2f}",
     "POST to completed, s": lambda run: f"{run.completed:.2f}",
     "rows a second": lambda run: f"{run.hires / run.completed:,.0f}",

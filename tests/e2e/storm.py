@@ -98,9 +98,9 @@ class Killer:
 
     def kill(self, kills: int, pause: float) -> None:
         """Kill `kills` times, with a random pause of at most `pause` seconds before each."""
-        for number in range(kills):
+        while self.killed.total() < kills:
             threading.Event().wait(self.chance.uniform(0, pause))
-            if number == kills // 2:
+            if self.killed.total() == kills // 2:
                 self._kill_supervisor()
             else:
                 self._kill_child()
