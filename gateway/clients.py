@@ -9,7 +9,9 @@ def has_gone(connection: socket.socket | None) -> bool:
     if connection is None:
         return False
     try:
-        readable, _, _ = select.select([connection], [], [], 0)
-        return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+        # Not select(), which takes no file descriptor beyond 1023.
+        readable = select.poll()
+        readable.register(connection, select.POLLIN)
+        return bool(readable.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
     except (OSError, ValueError):
         return True

@@ -8,7 +8,8 @@ from muster.tables import get_table, tables
 
 MAX_LENGTH = 255
 _DIRECTORIES = re.compile(r".*[/\\]", re.DOTALL)
-_SUFFIXES = re.compile(r"(\.(csv|tsv|txt))?(\.gz)?", re.IGNORECASE)
+# A file of rejects is sent again under the name it was fetched by.
+_SUFFIXES = re.compile(r"(\.rejects)?(\.(csv|tsv|txt))?(\.gz)?", re.IGNORECASE)
 # Control characters, halves of a surrogate pair, line and paragraph separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -24,6 +25,11 @@ def clean_filename(name: str) -> str:
     if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in name):
         raise BadFilename("A file name may not have control characters.")
     return name
+
+
+def inflated_name(filename: str) -> str:
+    """What the file is called once it is inflated."""
+    return filename[:-3] if filename.lower().endswith(".gz") else filename
 
 
 def table_for(option: str | None, filename: str) -> str:

@@ -55,7 +55,14 @@ class Upstream:
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Only what was certainly not received, or changes nothing, is sent again.
-        retry = Retry(2, redirect=0, status=0, other=0, allowed_methods=("GET", "HEAD"))
+        retry = Retry(
+            2,
+            redirect=0,
+            status=0,
+            other=0,
+            allowed_methods=("GET", "HEAD"),
+            respect_retry_after_header=False,
+        )
         adapter = HTTPAdapter(pool_maxsize=pool, max_retries=retry)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 from flask import Response, g, request
@@ -10,6 +11,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from gateway.clients import has_gone
+from gateway.filenames import inflated_name
 from gateway.operations import Api
 from gateway.parameters import RejectsQuery, UploadPath
 from gateway.rejects import as_csv, as_ndjson
@@ -61,7 +63,7 @@ def get_file(path: UploadPath) -> Response:
     response.call_on_close(file.close)
     response.content_length = upload.size
     response.set_etag(upload.sha256)
-    _as_download(response, upload.filename)
+    _as_download(response, inflated_name(upload.filename))
     try:
         response.make_conditional(request, accept_ranges=True, complete_length=upload.size)
     except RequestedRangeNotSatisfiable:
@@ -80,7 +82,7 @@ def get_file(path: UploadPath) -> Response:
 def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
     """The rejected rows: mend them, upload them, and only they are loaded."""
     upload, stored = services().records.open_rejects(g.principal, path.id)
-    stem = upload.filename.removesuffix(".gz").rpartition(".")[0] or upload.filename
+    stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".rejects")
     body: Iterable[bytes]
     if request.accept_mimetypes.best_match(["text/csv", NDJSON], "text/csv") == NDJSON:
         body, content_type, name = as_ndjson(stored), NDJSON, f"{stem}.rejects.ndjson"

@@ -66,6 +66,7 @@ def test_a_broker_that_is_away_is_not_waited_for_by_every_upload(
         "some/dir/hired_employees.csv",
         "C:\\data\\hired_employees.csv",
         "hired_employees.txt",
+        "hired_employees.rejects.csv",
         "hired_employees",
     ],
 )

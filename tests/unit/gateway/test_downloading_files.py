@@ -1,5 +1,6 @@
 """GET /v1/uploads/{id}/file."""
 
+import gzip
 from email.message import Message
 from typing import Any
 
@@ -32,6 +33,15 @@ def test_the_file_comes_back_as_it_was(client: FlaskClient) -> None:
     assert answer.headers["Content-Length"] == str(len(ROWS))
     assert answer.headers["ETag"] == f'"{document["sha256"]}"'
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_file_that_came_as_gzip_goes_by_its_inflated_name(client: FlaskClient) -> None:
+    answer = client.post(
+        "/v1/uploads?filename=jobs.csv.gz", data=gzip.compress(ROWS), headers={**ANA, **CSV}
+    )
+    download = get(client, answer.get_json())
+    assert download.data == ROWS
+    assert download.headers["Content-Disposition"] == "attachment; filename=jobs.csv"
 
 
 def test_a_part_of_the_file_can_be_had(client: FlaskClient) -> None:

@@ -163,6 +163,16 @@ def test_the_answer_comes_back_with_what_concerns_the_client(
     assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_come_again_later_is_for_the_client_to_heed(
+    client: FlaskClient, behind: Behind, status: int
+) -> None:
+    behind.status, behind.headers = status, {"Retry-After": "9"}
+    answer = client.get("/v1/me", headers=QUERIES)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (status, "9")
+    assert len(behind.asked) == 1
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_an_answer_without_a_body_stays_one(
     client: FlaskClient, behind: Behind, status: int

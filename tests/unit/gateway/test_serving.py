@@ -196,7 +196,7 @@ def test_a_chunked_upload_is_accepted(gateway: Gateway, store: CsvStore) -> None
         headers={**ANA, **CSV},
         timeout=DEADLINE_SECONDS,
     )
-    assert answer.status_code == 202
+    assert (answer.status_code, answer.headers["Connection"]) == (202, "keep-alive")
     with store.open_file(answer.json()["id"]) as file:
         assert file.read() == b"1,Recruiter\n"
 
