@@ -24,7 +24,7 @@ class MakeRun:
             self.process = subprocess.Popen(
                 ["make", "run"],
                 cwd=ROOT,
-                env={**os.environ, "MUSTER_HOME": str(home), "MUSTER_PORT": "0"},
+                env={**_outside_make(), "MUSTER_HOME": str(home), "MUSTER_PORT": "0"},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
@@ -43,16 +43,25 @@ class MakeRun:
         wait_until(lambda: not any(is_alive(pid) for pid in self.started), 30)
 
 
+def _outside_make() -> dict[str, str]:
+    # A make below `make test` would announce its directory on standard output.
+    inherited = {"MAKELEVEL", "MAKEFLAGS", "MFLAGS"}
+    return {name: value for name, value in os.environ.items() if name not in inherited}
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> Iterator[MakeRun]:
     running = MakeRun(tmp_path / "home")
-    assert READY.fullmatch(running.first_line), running.errors.read_text()
-    assert len(running.started) >= 14  # the supervisor, eight children, five of them with a worker
-    yield running
-    for pid in (running.process.pid, *running.started):
-        if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
-    running.process.wait()
+    try:
+        assert READY.fullmatch(running.first_line), running.errors.read_text()
+        # The supervisor, eight children, five of them with a worker.
+        assert len(running.started) >= 14
+        yield running
+    finally:
+        for pid in (running.process.pid, *running.started):
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        running.process.wait()
 
 
 def test_sigterm_to_make_stops_everything(make_run: MakeRun) -> None:
