@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from embedded.children import LOG_BYTES
 from embedded.home import Home
 from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
 from tests.unit.embedded.supervising import MakeChild, Supervise, is_alive, pid_of, wait_until
@@ -121,3 +122,14 @@ def test_a_command_is_stopped_on_request(make_child: MakeChild) -> None:
     with pytest.raises(Stopped):
         run_to_end([child], stop)
     assert not child.running
+
+
+def test_a_long_log_is_set_aside_when_its_process_starts(
+    make_child: MakeChild, supervise: Supervise
+) -> None:
+    child = make_child("with-child")
+    with child.log.open("wb") as log:
+        log.truncate(LOG_BYTES + 1)
+    supervise(child).start(20)
+    assert child.log.with_name("worker.log.1").stat().st_size == LOG_BYTES + 1
+    assert child.log.stat().st_size < 100
