@@ -9,7 +9,7 @@ from dbuploader.finishing import Finisher
 from dbuploader.patience import Patience, Stopped
 from dbuploader.repository import check_schema
 from dbuploader.settings import Settings
-from dbuploader.watching import Heartbeat, Watchdog
+from dbuploader.watching import Watchdog
 from muster.broker import (
     Ack,
     BrokerUnavailable,
@@ -22,6 +22,7 @@ from muster.broker import (
 )
 from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
 from muster.database import open_database
+from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.messages import UnreadableMessage, UploadAccepted
 from muster.service import serve_health
@@ -70,14 +71,13 @@ def run(settings: Settings, stop: threading.Event) -> None:
     database = open_database(settings.employment_database_url)
     watchdog = Watchdog(settings.stall_seconds)
     heartbeat = Heartbeat()
-    if settings.health_port is not None:
-        checks = {
-            "consumer": heartbeat.check,
-            "database": lambda: check_schema(database),
-            "csv-store": store.check,
-            "broker": broker.check,
-        }
-        serve_health("dbuploader-consumer", settings.health_port, checks)
+    checks = {
+        "broker": broker.check,
+        "CSV store": store.check,
+        "database": lambda: check_schema(database),
+        "consumer": heartbeat.check,
+    }
+    serve_health("dbuploader-consumer", settings.health_host, settings.health_port, checks)
     consumer = Consumer(Finisher(store, broker, database, stop, watchdog), watchdog, heartbeat)
     try:
         # A load must not be tried, and counted, on a database that is not there yet.

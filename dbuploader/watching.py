@@ -1,4 +1,4 @@
-"""Whether the consumer lives, and whether the load in progress gets on."""
+"""Whether the load in progress gets on."""
 
 import os
 import threading
@@ -11,35 +11,12 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-_HEARTBEAT_SECONDS = 30.0
 _EX_SOFTWARE = 70
-
-
-class Stalled(Exception):
-    """The consuming thread has not ticked for too long."""
 
 
 def end_process() -> NoReturn:
     """End at once, as a kill would: a load that hangs can't be asked to stop."""
     os._exit(_EX_SOFTWARE)
-
-
-class Heartbeat:
-    """Beats with each tick of the consuming thread."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._last = clock()
-
-    def beat(self) -> None:
-        """Say that the consuming thread lives."""
-        self._last = self._clock()
-
-    def check(self) -> None:
-        """Return if it does; raises Stalled."""
-        age = self._clock() - self._last
-        if age > _HEARTBEAT_SECONDS:
-            raise Stalled(f"no tick for {age:.0f} s")
 
 
 class Watchdog:

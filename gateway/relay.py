@@ -94,9 +94,8 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    if settings.health_port is not None:
-        checks = {"CSV store": store.check, "broker": broker.check, "relay": relay.check}
-        serve_health("gateway-relay", settings.health_port, checks)
+    checks = {"CSV store": store.check, "broker": broker.check, "relay": relay.check}
+    serve_health("gateway-relay", settings.health_host, settings.health_port, checks)
     relay.run(stop)
     broker.close()
     store.close()

@@ -2,16 +2,12 @@
 
 from pydantic import Field
 
-from muster.settings import ServiceSettings
+from muster.settings import WorkerSettings
 
 
-class Settings(ServiceSettings):
+class Settings(WorkerSettings):
     """The gateway's settings."""
 
-    broker_url: str = Field(default="", description="The message broker; embedded when left out.")
-    csv_store_url: str = Field(
-        default="", description="The store of upload records and files; embedded when left out."
-    )
     queries_url: str = Field(default="http://127.0.0.1:8084", description="Where queries answers.")
     dbuploader_url: str = Field(
         default="http://127.0.0.1:8082", description="Where dbuploader answers."
@@ -21,7 +17,7 @@ class Settings(ServiceSettings):
         ge=0,
         description="The greatest size of an upload, after inflating, in bytes.",
     )
-    threads: int = Field(default=16, ge=1, description="Requests that a process works on at once.")
+    threads: int = Field(default=32, ge=1, description="Requests that a process works on at once.")
     max_waiters: int | None = Field(
         default=None,
         ge=0,
@@ -36,10 +32,6 @@ class Settings(ServiceSettings):
         default=0,
         ge=0,
         description="Proxies in front of the gateway whose X-Forwarded-For is believed.",
-    )
-    health_port: int | None = Field(
-        default=None,
-        description="Where a process without an HTTP API of its own serves health and metrics.",
     )
     sweep_after_seconds: float = Field(
         default=3600,

@@ -8,7 +8,7 @@ from threading import Thread
 import structlog
 from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from muster.problems import install_problems, unavailable
 from muster.tracing import Trace, current_trace, tracing
@@ -99,9 +99,16 @@ def _passes(name: str, check: Check) -> bool:
     return True
 
 
-def serve_health(service: str, port: int, checks: Mapping[str, Check]) -> None:
-    """Serve a consumer's health and metrics on `port` of all addresses, from a daemon thread."""
+class _Silent(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Leave the access log to the app's own, which knows probes from requests."""
+
+
+def serve_health(service: str, host: str, port: int | None, checks: Mapping[str, Check]) -> None:
+    """Serve a worker's health and metrics from a daemon thread; without a `port`, don't."""
+    if port is None:
+        return
     app = Flask(service)
     install_service(app, service, checks)
-    server = make_server("0.0.0.0", port, app, threaded=True)  # noqa: S104 - probes come from outside
+    server = make_server(host, port, app, threaded=True, request_handler=_Silent)
     Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -9,10 +9,19 @@ import os
 bind = os.environ.get("MUSTER_BIND", "127.0.0.1:8080")
 worker_class = "gthread"
 workers = 1
-threads = int(os.environ.get("MUSTER_THREADS", "16"))
+threads = int(os.environ.get("MUSTER_THREADS", "32"))
 keepalive = 75
 timeout = 120
 graceful_timeout = 30
 # The heartbeat file must not be on a disk that blocks.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
 control_socket_disable = True
+# Its lines go where the service's go, in the same shape, once the app has configured logging.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {
+        name: {"level": "INFO", "handlers": [], "propagate": True}
+        for name in ("gunicorn.error", "gunicorn.access")
+    },
+}

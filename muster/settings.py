@@ -6,6 +6,7 @@ ones, under `MUSTER_HOME`.
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,8 +37,27 @@ class ServiceSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _fill_embedded_urls(cls, values: dict[str, Any]) -> dict[str, Any]:
-        home = Path(values.get("home") or "var").absolute()
+        home = quote(str(Path(values.get("home") or "var").absolute()))
         for name, url in _EMBEDDED.items():
             if name in cls.model_fields and not values.get(name):
                 values[name] = url.format(home=home)
         return values
+
+
+class WorkerSettings(ServiceSettings):
+    """What a service reads that works with uploads, by messages or by records."""
+
+    broker_url: str = Field(
+        default="", description="The message broker. Default: sqlite, broker.db in MUSTER_HOME."
+    )
+    csv_store_url: str = Field(
+        default="",
+        description="The store of files and upload records. Default: file, store in MUSTER_HOME.",
+    )
+    health_host: str = Field(
+        default="127.0.0.1", description="The address at which a worker process serves its health."
+    )
+    health_port: int | None = Field(
+        default=None,
+        description="The port at which a worker process serves health and metrics; unset: none.",
+    )

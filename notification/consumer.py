@@ -9,12 +9,12 @@ from prometheus_client import Counter
 
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
+from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.mail import MailError, open_mailer
 from muster.messages import UnreadableMessage, UploadFinished
 from muster.service import serve_health
 from muster.tracing import Trace, tracing
-from notification.heartbeat import Heartbeat
 from notification.notifying import NotFinal, Notifier
 from notification.patience import is_worth_another, wait_after
 from notification.settings import Settings
@@ -72,9 +72,13 @@ def main() -> None:
     broker, mailer = open_broker(settings.broker_url), open_mailer(settings.smtp_url)
     store = open_csv_store(settings.csv_store_url)
     notifier = Notifier(store, mailer, sender=settings.mail_from, public_url=settings.public_url)
-    if settings.health_port is not None:
-        checks = {"broker": broker.check, "CSV store": store.check, "mail": mailer.check}
-        serve_health("notification", settings.health_port, {**checks, "consumer": heartbeat.check})
+    checks = {
+        "broker": broker.check,
+        "CSV store": store.check,
+        "mail": mailer.check,
+        "consumer": heartbeat.check,
+    }
+    serve_health("notification-consumer", settings.health_host, settings.health_port, checks)
     broker.consume("notification", Handler(notifier), stop=stop, tick=heartbeat.beat)
     broker.close()
     store.close()

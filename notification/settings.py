@@ -5,19 +5,12 @@ from email.message import EmailMessage
 
 from pydantic import Field, field_validator
 
-from muster.settings import ServiceSettings
+from muster.settings import WorkerSettings
 
 
-class Settings(ServiceSettings):
+class Settings(WorkerSettings):
     """What the notification service reads beside the settings of every service."""
 
-    broker_url: str = Field(
-        default="", description="The message broker. Default: sqlite, broker.db in MUSTER_HOME."
-    )
-    csv_store_url: str = Field(
-        default="",
-        description="The store of files and upload records. Default: file, store in MUSTER_HOME.",
-    )
     smtp_url: str = Field(
         default="", description="Where mail is handed over. Default: maildir, mail in MUSTER_HOME."
     )
@@ -28,10 +21,6 @@ class Settings(ServiceSettings):
     public_url: str = Field(
         default="http://127.0.0.1:8080",
         description="Where users reach the gateway; it stands in the commands of the emails.",
-    )
-    health_port: int | None = Field(
-        default=None,
-        description="The port on which a consumer serves its health and metrics; none when unset.",
     )
 
     @field_validator("mail_from")

@@ -4,7 +4,6 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email import policy
 from email.errors import MessageError
 from email.message import EmailMessage
 from pathlib import Path
@@ -74,7 +73,7 @@ def _name_of(message: EmailMessage) -> str:
 def _serialise(message: EmailMessage) -> bytes:
     try:
         # Lines of a mail in a Maildir end as those of any file here, not as on the wire.
-        return message.as_bytes(policy=policy.default)
+        return message.as_bytes(policy=message.policy.clone(linesep="\n"))
     except (MessageError, ValueError) as error:
         raise MailError(f"the message can't be written: {error}", permanent=True) from error
 

@@ -17,9 +17,10 @@ import pytest
 from dbuploader.consumer import Consumer
 from dbuploader.finishing import Finisher
 from dbuploader.patience import Stopped
-from dbuploader.watching import Heartbeat, Watchdog
+from dbuploader.watching import Watchdog
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
 from muster.csvstore import StoreUnavailable
+from muster.heartbeat import Heartbeat
 from muster.messages import UploadAccepted
 from muster.uploads import UNFINISHED, RowCounts, State
 from tests.unit.dbuploader.suite import Suite

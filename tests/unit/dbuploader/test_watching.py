@@ -1,8 +1,6 @@
-"""The watchdog and the heartbeat, with a clock that is set by hand."""
+"""The watchdog, with a clock that is set by hand."""
 
-import pytest
-
-from dbuploader.watching import Heartbeat, Stalled, Watchdog
+from dbuploader.watching import Watchdog
 
 
 class Clock:
@@ -51,17 +49,3 @@ def test_an_idle_consumer_is_left_alone() -> None:
     watchdog.check()
 
     assert ended == []
-
-
-def test_a_consumer_without_ticks_is_not_well() -> None:
-    clock = Clock()
-    heartbeat = Heartbeat(clock)
-    clock.time = 29
-    heartbeat.check()
-    heartbeat.beat()
-    clock.time = 58
-    heartbeat.check()
-    clock.time = 61
-
-    with pytest.raises(Stalled):
-        heartbeat.check()

@@ -83,7 +83,7 @@ def test_a_consumer_serves_its_health_beside_its_work() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    serve_health("health-test", port, {"broker": Dependency().check})
+    serve_health("health-test", "127.0.0.1", port, {"broker": Dependency().check})
     with requests.Session() as session:
         session.trust_env = False
         for path in ("/healthz", "/readyz", "/metrics"):
