@@ -103,7 +103,7 @@ ANSWERS: Mapping[type[Exception], Callable[[Any], Problem]] = {
 def invalid(errors: list[dict[str, str]]) -> Problem:
     """422 with the wrong fields."""
     detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
-    return Problem(422, "invalid", "Invalid request", detail, errors=errors)
+    return Problem(422, "invalid-request", "Invalid request", detail, errors=errors)
 
 
 def from_validation(error: ValidationError) -> Response:

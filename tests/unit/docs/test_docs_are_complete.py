@@ -1,0 +1,77 @@
+"""Every setting, route, metric and error code of the code stands in the docs, and no other."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+ROOT = Path(__file__).parents[3]
+SERVICES = ("gateway", "auth", "dbuploader", "notification", "queries")
+PACKAGES = (*SERVICES, "embedded", "muster")
+
+
+def source() -> str:
+    files = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+    return "\n".join(file.read_text("utf-8") for file in files)
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def first_column(page: str) -> set[str]:
+    return set(re.findall(r"^\| `([^`]+)` \|", read(page), re.MULTILINE))
+
+
+def settings_in_code() -> set[str]:
+    classes = [
+        *(import_module(f"{service}.settings").Settings for service in SERVICES),
+        import_module("embedded.settings").EmbeddedSettings,
+    ]
+    fields = {f"MUSTER_{name.upper()}" for each in classes for name in each.model_fields}
+    return fields | set(re.findall(r"\bMUSTER_[A-Z]+(?:_[A-Z]+)*\b", source()))
+
+
+def test_every_setting_stands_in_the_configuration_page_and_no_other() -> None:
+    assert len(settings_in_code()) > 20
+    assert first_column("docs/configuration.md") == settings_in_code()
+
+
+def test_every_metric_stands_in_the_metrics_page_and_no_other() -> None:
+    metrics = set(re.findall(r'(?:Counter|Gauge|Histogram)\(\s*"(muster_[a-z_]+)"', source()))
+    assert len(metrics) > 10
+    assert first_column("docs/metrics.md") == metrics
+
+
+@pytest.mark.parametrize(
+    ("made_by", "at_least"),
+    [(r'[Pp]roblem\(\s*\d{3},\s*"([a-z-]+)"', 25), (r'(?:Failure|FileError)\(\s*"([a-z-]+)"', 8)],
+)
+def test_every_error_code_stands_in_the_errors_page(made_by: str, at_least: int) -> None:
+    codes = set(re.findall(made_by, source()))
+    assert len(codes) >= at_least
+    assert codes <= first_column("docs/errors.md")
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "gateway"])
+def test_every_route_of_a_service_stands_in_its_readme(service: str, tmp_path: Path) -> None:
+    settings = import_module(f"{service}.settings").Settings(home=tmp_path)
+    app: Flask = import_module(f"{service}.app").create_app(settings)
+    text = read(f"{service}/README.md")
+    routes = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
+    undocumented = {route for route in routes if route not in text}
+    assert undocumented <= {"/static/{path:filename}", "/static/{filename}"}
+
+
+def test_every_link_between_the_pages_leads_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")]
+    links = [
+        (page, target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if "://" not in target
+    ]
+    assert len(links) > 5
+    assert [target for page, target in links if not (page.parent / target).exists()] == []
