@@ -8,6 +8,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
+# Made once: json.dumps makes an encoder for each call that has options, and there may be millions.
+_write = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, slots=True)
 class CellError:
@@ -24,7 +27,8 @@ class Reject:
 
     `line` is the physical line, from 1, on which the record begins; `row` the record's number, from
     1, the header not counted. `cells` are the original texts in the order of the input, one for
-    each label, or None where the record could not be split into them: then `raw` is its text.
+    each label (blank where the record had too few), or None where it could not be split into them:
+    then `raw` is its text.
     `errors` holds at least one error; the first is the one that counts as the cause.
     """
 
@@ -36,7 +40,18 @@ class Reject:
 
     def to_json(self) -> str:
         """One line of NDJSON, without its newline."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return _write(
+            {
+                "line": self.line,
+                "row": self.row,
+                "cells": self.cells,
+                "raw": self.raw,
+                "errors": [
+                    {"code": error.code, "column": error.column, "message": error.message}
+                    for error in self.errors
+                ],
+            }
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Reject":

@@ -60,9 +60,9 @@ class RowChecker:
             yield from self._check_batch(batch)
 
     def _check_batch(self, batch: Sequence[Record]) -> Iterator[Row | Reject]:
-        rows = self._check_cells([record.cells for record in batch if record.cells is not None])
+        rows = self._check_cells([each.cells for each in batch if each.cells and not each.errors])
         for line, row, cells, raw, errors in batch:
-            if cells is None:
+            if cells is None or errors:
                 yield Reject(line, row, cells, raw, errors)
                 continue
             found = next(rows)

@@ -94,7 +94,7 @@ class CsvFile:
                 if len(cells) == width:
                     yield Record(line, row, pick(cells), None, ())
                 else:
-                    yield Record(line, row, None, text, (self._misshapen(len(cells)),))
+                    yield self._misshapen(line, row, text, cells)
                 row += 1
         self._line += len(lines)
         self._row = row
@@ -107,23 +107,30 @@ class CsvFile:
                 self._line += 1
                 continue
             split = self._splitter.split(line, queue)
-            error = split.error
-            if error is None and len(split.cells) != self._width:
-                error = self._misshapen(len(split.cells))
-            if error is None:
-                yield Record(self._line, self._row, self._pick(split.cells), None, ())
+            if split.error is not None:
+                yield Record(self._line, self._row, None, split.text, (split.error,))
+            elif len(split.cells) != self._width:
+                yield self._misshapen(self._line, self._row, split.text, split.cells)
             else:
-                yield Record(self._line, self._row, None, split.text, (error,))
+                yield Record(self._line, self._row, self._pick(split.cells), None, ())
             self._line += split.lines
             self._row += 1
 
-    def _misshapen(self, count: int) -> CellError:
-        code = "missing-cell" if count < self._width else "extra-cell"
+    def _misshapen(self, line: int, row: int, text: str, cells: list[str]) -> Record:
+        """The record with too few or too many cells."""
+        count = len(cells)
         message = (
             f"the row has {count} cells and needs {self._width}: put in what is missing, take out "
             "what is too much, or put quotes around a cell that holds the delimiter"
         )
-        return CellError(code, None, message)
+        if count > self._width:
+            return Record(line, row, None, text, (CellError("extra-cell", None, message),))
+        errors = (CellError("missing-cell", None, message),)
+        filled = self._pick(cells + [""] * (self._width - count))
+        # Given back as cells it must not load unless it is mended: a blank sees to that.
+        if "" in filled:
+            return Record(line, row, filled, None, errors)
+        return Record(line, row, None, text, errors)
 
 
 def _plain_lines(chunk: bytes) -> list[str] | None:

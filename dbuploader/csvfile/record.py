@@ -13,7 +13,8 @@ class Record(NamedTuple):
 
     `line` is the physical line, from 1, on which it begins; `row` its number, from 1, the header
     not counted. `cells` are its texts, untrimmed, one for each label of the file. A record that
-    could not be split into them has `errors`, its text in `raw`, and no cells.
+    could not be split into them has `errors`, its text in `raw`, and no cells; one with too few
+    has `errors`, and blanks for the cells that it lacks.
     """
 
     line: int

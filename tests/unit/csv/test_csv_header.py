@@ -44,9 +44,16 @@ def test_labels_that_begin_with_an_underscore_are_ignored_with_their_cells() -> 
     assert [record.cells for record in file] == [("1", "Sales")]
 
 
-def test_ignored_cells_count_when_cells_are_missing() -> None:
+def test_a_record_that_lacks_only_ignored_cells_is_kept_as_text() -> None:
+    # As cells it would load when the reject file is sent again as it is.
     (record,) = open_bytes(b"id,department,_note\n1,Sales\n")
-    assert (record.errors[0].code, record.raw) == ("missing-cell", "1,Sales")
+    assert record.errors[0].code == "missing-cell"
+    assert (record.cells, record.raw) == (None, "1,Sales")
+
+
+def test_cells_that_are_missing_are_blank_in_the_order_of_the_labels() -> None:
+    (record,) = open_bytes(b"_note,department,id\nx,Sales\n")
+    assert (record.cells, record.raw) == (("Sales", ""), None)
 
 
 def test_a_reject_file_is_valid_input() -> None:

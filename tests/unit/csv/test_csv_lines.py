@@ -7,8 +7,9 @@ from typing import BinaryIO, cast
 import pytest
 
 from dbuploader.csvfile import CsvOptions, FileError, open_csv
+from muster.rejects import Reject
 from muster.tables import get_table
-from tests.unit.csv.reading import cells, codes, open_bytes, read
+from tests.unit.csv.reading import cells, check, codes, open_bytes, read
 
 GOOD = [("1", "Sales"), ("2", "Legal")]
 
@@ -68,10 +69,17 @@ def test_a_header_alone_is_a_file_without_rows() -> None:
     assert list(file) == []
 
 
-def test_too_few_cells_reject_the_record_with_its_text() -> None:
+def test_too_few_cells_reject_the_record_with_blanks_for_those_it_lacks() -> None:
     first, second = read(b"1 Sales\n2,Legal\n")
-    assert (first.cells, first.raw, first.errors[0].code) == (None, "1 Sales", "missing-cell")
+    assert (first.cells, first.raw, first.errors[0].code) == (("1 Sales", ""), None, "missing-cell")
     assert second.cells == ("2", "Legal")
+
+
+def test_too_few_cells_reject_the_record_beside_a_quote_likewise() -> None:
+    (row,) = check(b'7,"Ana, the\nfirst",2021-11-07T02:48:42Z\n', "hired_employees")
+    assert isinstance(row, Reject)
+    assert row.cells == ("7", "Ana, the\nfirst", "2021-11-07T02:48:42Z", "", "")
+    assert [error.code for error in row.errors] == ["missing-cell"]
 
 
 def test_too_many_cells_reject_the_record_with_its_text() -> None:
