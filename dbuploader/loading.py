@@ -64,9 +64,10 @@ class Loader:
                 return self._end(upload, checked, progress, State.FAILED, excess)
             if upload.options.dry_run:
                 return self._try_out(upload, checked, progress)
+            # Ends here if another loader was quicker, whose rejects must stay.
+            progress.enter(State.LOADING)
             # Before the rows: whoever sees them loaded can also see which were not.
             self._store_rejects(upload, checked, progress)
-            progress.enter(State.LOADING)
             try:
                 with LOAD_SECONDS.labels(upload.table, "loading").time():
                     return progress.patiently(partial(self._write, upload, checked, progress))
@@ -132,6 +133,8 @@ class Loader:
     ) -> Outcome:
         """End without loading: keep the rejects there are, and decide."""
         progress.ignore_cancellation()
+        # Ends here if another loader was quicker, whose rejects must stay.
+        progress.report()
         self._store_rejects(upload, checked, progress)
         outcome = Outcome(state, rows or checked.unloaded(), checked.rejects.causes(), error)
         return progress.patiently(partial(self._decisions.decide, upload, outcome))

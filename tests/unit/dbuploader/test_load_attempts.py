@@ -45,14 +45,14 @@ def test_two_kills_do_not_fail_a_file(suite: Suite) -> None:
 
 
 def test_rows_that_are_loaded_never_end_as_failed(suite: Suite) -> None:
-    upload_id = suite.accept("jobs", "9,Baker\n")
+    upload_id = suite.accept("jobs", "9,Baker\nx,Cook\n")
     suite.faulty_store.before["open_file"] = [killed] * 2
     for _ in range(2):
         with pytest.raises(Killed):
             suite.finisher().finish_up_to(upload_id)
 
     def die_at_the_end(**changes: Any) -> None:
-        if changes.get("state") == State.COMPLETED:
+        if changes.get("state") == State.COMPLETED_WITH_REJECTS:
             raise Killed
 
     for _ in range(3):
@@ -62,7 +62,8 @@ def test_rows_that_are_loaded_never_end_as_failed(suite: Suite) -> None:
         suite.faulty_store.before.clear()
     suite.finisher().finish_up_to(upload_id)
 
-    assert suite.store.get(upload_id).rows == RowCounts(read=1, inserted=1)
+    assert suite.store.get(upload_id).rows == RowCounts(read=2, inserted=1, rejected=1)
+    assert [reject.line for reject in suite.rejects(upload_id)] == [2]
 
 
 def test_a_mistake_in_the_loader_fails_one_upload_only(suite: Suite) -> None:

@@ -20,6 +20,7 @@ def assert_loaded_once(suite: Suite, upload_id: str) -> None:
     upload = suite.store.get(upload_id)
     assert (upload.state, upload.rows) == (State.COMPLETED_WITH_REJECTS, LOADED)
     assert [cause.rows for cause in upload.causes] == [1]
+    assert [reject.line for reject in suite.rejects(upload_id)] == [3]
     assert upload.announced
     assert len(suite.rows("hired_employees")) == 2
     assert suite.summary() == suite.expected_summary()
@@ -80,8 +81,9 @@ def test_a_redelivery_after_the_end_does_nothing(suite: Suite) -> None:
     assert suite.store.get(first.id) == first
 
 
-def test_a_lost_answer_to_commit_is_looked_up(suite: Suite) -> None:
-    upload_id = suite.accept("hired_employees", HIRES)
+@pytest.mark.parametrize("mode", ["upsert", "insert"])
+def test_a_lost_answer_to_commit_is_looked_up(suite: Suite, mode: str) -> None:
+    upload_id = suite.accept("hired_employees", HIRES, mode=mode)
     suite.faulty_database.lost = [None, DatabaseUnavailable("the answer to COMMIT is lost")]
 
     suite.finisher().finish_up_to(upload_id)
@@ -117,6 +119,19 @@ def test_a_loader_that_was_thought_dead_cannot_load_again(suite: Suite) -> None:
     assert suite.rows("jobs")[-1] == (9, "Cook")
     assert suite.store.get(upload_id).rows == RowCounts(read=1, inserted=1)
     assert suite.announced().count(upload_id) == 1
+
+
+@pytest.mark.parametrize("max_rejects", [None, 1])
+def test_a_loader_that_was_thought_dead_leaves_the_rejects_alone(
+    suite: Suite, max_rejects: int | None
+) -> None:
+    # To this one, the keys that the other inserted are taken: all its rows are rejects.
+    upload_id = suite.accept("hired_employees", HIRES, mode="insert", max_rejects=max_rejects)
+    suite.faulty_store.after["open_file"] = [lambda: suite.finisher().finish_up_to(upload_id)]
+
+    suite.finisher().finish_up_to(upload_id)
+
+    assert_loaded_once(suite, upload_id)
 
 
 def test_a_loader_that_was_thought_dead_cannot_load_what_has_failed(suite: Suite) -> None:
