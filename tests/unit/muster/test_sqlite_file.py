@@ -1,0 +1,60 @@
+"""The transactions on which the embedded broker and the embedded store are built."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muster.sqlitefile import SqliteFile
+
+
+class Unavailable(Exception):
+    """What this file's owner says for everything that SQLite refuses."""
+
+
+class Interrupted(BaseException):
+    """No Exception, as KeyboardInterrupt is none."""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[SqliteFile]:
+    schema = "CREATE TABLE IF NOT EXISTS notes (text TEXT PRIMARY KEY)"
+    file = SqliteFile(tmp_path / "notes.db", schema, Unavailable)
+    yield file
+    file.close()
+
+
+def write(file: SqliteFile, *texts: str, error: BaseException | None = None) -> None:
+    with file.writing() as connection:
+        for text in texts:
+            connection.execute("INSERT INTO notes VALUES (?)", [text])
+        if error is not None:
+            raise error
+
+
+def notes(file: SqliteFile) -> list[str]:
+    with file.connection() as connection:
+        return [row[0] for row in connection.execute("SELECT text FROM notes ORDER BY text")]
+
+
+@pytest.mark.parametrize("error", [ValueError(), Interrupted()])
+def test_a_block_that_raises_leaves_nothing(file: SqliteFile, error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        write(file, "half of it", error=error)
+
+    write(file, "whole")
+    assert notes(file) == ["whole"]
+
+
+def test_what_sqlite_refuses_undoes_what_it_took(file: SqliteFile) -> None:
+    with pytest.raises(Unavailable):
+        write(file, "once", "once")
+
+    assert notes(file) == []
+
+
+def test_nothing_is_seen_before_the_block_has_ended(file: SqliteFile) -> None:
+    with file.writing() as connection:
+        connection.execute("INSERT INTO notes VALUES ('early')")
+        assert notes(file) == []
+    assert notes(file) == ["early"]
