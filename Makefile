@@ -12,7 +12,7 @@ SYNCED := .venv/.synced
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fmt chaos bench clean
+.PHONY: help run demo test lint fmt chaos bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ chaos: $(SYNCED) ## run the long fault sweeps: processes killed while they work
 
 bench: $(SYNCED) ## measure load time, memory and queries into bench/RESULTS.md; HIRES=1000000
 	@exec $(BIN)/python -m bench "$(HIRES)"
+
+docs: $(SYNCED) ## build the documentation into docs/_build/html
+	@$(UV) run --frozen --quiet --python "$(PYTHON)" --group docs sphinx-build -W -q docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 clean: ## remove the environment and the caches, but no data
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build
