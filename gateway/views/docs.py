@@ -34,7 +34,7 @@ def read_docs() -> Response:
 @pages.app_template_filter("prose")
 def prose(text: str | None) -> Markup:
     """The text for HTML, with what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text or "")))  # noqa: S704 - escaped
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704 - escaped
 
 
 def _document() -> dict[str, Any]:

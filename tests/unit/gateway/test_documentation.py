@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway.representation import UploadDocument, represent
+from gateway.views.docs import prose
 from muster.csvstore import CsvStore
 from tests.unit.gateway.fakes import ANA, CSV
 
@@ -84,3 +85,9 @@ def test_the_page_asks_no_other_host_for_anything(client: FlaskClient) -> None:
     with client.get("/static/docs.css") as style:
         assert style.status_code == 200
         assert not re.search(r"@import|url\(|//", style.get_data(as_text=True))
+
+
+def test_code_in_the_documents_texts_is_shown_as_code_and_nothing_else_as_markup() -> None:
+    assert prose("Send `POST /v1/login` & <b>") == (
+        "Send <code>POST /v1/login</code> &amp; &lt;b&gt;"
+    )
