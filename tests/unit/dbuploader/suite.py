@@ -107,14 +107,14 @@ class Suite:
         self.store.close()
         self.database.close()
 
-    def finisher(self) -> Finisher:
+    def finisher(self, watchdog: Watchdog | None = None) -> Finisher:
         """A loader as a newly started process has it."""
         return Finisher(
             cast(CsvStore, self.faulty_store),
             cast(Broker, self.faulty_broker),
             cast(Database, self.faulty_database),
             self.stop,
-            Watchdog(300),
+            watchdog or Watchdog(300),
         )
 
     def accept(self, table: str, content: str | bytes, **options: Any) -> str:

@@ -84,6 +84,21 @@ def test_a_tick_bears_with_what_does_not_answer(error: Exception) -> None:
     consumer(FakeFinisher(error)).tick()
 
 
+def test_a_tick_ends_the_process_when_a_load_hangs(suite: Suite) -> None:
+    time, ended = [0.0], []
+    watchdog = Watchdog(300, end=lambda: ended.append(time[0]), clock=lambda: time[0])
+    loader = Consumer(suite.finisher(watchdog), watchdog, Heartbeat())
+
+    def hang() -> None:
+        for time[0] in 299, 301:
+            loader.tick()
+
+    suite.faulty_store.after["open_file"] = [hang]
+    loader.handle(Delivery("upload.accepted", accepted(suite.accept("jobs", "9,Baker\n"))))
+
+    assert ended == [301]
+
+
 def test_the_process_loads_what_is_queued_and_stops_when_asked(suite: Suite) -> None:
     broker = open_broker(suite.urls["broker_url"])
     upload_id = suite.accept("jobs", "9,Baker\n")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from dbuploader.patience import Stopped
+from muster.csvstore import FileNotStored
 from muster.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
@@ -77,6 +78,25 @@ def test_a_mistake_in_the_loader_fails_one_upload_only(suite: Suite) -> None:
     assert ended.error is not None
     assert (ended.state, ended.error.code) == (State.FAILED, "internal-error")
     assert suite.store.get(behind).state == State.COMPLETED
+
+
+def test_rejects_do_not_outlive_the_load_that_a_mistake_ended(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\nx,Cook\n")
+    kept: list[int] = []
+
+    def break_at_the_end(**changes: Any) -> None:
+        if "state" not in changes:
+            kept.append(len(suite.rejects(upload_id)))
+            broken()
+
+    suite.faulty_store.before["update"] = [break_at_the_end] * 9
+
+    suite.finisher().finish_up_to(upload_id)
+
+    ended = suite.store.get(upload_id)
+    assert (kept, ended.state, ended.rows) == ([1, 1, 1], State.FAILED, RowCounts())
+    with pytest.raises(FileNotStored):
+        suite.rejects(upload_id)
 
 
 def test_a_mistake_that_passes_costs_nothing(suite: Suite) -> None:

@@ -1,7 +1,7 @@
 """Kills, lost answers and second loaders at every point: the rows are there once."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ def assert_loaded_once(suite: Suite, upload_id: str) -> None:
     assert [cause.rows for cause in upload.causes] == [1]
     assert [reject.line for reject in suite.rejects(upload_id)] == [3]
     assert upload.announced
+    assert upload_id in suite.announced()
     assert len(suite.rows("hired_employees")) == 2
     assert suite.summary() == suite.expected_summary()
 
@@ -134,7 +135,10 @@ def test_a_loader_that_was_thought_dead_leaves_the_rejects_alone(
     assert_loaded_once(suite, upload_id)
 
 
-def test_a_loader_that_was_thought_dead_cannot_load_what_has_failed(suite: Suite) -> None:
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_loader_that_was_thought_dead_cannot_load_what_has_failed(
+    suite: Suite, recorded: bool
+) -> None:
     upload_id = suite.accept("jobs", "9,Baker\n")
 
     def be_given_up(**changes: Any) -> None:
@@ -143,7 +147,9 @@ def test_a_loader_that_was_thought_dead_cannot_load_what_has_failed(suite: Suite
             for _ in range(2):
                 with pytest.raises(Killed):
                     suite.finisher().finish_up_to(upload_id)
-            suite.finisher().finish_up_to(upload_id)
+            suite.faulty_store.before["update"] = [] if recorded else [killed]
+            with nullcontext() if recorded else pytest.raises(Killed):
+                suite.finisher().finish_up_to(upload_id)
 
     suite.faulty_store.after["update"] = [be_given_up, be_given_up]
     suite.finisher().finish_up_to(upload_id)
@@ -182,15 +188,17 @@ def test_nothing_of_a_failed_transaction_is_to_be_seen(suite: Suite) -> None:
 
 def test_rejects_are_stored_before_the_rows_are_seen(suite: Suite) -> None:
     upload_id = suite.accept("hired_employees", HIRES)
+    seen: list[int] = []
 
     def full(**_changes: Any) -> None:
-        assert suite.rows("hired_employees") == []
+        seen.append(len(suite.rows("hired_employees")))
         raise StoreUnavailable("full")
 
     suite.faulty_store.before["write_file"] = [full, full]
 
     suite.finisher().finish_up_to(upload_id)
 
+    assert seen == [0, 0]
     assert_loaded_once(suite, upload_id)
 
 
