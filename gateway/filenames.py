@@ -2,6 +2,9 @@
 
 import re
 import unicodedata
+from urllib.parse import quote
+
+from werkzeug.http import dump_options_header
 
 from gateway.refusals import BadFilename, TableNotNamed
 from muster.tables import get_table, tables
@@ -30,6 +33,19 @@ def clean_filename(name: str) -> str:
 def inflated_name(filename: str) -> str:
     """What the file is called once it is inflated."""
     return filename[:-3] if filename.lower().endswith(".gz") else filename
+
+
+def as_download(filename: str) -> str:
+    """The Content-Disposition of a file to save under this name (RFC 6266).
+
+    Servers send headers of Latin-1 at most, so that a name beyond ASCII stands there as RFC 8187
+    has it, after what ASCII can say of it for clients that know no other.
+    """
+    if filename.isascii():
+        return dump_options_header("attachment", {"filename": filename})
+    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode("ascii")
+    extended = "UTF-8''" + quote(filename, safe="!#$&+-.^_`|~")
+    return dump_options_header("attachment", {"filename": plain, "filename*": extended})
 
 
 def table_for(option: str | None, filename: str) -> str:

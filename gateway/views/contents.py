@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from gateway.clients import has_gone
-from gateway.filenames import inflated_name
+from gateway.filenames import as_download, inflated_name
 from gateway.operations import Api
 from gateway.parameters import RejectsQuery, UploadPath
 from gateway.rejects import as_csv, as_ndjson
@@ -127,6 +127,6 @@ def _event_stream(changes: Iterator[Upload | None]) -> Iterator[str]:
 
 
 def _as_download(response: Response, filename: str) -> Response:
-    response.headers.set("Content-Disposition", "attachment", filename=filename)
+    response.headers["Content-Disposition"] = as_download(filename)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -1,12 +1,14 @@
 """GET /v1/uploads/{id}/file."""
 
 import gzip
-from email.message import Message
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.http import parse_options_header
 
+from muster.csvstore import CsvStore
+from muster.uploads import State
 from tests.unit.gateway.fakes import ANA, CSV
 
 ROWS = b"1,Recruiter\r\n2,Manager"
@@ -65,9 +67,21 @@ def test_a_file_one_has_is_not_sent_again(client: FlaskClient) -> None:
     "name",
     ['say "jobs".csv', "größe.csv", "a;b=c.csv", "semi;colon\u202e.csv", "emoji \U0001f600.csv"],
 )
-def test_any_file_name_is_safe_in_the_header(client: FlaskClient, name: str) -> None:
-    answer = get(client, upload(client, name))
-    message = Message()
-    message["Content-Disposition"] = answer.headers["Content-Disposition"]
-    assert message.get_content_disposition() == "attachment"
-    assert message.get_filename() == name
+@pytest.mark.parametrize("what", ["file", "rejects"])
+def test_any_file_name_is_safe_in_the_header(
+    client: FlaskClient, store: CsvStore, name: str, what: str
+) -> None:
+    document = upload(client, name)
+    store.update(document["id"], expect={State.QUEUED}, state=State.COMPLETED)
+    answer = client.get(document["links"][what], headers=ANA, buffered=True)
+    header = answer.headers["Content-Disposition"]
+    assert header.isascii()
+    kind, parameters = parse_options_header(header)
+    expected = name if what == "file" else name.replace(".csv", ".rejects.csv")
+    assert (kind, parameters["filename"]) == ("attachment", expected)
+
+
+def test_a_client_that_knows_ascii_only_gets_what_it_can_of_the_name(client: FlaskClient) -> None:
+    answer = get(client, upload(client, "größe.csv"))
+    header = answer.headers["Content-Disposition"]
+    assert header == "attachment; filename=groe.csv; filename*=UTF-8''gr%C3%B6%C3%9Fe.csv"
