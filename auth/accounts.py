@@ -130,7 +130,7 @@ class Accounts:
     def _end_tokens(self, users: UserTable, user: User) -> User:
         raised = replace(user, generation=user.generation + 1)
         users.save(raised)
-        self._announce(users, user.id, None if user.disabled else raised.generation)
+        self._announce(users, user.id, raised.generation)
         return raised
 
     def _announce(self, users: UserTable, user_id: str, generation: int | None) -> None:
