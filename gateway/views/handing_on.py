@@ -16,7 +16,8 @@ def hand_on(upstream: Upstream, *, with_body: bool = False) -> Response:
     """
     request.max_content_length = _MAX_BODY_BYTES
     answer = upstream.send(
-        request.method,
+        # The length and the tag of an answer to HEAD are those of what GET would answer.
+        "GET" if request.method == "HEAD" else request.method,
         quote(request.path),
         query=request.query_string.decode("latin-1"),
         headers=request.headers,

@@ -173,6 +173,15 @@ def test_come_again_later_is_for_the_client_to_heed(
     assert len(behind.asked) == 1
 
 
+def test_head_tells_the_length_and_the_tag_that_get_would(
+    client: FlaskClient, behind: Behind
+) -> None:
+    behind.headers, behind.body = {"ETag": '"1"', "Content-Type": "application/json"}, b"{}"
+    answer = client.head("/v1/queries/hires-by-quarter?year=2021", headers=QUERIES)
+    assert (answer.data, answer.headers["Content-Length"]) == (b"", "2")
+    assert answer.headers["ETag"] == '"1"'
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_an_answer_without_a_body_stays_one(
     client: FlaskClient, behind: Behind, status: int
