@@ -1,11 +1,13 @@
 """Tells files that are certainly not CSV by the bytes they begin with."""
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from gateway.refusals import NotCsv
 
-_LONGEST = 8
+# So many bytes tell every kind.
+_LONGEST = 12
 _XLS = "an old Excel workbook (.xls)"
 _KINDS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook (.xlsx)",
@@ -17,6 +19,7 @@ _KINDS = {
     b"GIF8": "a GIF image",
     b"II*\0": "a TIFF image",
     b"MM\0*": "a TIFF image",
+    b"\0\0\1\0": "an icon image",
     b"PAR1": "a Parquet file",
     b"\xfd7zXZ\0": "an xz archive",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
@@ -25,6 +28,12 @@ _KINDS = {
     b"SQLite f": "an SQLite database",
 }
 _GZIP = b"\x1f\x8b"
+# Where the first bytes vary or are letters that CSV may begin with.
+_LATER_KINDS = (
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "a WebP image"),
+    (re.compile(rb"BM.{4}\0{4}", re.DOTALL), "a BMP image"),
+    (re.compile(rb".{4}ftyp(heic|heix|heif|mif1|msf1|avif|avis)", re.DOTALL), "a HEIF image"),
+)
 
 
 def only_csv(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -45,6 +54,7 @@ def _check(head: bytes) -> None:
             "This is gzip that was not declared, or was compressed twice: send it once compressed "
             "with Content-Encoding: gzip, or under a name that ends in .gz."
         )
-    for magic, kind in _KINDS.items():
-        if head.startswith(magic):
-            raise NotCsv(f"This is {kind}, not CSV; save it as CSV and send that.")
+    starting = (kind for magic, kind in _KINDS.items() if head.startswith(magic))
+    matching = (kind for pattern, kind in _LATER_KINDS if pattern.match(head))
+    for kind in chain(starting, matching):
+        raise NotCsv(f"This is {kind}, not CSV; save it as CSV and send that.")

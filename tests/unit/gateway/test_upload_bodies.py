@@ -234,6 +234,10 @@ def test_a_body_of_unknown_length_is_refused_at_the_byte_over_the_limit(
         b"GIF89a",
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
         b"PAR1\x15\x04",
+        b"RIFF\x24\n\0\0WEBPVP8 ",
+        b"BM\x36\n\0\0\0\0\0\0\x36\0\0\0",
+        b"\0\0\0\x18ftypheic\0\0\0\0",
+        b"\0\0\1\0\1\0\x10\x10",
         gzip.compress(ROWS),
     ],
 )
@@ -246,6 +250,14 @@ def test_what_is_not_csv_is_refused_by_its_first_bytes(
     answer = client.post("/v1/uploads?table=jobs", data=data, headers=headers)
     assert answer.status_code == 415
     assert stored_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"BM,1\n2,Manager\n", b"RIFF,WEBP\n1,Recruiter\n"])
+def test_csv_that_begins_with_the_letters_of_an_image_is_csv(
+    client: FlaskClient, store: CsvStore, content: bytes
+) -> None:
+    answer = client.post("/v1/uploads?table=jobs", data=content, headers={**ANA, **CSV})
+    assert stored(store, answer) == content
 
 
 def test_the_default_of_curl_is_told_which_header_to_send(client: FlaskClient) -> None:
