@@ -7,7 +7,7 @@ answers `Expect: 100-continue` before the app is asked, so that such a body come
 
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import ClosingIterator
@@ -24,8 +24,9 @@ class DrainingMiddleware:
     """WSGI middleware: an answer to a request whose body is not at its end ends the connection.
 
     What the client still sends after the answer is thrown away, up to 256 MiB or 10 seconds, so
-    that neither many bytes nor slow ones hold a thread for long. `read_timeout`, in seconds, bounds
-    each wait for the client while its request is read and while it takes its answer.
+    that neither many bytes nor slow ones hold a thread for long; nothing more is awaited from one
+    that stalled. `read_timeout`, in seconds, bounds each wait for the client while its request is
+    read and while it takes its answer.
     """
 
     def __init__(self, app: "WSGIApplication", read_timeout: float) -> None:
@@ -53,29 +54,34 @@ class DrainingMiddleware:
             return start_response(status, headers, exc_info)
 
         def drain() -> None:
-            if ends_early:
+            if ends_early and not body.stalled:
                 _drain(connection)
 
         return ClosingIterator(self._app(environ, start), drain)
 
 
 class _CountedBody:
-    """The request's body, which knows whether it was read to its end."""
+    """The request's body, which knows whether it was read to its end, or that nothing came."""
 
     def __init__(self, environ: "WSGIEnvironment") -> None:
         self._stream: InputStream = environ["wsgi.input"]
         length = environ.get("CONTENT_LENGTH")
         self._left: int | None = int(length) if length else None
         self.at_end = False
+        self.stalled = False
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        return self._count(data, size)
+        return self._counted(self._stream.read, size)
 
     def readline(self, size: int = -1) -> bytes:
-        return self._count(self._stream.readline(size), size)
+        return self._counted(self._stream.readline, size)
 
-    def _count(self, data: bytes, size: int) -> bytes:
+    def _counted(self, read: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            data = read(size)
+        except TimeoutError:
+            self.stalled = True
+            raise
         if self._left is not None:
             self._left -= len(data)
         if self._left == 0 or (not data and size != 0):

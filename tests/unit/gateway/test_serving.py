@@ -20,6 +20,8 @@ from muster.csvstore import CsvStore, open_csv_store
 from tests.unit.gateway.fakes import ANA, CSV, bearer, stored_files
 
 DEADLINE_SECONDS = 30
+# How long the server waits for what a client still sends.
+DRAIN_SECONDS = 10
 MEGABYTE = 1_000_000
 LIMIT = 2 * MEGABYTE
 LARGE = b"1,Recruiter\n" * MEGABYTE
@@ -52,6 +54,14 @@ def until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def is_refused(connection: socket.socket, data: bytes) -> bool:
+    try:
+        connection.sendall(data)
+    except ConnectionError:
+        return True
+    return False
 
 
 def answers(gateway: Gateway) -> bool:
@@ -179,6 +189,16 @@ def test_a_client_that_stalls_is_given_up(gateway: Gateway) -> None:
         connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Recruiter\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
     assert stored_files(gateway.home) == []
+
+
+def test_a_client_that_stalled_holds_no_thread_after_its_answer(gateway: Gateway) -> None:
+    headers = {**CSV, **ANA, "Content-Length": str(MEGABYTE)}
+    with gateway.connect() as connection:
+        connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Recruiter\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+        answered_at = time.monotonic()
+        until(lambda: is_refused(connection, b"2,Manager\n"))
+        assert time.monotonic() - answered_at < DRAIN_SECONDS / 2
 
 
 def test_a_body_of_broken_chunks_is_refused(gateway: Gateway) -> None:
