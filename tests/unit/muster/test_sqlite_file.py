@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from muster.database import open_database
 from muster.sqlitefile import SqliteFile
+
+FULL = 2
 
 
 class Unavailable(Exception):
@@ -26,8 +30,8 @@ def file(tmp_path: Path) -> Iterator[SqliteFile]:
 
 def write(file: SqliteFile, *texts: str, error: BaseException | None = None) -> None:
     with file.writing() as connection:
-        for text in texts:
-            connection.execute("INSERT INTO notes VALUES (?)", [text])
+        for note in texts:
+            connection.execute("INSERT INTO notes VALUES (?)", [note])
         if error is not None:
             raise error
 
@@ -35,6 +39,19 @@ def write(file: SqliteFile, *texts: str, error: BaseException | None = None) -> 
 def notes(file: SqliteFile) -> list[str]:
     with file.connection() as connection:
         return [row[0] for row in connection.execute("SELECT text FROM notes ORDER BY text")]
+
+
+def test_a_commit_reaches_the_disk_before_it_is_answered(file: SqliteFile, tmp_path: Path) -> None:
+    # Nothing short of a power cut shows it: https://sqlite.org/pragma.html#pragma_synchronous
+    with file.connection() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (FULL,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+    database = open_database(f"sqlite:///{tmp_path}/database.db")
+    with database.write() as transaction:
+        assert transaction.execute(text("PRAGMA synchronous")).scalar() == FULL
+        assert transaction.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    database.close()
 
 
 @pytest.mark.parametrize("error", [ValueError(), Interrupted()])
