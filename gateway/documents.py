@@ -2,7 +2,7 @@
 on unread; these models only describe it.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ from gateway.representation import UploadDocument
 from muster.tokens import PERMISSIONS
 
 _EMAIL = Field(examples=["ana@example.com"])
+Permission = Annotated[str, Field(json_schema_extra={"enum": list(PERMISSIONS)})]
 _PERMISSIONS = Field(description=f"Any of {', '.join(PERMISSIONS)}.", examples=[["uploads:write"]])
 _PASSWORD = Field(min_length=8, max_length=1024, examples=["correct horse battery staple"])
 
@@ -44,7 +45,7 @@ class User(BaseModel):
 
     id: str
     email: str = _EMAIL
-    permissions: list[str] = _PERMISSIONS
+    permissions: list[Permission] = _PERMISSIONS
     disabled: bool
 
 
@@ -59,15 +60,16 @@ class NewUser(BaseModel):
 
     email: str = _EMAIL
     password: str = _PASSWORD
-    permissions: list[str] = _PERMISSIONS
+    permissions: list[Permission] = _PERMISSIONS
 
 
 class UserChange(BaseModel):
     """What to change of a user; what is left out stays."""
 
-    permissions: list[str] | None = None
-    password: str | None = None
-    disabled: bool | None = None
+    # Made defaults stay out of the document: a field may be left out, but not be null.
+    permissions: list[Permission] = Field(default_factory=list)
+    password: str = Field(default_factory=str, min_length=8, max_length=1024)
+    disabled: bool = Field(default_factory=bool)
 
 
 class PasswordChange(BaseModel):

@@ -81,7 +81,7 @@ class Api(APIBlueprint):
                 responses={**answers, **errors},
                 operation_id=view.__name__,
                 access=access,
-                **({} if request_body is None else {"request_body": request_body}),
+                **({} if request_body is None else {"request_body": _required(request_body)}),
             )(view)
             return declared
 
@@ -101,6 +101,10 @@ def problem(status: int) -> dict[str, Any]:
     }
     content = {name: {**media, "example": example} for name, media in _PROBLEM.items()}
     return {"description": phrase, "content": content, "headers": _HEADERS.get(status, {})}
+
+
+def _required(request_body: dict[str, Any]) -> dict[str, Any]:
+    return {**request_body, "required": True}
 
 
 def _all(refusals: Collection[int], access: Access) -> list[int]:

@@ -15,11 +15,17 @@ from muster.tables import get_table, tables
 
 api = Api("tables", __name__, abp_tags=[{"name": "Tables"}])
 
+_BATCH = {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 1000}
 _ROWS: dict[str, Any] = {
-    "description": "1 to 1000 rows, as objects by column.",
+    "description": "1 to 1000 rows, as objects by column; or an object with them in `rows`.",
     "content": {
         "application/json": {
-            "schema": {"type": "array", "items": {"type": "object"}, "maxItems": 1000},
+            "schema": {
+                "anyOf": [
+                    _BATCH,
+                    {"type": "object", "properties": {"rows": _BATCH}, "required": ["rows"]},
+                ]
+            },
             "example": [{"id": 1, "job": "Recruiter"}, {"id": 2, "job": "Manager"}],
         }
     },

@@ -51,6 +51,35 @@ def test_every_operation_says_its_answers_and_its_errors(document: dict[str, Any
         assert operation["summary"]
 
 
+def test_a_body_that_is_needed_is_said_to_be(document: dict[str, Any]) -> None:
+    bodies = [
+        operation["requestBody"]
+        for item in document["paths"].values()
+        for operation in item.values()
+        if "requestBody" in operation
+    ]
+    assert bodies
+    assert all(body["required"] for body in bodies)
+
+
+def test_a_field_to_change_may_be_left_out_but_not_be_null(document: dict[str, Any]) -> None:
+    change = document["components"]["schemas"]["UserChange"]
+    assert "required" not in change
+    assert {field["type"] for field in change["properties"].values()} == {
+        "array",
+        "string",
+        "boolean",
+    }
+
+
+def test_both_forms_of_a_batch_are_documented(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/v1/tables/{table}/rows"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    array, within_object = schema["anyOf"]
+    assert (array["type"], array["minItems"], array["maxItems"]) == ("array", 1, 1000)
+    assert within_object["properties"]["rows"] == array
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     references = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
     assert references <= set(document["components"]["schemas"])
