@@ -43,9 +43,14 @@ def as_download(filename: str) -> str:
     """
     if filename.isascii():
         return dump_options_header("attachment", {"filename": filename})
-    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode("ascii")
+    plain = re.sub(r"[^\x00-\x7f]+", "_", _without_accents(filename))
     extended = "UTF-8''" + quote(filename, safe="!#$&+-.^_`|~")
     return dump_options_header("attachment", {"filename": plain, "filename*": extended})
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(each for each in decomposed if not unicodedata.combining(each))
 
 
 def table_for(option: str | None, filename: str) -> str:

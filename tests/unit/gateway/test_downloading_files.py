@@ -81,7 +81,15 @@ def test_any_file_name_is_safe_in_the_header(
     assert (kind, parameters["filename"]) == ("attachment", expected)
 
 
-def test_a_client_that_knows_ascii_only_gets_what_it_can_of_the_name(client: FlaskClient) -> None:
-    answer = get(client, upload(client, "größe.csv"))
-    header = answer.headers["Content-Disposition"]
-    assert header == "attachment; filename=groe.csv; filename*=UTF-8''gr%C3%B6%C3%9Fe.csv"
+@pytest.mark.parametrize(
+    ("name", "plain", "extended"),
+    [
+        ("größe.csv", "gro_e.csv", "gr%C3%B6%C3%9Fe.csv"),
+        ("数据.csv", "_.csv", "%E6%95%B0%E6%8D%AE.csv"),
+    ],
+)
+def test_a_client_that_knows_ascii_only_gets_what_it_can_of_the_name(
+    client: FlaskClient, name: str, plain: str, extended: str
+) -> None:
+    header = get(client, upload(client, name)).headers["Content-Disposition"]
+    assert header == f"attachment; filename={plain}; filename*=UTF-8''{extended}"
