@@ -8,6 +8,7 @@ answers `Expect: 100-continue` before the app is asked, so that such a body come
 import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import ClosingIterator
@@ -54,8 +55,10 @@ class DrainingMiddleware:
             return start_response(status, headers, exc_info)
 
         def drain() -> None:
-            if ends_early and not body.stalled:
-                _drain(connection)
+            if ends_early:
+                if not body.stalled:
+                    _drain(connection)
+                _hang_up(connection)
 
         return ClosingIterator(self._app(environ, start), drain)
 
@@ -119,3 +122,10 @@ def _drain(connection: socket.socket) -> None:
             left -= received
     except OSError:
         return
+
+
+def _hang_up(connection: socket.socket) -> None:
+    # Otherwise gunicorn's one loop, and so every other client, waits 2 seconds for each client that
+    # does not close its side (gunicorn.util.close_graceful).
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

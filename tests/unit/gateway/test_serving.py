@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from tests.unit.gateway.fakes import ANA, CSV, bearer, stored_files
 DEADLINE_SECONDS = 30
 # How long the server waits for what a client still sends.
 DRAIN_SECONDS = 10
+# How long gunicorn's one loop waits for a client to close its side.
+LINGER_SECONDS = 2
 MEGABYTE = 1_000_000
 LIMIT = 2 * MEGABYTE
 LARGE = b"1,Recruiter\n" * MEGABYTE
@@ -199,6 +202,17 @@ def test_a_client_that_stalled_holds_no_thread_after_its_answer(gateway: Gateway
         answered_at = time.monotonic()
         until(lambda: is_refused(connection, b"2,Manager\n"))
         assert time.monotonic() - answered_at < DRAIN_SECONDS / 2
+
+
+def test_clients_that_stalled_and_stay_keep_nobody_else_waiting(gateway: Gateway) -> None:
+    headers = {**CSV, **ANA, "Content-Length": str(MEGABYTE)}
+    with ExitStack() as connections:
+        stalled = [connections.enter_context(gateway.connect()) for _ in range(6)]
+        for connection in stalled:
+            connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Rec")
+        for connection in stalled:
+            assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+        assert requests.get(f"{gateway.url}/healthz", timeout=LINGER_SECONDS).ok
 
 
 def test_a_body_of_broken_chunks_is_refused(gateway: Gateway) -> None:
