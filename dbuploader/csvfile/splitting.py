@@ -35,7 +35,8 @@ class Split(NamedTuple):
     """One record, split.
 
     `lines` is how many physical lines it takes, `text` what they hold without the last line end.
-    `cells` is empty when `error` says why they could not be told apart.
+    `cells` is empty when `error` says why they could not be told apart. With another error they are
+    those of `text`, which is then not what the file has.
     """
 
     lines: int
@@ -55,7 +56,7 @@ class Splitter:
         )
         self._delimiter = delimiter
         self._raw_delimiter = delimiter.encode()
-        self._own_delimiters = width - 1
+        self._width = width
 
     def split(self, line: bytes, following: LineQueue) -> Split:
         """The record that begins with `line`, which may have its line end.
@@ -69,7 +70,8 @@ class Splitter:
         if body.count(b'"') % 2 and (count := self._count_continuations(line, following)):
             record = b"".join([line, *islice(following.look_ahead(), count)]).rstrip(b"\r\n")
             split = self._split_record(record, 1 + count)
-            if split.error is None or split.error.code != "quote-error":
+            # Else the quote is a stray one, and must not take further lines along.
+            if len(split.cells) == self._width:
                 following.drop(count)
                 return split
         return self._split_record(body, 1)
@@ -79,8 +81,8 @@ class Splitter:
             text = record.decode()
         except UnicodeDecodeError:
             text = show_undecodable(record)
-            _, problem = self._cells(text)
-            return Split(lines, text, [], problem or _UNDECODABLE)
+            cells, problem = self._cells(text)
+            return Split(lines, text, cells, problem or _UNDECODABLE)
         if '"' not in text:
             return Split(lines, text, text.split(self._delimiter), None)
         cells, problem = self._cells(text)
@@ -104,7 +106,7 @@ class Splitter:
         size = len(line)
         for index, further in enumerate(islice(following.look_ahead(), RECORD_LINES - 1)):
             size += len(further)
-            if size > RECORD_BYTES or further.count(self._raw_delimiter) == self._own_delimiters:
+            if size > RECORD_BYTES or further.count(self._raw_delimiter) == self._width - 1:
                 return 0
             if further.count(b'"') % 2:
                 return index + 1

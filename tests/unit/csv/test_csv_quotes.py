@@ -105,3 +105,9 @@ def test_a_quote_and_a_bad_byte_in_one_line_cost_one_row() -> None:
     records = read(b'1,Sales\n2,"\xff\n3,Legal\n')
     assert codes(records) == [(2, "quote-error")]
     assert records[1].raw == '2,"\\xff'
+
+
+def test_stray_quotes_that_pair_up_take_no_line_along() -> None:
+    # The second row has a cell too many, so it does not look like a record by its delimiters.
+    data = b'"1,Ana,2021-11-07T02:48:42Z,2,3\n2,Bo,2021-11-07T02:48:42Z,2,3",\n'
+    assert codes(read(data, "hired_employees")) == [(1, "quote-error"), (2, "quote-error")]
