@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from dbuploader.repository.rows import PlainRow, existing_keys
+from dbuploader.checking import Value
+from dbuploader.repository.rows import existing_keys
 from muster.rejects import CellError
 from muster.tables import ForeignKey, Table
 
@@ -24,12 +25,15 @@ class References:
         self._found: dict[str, set[int]] = {f.parent: set() for f in table.foreign_keys}
 
     def errors(
-        self, connection: Connection, rows: Sequence[PlainRow]
+        self, connection: Connection, rows: Sequence[Sequence[Value | None]]
     ) -> dict[int, tuple[CellError, ...]]:
-        """By its place in `rows`, what is wrong with each row that lacks a parent."""
+        """By its place in `rows`, what is wrong with each row that lacks a parent.
+
+        The values are in the declared order; None, for one that is not known, refers to nothing.
+        """
         errors: dict[int, tuple[CellError, ...]] = {}
         for place, foreign in self._foreign_keys:
-            keys = {int(row[place]) for row in rows}
+            keys = {key for row in rows if isinstance(key := row[place], int)}
             missing = self._missing(connection, foreign.parent, keys)
             if not missing:
                 continue

@@ -7,10 +7,10 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from dbuploader.checked import Checked
-from dbuploader.checking import Row, RowChecker
+from dbuploader.checking import FlawedRow, Row, RowChecker, Value
 from dbuploader.csvfile import CsvOptions, open_csv
 from dbuploader.references import References
-from dbuploader.repository.rows import PlainRow, existing_keys, to_plain
+from dbuploader.repository.rows import existing_keys, to_plain
 from dbuploader.staging import Repeat
 from muster.database import Database
 from muster.rejects import CellError, Reject
@@ -49,7 +49,8 @@ class Validation:
 
     def _take(self, chunk: Sequence[Row | Reject]) -> None:
         rows = [(item.line, to_plain(item.values)) for item in chunk if isinstance(item, Row)]
-        late = self._find_key_errors(rows)
+        flawed = [(item.line, item.values) for item in chunk if isinstance(item, FlawedRow)]
+        late = self._find_key_errors([*rows, *flawed])
         repeats = self._checked.staged.add([(line, *row) for line, row in rows if line not in late])
         for repeat in repeats:
             if repeat.same:
@@ -57,11 +58,11 @@ class Validation:
             else:
                 late[repeat.line] = (self._repeated(repeat),)
         if late or len(rows) < len(chunk):
-            self._checked.rejects.add(_rejects(chunk, late))
+            self._checked.rejects.add(self._rejects(chunk, late))
         self._checked.read += len(chunk)
 
     def _find_key_errors(
-        self, rows: Sequence[tuple[int, PlainRow]]
+        self, rows: Sequence[tuple[int, Sequence[Value | None]]]
     ) -> dict[int, tuple[CellError, ...]]:
         """By its line, what is wrong with each row whose keys the database does not allow."""
         values = [row for _, row in rows]
@@ -75,13 +76,14 @@ class Validation:
         return {rows[place][0]: found for place, found in errors.items()}
 
     def _find_taken(
-        self, connection: Connection, rows: Sequence[PlainRow]
+        self, connection: Connection, rows: Sequence[Sequence[Value | None]]
     ) -> dict[int, tuple[CellError, ...]]:
-        keys = [int(row[self._key]) for row in rows]
-        taken = existing_keys(connection, self._table.name, keys)
+        keys = [row[self._key] for row in rows]
+        known = {key for key in keys if isinstance(key, int)}
+        taken = existing_keys(connection, self._table.name, known)
         return {place: (self._taken(key),) for place, key in enumerate(keys) if key in taken}
 
-    def _taken(self, key: int) -> CellError:
+    def _taken(self, key: object) -> CellError:
         message = (
             f"{self._table.name} has {key} already, and this upload only inserts: take the row "
             "out, or upload with mode=upsert"
@@ -94,6 +96,21 @@ class Validation:
             "one of the two"
         )
         return CellError("primary-key", self._table.key, message)
+
+    def _rejects(
+        self, chunk: Sequence[Row | Reject], late: dict[int, tuple[CellError, ...]]
+    ) -> Iterator[Reject]:
+        for item in chunk:
+            errors = late.get(item.line, ())
+            if isinstance(item, Reject) and not errors:
+                yield item
+            elif errors:
+                early = item.errors if isinstance(item, Reject) else ()
+                ordered = tuple(sorted((*early, *errors), key=self._place))
+                yield Reject(item.line, item.row, item.cells, None, ordered)
+
+    def _place(self, error: CellError) -> int:
+        return self._table.column_names.index(error.column)
 
 
 def _chunks(
@@ -109,13 +126,3 @@ def _chunks(
             chunk, start = [], position()
     if chunk:
         yield chunk
-
-
-def _rejects(
-    chunk: Sequence[Row | Reject], late: dict[int, tuple[CellError, ...]]
-) -> Iterator[Reject]:
-    for item in chunk:
-        if isinstance(item, Reject):
-            yield item
-        elif item.line in late:
-            yield Reject(item.line, item.row, item.cells, None, late[item.line])

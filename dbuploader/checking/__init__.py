@@ -5,10 +5,11 @@ Keys and foreign keys are not looked at here: what they hold is known to the dat
 
 from dbuploader.checking.cells import CellProblem, Value
 from dbuploader.checking.objects import check_object
-from dbuploader.checking.rows import Row, RowChecker, Values, parse_cell
+from dbuploader.checking.rows import FlawedRow, Row, RowChecker, Values, parse_cell
 
 __all__ = [
     "CellProblem",
+    "FlawedRow",
     "Row",
     "RowChecker",
     "Value",

@@ -1,6 +1,7 @@
 """Checking the records of a file against its table, column by column."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import NamedTuple
@@ -37,6 +38,13 @@ class Row(NamedTuple):
     cells: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FlawedRow(Reject):
+    """The reject of a record with bad cells; `values` are those of the others, None for the bad."""
+
+    values: tuple[Value | None, ...]
+
+
 def parse_cell(column: Column, text: str) -> Value:
     """The value of one cell, by the rules of docs/csv.md; raises CellProblem."""
     return _checker(column).check(text)
@@ -54,7 +62,10 @@ class RowChecker:
         return result.values if isinstance(result, Row) else result
 
     def check_all(self, records: Iterable[Record]) -> Iterator[Row | Reject]:
-        """Each record's Row or Reject, in the order of the records; reads some of them ahead."""
+        """Each record's Row or Reject, in the order of the records; reads some of them ahead.
+
+        The rejects of records that have all their cells are FlawedRows.
+        """
         iterator = iter(records)
         while batch := list(islice(iterator, _BATCH)):
             yield from self._check_batch(batch)
@@ -69,20 +80,28 @@ class RowChecker:
             if isinstance(found, tuple):
                 yield Row(line, row, found, cells)
             else:
-                yield Reject(line, row, cells, raw, tuple(found))
+                yield _flawed_row(line, row, cells, found)
 
-    def _check_cells(self, rows: Sequence[tuple[str, ...]]) -> Iterator[Values | list[CellError]]:
-        """For each row its values, or the errors, in the declared order of the columns."""
+    def _check_cells(
+        self, rows: Sequence[tuple[str, ...]]
+    ) -> Iterator[Values | list[Value | CellError]]:
+        """For each row its values, in a list if any of them is an error; in the declared order."""
         texts = list(zip(*rows, strict=True))
         columns = [checker.check_all(texts[place]) for place, checker in self._columns if texts]
         found = zip(*columns, strict=True)
         if any(CellError in map(type, column) for column in columns):
-            return (_errors_in(results) or results for results in found)
+            return (
+                list(results) if CellError in map(type, results) else results for results in found
+            )
         return found
 
 
-def _errors_in(results: Iterable[Value | CellError]) -> list[CellError]:
-    return [result for result in results if isinstance(result, CellError)]
+def _flawed_row(
+    line: int, row: int, cells: tuple[str, ...], results: Sequence[Value | CellError]
+) -> FlawedRow:
+    errors = tuple([result for result in results if isinstance(result, CellError)])
+    values = tuple([None if isinstance(result, CellError) else result for result in results])
+    return FlawedRow(line, row, cells, None, errors, values)
 
 
 @cache

@@ -94,6 +94,30 @@ def test_a_hire_without_its_parents_is_rejected_with_all_that_is_missing(suite: 
     ]
 
 
+def test_all_that_is_wrong_with_a_row_is_said_in_the_order_of_the_columns(suite: Suite) -> None:
+    suite.load("hired_employees", HIRE)
+
+    upload = suite.load("hired_employees", "1,,soon,8,2\nx,Bo,soon,,9\n", mode="insert")
+
+    first, second = suite.rejects(upload.id)
+    assert [(error.code, error.column) for error in first.errors] == [
+        ("primary-key", "id"),
+        ("constraint-error", "name"),
+        ("type-error", "datetime"),
+        ("foreign-key", "department_id"),
+    ]
+    assert [(error.code, error.column) for error in second.errors] == [
+        ("type-error", "id"),
+        ("type-error", "datetime"),
+        ("constraint-error", "department_id"),
+        ("foreign-key", "job_id"),
+    ]
+    assert [(cause.code, cause.column) for cause in upload.causes] == [
+        ("primary-key", "id"),
+        ("type-error", "id"),
+    ]
+
+
 def test_rejects_stand_in_the_order_of_the_input(suite: Suite) -> None:
     upload = suite.load("jobs", "4,\n5,Baker\n5,Cook\nx,Smith\n6,Tailor,Too many\n")
 
