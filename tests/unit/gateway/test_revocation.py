@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 
-from gateway.revocation import Revocations, RevocationsUnavailable
-from muster.tokens import InvalidToken, KeysUnavailable, Principal
+from gateway.revocation import Revocations, RevocationsUnavailable, token_check
+from muster.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifier
 
 
 class Auth:
@@ -115,3 +116,19 @@ def test_one_request_asks_while_the_others_go_on(auth: Auth) -> None:
         answer.set()
         refreshing.result(10)
     assert auth.asked == 2
+
+
+class AnaVerifier:
+    """Believes every token to be Ana's."""
+
+    def verify(self, _token: str) -> Principal:
+        return Principal("ana", "ana@example.com", frozenset(), 1)
+
+
+def test_a_token_that_is_genuine_but_revoked_is_refused(auth: Auth) -> None:
+    verify = token_check(cast(TokenVerifier, AnaVerifier()), auth.revocations)
+    assert verify("token").id == "ana"
+    auth.revoked = {"ana": None}
+    auth.time += 2.1
+    with pytest.raises(InvalidToken):
+        verify("token")

@@ -75,3 +75,11 @@ def test_nothing_is_seen_before_the_block_has_ended(file: SqliteFile) -> None:
         connection.execute("INSERT INTO notes VALUES ('early')")
         assert notes(file) == []
     assert notes(file) == ["early"]
+
+
+def test_only_one_writes_at_a_time(file: SqliteFile, tmp_path: Path) -> None:
+    # Not even a transaction that has only read yet: what it read would be out of date.
+    other = SqliteFile(tmp_path / "notes.db", "", Unavailable, busy_seconds=0)
+    with file.writing(), pytest.raises(Unavailable), other.writing():
+        pass
+    other.close()
