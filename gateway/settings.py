@@ -17,7 +17,7 @@ class Settings(WorkerSettings):
         ge=0,
         description="The greatest size of an upload, after inflating, in bytes.",
     )
-    threads: int = Field(default=32, ge=1, description="Requests that a process works on at once.")
+    threads: int = Field(default=64, ge=1, description="Requests that a process works on at once.")
     max_waiters: int | None = Field(
         default=None,
         ge=0,

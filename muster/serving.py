@@ -7,9 +7,9 @@ the names below: https://gunicorn.org/reference/settings/
 import os
 
 bind = os.environ.get("MUSTER_BIND", "127.0.0.1:8080")
-worker_class = "gthread"
+worker_class = "muster.threadworker.Worker"
 workers = 1
-threads = int(os.environ.get("MUSTER_THREADS", "32"))
+threads = int(os.environ.get("MUSTER_THREADS", "64"))
 keepalive = 75
 timeout = 120
 graceful_timeout = 30

@@ -215,6 +215,13 @@ def test_clients_that_stalled_and_stay_keep_nobody_else_waiting(gateway: Gateway
         assert requests.get(f"{gateway.url}/healthz", timeout=LINGER_SECONDS).ok
 
 
+def test_clients_that_stall_in_the_head_of_a_request_hold_no_thread(gateway: Gateway) -> None:
+    with ExitStack() as connections:
+        for _ in range(12):
+            connections.enter_context(gateway.connect()).sendall(b"GET /healthz HT")
+        assert requests.get(f"{gateway.url}/healthz", timeout=DEADLINE_SECONDS).ok
+
+
 def test_a_body_of_broken_chunks_is_refused(gateway: Gateway) -> None:
     headers = {**CSV, **ANA, "Transfer-Encoding": "chunked"}
     with gateway.connect() as connection:

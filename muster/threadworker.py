@@ -1,0 +1,49 @@
+"""gunicorn's threaded worker, for clients that stall where the application can't see them.
+
+By itself it waits for the rest of a request's head without end, so that a few connections with half
+a head hold all threads; and it lingers over closing connections in its one loop, so that they hold
+up everybody. https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/gthread.py
+"""
+
+import os
+import socket
+import struct
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+_READ_SECONDS = float(os.environ.get("MUSTER_READ_TIMEOUT_SECONDS", "30"))
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 64 * 1024
+
+
+class Worker(ThreadWorker):
+    """A worker whose threads come back from every client."""
+
+    def init_process(self) -> None:
+        """Give every connection a time to send in: the accepted ones inherit the listener's."""
+        for listener in self.sockets:
+            timeout = struct.pack("ll", int(_READ_SECONDS), int(_READ_SECONDS % 1 * 1_000_000))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        super().init_process()
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer a request; when that was the connection's last, linger here, not in the loop."""
+        outcome = super().handle(conn)
+        if outcome is False:
+            _linger(conn.sock)
+        return outcome
+
+
+def _linger(connection: socket.socket) -> None:
+    # RFC 9112, section 9.6: a close with bytes unread would reset what was answered last. After
+    # this the loop finds the stream ended, and closes at once.
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(_LINGER_SECONDS)
+        left = _LINGER_BYTES
+        while left > 0 and (received := connection.recv(min(4096, left))):
+            left -= len(received)
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RD)
