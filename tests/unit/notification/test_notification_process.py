@@ -66,7 +66,7 @@ def finish_upload(home: Path) -> None:
 
 def mails(home: Path) -> list[str]:
     folder = home / "mail"
-    return [mail["Subject"] for mail in mailbox.Maildir(folder)] if folder.exists() else []
+    return [mail["Subject"] for mail in mailbox.Maildir(folder)] if (folder / "cur").exists() else []
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
