@@ -66,7 +66,9 @@ def finish_upload(home: Path) -> None:
 
 def mails(home: Path) -> list[str]:
     folder = home / "mail"
-    return [mail["Subject"] for mail in mailbox.Maildir(folder)] if (folder / "cur").exists() else []
+    return (
+        [mail["Subject"] for mail in mailbox.Maildir(folder)] if (folder / "cur").exists() else []
+    )
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
