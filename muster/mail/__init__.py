@@ -5,7 +5,13 @@ from typing import Protocol
 
 from muster.adapters import Adapter, load_adapter
 
-ADAPTERS = {"maildir": Adapter("muster.mail.maildir", "MaildirMailer")}
+_SMTP = Adapter("muster.mail.smtp", "SmtpMailer")
+ADAPTERS = {
+    "maildir": Adapter("muster.mail.maildir", "MaildirMailer"),
+    "smtp": _SMTP,
+    "smtps": _SMTP,
+    "smtp+starttls": _SMTP,
+}
 
 
 class MailError(Exception):

@@ -4,12 +4,12 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.errors import MessageError
 from email.message import EmailMessage
 from pathlib import Path
 
 from muster.adapters import path_of
 from muster.mail import MailError
+from muster.mail.serialising import serialise
 from muster.wholefile import WholeFile, make_directory
 
 _FOLDERS = ("tmp", "new", "cur")
@@ -26,7 +26,8 @@ class MaildirMailer:
 
     def send(self, message: EmailMessage) -> None:
         """Return once the mail is durably in the Maildir; raises MailError."""
-        name, content = _name_of(message), _serialise(message)
+        # Lines of a mail in a Maildir end as those of any file here, not as on the wire.
+        name, content = _name_of(message), serialise(message, linesep="\n")
         with _delivering():
             self._make_folders()
             if not self._holds(name):
@@ -68,14 +69,6 @@ def _name_of(message: EmailMessage) -> str:
     if not identifier:
         raise MailError("the message has no Message-ID", permanent=True)
     return hashlib.sha256(str(identifier).encode("utf-8", "replace")).hexdigest()[:40]
-
-
-def _serialise(message: EmailMessage) -> bytes:
-    try:
-        # Lines of a mail in a Maildir end as those of any file here, not as on the wire.
-        return message.as_bytes(policy=message.policy.clone(linesep="\n"))
-    except (MessageError, ValueError) as error:
-        raise MailError(f"the message can't be written: {error}", permanent=True) from error
 
 
 @contextmanager

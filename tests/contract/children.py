@@ -136,6 +136,7 @@ def send(url: str) -> None:
     for number in count():
         message = EmailMessage()
         message["Message-ID"] = f"<{number}@example.com>"
+        message["From"] = "muster@example.com"
         message["To"] = "ana@example.com"
         message.set_content("word " * 10_000 + "end")
         mailer.send(message)

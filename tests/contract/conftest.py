@@ -4,6 +4,7 @@ Another adapter is one more fixture and its name in a list below; no test change
 """
 
 import mailbox
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from email import message_from_bytes, policy
@@ -16,6 +17,7 @@ from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
 from muster.database.sqlite import SqliteDialect
+from tests.contract.smtp_sink import Sink
 
 Received = Callable[[], list[EmailMessage]]
 
@@ -26,8 +28,8 @@ UNREACHABLE_STORES = ["unreachable_file_url"]
 DATABASES = ["sqlite_database_url"]
 UNREACHABLE_DATABASES = ["unreachable_sqlite_url"]
 IMPATIENT_DATABASES = ["impatient_sqlite_database"]
-MAILBOXES = ["maildir"]
-UNREACHABLE_MAILBOXES = ["unreachable_maildir_url"]
+MAILBOXES = ["maildir", "smtp"]
+UNREACHABLE_MAILBOXES = ["unreachable_maildir_url", "unreachable_smtp_url"]
 
 
 @pytest.fixture(params=BROKERS)
@@ -134,6 +136,13 @@ def maildir(tmp_path: Path) -> tuple[Received, str]:
 
 
 @pytest.fixture
+def smtp() -> Iterator[tuple[Received, str]]:
+    sink = Sink()
+    with sink.serving() as port:
+        yield sink.received, f"smtp://127.0.0.1:{port}"
+
+
+@pytest.fixture
 def a_file(tmp_path: Path) -> Path:
     path = tmp_path / "not-a-directory"
     path.touch()
@@ -153,3 +162,11 @@ def unreachable_file_url(a_file: Path) -> str:
 @pytest.fixture
 def unreachable_maildir_url(a_file: Path) -> str:
     return f"maildir://{a_file}/mail"
+
+
+@pytest.fixture
+def unreachable_smtp_url() -> Iterator[str]:
+    # Bound and not listening: nobody else can take the port, and every connection is refused.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"smtp://127.0.0.1:{taken.getsockname()[1]}"
