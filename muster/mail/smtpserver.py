@@ -90,8 +90,9 @@ def _is_loopback(host: str) -> bool:
 def _trust_of(parts: SplitResult) -> ssl.SSLContext | None:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     ca_file = options.pop("ca_file", None)
-    if options:
-        _refuse("the only option is ?ca_file=")
+    # An empty one, as a template may leave it, would trust the system's authorities instead.
+    if options or ca_file == "":
+        _refuse("the only option is ?ca_file=PATH")
     if parts.scheme == "smtp":
         if ca_file is not None:
             _refuse("?ca_file= is for smtps:// and smtp+starttls://")

@@ -28,9 +28,10 @@ def open_session(
     ):
         client = _Client(server.host, server.port, secured)
         try:
+            _introduce(client)
             if server.scheme == "smtp+starttls":
                 client.starttls(context=server.tls)
-            client.ehlo_or_helo_if_needed()
+                _introduce(client)
             yield client
         finally:
             _quit(client)
@@ -40,6 +41,13 @@ def _secure(connection: socket.socket, server: SmtpServer) -> socket.socket:
     if server.scheme == "smtps" and server.tls is not None:
         return server.tls.wrap_socket(connection, server_hostname=server.host)
     return connection
+
+
+def _introduce(client: smtplib.SMTP) -> None:
+    # Not smtplib's own way: it goes on by HELO, and what the server can do stays unknown.
+    code, text = client.ehlo()
+    if code != 250:
+        raise smtplib.SMTPHeloError(code, text)
 
 
 class _Client(smtplib.SMTP):
@@ -84,8 +92,8 @@ def _deadline(connection: socket.socket, seconds: float) -> Iterator[None]:
 
 def _quit(client: smtplib.SMTP) -> None:
     """Take leave. What the server makes of it changes nothing for a mail that it took."""
-    if client.sock is not None:
-        client.sock.settimeout(_QUIT_SECONDS)
     with suppress(smtplib.SMTPException, OSError):
+        if client.sock is not None:
+            client.sock.settimeout(_QUIT_SECONDS)
         client.quit()
     client.close()

@@ -24,6 +24,7 @@ class Sink:
     def __init__(self, **replies: str) -> None:
         self.replies = replies
         self.envelopes: list[Envelope] = []
+        self.sessions: list[Session] = []
         self.encrypted: list[bool] = []
 
     def received(self) -> list[EmailMessage]:
@@ -51,11 +52,12 @@ class Sink:
         return self.replies.get(f"RCPT {address}", self.replies.get("RCPT", "250 OK"))
 
     async def handle_DATA(  # noqa: N802 - the name aiosmtpd calls
-        self, server: SMTP, _session: Session, envelope: Envelope
+        self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         reply = self.replies.get("DATA", "250 OK")
         if reply.startswith("250"):
             self.envelopes.append(envelope)
+            self.sessions.append(session)
             encrypted = server.transport and server.transport.get_extra_info("sslcontext")
             self.encrypted.append(bool(encrypted))
         return reply
