@@ -1,31 +1,19 @@
 """The consumer as a process of its own, and the HTTP side, on the embedded default."""
 
 import mailbox
-import os
 import signal
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from muster.broker import open_broker
-from muster.csvstore import open_csv_store
-from muster.messages import UploadFinished
 from notification.app import create_app
 from notification.settings import Settings
-from tests.unit.notification import stories
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.02)
+from tests.contract.waiting import eventually
+from tests.unit.notification.process import finish_upload, running_consumer
 
 
 @pytest.fixture
@@ -37,12 +25,8 @@ def health() -> str:
 
 @pytest.fixture
 def consumer(tmp_path: Path, health: str) -> Iterator[subprocess.Popen[bytes]]:
-    port = health.rpartition(":")[2]
-    environment = os.environ | {"MUSTER_HOME": str(tmp_path), "MUSTER_HEALTH_PORT": port}
-    command = [sys.executable, "-m", "notification.consumer"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+    with running_consumer(tmp_path, HEALTH_PORT=health.rpartition(":")[2]) as process:
         yield process
-        process.kill()
 
 
 def answers(url: str) -> bool:
@@ -50,18 +34,6 @@ def answers(url: str) -> bool:
         return requests.get(url, timeout=5).status_code == 200
     except requests.ConnectionError:
         return False
-
-
-def finish_upload(home: Path) -> None:
-    store, broker = (
-        open_csv_store(f"file://{home}/store"),
-        open_broker(f"sqlite:///{home}/broker.db"),
-    )
-    upload = store.accept(stories.WITH_REJECTS)
-    message = UploadFinished(upload.id, upload.table, upload.state, upload.submitted_by, "")
-    broker.publish(message.routing_key, message.to_body(), stories.TRACE.headers())
-    broker.close()
-    store.close()
 
 
 def mails(home: Path) -> list[str]:

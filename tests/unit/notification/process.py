@@ -1,0 +1,43 @@
+"""The consumer as a process of its own, on the embedded default, and an upload to tell about."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from muster.broker import open_broker
+from muster.csvstore import open_csv_store
+from muster.messages import UploadFinished
+from tests.unit.notification import stories
+
+
+@contextmanager
+def running_consumer(home: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A consumer whose log goes to the file `log` in `home`; killed at the end, if it still runs.
+
+    `variables` are named without MUSTER_.
+    """
+    environment = {f"MUSTER_{name}": value for name, value in variables.items()}
+    command = [sys.executable, "-m", "notification.consumer"]
+    with (
+        (home / "log").open("ab") as log,
+        subprocess.Popen(
+            command, env={**os.environ, "MUSTER_HOME": str(home), **environment}, stderr=log
+        ) as process,
+    ):
+        yield process
+        process.kill()
+
+
+def finish_upload(home: Path) -> str:
+    """Accept an upload and tell that it is final; returns its id."""
+    with (
+        closing(open_csv_store(f"file://{home}/store")) as store,
+        closing(open_broker(f"sqlite:///{home}/broker.db")) as broker,
+    ):
+        upload = store.accept(stories.WITH_REJECTS)
+        message = UploadFinished(upload.id, upload.table, upload.state, upload.submitted_by, "")
+        broker.publish(message.routing_key, message.to_body(), stories.TRACE.headers())
+        return upload.id

@@ -1,0 +1,93 @@
+"""The consumer and a mail server: what is sent, what is tried again, and what ends."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muster.broker import open_broker
+from muster.csvstore import open_csv_store
+from notification.app import create_app
+from notification.settings import Settings
+from tests.contract.smtp_sink import Sink
+from tests.contract.waiting import eventually
+from tests.unit.notification.process import finish_upload, running_consumer
+
+SUBJECT = "hired_employees: 1,929 rows loaded, 70 rejected"
+
+
+@pytest.fixture
+def sink() -> Sink:
+    return Sink()
+
+
+@pytest.fixture
+def consumer(sink: Sink, tmp_path: Path) -> Iterator[None]:
+    with (
+        sink.serving() as port,
+        running_consumer(tmp_path, SMTP_URL=f"smtp://127.0.0.1:{port}"),
+    ):
+        yield
+
+
+def logged(home: Path, event: str) -> list[dict[str, Any]]:
+    # The line being written has no end yet.
+    *lines, _ = (home / "log").read_text().split("\n")
+    return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+
+
+def is_marked(home: Path, upload_id: str) -> bool:
+    with closing(open_csv_store(f"file://{home}/store")) as store:
+        return store.get(upload_id).notified_at is not None
+
+
+def waiting(home: Path) -> int:
+    with closing(open_broker(f"sqlite:///{home}/broker.db")) as broker:
+        return broker.depth("notification").waiting
+
+
+@pytest.mark.usefixtures("consumer")
+def test_the_email_reaches_the_mail_server(sink: Sink, tmp_path: Path) -> None:
+    upload_id = finish_upload(tmp_path)
+    eventually(lambda: is_marked(tmp_path, upload_id))
+    [envelope], [mail] = sink.envelopes, sink.received()
+    assert envelope.mail_from == "muster@localhost"
+    assert envelope.rcpt_tos == ["ana@example.com"]
+    assert mail["Subject"] == SUBJECT
+    assert mail.get_content_type() == "multipart/alternative"
+
+
+@pytest.mark.usefixtures("consumer")
+def test_an_email_refused_for_good_ends_with_the_reason_in_the_log(
+    sink: Sink, tmp_path: Path
+) -> None:
+    sink.replies["RCPT"] = "550 5.1.1 no such user"
+    upload_id = finish_upload(tmp_path)
+    eventually(lambda: is_marked(tmp_path, upload_id) and waiting(tmp_path) == 0)
+    [entry] = logged(tmp_path, "email refused for good")
+    assert entry["upload_id"] == upload_id
+    assert entry["error"] == "recipient refused: 550 5.1.1 no such user"
+    assert sink.envelopes == []
+
+
+@pytest.mark.usefixtures("consumer")
+def test_an_email_refused_for_now_is_sent_later(sink: Sink, tmp_path: Path) -> None:
+    sink.replies["RCPT"] = "451 4.7.1 greylisted"
+    upload_id = finish_upload(tmp_path)
+    eventually(lambda: bool(logged(tmp_path, "email put off")))
+    assert not is_marked(tmp_path, upload_id)
+    sink.replies.clear()
+    eventually(lambda: is_marked(tmp_path, upload_id))
+    assert [mail["Subject"] for mail in sink.received()] == [SUBJECT]
+    assert "451 4.7.1 greylisted" in logged(tmp_path, "email put off")[0]["error"]
+
+
+def test_the_http_side_is_ready_while_the_mail_server_answers(sink: Sink, tmp_path: Path) -> None:
+    with sink.serving() as port:
+        settings = Settings(home=tmp_path, smtp_url=f"smtp://127.0.0.1:{port}")
+        client = create_app(settings).test_client()
+        assert client.get("/readyz").status_code == 200
+    assert client.get("/readyz").status_code == 503
