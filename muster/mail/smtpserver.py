@@ -1,7 +1,8 @@
 """Which server takes the mail, as a URL says it.
 
-`smtp://`, `smtps://` or `smtp+starttls://`, then `[USER:PASSWORD@]HOST[:PORT][?ca_file=PATH]`. No
-part of a URL is ever shown in an error: where a password isn't percent-encoded, any part may be it.
+`smtp://`, `smtps://` or `smtp+starttls://`, then `[USER:PASSWORD@]HOST[:PORT][?ca_file=PATH]`. An
+error shows no part of a URL but the `ca_file` of a good one: where a password isn't
+percent-encoded, any other part may be it.
 """
 
 import ssl
