@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +22,7 @@ _START_SECONDS = 60.0
 
 
 class MongoServer:
-    """Runs on the data in `directory` from start() until kill() or stop(), and may start again."""
+    """Runs on the data in `directory` from start() until kill(), and may start again."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -64,6 +65,8 @@ class MongoServer:
     def pause(self) -> None:
         """Have it answer nothing, though its port is open, until resume()."""
         self._signal(signal.SIGSTOP)
+        assert self._process is not None
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def resume(self) -> None:
         """Have it go on."""
@@ -71,13 +74,15 @@ class MongoServer:
 
     def kill(self) -> None:
         """End it with SIGKILL; what it had acknowledged is on the disk."""
+        self._signal(signal.SIGKILL)
         assert self._process is not None
-        self._process.kill()
         self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send_signal(number)
+        # To its session: where it needs a watcher, that one goes with it.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
     def _configuration(self) -> str:
         # Named, so that no file of the user's is looked for.
