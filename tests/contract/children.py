@@ -110,7 +110,7 @@ def write_half(url: str, name: str) -> None:
 
 
 def copy(url: str, megabytes: str) -> None:
-    """Writes how many bytes its memory grew by at most, when it wrote a file and when it read it."""
+    """Writes by how many bytes its memory has grown, after writing a file and after reading it."""
     store = open_csv_store(url)
     block = bytes(1024 * 1024)
     with store.write_file("first") as file:

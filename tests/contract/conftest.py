@@ -11,6 +11,7 @@ from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -116,14 +117,14 @@ def file_store_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def mongodb_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mongodb_server_url() -> Iterator[str]:
     """A server's URL without a database: MUSTER_TEST_MONGODB_URL, or one of our own."""
     given = os.environ.get("MUSTER_TEST_MONGODB_URL")
     if given:
         yield given
         return
     require_server()
-    with MongoServer(tmp_path_factory.mktemp("mongodb")) as server:
+    with TemporaryDirectory() as directory, MongoServer(Path(directory)) as server:
         yield server.url("")
 
 

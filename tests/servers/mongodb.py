@@ -49,6 +49,8 @@ class MongoServer:
             "--port": str(self._port),
             "--storage-path": str(self._directory / "data"),
             "--cache-size": "128M",
+            # Nothing reads the oplog, in which it keeps a second copy of every file.
+            "--oplog-max-entries": "100",
             "--log-level": "WARNING",
         }
         argv = [str(_PROGRAM), *(word for pair in arguments.items() for word in pair)]
