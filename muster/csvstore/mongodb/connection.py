@@ -1,13 +1,12 @@
 """How the store reaches MongoDB: what writes wait for, how long calls may take, what is indexed."""
 
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, ReturnDocument
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
@@ -55,10 +54,11 @@ _INDEXES: Mapping[str, list[IndexModel]] = {
     "csv.files": [IndexModel([("filename", ASCENDING), ("metadata.version", DESCENDING)])],
     "csv.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
 }
+_COUNTERS = ("uploads", "files")
 
 
 class Connection:
-    """The database that `url` names; connects, and makes what indexes are missing, at first use.
+    """The database that `url` names; connects, and makes missing indexes and counters, at first.
 
     Writes are acknowledged by the majority, journaled, and reads see nothing less, whatever the URL
     says: a 202 depends on it. Raises ConfigurationError, without the URL's password.
@@ -76,14 +76,13 @@ class Connection:
             write_concern=WriteConcern(w="majority", j=True, wtimeout=_MAJORITY_MS),
         )
         self._hosts = ", ".join(f"{host}:{port}" for host, port in parsed["nodelist"])
-        self._indexing = threading.Lock()
-        self._indexed = False
+        self._prepared = False
 
     @contextmanager
     def using(self) -> Iterator[Database[Document]]:
         """The database; whatever the driver raises in the block is raised as StoreUnavailable."""
         try:
-            self._make_indexes()
+            self._prepare()
             yield self._database
         except PyMongoError as error:
             raise StoreUnavailable(f"MongoDB at {self._hosts}: {error}") from error
@@ -92,23 +91,27 @@ class Connection:
         """Close the connections."""
         self._client.close()
 
-    def _make_indexes(self) -> None:
-        if self._indexed:
+    def _prepare(self) -> None:
+        # Without a lock: done twice it does no harm, and threads would queue for a server that is away.
+        if self._prepared:
             return
-        with self._indexing:
-            for collection, indexes in _INDEXES.items():
-                self._database[collection].create_indexes(indexes)
-            self._indexed = True
+        for collection, indexes in _INDEXES.items():
+            self._database[collection].create_indexes(indexes)
+        for counter in _COUNTERS:
+            with suppress(DuplicateKeyError):
+                self._database["counters"].update_one(
+                    {"_id": counter}, {"$setOnInsert": {"value": 0}}, upsert=True
+                )
+        self._prepared = True
 
 
 def next_number(database: Database[Document], counter: str) -> int:
-    """A number greater than every one that was given by `counter`, from 1 on; some are left out."""
+    """A number greater than every one that `counter` gave before; some are left out."""
     document: Any = database["counters"].find_one_and_update(
-        {"_id": counter},
-        {"$inc": {"value": 1}},
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
+        {"_id": counter}, {"$inc": {"value": 1}}, return_document=ReturnDocument.AFTER
     )
+    if document is None:
+        raise StoreUnavailable(f"the counter {counter} is gone")
     return int(document["value"])
 
 
