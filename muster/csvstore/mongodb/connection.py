@@ -92,7 +92,7 @@ class Connection:
         self._client.close()
 
     def _prepare(self) -> None:
-        # Without a lock: done twice it does no harm, and threads would queue for a server that is away.
+        # No lock: done twice it does no harm, and threads would queue for a server that is away.
         if self._prepared:
             return
         for collection, indexes in _INDEXES.items():
