@@ -109,7 +109,7 @@ class Upload:
     @property
     def rejects_name(self) -> str:
         """The name under which the store keeps this upload's rejected rows."""
-        return f"{self.id}.rejects"
+        return f"{self.id}{_REJECTS}"
 
     def as_accepted(self) -> "Upload":
         """The upload as it stood when it was accepted."""
@@ -148,6 +148,12 @@ class Upload:
         return cls(**fields)
 
 
+def upload_of_file(name: str) -> str:
+    """The id of the upload whose file or rejects the store keeps under `name`."""
+    return name.removesuffix(_REJECTS)
+
+
+_REJECTS = ".rejects"
 _TIMES = ("submitted_at", "started_at", "finished_at", "notified_at")
 
 

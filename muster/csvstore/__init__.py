@@ -10,7 +10,10 @@ from typing import Any, BinaryIO, Protocol
 from muster.adapters import Adapter, load_adapter
 from muster.uploads import State, Upload
 
-ADAPTERS = {"file": Adapter("muster.csvstore.file", "FileCsvStore")}
+ADAPTERS = {
+    "file": Adapter("muster.csvstore.file", "FileCsvStore"),
+    "mongodb": Adapter("muster.csvstore.mongodb", "MongoCsvStore", extra="mongodb"),
+}
 
 
 class StoreUnavailable(Exception):

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from muster.adapters import path_of
 from muster.csvstore import FileNotStored, FileWriter, StoreUnavailable
 from muster.csvstore.records import Records
+from muster.uploads import upload_of_file
 from muster.wholefile import WholeFile, make_directory
 
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]+")
@@ -65,8 +66,9 @@ class FileCsvStore(Records):
         limit = time.time() - older_than
         with _storing():
             old = [path for path in self._files.glob("*/*") if _written_before(path, limit)]
-        named = self.which_exist({_upload_of(path) for path in old})
-        orphans = [path for path in old if _upload_of(path) not in named]
+        # A `.part` is nobody's, for no id has its dot.
+        named = self.which_exist({upload_of_file(path.name) for path in old})
+        orphans = [path for path in old if upload_of_file(path.name) not in named]
         with _storing():
             for path in orphans:
                 path.unlink(missing_ok=True)
@@ -104,11 +106,6 @@ class _Writer:
     def abandon(self) -> None:
         with _storing():
             self._file.abandon()
-
-
-def _upload_of(path: Path) -> str:
-    """The upload whose file or rejects this is; a `.part` is nobody's, for no id has its dot."""
-    return path.name.removesuffix(".rejects")
 
 
 def _written_before(path: Path, limit: float) -> bool:

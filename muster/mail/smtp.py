@@ -41,8 +41,8 @@ class SmtpMailer:
     def send(self, message: EmailMessage) -> None:
         """Return once the server took the message; raises MailError.
 
-        Permanent is what the server refuses for good (5yz) of login, sender, recipient or content,
-        and an address beyond ASCII where it has no SMTPUTF8. All else may pass.
+        Permanent is what the server refuses for good (5yz) of sender, recipient or content, and an
+        address beyond ASCII where it has no SMTPUTF8. All else may pass, also a refused login.
         """
         envelope = Envelope.of(message)
         # Seven bits pass every server; only addresses can't be written in them.
@@ -81,8 +81,8 @@ def _log_in(client: smtplib.SMTP, account: Account) -> None:
     try:
         client.login(account.user, account.password)
     except smtplib.SMTPAuthenticationError as error:
-        code = error.smtp_code
-        raise MailError(f"login refused: {code}", permanent=_is_for_good(code)) from None
+        # For now, whatever the code: it is the setting that is wrong, and no email may be lost by it.
+        raise MailError(f"login refused: {error.smtp_code}", permanent=False) from None
     except smtplib.SMTPServerDisconnected:
         raise
     except (smtplib.SMTPException, ValueError):

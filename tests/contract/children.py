@@ -14,6 +14,8 @@ from threading import Event
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from muster.broker import Ack, Delivery, Verdict, open_broker
 from muster.csvstore import open_csv_store
 from muster.database import open_database
@@ -107,6 +109,25 @@ def write_half(url: str, name: str) -> None:
         _stay()
 
 
+def copy(url: str, megabytes: str) -> None:
+    """Writes by how many bytes its memory has grown, after writing a file and after reading it."""
+    store = open_csv_store(url)
+    block = bytes(1024 * 1024)
+    with store.write_file("first") as file:
+        file.write(block)
+    process = psutil.Process()
+    before = peak = process.memory_info().rss
+    with store.write_file("large") as file:
+        for _ in range(int(megabytes)):
+            file.write(block)
+            peak = max(peak, process.memory_info().rss)
+    print(peak - before, flush=True)
+    with store.open_file("large") as reader:
+        while reader.read(len(block)):
+            peak = max(peak, process.memory_info().rss)
+    print(peak - before, flush=True)
+
+
 def accept(url: str, prefix: str, limit: str) -> None:
     store = open_csv_store(url)
     for number in range(int(limit)):
@@ -152,7 +173,7 @@ ROLES: dict[str, Callable[..., None]] = {
     role.__name__: role
     for role in (
         *(publish, consume, stick),
-        *(write_files, write_half, accept, change),
+        *(write_files, write_half, copy, accept, change),
         *(transfer, send),
     )
 }

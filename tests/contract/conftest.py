@@ -4,27 +4,33 @@ Another adapter is one more fixture and its name in a list below; no test change
 """
 
 import mailbox
+import os
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from pymongo import MongoClient
 
 from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
 from muster.database.sqlite import SqliteDialect
 from tests.contract.smtp_sink import Sink
+from tests.servers.mongodb import MongoServer, require_server
 
 Received = Callable[[], list[EmailMessage]]
 
 BROKERS = ["sqlite_broker_url"]
 UNREACHABLE_BROKERS = ["unreachable_sqlite_url"]
-STORES = ["file_store_url"]
-UNREACHABLE_STORES = ["unreachable_file_url"]
+STORES = ["file_store_url", "mongodb_store_url"]
+UNREACHABLE_STORES = ["unreachable_file_url", "unreachable_mongodb_url"]
 DATABASES = ["sqlite_database_url"]
 UNREACHABLE_DATABASES = ["unreachable_sqlite_url"]
 IMPATIENT_DATABASES = ["impatient_sqlite_database"]
@@ -112,6 +118,27 @@ def file_store_url(tmp_path: Path) -> str:
     return f"file://{tmp_path}/store"
 
 
+@pytest.fixture(scope="session")
+def mongodb_server_url() -> Iterator[str]:
+    """A server's URL without a database: MUSTER_TEST_MONGODB_URL, or one of our own."""
+    given = os.environ.get("MUSTER_TEST_MONGODB_URL")
+    if given:
+        yield given
+        return
+    require_server()
+    with TemporaryDirectory() as directory, MongoServer(Path(directory)) as server:
+        yield server.url("")
+
+
+@pytest.fixture
+def mongodb_store_url(mongodb_server_url: str) -> Iterator[str]:
+    name = f"muster_{uuid.uuid4().hex}"
+    parts = urlsplit(mongodb_server_url)
+    yield urlunsplit(parts._replace(path=f"/{name}"))
+    with MongoClient[dict[str, object]](mongodb_server_url) as client:
+        client.drop_database(name)
+
+
 @pytest.fixture
 def sqlite_database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/service.db"
@@ -157,6 +184,11 @@ def unreachable_sqlite_url(a_file: Path) -> str:
 @pytest.fixture
 def unreachable_file_url(a_file: Path) -> str:
     return f"file://{a_file}/store"
+
+
+@pytest.fixture
+def unreachable_mongodb_url() -> str:
+    return "mongodb://127.0.0.1:1/muster?serverSelectionTimeoutMS=200"
 
 
 @pytest.fixture

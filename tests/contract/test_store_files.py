@@ -55,6 +55,13 @@ def test_a_file_of_many_megabytes_is_read_as_it_was_written(store: CsvStore) -> 
     assert stored.digest() == written.digest()
 
 
+def test_memory_does_not_grow_with_the_file(store_url: str) -> None:
+    with Child("copy", store_url, "300") as copying:
+        written, read = (int(line) for line in copying.lines(2))
+    assert written < 20_000_000
+    assert read < 20_000_000
+
+
 def test_reading_may_begin_anywhere(store: CsvStore) -> None:
     write(store, "u-1", b"0123456789")
     with store.open_file("u-1") as file:

@@ -1,0 +1,138 @@
+"""How the store reaches MongoDB: what writes wait for, how long calls may take, what is indexed."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
+
+from muster.adapters import ConfigurationError
+from muster.csvstore import StoreUnavailable
+
+Document = dict[str, Any]
+
+# Each may be set in the URL instead. Not `timeoutMS`: under it the driver goes on trying to reach a
+# server that is away until the whole time is up, and a caller is better told soon.
+_DEFAULTS: Document = {
+    "serverSelectionTimeoutMS": 5_000,
+    "connectTimeoutMS": 5_000,
+    "socketTimeoutMS": 20_000,
+    "appName": "muster",
+}
+_MAJORITY_MS = 15_000
+
+_INDEXES: Mapping[str, list[IndexModel]] = {
+    "uploads": [
+        IndexModel([("sequence", ASCENDING)], unique=True),
+        IndexModel([("owner", ASCENDING), ("sequence", ASCENDING)]),
+        IndexModel([("state", ASCENDING), ("sequence", ASCENDING)]),
+        IndexModel(
+            [("owner", ASCENDING), ("idempotency_key", ASCENDING)],
+            unique=True,
+            # Not {"$type": "string"}, which the planner does not see to hold for a query by key.
+            partialFilterExpression={"idempotency_key": {"$gte": ""}},
+        ),
+        IndexModel(
+            [("published", ASCENDING), ("sequence", ASCENDING)],
+            partialFilterExpression={"published": False},
+        ),
+        IndexModel(
+            [("announced", ASCENDING), ("sequence", ASCENDING)],
+            partialFilterExpression={"announced": False},
+        ),
+        IndexModel(
+            [("cancel_requested", ASCENDING), ("state", ASCENDING), ("sequence", ASCENDING)],
+            partialFilterExpression={"cancel_requested": True},
+        ),
+    ],
+    "csv.files": [IndexModel([("filename", ASCENDING), ("metadata.version", DESCENDING)])],
+    "csv.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
+}
+_COUNTERS = ("uploads", "files")
+
+
+class Connection:
+    """The database that `url` names; connects, and makes missing indexes and counters, at first.
+
+    Writes are acknowledged by the majority, journaled, and reads see nothing less, whatever the URL
+    says: a 202 depends on it. Raises ConfigurationError, without the URL's password.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parsed(url)
+        given = {name.lower() for name in parsed["options"]}
+        defaults = {name: it for name, it in _DEFAULTS.items() if name.lower() not in given}
+        self._client: MongoClient[Document] = MongoClient(url, connect=False, **defaults)
+        self._database = self._client.get_database(
+            parsed["database"],
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=ReadConcern("majority"),
+            write_concern=WriteConcern(w="majority", j=True, wtimeout=_MAJORITY_MS),
+        )
+        self._hosts = ", ".join(f"{host}:{port}" for host, port in parsed["nodelist"])
+        self._prepared = False
+
+    @contextmanager
+    def using(self) -> Iterator[Database[Document]]:
+        """The database; whatever the driver raises in the block is raised as StoreUnavailable."""
+        try:
+            self._prepare()
+            yield self._database
+        except PyMongoError as error:
+            raise StoreUnavailable(f"MongoDB at {self._hosts}: {error}") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _prepare(self) -> None:
+        # No lock: done twice it does no harm, and threads would queue for a server that is away.
+        if self._prepared:
+            return
+        for collection, indexes in _INDEXES.items():
+            self._database[collection].create_indexes(indexes)
+        for counter in _COUNTERS:
+            with suppress(DuplicateKeyError):
+                self._database["counters"].update_one(
+                    {"_id": counter}, {"$setOnInsert": {"value": 0}}, upsert=True
+                )
+        self._prepared = True
+
+
+def next_number(database: Database[Document], counter: str) -> int:
+    """A number greater than every one that `counter` gave before; some are left out."""
+    document: Any = database["counters"].find_one_and_update(
+        {"_id": counter}, {"$inc": {"value": 1}}, return_document=ReturnDocument.AFTER
+    )
+    if document is None:
+        raise StoreUnavailable(f"the counter {counter} is gone")
+    return int(document["value"])
+
+
+def _parsed(url: str) -> Mapping[str, Any]:
+    try:
+        parsed = parse_uri(url)
+    except (PyMongoError, ValueError, TypeError):
+        # Without its cause: what the driver says of the whole URL may show the password.
+        raise ConfigurationError(f"The CSV store URL can't be used: {_complaint(url)}.") from None
+    if not parsed["database"]:
+        raise ConfigurationError(
+            "The CSV store URL names no database: write mongodb://host:port/database."
+        )
+    return parsed
+
+
+def _complaint(url: str) -> str:
+    """What is wrong with `url`, judged without its user name and password."""
+    scheme, _, rest = url.partition("://")
+    try:
+        parse_uri(f"{scheme}://{rest.rpartition('@')[2]}")
+    except (PyMongoError, ValueError, TypeError) as error:
+        return str(error).rstrip(".")
+    return "write special characters in the user name and password as %XX"

@@ -1,0 +1,125 @@
+"""A MongoDB that dies or hangs is unavailable meanwhile; what it acknowledged is there after."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_store
+from muster.uploads import Upload
+from tests.contract.records import an_upload
+from tests.contract.waiting import eventually
+from tests.servers.mongodb import MongoServer, require_server
+
+HALF = b"half of it" * 100_000
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MongoServer]:
+    require_server()
+    with MongoServer(tmp_path / "mongodb") as server:
+        yield server
+
+
+@pytest.fixture
+def store(server: MongoServer) -> Iterator[CsvStore]:
+    url = server.url("muster", serverSelectionTimeoutMS="300", socketTimeoutMS="500")
+    with closing(open_csv_store(url)) as store:
+        yield store
+
+
+def write(store: CsvStore, name: str, content: bytes) -> None:
+    with store.write_file(name) as file:
+        file.write(content)
+
+
+def answers(store: CsvStore) -> bool:
+    try:
+        store.check()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_what_a_killed_server_acknowledged_is_there_when_it_is_back(
+    server: MongoServer, store: CsvStore
+) -> None:
+    accepted = store.accept(an_upload(idempotency_key="k"))
+    write(store, "u-1", HALF)
+    server.kill()
+    with pytest.raises(StoreUnavailable):
+        store.get("u-1")
+    with pytest.raises(StoreUnavailable):
+        store.accept(an_upload(id="u-2"))
+    with pytest.raises(StoreUnavailable):
+        store.open_file("u-1")
+    server.start()
+    eventually(lambda: answers(store))
+    assert store.get("u-1") == accepted
+    with store.open_file("u-1") as file:
+        assert file.read() == HALF
+    assert store.accept(an_upload(id="u-2")).sequence > accepted.sequence
+
+
+def test_every_upload_accepted_before_a_kill_is_there(server: MongoServer, store: CsvStore) -> None:
+    def accept_until_it_fails() -> None:
+        while True:
+            accepted.append(store.accept(an_upload(id=f"u-{len(accepted)}")))
+            if len(accepted) == 50:
+                server.kill()
+
+    accepted: list[Upload] = []
+    with pytest.raises(StoreUnavailable):
+        accept_until_it_fails()
+    server.start()
+    eventually(lambda: answers(store))
+    assert store.unpublished(limit=1000) == accepted
+
+
+def test_a_file_whose_server_died_is_not_seen_and_its_remains_are_swept(
+    server: MongoServer, store: CsvStore
+) -> None:
+    def write_while_it_dies() -> None:
+        with store.write_file("u-1") as file:
+            file.write(HALF)
+            server.kill()
+            file.write(HALF)
+
+    with pytest.raises(StoreUnavailable):
+        write_while_it_dies()
+    server.start()
+    eventually(lambda: answers(store))
+    with pytest.raises(FileNotStored):
+        store.open_file("u-1")
+    assert store.sweep(older_than=-1) == 1
+    assert store.sweep(older_than=-1) == 0
+
+
+def test_reading_on_after_the_server_died_is_an_outage(
+    server: MongoServer, store: CsvStore
+) -> None:
+    write(store, "u-1", HALF * 10)
+    with store.open_file("u-1") as file:
+        assert file.read(10) == HALF[:10]
+        server.kill()
+        with pytest.raises(StoreUnavailable):
+            file.read()
+        server.start()
+        eventually(lambda: answers(store))
+        file.seek(-10, 2)
+        assert file.read() == HALF[-10:]
+
+
+def test_a_server_that_hangs_is_not_waited_for_for_ever(
+    server: MongoServer, store: CsvStore
+) -> None:
+    accepted = store.accept(an_upload())
+    server.pause()
+    try:
+        with pytest.raises(StoreUnavailable):
+            store.get("u-1")
+    finally:
+        server.resume()
+    eventually(lambda: answers(store))
+    assert store.get("u-1") == accepted
