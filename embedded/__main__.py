@@ -9,6 +9,7 @@ import threading
 
 from pydantic import ValidationError
 
+from embedded.backends import check_backends
 from embedded.children import Child
 from embedded.errors import StartError
 from embedded.home import Home
@@ -43,6 +44,7 @@ def main() -> int:
 
 def run(settings: EmbeddedSettings, stop: threading.Event) -> None:
     """Start the suite, say so, and keep it running until `stop` is set. Raises StartError."""
+    check_backends()
     with Home(settings.home) as home:
         _run_on(home, settings, stop)
 
@@ -84,10 +86,12 @@ def _admin_password(settings: EmbeddedSettings, home: Home) -> str | None:
 
 def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup starts a program with SIGHUP ignored, and so it stays.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda _number, _frame: stop.set())
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # nohup starts a program with SIGHUP ignored, and so it stays.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        signal.signal(number, lambda _number, _frame: stop.set())
     return stop
 
 

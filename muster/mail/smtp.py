@@ -81,7 +81,7 @@ def _log_in(client: smtplib.SMTP, account: Account) -> None:
     try:
         client.login(account.user, account.password)
     except smtplib.SMTPAuthenticationError as error:
-        # For now, whatever the code: it is the setting that is wrong, and no email may be lost by it.
+        # For now, whatever the code: the setting is wrong, and no email may be lost by that.
         raise MailError(f"login refused: {error.smtp_code}", permanent=False) from None
     except smtplib.SMTPServerDisconnected:
         raise

@@ -45,11 +45,19 @@ def test_a_home_that_can_not_be_made_ends_the_start_with_one_line(tmp_path: Path
 
 
 def test_a_database_that_can_not_be_used_ends_the_start_with_the_reason(tmp_path: Path) -> None:
-    ended = start(tmp_path / "home", MUSTER_AUTH_DATABASE_URL="oracle://nowhere")
+    (tmp_path / "auth.db").mkdir()
+    ended = start(tmp_path / "home", MUSTER_AUTH_DATABASE_URL=f"sqlite:///{tmp_path}/auth.db")
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert "muster: auth-migrations ended with status" in ended.stderr
-    assert "oracle" in ended.stderr
+    assert "unable to open database file" in ended.stderr
+
+
+def test_a_database_of_an_unknown_kind_ends_the_start_with_one_line(tmp_path: Path) -> None:
+    ended = start(tmp_path / "home", MUSTER_AUTH_DATABASE_URL="oracle://nowhere")
+    assert ended.returncode == 1
+    assert "'oracle'; known are sqlite://" in ended.stderr
+    assert ended.stderr.count("\n") == 1
 
 
 def test_help_names_every_variable() -> None:
