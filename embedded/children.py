@@ -90,8 +90,10 @@ class Child:
 
     def terminate(self) -> None:
         """Ask the process to stop."""
+        # Not by the Popen object: it would take the exit status that `ended` is to tell.
         if self._process is not None:
-            self._process.terminate()
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """End the process and all that it started."""

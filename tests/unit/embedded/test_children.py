@@ -1,0 +1,22 @@
+"""One child process, as the supervisor sees it."""
+
+import os
+import signal
+
+from embedded.home import Home
+from tests.unit.embedded.supervising import MakeChild, is_alive, pid_of, wait_until
+
+
+def test_a_child_that_ended_unnoticed_before_it_is_asked_to_stop_still_tells_its_status(
+    make_child: MakeChild, home: Home
+) -> None:
+    child = make_child()
+    child.start()
+    pid = pid_of(child, home)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid))
+
+    child.terminate()
+
+    assert child.ended() == -signal.SIGKILL
+    assert not child.running
