@@ -1,6 +1,5 @@
 """`python -m dbuploader.consumer`: loads what the queue `dbuploader` says is accepted."""
 
-import signal
 import threading
 
 import structlog
@@ -26,6 +25,7 @@ from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.messages import UnreadableMessage, UploadAccepted
 from muster.service import serve_health
+from muster.stopping import stop_on
 from muster.tracing import Trace, tracing
 
 log = structlog.get_logger(__name__)
@@ -95,10 +95,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
     configure_logging("dbuploader-consumer", settings.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    run(settings, stop)
+    run(settings, stop_on())
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from embedded.settings import EmbeddedSettings
 from embedded.suite import Suite, plan_suite
 from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
 from muster.logs import configure_logging
+from muster.stopping import stop_on
 
 _DESCRIPTION = """\
 Run all of Muster on this machine until Ctrl-C or SIGTERM. It makes its data directory,
@@ -85,14 +86,11 @@ def _admin_password(settings: EmbeddedSettings, home: Home) -> str | None:
 
 
 def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
     numbers = [signal.SIGINT, signal.SIGTERM]
     # nohup starts a program with SIGHUP ignored, and so it stays.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    for number in numbers:
-        signal.signal(number, lambda _number, _frame: stop.set())
-    return stop
+    return stop_on(numbers)
 
 
 def _say(text: str) -> None:

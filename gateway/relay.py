@@ -1,6 +1,5 @@
 """`python -m gateway.relay`: publishes what the gateway could not, and sweeps away orphan files."""
 
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from muster.broker import BrokerUnavailable, Unroutable, open_broker
 from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
 from muster.logs import configure_logging
 from muster.service import serve_health
+from muster.stopping import stop_on
 from muster.uploads import now
 
 log = structlog.get_logger(__name__)
@@ -91,9 +91,7 @@ def main() -> None:
     configure_logging("gateway-relay", settings.log_level)
     store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
     relay = Relay(store, Outbox(store, broker), settings.sweep_after_seconds)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = stop_on()
     checks = {"CSV store": store.check, "broker": broker.check, "relay": relay.check}
     serve_health("gateway-relay", settings.health_host, settings.health_port, checks)
     relay.run(stop)

@@ -1,7 +1,5 @@
 """The consumer of the queue `notification`: `python -m notification.consumer`."""
 
-import signal
-import threading
 from dataclasses import dataclass
 
 import structlog
@@ -14,6 +12,7 @@ from muster.logs import configure_logging
 from muster.mail import MailError, open_mailer
 from muster.messages import UnreadableMessage, UploadFinished
 from muster.service import serve_health
+from muster.stopping import stop_on
 from muster.tracing import Trace, tracing
 from notification.notifying import NotFinal, Notifier
 from notification.patience import is_worth_another, wait_after
@@ -66,9 +65,7 @@ def main() -> None:
     """Consume until SIGTERM or SIGINT."""
     settings = Settings()
     configure_logging("notification", settings.log_level)
-    stop, heartbeat = threading.Event(), Heartbeat()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop, heartbeat = stop_on(), Heartbeat()
     broker, mailer = open_broker(settings.broker_url), open_mailer(settings.smtp_url)
     store = open_csv_store(settings.csv_store_url)
     notifier = Notifier(store, mailer, sender=settings.mail_from, public_url=settings.public_url)
