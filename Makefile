@@ -12,7 +12,7 @@ SYNCED := .venv/.synced
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fmt chaos bench docs clean
+.PHONY: help run demo test servers lint fmt chaos bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +24,11 @@ run: $(SYNCED) ## run the whole suite on this machine: MUSTER_PORT, MUSTER_HOME;
 demo: $(SYNCED) ## do the main job once with the sample files and check it; SAMPLES=dir for others
 	@exec $(BIN)/python -m embedded.demo "$(SAMPLES)"
 
-test: $(SYNCED) ## run the tests
+test: $(SYNCED) servers ## run the tests
 	@exec $(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not chaos"
+
+servers:
+	@tests/servers/install
 
 lint: $(SYNCED) ## check style, types and which package imports which
 	$(BIN)/ruff check
@@ -37,7 +40,7 @@ fmt: $(SYNCED) ## put the code into its style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-chaos: $(SYNCED) ## run the long fault sweeps: processes killed while they work
+chaos: $(SYNCED) servers ## run the long fault sweeps: processes killed while they work
 	@exec $(BIN)/pytest -s -m chaos
 
 bench: $(SYNCED) ## measure load time, memory and queries into bench/RESULTS.md; HIRES=1000000

@@ -12,7 +12,6 @@ from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -23,7 +22,8 @@ from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
 from muster.database.sqlite import SqliteDialect
 from tests.contract.smtp_sink import Sink
-from tests.servers.mongodb import MongoServer, require_server
+from tests.servers.mongodb import require_mongodb
+from tests.servers.shared import shared_url
 
 Received = Callable[[], list[EmailMessage]]
 
@@ -119,15 +119,13 @@ def file_store_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def mongodb_server_url() -> Iterator[str]:
+def mongodb_server_url(run_directory: Path) -> str:
     """A server's URL without a database: MUSTER_TEST_MONGODB_URL, or one of our own."""
     given = os.environ.get("MUSTER_TEST_MONGODB_URL")
     if given:
-        yield given
-        return
-    require_server()
-    with TemporaryDirectory() as directory, MongoServer(Path(directory)) as server:
-        yield server.url("")
+        return given
+    require_mongodb()
+    return shared_url("mongodb", run_directory)
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_
 from muster.uploads import Upload
 from tests.contract.records import an_upload
 from tests.contract.waiting import eventually
-from tests.servers.mongodb import MongoServer, require_server
+from tests.servers.mongodb import MongoServer, require_mongodb
 
 HALF = b"half of it" * 100_000
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[MongoServer]:
-    require_server()
+    require_mongodb()
     with MongoServer(tmp_path / "mongodb") as server:
         yield server
 
