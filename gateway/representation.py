@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from muster.uploads import Cause, Failure, Options, RowCounts, State, Upload
+from muster.uploads import Cause, Email, Failure, Options, RowCounts, State, Upload
 
 _EXAMPLE: JsonDict = {
     "id": "5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",
@@ -46,6 +46,7 @@ _EXAMPLE: JsonDict = {
         }
     ],
     "error": None,
+    "email": {"state": "sent", "at": "2021-11-07T02:48:43.500000Z", "reason": None},
     "links": {
         "self": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",
         "file": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/file",
@@ -85,6 +86,11 @@ class UploadDocument(BaseModel):
     causes: list[Cause] = Field(description="Why rows were rejected, most rows first.")
     error: Failure | None = Field(
         description="Why it failed, or what it waits for while it is not final."
+    )
+    email: Email | None = Field(
+        description="What became of the email about the final state, and since when; null before "
+        "it was first tried. `waiting` is tried again; `refused` (for good) and `given_up` (after "
+        "days of trying) are not, and `reason` says why."
     )
     links: Links
 

@@ -1,6 +1,6 @@
 """The upload record: what the gateway accepts, the loader works on and everybody reads."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -70,6 +70,33 @@ class Failure:
     detail: str
 
 
+class EmailState(StrEnum):
+    """What can become of the email about an upload."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    REFUSED = "refused"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True)
+class Email:
+    """What became of the email about an upload, and since when; why, where it was not sent.
+
+    It waits to be tried again, or was handed over, or was refused for good, or was tried for so
+    long that its message is a dead letter.
+    """
+
+    state: EmailState
+    at: datetime
+    reason: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is not to be tried again, even when its message is replayed."""
+        return self.state in {EmailState.SENT, EmailState.REFUSED}
+
+
 @dataclass(frozen=True)
 class Upload:
     """One accepted upload. Times are UTC with their zone.
@@ -102,7 +129,7 @@ class Upload:
     cancel_requested: bool = False
     published: bool = False
     announced: bool = False
-    notified_at: datetime | None = None
+    email: Email | None = None
     sequence: int = 0
     version: int = 0
 
@@ -123,6 +150,7 @@ class Upload:
             causes=(),
             error=None,
             cancel_requested=False,
+            email=None,
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -131,21 +159,40 @@ class Upload:
         for name in _TIMES:
             time: datetime | None = document[name]
             document[name] = None if time is None else time.isoformat()
+        if self.email is not None:
+            document["email"]["at"] = self.email.at.isoformat()
         return document
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Upload":
-        """The upload that `to_document` wrote."""
-        fields = dict(document)
+        """The upload that `to_document` wrote, of this version or another.
+
+        A field that is missing has its default and an unknown one is passed over, so that versions
+        can run side by side.
+        """
+        known = {field.name for field in fields(cls)}
+        values = {name: value for name, value in document.items() if name in known}
         for name in _TIMES:
-            if fields[name] is not None:
-                fields[name] = datetime.fromisoformat(fields[name])
-        fields["state"] = State(fields["state"])
-        fields["options"] = Options(**fields["options"])
-        fields["rows"] = RowCounts(**fields["rows"])
-        fields["causes"] = tuple(Cause(**cause) for cause in fields["causes"])
-        fields["error"] = None if fields["error"] is None else Failure(**fields["error"])
-        return cls(**fields)
+            if values[name] is not None:
+                values[name] = datetime.fromisoformat(values[name])
+        values["state"] = State(values["state"])
+        values["options"] = Options(**values["options"])
+        values["rows"] = RowCounts(**values["rows"])
+        values["causes"] = tuple(Cause(**cause) for cause in values["causes"])
+        values["error"] = None if values["error"] is None else Failure(**values["error"])
+        values["email"] = _email_of(document)
+        return cls(**values)
+
+
+def _email_of(document: dict[str, Any]) -> Email | None:
+    email = document.get("email")
+    if email is not None:
+        at = datetime.fromisoformat(email["at"])
+        return Email(EmailState(email["state"]), at, email["reason"])
+    notified_at = document.get("notified_at")  # what records had before there was `email`
+    if notified_at is None:
+        return None
+    return Email(EmailState.SENT, datetime.fromisoformat(notified_at))
 
 
 def upload_of_file(name: str) -> str:
@@ -154,7 +201,7 @@ def upload_of_file(name: str) -> str:
 
 
 _REJECTS = ".rejects"
-_TIMES = ("submitted_at", "started_at", "finished_at", "notified_at")
+_TIMES = ("submitted_at", "started_at", "finished_at")
 
 
 def now() -> datetime:

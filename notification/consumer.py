@@ -31,19 +31,20 @@ class Handler:
 
     def __call__(self, delivery: Delivery) -> Verdict:
         """Ack, or Retry for what may pass, or DeadLetter for what won't."""
+        is_last_try = not is_worth_another(delivery.attempt)
         with tracing(Trace.from_headers(delivery.headers)):
             try:
                 finished = UploadFinished.from_body(delivery.body)
-                outcome = self.notifier.notify(finished.upload_id)
+                outcome = self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
             except (UnreadableMessage, UploadNotFound) as error:
                 return _bury(repr(error))
             except StoreUnavailable as error:
                 # Every message meets this alike: no patience is lost over it.
                 return _put_off(delivery, error)
             except (MailError, NotFinal) as error:
-                if is_worth_another(delivery.attempt):
-                    return _put_off(delivery, error)
-                return _bury(f"given up after attempt {delivery.attempt}: {error!r}")
+                if is_last_try:
+                    return _bury(f"given up after attempt {delivery.attempt}: {error!r}")
+                return _put_off(delivery, error)
             MAILS.labels(outcome.value).inc()
             return Ack()
 

@@ -6,20 +6,24 @@ import structlog
 
 from muster.csvstore import CsvStore
 from muster.mail import Mailer, MailError
-from muster.uploads import UNFINISHED, State, Upload, now
+from muster.uploads import UNFINISHED, Email, EmailState, State, Upload, now
 from notification.emails import NoAddress, compose
+from notification.visible import visible
 
 log = structlog.get_logger(__name__)
 
 FINAL = frozenset(State) - UNFINISHED
 
 
+_LONGEST_REASON = 400
+
+
 class Outcome(StrEnum):
-    """What became of an email."""
+    """What a message led to."""
 
     SENT = "sent"
     REFUSED = "refused"
-    ALREADY_SENT = "already_sent"
+    REPEATED = "repeated"
 
 
 class NotFinal(Exception):
@@ -27,7 +31,7 @@ class NotFinal(Exception):
 
 
 class Notifier:
-    """Sends the emails. What is told is marked in the upload's record, by `notified_at`."""
+    """Sends the emails. What became of each stands in the upload's record, as `email`."""
 
     def __init__(self, store: CsvStore, mailer: Mailer, *, sender: str, public_url: str) -> None:
         self._store = store
@@ -35,32 +39,43 @@ class Notifier:
         self._sender = sender
         self._public_url = public_url
 
-    def notify(self, upload_id: str) -> Outcome:
-        """Send the email about the upload, unless it was sent; return what became of it.
+    def notify(self, upload_id: str, *, is_last_try: bool = False) -> Outcome:
+        """Send the email about the upload, unless that is settled; return what became of it.
 
-        REFUSED says that it never will be taken, which is logged and ends it. Sending comes before
-        marking, so after a failure in between the same email, of the same `Message-ID`, is sent
-        again. Raises UploadNotFound, NotFinal, StoreUnavailable, or a MailError that may pass.
+        REFUSED says that it never will be taken, which ends it. Sending comes before recording it,
+        so after a failure in between the same email, of the same `Message-ID`, is sent again.
+        Raises UploadNotFound, NotFinal, StoreUnavailable, or a MailError that may pass: then the
+        record says that the email waits or, on the last try, is given up.
         """
         upload = self._store.get(upload_id)
-        if upload.notified_at is not None:
-            return Outcome.ALREADY_SENT
+        if upload.email is not None and upload.email.is_settled:
+            return Outcome.REPEATED
         if not upload.state.is_final:
             raise NotFinal(f"the upload is {upload.state}")
-        outcome = self._send(upload)
-        self._store.update(upload.id, expect=FINAL, notified_at=now())
-        return outcome
-
-    def _send(self, upload: Upload) -> Outcome:
         try:
-            self._mailer.send(compose(upload, sender=self._sender, public_url=self._public_url))
+            self._send(upload)
         except NoAddress as error:
-            log.error("email has no recipient", upload_id=upload.id, error=str(error))
-            return Outcome.REFUSED
+            return self._refused(upload, error)
         except MailError as error:
-            if not error.permanent:
-                raise
-            log.error("email refused for good", upload_id=upload.id, error=str(error))
-            return Outcome.REFUSED
+            if error.permanent:
+                return self._refused(upload, error)
+            self._record(upload, EmailState.GIVEN_UP if is_last_try else EmailState.WAITING, error)
+            raise
         log.info("email sent", upload_id=upload.id, state=upload.state)
+        self._record(upload, EmailState.SENT)
         return Outcome.SENT
+
+    def _send(self, upload: Upload) -> None:
+        self._mailer.send(compose(upload, sender=self._sender, public_url=self._public_url))
+
+    def _refused(self, upload: Upload, error: Exception) -> Outcome:
+        log.error("email refused for good", upload_id=upload.id, error=str(error))
+        self._record(upload, EmailState.REFUSED, error)
+        return Outcome.REFUSED
+
+    def _record(self, upload: Upload, state: EmailState, error: Exception | None = None) -> None:
+        reason = None if error is None else visible(str(error), _LONGEST_REASON)
+        before = upload.email
+        if before is None or (before.state, before.reason) != (state, reason):
+            email = Email(state, now(), reason)
+            self._store.update(upload.id, expect=FINAL, email=email)

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from muster.csvstore import CsvStore, StateConflict, StoreUnavailable, UploadNotFound
-from muster.uploads import UNFINISHED, Cause, Failure, Options, RowCounts, State
+from muster.uploads import UNFINISHED, Cause, Email, EmailState, Failure, Options, RowCounts, State
 from tests.contract.at_once import at_once
 from tests.contract.children import Child
 from tests.contract.records import an_upload
@@ -41,7 +41,7 @@ def test_every_field_that_a_loader_sets_is_read_back(store: CsvStore) -> None:
         state=State.FAILED,
         started_at=datetime(2026, 2, 1, tzinfo=UTC),
         finished_at=datetime(2026, 2, 1, 0, 0, 0, 1, tzinfo=UTC),
-        notified_at=datetime(2026, 2, 2, tzinfo=UTC),
+        email=Email(EmailState.REFUSED, datetime(2026, 2, 2, tzinfo=UTC), "550 5.1.1 “ana”?"),
         progress=0.25,
         rows=RowCounts(read=3, rejected=1, unprocessed=2),
         causes=(Cause("type-error", "id", 1, 7, "“x” is no integer"), Cause("q", None, 1, 8, "")),

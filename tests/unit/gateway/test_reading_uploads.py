@@ -1,12 +1,13 @@
 """GET and DELETE of uploads: one's own, or all for an administrator."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from muster.csvstore import CsvStore
-from muster.uploads import UNFINISHED, State
+from muster.uploads import UNFINISHED, Email, EmailState, State
 from tests.unit.gateway.fakes import ADMIN, ANA, BOB, CSV
 
 
@@ -100,6 +101,21 @@ def test_an_unfinished_upload_can_be_cancelled(client: FlaskClient, store: CsvSt
     answer = client.delete(f"/v1/uploads/{upload_id}", headers=ANA)
     assert (answer.status_code, answer.get_json()["id"]) == (202, upload_id)
     assert store.get(upload_id).cancel_requested
+
+
+def test_what_became_of_the_email_stands_on_the_upload(
+    client: FlaskClient, store: CsvStore
+) -> None:
+    upload_id = post(client, ANA)
+    assert client.get(f"/v1/uploads/{upload_id}", headers=ANA).get_json()["email"] is None
+    at = datetime(2026, 2, 2, 12, tzinfo=UTC)
+    refused = Email(EmailState.REFUSED, at, "recipient refused: 550 no such user")
+    store.update(upload_id, expect={State.QUEUED}, state=State.COMPLETED, email=refused)
+    assert client.get(f"/v1/uploads/{upload_id}", headers=ANA).get_json()["email"] == {
+        "state": "refused",
+        "at": "2026-02-02T12:00:00Z",
+        "reason": "recipient refused: 550 no such user",
+    }
 
 
 def test_a_final_upload_can_not_be_cancelled(client: FlaskClient, store: CsvStore) -> None:

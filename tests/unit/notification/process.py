@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
@@ -31,13 +33,13 @@ def running_consumer(home: Path, **variables: str) -> Iterator[subprocess.Popen[
         process.kill()
 
 
-def finish_upload(home: Path) -> str:
-    """Accept an upload and tell that it is final; returns its id."""
+def finish_upload(home: Path, **fields: Any) -> str:
+    """Accept an upload, with `fields` of its own, and tell that it is final; returns its id."""
     with (
         closing(open_csv_store(f"file://{home}/store")) as store,
         closing(open_broker(f"sqlite:///{home}/broker.db")) as broker,
     ):
-        upload = store.accept(stories.WITH_REJECTS)
+        upload = store.accept(replace(stories.WITH_REJECTS, **fields))
         message = UploadFinished(upload.id, upload.table, upload.state, upload.submitted_by, "")
         broker.publish(message.routing_key, message.to_body(), stories.TRACE.headers())
         return upload.id

@@ -10,6 +10,7 @@ import pytest
 
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
+from muster.uploads import Email, EmailState
 from notification.app import create_app
 from notification.settings import Settings
 from tests.contract.smtp_sink import Sink
@@ -39,9 +40,14 @@ def logged(home: Path, event: str) -> list[dict[str, Any]]:
     return [entry for entry in map(json.loads, lines) if entry["event"] == event]
 
 
-def is_marked(home: Path, upload_id: str) -> bool:
+def email_of(home: Path, upload_id: str) -> Email | None:
     with closing(open_csv_store(f"file://{home}/store")) as store:
-        return store.get(upload_id).notified_at is not None
+        return store.get(upload_id).email
+
+
+def is_settled(home: Path, upload_id: str) -> bool:
+    email = email_of(home, upload_id)
+    return email is not None and email.is_settled
 
 
 def waiting(home: Path) -> int:
@@ -52,7 +58,7 @@ def waiting(home: Path) -> int:
 @pytest.mark.usefixtures("consumer")
 def test_the_email_reaches_the_mail_server(sink: Sink, tmp_path: Path) -> None:
     upload_id = finish_upload(tmp_path)
-    eventually(lambda: is_marked(tmp_path, upload_id))
+    eventually(lambda: is_settled(tmp_path, upload_id))
     [envelope], [mail] = sink.envelopes, sink.received()
     assert envelope.mail_from == "muster@localhost"
     assert envelope.rcpt_tos == ["ana@example.com"]
@@ -61,16 +67,20 @@ def test_the_email_reaches_the_mail_server(sink: Sink, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("consumer")
-def test_an_email_refused_for_good_ends_with_the_reason_in_the_log(
+def test_a_bad_recipient_costs_one_email_and_the_reason_stands_on_the_upload(
     sink: Sink, tmp_path: Path
 ) -> None:
-    sink.replies["RCPT"] = "550 5.1.1 no such user"
+    sink.replies["RCPT gone@example.com"] = "550 5.1.1 no such user"
+    refused_id = finish_upload(tmp_path, id="1" * 32, submitted_by="gone@example.com")
     upload_id = finish_upload(tmp_path)
-    eventually(lambda: is_marked(tmp_path, upload_id) and waiting(tmp_path) == 0)
+    eventually(lambda: is_settled(tmp_path, upload_id) and waiting(tmp_path) == 0)
+    assert [envelope.rcpt_tos for envelope in sink.envelopes] == [["ana@example.com"]]
+    email, reason = email_of(tmp_path, refused_id), "recipient refused: 550 5.1.1 no such user"
+    assert email is not None
+    assert (email.state, email.reason) == (EmailState.REFUSED, reason)
     [entry] = logged(tmp_path, "email refused for good")
-    assert entry["upload_id"] == upload_id
-    assert entry["error"] == "recipient refused: 550 5.1.1 no such user"
-    assert sink.envelopes == []
+    assert (entry["upload_id"], entry["error"]) == (refused_id, reason)
+    assert logged(tmp_path, "email put off") == []
 
 
 @pytest.mark.usefixtures("consumer")
@@ -78,9 +88,9 @@ def test_an_email_refused_for_now_is_sent_later(sink: Sink, tmp_path: Path) -> N
     sink.replies["RCPT"] = "451 4.7.1 greylisted"
     upload_id = finish_upload(tmp_path)
     eventually(lambda: bool(logged(tmp_path, "email put off")))
-    assert not is_marked(tmp_path, upload_id)
+    assert not is_settled(tmp_path, upload_id)
     sink.replies.clear()
-    eventually(lambda: is_marked(tmp_path, upload_id))
+    eventually(lambda: is_settled(tmp_path, upload_id))
     assert [mail["Subject"] for mail in sink.received()] == [SUBJECT]
     assert "451 4.7.1 greylisted" in logged(tmp_path, "email put off")[0]["error"]
 

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.mail import MailError
 from muster.messages import UploadFinished
-from muster.uploads import State
+from muster.uploads import EmailState, State
 from notification.consumer import Handler
 from notification.notifying import Notifier
 from notification.patience import is_worth_another, wait_after
@@ -32,6 +32,11 @@ def upload_id(store: UnsteadyStore) -> str:
 def finished(upload_id: str, attempt: int = 1) -> Delivery:
     message = UploadFinished(upload_id, "jobs", "completed", "ana@example.com", "2021-11-07")
     return Delivery(message.routing_key, message.to_body(), stories.TRACE.headers(), attempt)
+
+
+def email_state(store: UnsteadyStore, upload_id: str) -> EmailState | None:
+    email = store.get(upload_id).email
+    return None if email is None else email.state
 
 
 def counted(outcome: str) -> float:
@@ -64,17 +69,19 @@ def test_mail_not_taken_for_now_waits_longer_each_time(
     assert handler(finished(upload_id, attempt)) == Retry(after=seconds)
 
 
-def test_after_three_days_it_is_a_dead_letter(
-    handler: Handler, upload_id: str, mailer: FakeMailer
+def test_after_three_days_it_is_a_dead_letter_and_the_upload_says_so(
+    handler: Handler, upload_id: str, mailer: FakeMailer, store: UnsteadyStore
 ) -> None:
     mailer.error = TEMPORARY
     last = next(attempt for attempt in range(1, 2000) if not is_worth_another(attempt))
     waited = sum((wait_after(attempt) for attempt in range(1, last)), timedelta())
     assert timedelta(days=3) <= waited < timedelta(days=3, minutes=5)
     assert isinstance(handler(finished(upload_id, last - 1)), Retry)
+    assert email_state(store, upload_id) is EmailState.WAITING
     verdict = handler(finished(upload_id, last))
     assert isinstance(verdict, DeadLetter)
     assert "greylisted" in verdict.reason
+    assert email_state(store, upload_id) is EmailState.GIVEN_UP
 
 
 @pytest.mark.parametrize("call", ["get", "update"])

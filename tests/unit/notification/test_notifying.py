@@ -6,7 +6,7 @@ import pytest
 
 from muster.csvstore import StoreUnavailable, UploadNotFound
 from muster.mail import MailError
-from muster.uploads import State, Upload
+from muster.uploads import Email, EmailState, State, Upload
 from notification.notifying import NotFinal, Notifier, Outcome
 from tests.unit.notification import stories
 from tests.unit.notification.post import FakeMailer, UnsteadyStore
@@ -16,6 +16,12 @@ def accept(store: UnsteadyStore, upload: Upload = stories.WITH_REJECTS) -> str:
     return store.accept(upload).id
 
 
+def email_of(store: UnsteadyStore, upload_id: str) -> Email:
+    email = store.get(upload_id).email
+    assert email is not None
+    return email
+
+
 @pytest.mark.parametrize("state", [state for state in State if state.is_final])
 def test_a_final_upload_is_told_and_marked(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier, state: State
@@ -23,9 +29,9 @@ def test_a_final_upload_is_told_and_marked(
     upload_id = accept(store, replace(stories.COMPLETED, state=state))
     assert notifier.notify(upload_id) is Outcome.SENT
     assert [str(message["To"]) for message in mailer.sent] == ["ana@example.com"]
-    upload = store.get(upload_id)
-    assert upload.notified_at is not None
-    assert upload.state is state
+    email = email_of(store, upload_id)
+    assert (email.state, email.reason) == (EmailState.SENT, None)
+    assert store.get(upload_id).state is state
 
 
 def test_a_second_message_sends_nothing(
@@ -34,7 +40,7 @@ def test_a_second_message_sends_nothing(
     upload_id = accept(store)
     notifier.notify(upload_id)
     marked = store.get(upload_id)
-    assert notifier.notify(upload_id) is Outcome.ALREADY_SENT
+    assert notifier.notify(upload_id) is Outcome.REPEATED
     assert len(mailer.sent) == 1
     assert store.get(upload_id) == marked
 
@@ -52,23 +58,70 @@ def test_an_email_that_could_not_be_marked_is_sent_again_as_the_same_message(
     assert first == second
 
 
-def test_mail_that_is_not_taken_for_now_leaves_the_upload_unmarked(
+def test_mail_that_is_not_taken_for_now_waits_and_says_why(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier
 ) -> None:
     upload_id = accept(store)
     mailer.error = MailError("greylisted", permanent=False)
     with pytest.raises(MailError):
         notifier.notify(upload_id)
-    assert store.get(upload_id).notified_at is None
+    email = email_of(store, upload_id)
+    assert (email.state, email.reason) == (EmailState.WAITING, "greylisted")
+    mailer.error = None
+    assert notifier.notify(upload_id) is Outcome.SENT
+    assert email_of(store, upload_id).state is EmailState.SENT
 
 
-def test_mail_that_never_will_be_taken_ends(
+def test_waiting_for_the_same_reason_is_not_written_again(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier
 ) -> None:
     upload_id = accept(store)
-    mailer.error = MailError("no such user", permanent=True)
+    versions = []
+    for reason in ("greylisted", "greylisted", "no connection"):
+        mailer.error = MailError(reason, permanent=False)
+        with pytest.raises(MailError):
+            notifier.notify(upload_id)
+        versions.append(store.get(upload_id).version)
+    assert versions[0] == versions[1] < versions[2]
+
+
+def test_mail_not_taken_on_the_last_try_is_given_up_until_it_is_replayed(
+    store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier
+) -> None:
+    upload_id = accept(store)
+    mailer.error = MailError("greylisted", permanent=False)
+    with pytest.raises(MailError):
+        notifier.notify(upload_id, is_last_try=True)
+    email = email_of(store, upload_id)
+    assert (email.state, email.reason) == (EmailState.GIVEN_UP, "greylisted")
+    mailer.error = None
+    assert notifier.notify(upload_id) is Outcome.SENT
+    assert email_of(store, upload_id).state is EmailState.SENT
+
+
+def test_mail_that_never_will_be_taken_ends_with_the_reason_on_the_upload(
+    store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier
+) -> None:
+    upload_id = accept(store)
+    mailer.error = MailError("recipient refused: 550 no such user", permanent=True)
     assert notifier.notify(upload_id) is Outcome.REFUSED
-    assert store.get(upload_id).notified_at is not None
+    email = email_of(store, upload_id)
+    assert (email.state, email.reason) == (EmailState.REFUSED, str(mailer.error))
+    mailer.error = None
+    assert notifier.notify(upload_id) is Outcome.REPEATED
+    assert mailer.sent == []
+
+
+def test_a_reason_is_kept_printable_and_short(
+    store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier
+) -> None:
+    upload_id = accept(store)
+    mailer.error = MailError("550 \x1b[2J\ud800" + "x" * 9999, permanent=True)
+    notifier.notify(upload_id)
+    reason = email_of(store, upload_id).reason
+    assert reason is not None
+    assert reason.isprintable()
+    assert len(reason) == 400
 
 
 def test_somebody_without_an_address_is_not_tried_for_ever(
@@ -77,6 +130,7 @@ def test_somebody_without_an_address_is_not_tried_for_ever(
     upload_id = accept(store, replace(stories.COMPLETED, submitted_by="ana\r\nBcc: eva@x"))
     assert notifier.notify(upload_id) is Outcome.REFUSED
     assert mailer.sent == []
+    assert "is not an email address" in (email_of(store, upload_id).reason or "")
 
 
 def test_an_upload_that_is_not_final_is_not_told(
