@@ -1,7 +1,7 @@
 """The database port: a SQLAlchemy engine, and transactions that say whether a retry can help."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
@@ -10,7 +10,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from muster.adapters import Adapter, load_adapter
 
-ADAPTERS = {"sqlite": Adapter("muster.database.sqlite", "SqliteDialect")}
+ADAPTERS = {
+    "sqlite": Adapter("muster.database.sqlite", "SqliteDialect"),
+    "mysql": Adapter("muster.database.mysql", "MysqlDialect", extra="mysql"),
+}
 
 
 class DatabaseUnavailable(Exception):
@@ -29,6 +32,9 @@ class Dialect(Protocol):
 
     def is_transient(self, error: DBAPIError) -> bool:
         """Whether the same transaction may succeed when it is run again."""
+
+    def alone(self, engine: Engine, /) -> AbstractContextManager[None]:
+        """Keep other migrations of this database out where a transaction does not; or raise."""
 
 
 class Database:
@@ -55,12 +61,26 @@ class Database:
             yield connection
 
     @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A write transaction that changes the schema; a second one at the same time waits.
+
+        Each statement may take place at once, so all must bear to be run again. Raises as write()
+        does, and DatabaseUnavailable when the other one does not end.
+        """
+        with self._own_errors(), self._dialect.alone(self.engine), self.write() as connection:
+            yield connection
+
+    @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Connection]:
+        with self._own_errors(), self.engine.connect() as connection:
+            connection = connection.execution_options(muster_write=write)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
         try:
-            with self.engine.connect() as connection:
-                connection = connection.execution_options(muster_write=write)
-                with connection.begin():
-                    yield connection
+            yield
         except PoolTimeout as error:
             raise DatabaseUnavailable("no connection is free") from error
         except IntegrityError as error:

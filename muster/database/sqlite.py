@@ -1,7 +1,7 @@
 """SQLite as a service's database: `sqlite:///path`, one file shared by the processes."""
 
 import sqlite3
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -46,6 +46,10 @@ class SqliteDialect:
         """Whether the file was locked, full or unreadable for now."""
         code: Any = getattr(error.orig, "sqlite_errorcode", None)
         return isinstance(code, int) and code & 0xFF in _TRANSIENT
+
+    def alone(self, _engine: Engine, /) -> AbstractContextManager[None]:
+        """Nothing to do: a write transaction keeps all others out."""
+        return nullcontext()
 
     def _make_directory(self, *_event: object) -> None:
         # Where it can't be made, SQLite says next that it can't open the file.
