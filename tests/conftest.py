@@ -1,7 +1,11 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers.mariadb import new_database, require_mariadb
+from tests.servers.shared import shared_url
 
 
 @pytest.fixture(scope="session")
@@ -9,3 +13,20 @@ def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A temporary directory that the processes of the run have in common."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def mysql_server_url(run_directory: Path) -> str:
+    """An administrator's URL without a database: MUSTER_TEST_MYSQL_URL, or a server of our own."""
+    given = os.environ.get("MUSTER_TEST_MYSQL_URL")
+    if given:
+        return given
+    require_mariadb()
+    return shared_url("mysql", run_directory)
+
+
+@pytest.fixture
+def mysql_database_url(mysql_server_url: str) -> Iterator[str]:
+    """An empty database of the test's own."""
+    with new_database(mysql_server_url) as url:
+        yield url

@@ -7,12 +7,12 @@ from muster.database import Database
 
 
 def migrate(database: Database) -> None:
-    """Bring the schema up to date, in one transaction where the database can; repeatable.
+    """Bring the schema up to date; a second call at the same time waits.
 
     Raises DatabaseUnavailable.
     """
     config = Config()
     config.set_main_option("script_location", "dbuploader:migrations")
-    with database.write() as connection:
+    with database.migrating() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

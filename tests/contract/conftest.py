@@ -7,7 +7,7 @@ import mailbox
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -31,9 +31,12 @@ BROKERS = ["sqlite_broker_url"]
 UNREACHABLE_BROKERS = ["unreachable_sqlite_url"]
 STORES = ["file_store_url", "mongodb_store_url"]
 UNREACHABLE_STORES = ["unreachable_file_url", "unreachable_mongodb_url"]
-DATABASES = ["sqlite_database_url"]
-UNREACHABLE_DATABASES = ["unreachable_sqlite_url"]
-IMPATIENT_DATABASES = ["impatient_sqlite_database"]
+DATABASES = ["sqlite_database_url", "mysql_database_url"]
+UNREACHABLE_DATABASES = ["unreachable_sqlite_url", "unreachable_mysql_url"]
+IMPATIENT_DATABASES: Mapping[str, Callable[[str], Database]] = {
+    "sqlite": lambda url: Database(SqliteDialect(url, busy_seconds=0.05)),
+    "mysql": lambda url: open_database(f"{url}?lock_seconds=1"),
+}
 MAILBOXES = ["maildir", "smtp"]
 UNREACHABLE_MAILBOXES = ["unreachable_maildir_url", "unreachable_smtp_url"]
 
@@ -83,10 +86,10 @@ def database(database_url: str) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(params=IMPATIENT_DATABASES)
-def impatient_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+@pytest.fixture
+def impatient_database(database_url: str) -> Iterator[Database]:
     """A further connection to `database` that waits for locks only briefly."""
-    with closing(request.getfixturevalue(request.param)) as database:
+    with closing(IMPATIENT_DATABASES[urlsplit(database_url).scheme](database_url)) as database:
         yield database
 
 
@@ -143,11 +146,6 @@ def sqlite_database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def impatient_sqlite_database(sqlite_database_url: str) -> Database:
-    return Database(SqliteDialect(sqlite_database_url, busy_seconds=0.05))
-
-
-@pytest.fixture
 def maildir(tmp_path: Path) -> tuple[Received, str]:
     def received() -> list[EmailMessage]:
         # A reader sees what is in new/ and cur/, and never looks into tmp/.
@@ -187,6 +185,11 @@ def unreachable_file_url(a_file: Path) -> str:
 @pytest.fixture
 def unreachable_mongodb_url() -> str:
     return "mongodb://127.0.0.1:1/muster?serverSelectionTimeoutMS=200"
+
+
+@pytest.fixture
+def unreachable_mysql_url() -> str:
+    return "mysql://muster@127.0.0.1:1/service"
 
 
 @pytest.fixture

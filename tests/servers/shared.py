@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 _KINDS: Mapping[str, tuple[str, str]] = {
+    "mysql": ("tests.servers.mariadb", "MariaServer"),
     "mongodb": ("tests.servers.mongodb", "MongoServer"),
 }
 _POLL_SECONDS = 0.1
