@@ -4,6 +4,7 @@
 PYTHON ?= python3
 SAMPLES ?= samples
 HIRES ?= 1000000
+COMPOSE ?= docker compose
 UV_VERSION := 0.13.9
 
 UV := .uv/bin/uv
@@ -12,10 +13,10 @@ SYNCED := .venv/.synced
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test servers lint fmt chaos bench docs clean
+.PHONY: help run demo test servers lint fmt chaos bench docs env up down clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The shell becomes the command, so that signals reach it; and it stops when make is killed.
 run: $(SYNCED) ## run the whole suite on this machine: MUSTER_PORT, MUSTER_HOME; Ctrl-C stops it
@@ -30,11 +31,12 @@ test: $(SYNCED) servers ## run the tests
 servers:
 	@tests/servers/install
 
-lint: $(SYNCED) ## check style, types and which package imports which
+lint: $(SYNCED) ## check style, types, which package imports which, and the Dockerfiles
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint */Dockerfile
 
 fmt: $(SYNCED) ## put the code into its style
 	$(BIN)/ruff check --fix
@@ -49,6 +51,18 @@ bench: $(SYNCED) ## measure load time, memory and queries into bench/RESULTS.md;
 docs: $(SYNCED) ## build the documentation into docs/_build/html
 	@$(UV) run --frozen --quiet --python "$(PYTHON)" --group docs sphinx-build -W -q docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+env: ## make .env for Docker Compose, with random secrets, where there is none
+	@"$(PYTHON)" deploy/make_env.py
+
+up: env ## build the images and run the suite with Docker Compose; COMPOSE=docker-compose
+	@$(COMPOSE) up --build --detach --wait
+	@echo "muster is ready at http://$$($(COMPOSE) port gateway 8080)," \
+		"and shows the emails it sends at http://$$($(COMPOSE) port mailpit 8025)"
+	@echo "The administrator's password is MUSTER_ADMIN_PASSWORD in .env"
+
+down: ## stop what `make up` runs; the data stays in its volumes
+	@$(COMPOSE) down
 
 clean: ## remove the environment and the caches, but no data
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build

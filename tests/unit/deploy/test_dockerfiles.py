@@ -1,0 +1,55 @@
+"""The five Dockerfiles: of one shape, with what is pinned elsewhere pinned alike."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SERVICES = ("auth", "dbuploader", "gateway", "notification", "queries")
+# The one service that keeps a file of its own: the signing key.
+ONLY_IN_AUTH = {
+    "RUN install -d -m 0700 /state",
+    "# The signing key is made here at the first start: mount a volume.",
+    "COPY --from=builder --chown=10001:10001 /state /var/lib/muster",
+    "ENV MUSTER_SIGNING_KEY_FILE=/var/lib/muster/signing-key.pem",
+}
+
+
+def dockerfile(service: str) -> str:
+    return (ROOT / service / "Dockerfile").read_text("utf-8")
+
+
+def shape(service: str) -> list[str]:
+    lines = re.sub(rf"\b{service}\b", "SERVICE", dockerfile(service)).splitlines()
+    return [line for line in lines if service != "auth" or line not in ONLY_IN_AUTH]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_dockerfiles_have_one_shape(service: str) -> None:
+    assert shape(service) == shape("queries")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_brings_one_service_from_the_lock_and_nothing_of_the_builder(service: str) -> None:
+    assert re.findall(r"--package (\S+)", dockerfile(service)) == [f"muster-{service}"]
+    assert "--frozen --no-dev --no-editable" in dockerfile(service)
+    assert dockerfile(service).count("\nFROM ") == 2
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_runs_as_a_user_by_number_who_is_not_root(service: str) -> None:
+    users = re.findall(r"^USER (\d+):(\d+)$", dockerfile(service), re.MULTILINE)
+    assert users == [("10001", "10001")]
+
+
+def test_the_images_are_built_by_the_uv_that_the_makefile_pins() -> None:
+    pinned = re.findall(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.findall(r"^ARG UV_VERSION=(\S+)$", dockerfile("auth"), re.MULTILINE) == pinned
+
+
+def test_the_builder_gets_all_that_the_workspace_names_and_no_data() -> None:
+    sent = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert "*" in sent
+    for service in (*SERVICES, "muster", "pyproject.toml", "uv.lock"):
+        assert f"!{service}" in sent
