@@ -138,13 +138,7 @@ class Finisher:
         return final
 
     def _publish(self, upload: Upload) -> None:
-        message = UploadFinished(
-            upload_id=upload.id,
-            table=upload.table,
-            state=upload.state.value,
-            submitted_by=upload.submitted_by,
-            finished_at=(upload.finished_at or now()).isoformat(),
-        )
+        message = UploadFinished.about(upload)
         headers = Trace(upload.request_id, upload.traceparent).headers()
         self._broker.publish(message.routing_key, message.to_body(), headers)
 

@@ -47,12 +47,7 @@ class Outbox:
 
     def publish(self, upload: Upload) -> None:
         """Publish and mark; raises BrokerUnavailable, Unroutable or StoreUnavailable."""
-        message = UploadAccepted(
-            upload_id=upload.id,
-            table=upload.table,
-            submitted_by=upload.submitted_by,
-            submitted_at=upload.submitted_at.isoformat(),
-        )
+        message = UploadAccepted.about(upload)
         trace = Trace(upload.request_id, upload.traceparent)
         self._broker.publish(message.routing_key, message.to_body(), trace.headers())
         self._store.update(upload.id, expect=frozenset(State), published=True)

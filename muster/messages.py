@@ -8,13 +8,17 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
+from muster.uploads import Upload, now
+
 
 class UnreadableMessage(Exception):
     """A message that no retry makes readable: it belongs in the dead-letter queue."""
 
 
 @dataclass(frozen=True)
-class _Message:
+class Message:
+    """What the messages have in common."""
+
     routing_key: ClassVar[str]
     version: ClassVar[int] = 1
 
@@ -39,7 +43,7 @@ class _Message:
 
 
 @dataclass(frozen=True)
-class UploadAccepted(_Message):
+class UploadAccepted(Message):
     """An upload is stored for good and waits for its loader."""
 
     routing_key = "upload.accepted"
@@ -49,9 +53,15 @@ class UploadAccepted(_Message):
     submitted_by: str
     submitted_at: str
 
+    @classmethod
+    def about(cls, upload: Upload) -> "UploadAccepted":
+        """The message about `upload`."""
+        submitted_at = upload.submitted_at.isoformat()
+        return cls(upload.id, upload.table, upload.submitted_by, submitted_at)
+
 
 @dataclass(frozen=True)
-class UploadFinished(_Message):
+class UploadFinished(Message):
     """An upload is in its final state."""
 
     routing_key = "upload.finished"
@@ -61,3 +71,9 @@ class UploadFinished(_Message):
     state: str
     submitted_by: str
     finished_at: str
+
+    @classmethod
+    def about(cls, upload: Upload) -> "UploadFinished":
+        """The message about `upload`, which is final."""
+        finished_at = (upload.finished_at or now()).isoformat()
+        return cls(upload.id, upload.table, upload.state.value, upload.submitted_by, finished_at)

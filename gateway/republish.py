@@ -1,0 +1,66 @@
+"""`python -m gateway.republish`: tells the broker again what it should know.
+
+For a broker that came back without its data, and for records restored from a backup: their messages
+count as published and are nowhere. Who gets a message again passes over what is done.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from gateway.settings import Settings
+from muster.broker import Broker, BrokerUnavailable, Unroutable, open_broker
+from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
+from muster.logs import configure_logging
+from muster.messages import Message, UploadAccepted, UploadFinished
+from muster.tracing import Trace
+from muster.uploads import Upload
+
+_PAGE = 500
+
+
+def republish(store: CsvStore, broker: Broker) -> tuple[int, int]:
+    """Publish a message for each upload that is not final, or whose email is not settled.
+
+    Returns how many `upload.accepted` and how many `upload.finished` that were. Raises
+    BrokerUnavailable, Unroutable or StoreUnavailable; then it may simply be run again.
+    """
+    accepted = finished = 0
+    for upload in _newest_first(store):
+        if not upload.state.is_final:
+            _publish(broker, upload, UploadAccepted.about(upload))
+            accepted += 1
+        elif upload.email is None or not upload.email.is_settled:
+            _publish(broker, upload, UploadFinished.about(upload))
+            finished += 1
+    return accepted, finished
+
+
+def _newest_first(store: CsvStore) -> Iterator[Upload]:
+    before: int | None = None
+    while page := store.find(owner=None, state=None, table=None, before=before, limit=_PAGE):
+        yield from page
+        before = page[-1].sequence
+
+
+def _publish(broker: Broker, upload: Upload, message: Message) -> None:
+    headers = Trace(upload.request_id, upload.traceparent).headers()
+    broker.publish(message.routing_key, message.to_body(), headers)
+
+
+def main() -> None:
+    """Publish, and say what; end with a status other than 0 where that is not possible now."""
+    settings = Settings()
+    configure_logging("gateway-republish", settings.log_level)
+    store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
+    try:
+        accepted, finished = republish(store, broker)
+    except (BrokerUnavailable, Unroutable, StoreUnavailable) as error:
+        sys.exit(f"Not all is published; run it again. {error!r}")
+    finally:
+        broker.close()
+        store.close()
+    print(f"published: {accepted} upload.accepted, {finished} upload.finished")
+
+
+if __name__ == "__main__":
+    main()
