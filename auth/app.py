@@ -50,13 +50,15 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _wire(app: Flask, settings: Settings) -> None:
-    store = UserStore(open_database(settings.auth_database_url))
+    database = open_database(settings.auth_database_url)
+    store = UserStore(database)
     key = load_key(settings.key_file)
     passwords = Passwords(owasp_hasher())
     accounts = Accounts(store, passwords, settings.token_seconds)
     tokens = AccessTokens(key, store, settings.token_seconds)
     limiter = LoginLimiter(settings.login_limit_per_account, settings.login_limit_per_address)
     app.extensions["settings"] = settings
+    app.extensions["database"] = database
     app.extensions["accounts"] = accounts
     app.extensions["logins"] = Logins(store, accounts, passwords, limiter)
     app.extensions["tokens"] = tokens

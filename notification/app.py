@@ -18,9 +18,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     configure_logging("notification", settings.log_level)
     app = Flask("notification")
+    broker, store = open_broker(settings.broker_url), open_csv_store(settings.csv_store_url)
+    app.extensions["broker"], app.extensions["store"] = broker, store
     checks = {
-        "broker": open_broker(settings.broker_url).check,
-        "CSV store": open_csv_store(settings.csv_store_url).check,
+        "broker": broker.check,
+        "CSV store": store.check,
         "mail": open_mailer(settings.smtp_url).check,
     }
     install_service(app, "notification", checks)

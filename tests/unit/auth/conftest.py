@@ -40,8 +40,10 @@ def accounts(store: UserStore, clock: Clock) -> Accounts:
 
 
 @pytest.fixture
-def app(settings: Settings, store: UserStore) -> Flask:
-    return create_app(settings)
+def app(settings: Settings, store: UserStore) -> Iterator[Flask]:
+    app = create_app(settings)
+    yield app
+    app.extensions["database"].close()
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ import jwt
 import pytest
 from prometheus_client import REGISTRY
 
-from auth.app import create_app
-from auth.repository import UserStore
 from auth.settings import Settings
-from tests.unit.auth.suite import PASSWORD, AuthSuite, populate
+from muster.logs import configure_logging
+from tests.unit.auth.suite import PASSWORD, AuthSuite
 
 
 def test_the_right_password_gets_a_token(suite: AuthSuite) -> None:
@@ -91,10 +90,10 @@ def test_credentials_that_can_not_be_read_are_refused(suite: AuthSuite, header: 
 
 
 def test_passwords_and_tokens_are_not_logged(
-    settings: Settings, store: UserStore, capsys: pytest.CaptureFixture[str]
+    suite: AuthSuite, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Made here, since the log goes to what standard error is at this moment.
-    suite = populate(create_app(settings))
+    # Again, since the log goes to what standard error is at this moment.
+    configure_logging("auth", settings.log_level)
     answer = suite.log_in("ana@example.com")
     suite.log_in("ana@example.com", "not-the-password")
     suite.call("POST", "/v1/users", {"email": "bad", "password": "short-secret\n"})

@@ -42,11 +42,14 @@ def test_migrations_at_the_same_time_wait_for_each_other(settings: Settings) -> 
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(run, range(2))) == ["", ""]
-    assert create_app(settings).test_client().get("/readyz").status_code == 200
+    app = create_app(settings)
+    assert app.test_client().get("/readyz").status_code == 200
+    app.extensions["database"].close()
 
 
 def test_the_service_is_not_ready_before_the_migration(settings: Settings) -> None:
-    client = create_app(settings).test_client()
+    app = create_app(settings)
+    client = app.test_client()
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert answer.status_code == 503
@@ -55,6 +58,7 @@ def test_the_service_is_not_ready_before_the_migration(settings: Settings) -> No
     migrate(database)
     database.close()
     assert client.get("/readyz").status_code == 200
+    app.extensions["database"].close()
 
 
 def test_a_database_of_an_unknown_kind_is_named(tmp_path: Path) -> None:

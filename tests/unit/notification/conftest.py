@@ -1,9 +1,14 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
+from notification.app import create_app
 from notification.notifying import Notifier
+from notification.settings import Settings
 from tests.unit.notification.post import FakeMailer, UnsteadyStore
 from tests.unit.notification.stories import PUBLIC_URL, SENDER
 
@@ -13,6 +18,20 @@ def store(tmp_path: Path) -> Iterator[UnsteadyStore]:
     store = UnsteadyStore(f"file://{tmp_path}/store")
     yield store
     store.close()
+
+
+@pytest.fixture
+def http_side(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
+    """Makes a client of the service's HTTP side, with settings beside its home."""
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> FlaskClient:
+            app = create_app(Settings(home=tmp_path, **settings))
+            for name in ("broker", "store"):
+                stack.callback(app.extensions[name].close)
+            return app.test_client()
+
+        yield make
 
 
 @pytest.fixture

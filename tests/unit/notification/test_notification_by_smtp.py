@@ -1,18 +1,17 @@
 """The consumer and a mail server: what is sent, what is tried again, and what ends."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
 from muster.uploads import Email, EmailState
-from notification.app import create_app
-from notification.settings import Settings
 from tests.contract.smtp_sink import Sink
 from tests.contract.waiting import eventually
 from tests.unit.notification.process import finish_upload, running_consumer
@@ -95,9 +94,10 @@ def test_an_email_refused_for_now_is_sent_later(sink: Sink, tmp_path: Path) -> N
     assert "451 4.7.1 greylisted" in logged(tmp_path, "email put off")[0]["error"]
 
 
-def test_the_http_side_is_ready_while_the_mail_server_answers(sink: Sink, tmp_path: Path) -> None:
+def test_the_http_side_is_ready_while_the_mail_server_answers(
+    sink: Sink, http_side: Callable[..., FlaskClient]
+) -> None:
     with sink.serving() as port:
-        settings = Settings(home=tmp_path, smtp_url=f"smtp://127.0.0.1:{port}")
-        client = create_app(settings).test_client()
+        client = http_side(smtp_url=f"smtp://127.0.0.1:{port}")
         assert client.get("/readyz").status_code == 200
     assert client.get("/readyz").status_code == 503

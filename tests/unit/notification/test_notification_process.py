@@ -4,13 +4,13 @@ import mailbox
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from flask.testing import FlaskClient
 
-from notification.app import create_app
 from notification.settings import Settings
 from tests.contract.waiting import eventually
 from tests.unit.notification.process import finish_upload, running_consumer
@@ -56,8 +56,10 @@ def test_it_sends_the_email_shows_its_health_and_stops_when_told(
     assert consumer.wait(timeout=30) == 0
 
 
-def test_the_http_side_answers_for_what_emails_depend_on(tmp_path: Path) -> None:
-    client = create_app(Settings(home=tmp_path)).test_client()
+def test_the_http_side_answers_for_what_emails_depend_on(
+    http_side: Callable[..., FlaskClient],
+) -> None:
+    client = http_side()
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert answer.json == {"status": "ready", "checks": ["broker", "CSV store", "mail"]}

@@ -136,6 +136,7 @@ def test_it_is_not_ready_while_the_schema_is_missing(tmp_path: Path) -> None:
     app = create_app(Settings(employment_database_url=f"sqlite:///{tmp_path}/none.db"))
     assert app.test_client().get("/readyz").status_code == 503
     assert app.test_client().get("/healthz").status_code == 200
+    app.extensions["database"].close()
 
 
 def test_it_is_not_ready_while_a_column_is_missing(app: Flask, database: Database) -> None:
