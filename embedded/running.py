@@ -28,22 +28,26 @@ class RunningSuite:
     def __init__(self, home: Path, environment: Mapping[str, str] | None = None) -> None:
         self.home = home
         self._said = home.with_name(f"{home.name}.stderr")
+        self._environment = {
+            **os.environ,
+            "MUSTER_PORT": "0",
+            **(environment or {}),
+            "MUSTER_HOME": str(home),
+        }
+        self._process = self._start()
+        self.url = self._wait_for_url()
+
+    def _start(self) -> subprocess.Popen[str]:
         with self._said.open("ab") as said:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 lifeline.command(signal.SIGTERM, [sys.executable, "-m", "embedded"]),
-                env={
-                    **os.environ,
-                    "MUSTER_PORT": "0",
-                    **(environment or {}),
-                    "MUSTER_HOME": str(home),
-                },
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,
                 start_new_session=True,
                 text=True,
             )
-        self.url = self._wait_for_url()
 
     def _wait_for_url(self) -> str:
         # The supervisor's own deadline bounds this: then it ends, and so does its output.
@@ -74,6 +78,12 @@ class RunningSuite:
         """Kill the supervisor with SIGKILL, and with it all of its children."""
         self._process.kill()
         self._end()
+
+    def start_again(self) -> None:
+        """Start the suite that was ended, at the URL that it had. Raises SuiteFailed."""
+        self._environment["MUSTER_PORT"] = self.url.rpartition(":")[2]
+        self._process = self._start()
+        self.url = self._wait_for_url()
 
     def stop(self, ending: signal.Signals = signal.SIGTERM) -> int:
         """Stop the suite as a user does; returns the exit status."""

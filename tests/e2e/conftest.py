@@ -1,19 +1,44 @@
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from embedded.client import Client
 from embedded.running import RunningSuite
+from tests.e2e.families import Family, embedded_family, private_servers
 
 ROOT = Path(__file__).parents[2]
 ADMIN = "admin@example.com"
+FAMILIES = ["embedded", "servers"]
 
 
-@pytest.fixture(scope="session")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
-    """One suite for all tests of the xdist group `suite`, which run in one process."""
-    with RunningSuite(tmp_path_factory.mktemp("suite") / "home") as running:
+@contextmanager
+def open_family(name: str, directory: Path) -> Iterator[Family]:
+    if name == "embedded":
+        yield embedded_family(directory)
+        return
+    with private_servers(directory) as family:
+        yield family
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
+    with open_family(request.param, tmp_path) as family:
+        yield family
+
+
+@pytest.fixture(
+    scope="session",
+    # All tests of an xdist group run in one process.
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FAMILIES],
+)
+def suite(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningSuite]:
+    """One suite of each family for all tests that don't mind others."""
+    directory = tmp_path_factory.mktemp("suite")
+    with open_family(request.param, directory) as family, family.run() as running:
         yield running
 
 

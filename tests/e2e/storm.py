@@ -1,83 +1,96 @@
-"""Uploads from several users at once, while processes are killed."""
+"""Uploads from several users at once, while something is struck again and again."""
 
-import csv
-import io
+import queue
 import random
 import threading
 import time
-import uuid
-from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import requests
 
-from embedded.client import Client, Json
-from embedded.running import RunningSuite
+from embedded.client import FINAL_STATES, Client, Json
+from tests.e2e.faults import Fault
+from tests.e2e.workload import UploadFile
+from tests.unit.embedded.supervising import wait_until
 
-PROCESSES = (
-    "gateway",
-    "auth",
-    "dbuploader",
-    "dbuploader-consumer",
-    "notification",
-    "notification-consumer",
-    "gateway-relay",
-    "queries",
-)
-CONTESTED_ID = 1
-DEPARTMENT, JOB = 7, 11
-
-
-@dataclass
-class Sent:
-    """One file: its good rows by id, and what the gateway answered."""
-
-    key: str
-    names: dict[int, str]
-    content: bytes
-    accepted: Json = field(default_factory=dict)
-
-
-def make_file(number: int, rows: int) -> Sent:
-    """Good rows of ids of its own, one that every file has, and one that is blank."""
-    names = {number * 100_000 + n: f"Hire {n} of {number}" for n in range(1, rows + 1)}
-    names[CONTESTED_ID] = f"From {number}"
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    for id_, name in names.items():
-        writer.writerow((id_, name, "2021-03-01T12:00:00Z", DEPARTMENT, JOB))
-    writer.writerow(("", "Nobody", "2021-03-01T12:00:00Z", DEPARTMENT, JOB))
-    return Sent(uuid.uuid4().hex, names, text.getvalue().encode())
+_LONGEST_PAUSE = 0.3
+_REPEAT_SECONDS = 0.2
+_WATCH_SECONDS = 0.5
+_DEADLINE_SECONDS = 300.0
 
 
 class Uploader(threading.Thread):
-    """Posts files one after the other, each again with its key until there is an answer.
+    """Posts the files of a queue until it gets a None, each again with its key until it is taken.
 
-    Between two files it pauses for `pace` seconds on average, so that kills meet posts and loads.
+    Other refusals than those of something that is away are raised by `finish`.
     """
 
-    def __init__(self, client: Client, files: list[Sent], pace: float, seconds: float) -> None:
-        super().__init__()
-        self.client = client
-        self.files = files
-        self.pace = pace
-        self.deadline = time.monotonic() + seconds
+    def __init__(self, client: Client, files: "queue.Queue[UploadFile | None]") -> None:
+        super().__init__(name="uploader", daemon=True)
+        self._client = client
+        self._files = files
+        self._refusal: requests.RequestException | None = None
         self.repeats = 0
 
     def run(self) -> None:
-        for file in self.files:
-            threading.Event().wait(random.uniform(0, 2 * self.pace))
-            while not file.accepted and time.monotonic() < self.deadline:
+        while (file := self._files.get()) is not None and self._refusal is None:
+            threading.Event().wait(random.uniform(0, _LONGEST_PAUSE))
+            while not file.accepted and self._refusal is None:
                 self._post(file)
 
-    def _post(self, file: Sent) -> None:
+    def _post(self, file: UploadFile) -> None:
         try:
-            file.accepted = self.client.upload("hired_employees.csv", file.content, key=file.key)
+            file.accepted = self._client.upload(
+                file.name, file.content, key=file.key, **file.options
+            )
         except requests.RequestException as error:
             if not _may_pass(error):
-                raise
+                self._refusal = error
             self.repeats += 1
-            threading.Event().wait(0.2)
+            threading.Event().wait(_REPEAT_SECONDS)
+
+    def finish(self) -> None:
+        """Return once it has posted everything."""
+        self.join(_DEADLINE_SECONDS)
+        assert not self.is_alive(), "uploads are still refused"
+        if self._refusal is not None:
+            raise self._refusal
+        self._client.close()
+
+
+class Watcher(threading.Thread):
+    """Looks at all uploads again and again, and remembers when which became final."""
+
+    def __init__(self, admin: Client) -> None:
+        super().__init__(name="watcher", daemon=True)
+        self._admin = admin
+        self._done = threading.Event()
+        self.final: dict[str, Json] = {}
+        self.final_at = 0.0
+
+    def run(self) -> None:
+        while not self._done.is_set():
+            try:
+                self._look(self._admin.uploads())
+            except requests.RequestException as error:
+                if not _may_pass(error):
+                    raise
+            self._done.wait(_WATCH_SECONDS)
+
+    def _look(self, uploads: list[Json]) -> None:
+        for upload in uploads:
+            if upload["state"] in FINAL_STATES and upload["id"] not in self.final:
+                self.final[upload["id"]] = upload
+                self.final_at = time.monotonic()
+
+    def in_flight(self, files: Iterable[UploadFile]) -> int:
+        """How many of `files` are accepted and were not final when it looked last."""
+        return sum(bool(file.accepted) for file in files) - len(self.final)
+
+    def finish(self) -> None:
+        self._done.set()
+        self.join(_DEADLINE_SECONDS)
 
 
 def _may_pass(error: requests.RequestException) -> bool:
@@ -87,35 +100,55 @@ def _may_pass(error: requests.RequestException) -> bool:
     return error.response.status_code == 409 or error.response.status_code >= 500
 
 
-class Killer:
-    """Kills random processes of the suite with SIGKILL, and once the supervisor itself."""
+@dataclass
+class Storm:
+    """What happened. Times are of time.monotonic()."""
 
-    def __init__(self, suite: RunningSuite, seed: int) -> None:
-        self.suite = suite
-        self.chance = random.Random(seed)
-        self.killed: Counter[str] = Counter()
-        self._round: list[str] = []
+    strikes: list[str] = field(default_factory=list)
+    struck_at: float = 0.0
+    final_at: float = 0.0
+    repeats: int = 0
+    final: dict[str, Json] = field(default_factory=dict)
 
-    def kill(self, kills: int, pause: float) -> None:
-        """Kill `kills` times, with a random pause of at most `pause` seconds before each."""
-        while self.killed.total() < kills:
-            threading.Event().wait(self.chance.uniform(0, pause))
-            if self.killed.total() == kills // 2:
-                self._kill_supervisor()
-            else:
-                self._kill_child()
+    @property
+    def seconds_to_final(self) -> float:
+        """From the end of the last fault until no upload was unfinished."""
+        return max(0.0, self.final_at - self.struck_at)
 
-    def _kill_child(self) -> None:
-        # In rounds of a random order, so that every process is met.
-        if not self._round:
-            self._round = self.chance.sample(PROCESSES, len(PROCESSES))
-        name = self._round.pop()
-        if self.suite.kill(name):
-            self.killed[name] += 1
 
-    def _kill_supervisor(self) -> None:
-        self.suite.kill_supervisor()
-        self.killed["the supervisor"] += 1
-        # On the same port: that it is free shows that no child outlived the supervisor.
-        port = self.suite.url.rpartition(":")[2]
-        self.suite = RunningSuite(self.suite.home, {"MUSTER_PORT": port})
+def run_storm(
+    clients: Sequence[Client],
+    admin: Client,
+    files: Sequence[UploadFile],
+    faults: Sequence[Fault],
+    pause: float,
+    chance: random.Random,
+) -> Storm:
+    """Post `files` in as many parts as there are `faults`, each struck while its part is loaded.
+
+    A fault waits for `pause` seconds at most, at random. Returns when all uploads are final.
+    """
+    storm, watcher = Storm(), Watcher(admin)
+    waiting: queue.Queue[UploadFile | None] = queue.Queue()
+    uploaders = [Uploader(client, waiting) for client in clients]
+    for thread in (watcher, *uploaders):
+        thread.start()
+    for number, fault in enumerate(faults):
+        part = files[number :: len(faults)]
+        # The second half comes late, so that there is something in flight.
+        for half, most in ((part[::2], pause), (part[1::2], pause / 4)):
+            for file in half:
+                waiting.put(file)
+            threading.Event().wait(chance.uniform(0, most))
+        storm.strikes.append(f"{fault.name} ({watcher.in_flight(files)} in flight)")
+        fault.strike()
+    storm.struck_at = time.monotonic()
+    for _ in uploaders:
+        waiting.put(None)
+    for uploader in uploaders:
+        uploader.finish()
+    wait_until(lambda: len(watcher.final) == len(files), _DEADLINE_SECONDS)
+    watcher.finish()
+    storm.final, storm.final_at = watcher.final, watcher.final_at
+    storm.repeats = sum(uploader.repeats for uploader in uploaders)
+    return storm

@@ -1,11 +1,7 @@
 import csv
 import io
 
-import pytest
-
 from embedded.client import Client
-
-pytestmark = pytest.mark.xdist_group("suite")
 
 
 def csv_file(*rows: tuple[object, ...]) -> bytes:

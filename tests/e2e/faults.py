@@ -1,0 +1,81 @@
+"""What a storm strikes with."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from embedded.running import RunningSuite
+from tests.servers.process import ServerProcess
+from tests.unit.embedded.supervising import wait_until
+
+PROCESSES = (
+    "gateway",
+    "auth",
+    "dbuploader",
+    "dbuploader-consumer",
+    "notification",
+    "notification-consumer",
+    "gateway-relay",
+    "queries",
+)
+_LONGEST_DOWN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong: `strike` returns when it is over, or others see to its end."""
+
+    name: str
+    strike: Callable[[], None]
+
+
+def process_kills(suite: RunningSuite, chance: random.Random) -> list[Fault]:
+    """SIGKILL to each process of the suite, in a random order; the supervisor starts it again."""
+
+    def kill(name: str) -> Fault:
+        # One that is down at the moment is met as soon as it is back.
+        return Fault(name, lambda: wait_until(lambda: suite.kill(name)))
+
+    return [kill(name) for name in chance.sample(PROCESSES, len(PROCESSES))]
+
+
+def supervisor_kill(suite: RunningSuite) -> Fault:
+    """SIGKILL to the supervisor, and so to everything; started again at once."""
+
+    def strike() -> None:
+        suite.kill_supervisor()
+        # On the same port: that it is free shows that no child outlived the supervisor.
+        suite.start_again()
+
+    return Fault("the supervisor", strike)
+
+
+def server_kill(name: str, server: ServerProcess, chance: random.Random) -> Fault:
+    """SIGKILL to a server, which is started again some seconds later."""
+
+    def strike() -> None:
+        server.kill()
+        threading.Event().wait(chance.uniform(0, _LONGEST_DOWN_SECONDS))
+        server.start()
+
+    return Fault(f"{name} restarted", strike)
+
+
+def outage(
+    name: str, server: ServerProcess, seconds: float, meanwhile: Iterable[Fault]
+) -> list[Fault]:
+    """A server that is down for `seconds` at least, and what is struck during that time."""
+    went_down = 0.0
+
+    def go_down() -> None:
+        nonlocal went_down
+        server.kill()
+        went_down = time.monotonic()
+
+    def come_back() -> None:
+        threading.Event().wait(went_down + seconds - time.monotonic())
+        server.start()
+
+    return [Fault(f"{name} down", go_down), *meanwhile, Fault(f"{name} back", come_back)]

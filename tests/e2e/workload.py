@@ -1,0 +1,96 @@
+"""Files of all three tables to upload, made from a seed: good rows and bad, in every mode."""
+
+import csv
+import io
+import random
+import uuid
+from dataclasses import dataclass, field
+
+from embedded.client import Json
+
+Record = tuple[str, ...]
+
+# Few, so that files change each other's rows, and refer to rows that nobody has loaded yet.
+_PARENTS = range(1, 61)
+_HIRES = range(1, 20_001)
+_BLANK_SHARE = 0.01
+_KINDS = ("departments", "jobs", "hired_employees", "hired_employees", "hired_employees")
+_OPTIONS: tuple[dict[str, str], ...] = (
+    *({} for _ in range(7)),
+    {"mode": "insert"},
+    {"dry_run": "true"},
+    {"max_rejects": "0"},
+)
+
+
+@dataclass
+class UploadFile:
+    """One file, how it is to be loaded, and what the gateway answered.
+
+    `key` is the idempotency key that it is sent with.
+    """
+
+    table: str
+    records: list[Record]
+    options: dict[str, str]
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    accepted: Json = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The file name, which names the table."""
+        return f"{self.table}.csv"
+
+    @property
+    def content(self) -> bytes:
+        """The file as CSV without a header."""
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(self.records)
+        return text.getvalue().encode()
+
+
+def make_files(count: int, rows: int, seed: int) -> list[UploadFile]:
+    """`count` files, those of hires with `rows` records; the first hold parents for the rest."""
+    chance = random.Random(seed)
+    kinds = [*_KINDS[:2], *(chance.choice(_KINDS) for _ in range(count - 2))]
+    return [
+        UploadFile(
+            kind,
+            _hires(chance, number, rows) if kind == _KINDS[-1] else _parents(chance, kind, number),
+            {} if number < 2 else chance.choice(_OPTIONS),
+        )
+        for number, kind in enumerate(kinds)
+    ]
+
+
+def _parents(chance: random.Random, kind: str, number: int) -> list[Record]:
+    ids = chance.sample(_PARENTS, 20)
+    # A third keep their names, and so are unchanged where they are there already.
+    records: list[Record] = [
+        (str(id_), f"{kind} {id_}" if id_ % 3 == 0 else f"{kind} {id_} of file {number} 🐝")
+        for id_ in ids
+    ]
+    return [*records, records[0], (records[1][0], "another name for the same"), ("", "no number")]
+
+
+def _hires(chance: random.Random, number: int, rows: int) -> list[Record]:
+    return [
+        _spoil(
+            chance,
+            (
+                str(id_),
+                f"Hire {id_} of file {number}",
+                f"2021-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}T12:00:00Z",
+                str(chance.choice(_PARENTS)),
+                str(chance.choice(_PARENTS)),
+            ),
+        )
+        for id_ in chance.sample(_HIRES, rows)
+    ]
+
+
+def _spoil(chance: random.Random, record: Record) -> Record:
+    if chance.random() >= _BLANK_SHARE:
+        return record
+    blank = chance.randrange(len(record))
+    return (*record[:blank], "", *record[blank + 1 :])
