@@ -1,10 +1,21 @@
-"""The emails that the suite on one machine has put into its maildir."""
+"""The emails that the suite on one machine has sent, where they lie in a maildir."""
 
+import os
 import time
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
+
+from muster.adapters import path_of
+
+
+def maildir_of(home: Path) -> Path | None:
+    """Where a suite on `home` puts its emails; None if this environment has a mail server."""
+    url = os.environ.get("MUSTER_SMTP_URL")
+    if not url:
+        return home / "mail"
+    return path_of(url) if url.startswith("maildir:") else None
 
 
 def emails(maildir: Path) -> list[EmailMessage]:

@@ -1,25 +1,35 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.e2e.families import Family
+
 ROOT = Path(__file__).parents[2]
 
 
-def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_demo(*arguments: str, family: Family | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "embedded.demo", *arguments],
         cwd=ROOT,
+        env={**os.environ, **(family.environment if family else {})},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_the_main_job_ends_as_worked_out_from_the_sample_files() -> None:
-    demo = run_demo("samples")
+def test_the_main_job_ends_as_worked_out_from_the_sample_files(family: Family) -> None:
+    demo = run_demo("samples", *maildir_option(family), family=family)
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "All is as expected" in demo.stdout
     assert "WRONG" not in demo.stdout
+    assert demo.stdout.count("there is an email about") == 3
+
+
+def maildir_option(family: Family) -> list[str]:
+    # The embedded default's mail is in the demo's own directory, which it finds by itself.
+    return ["--maildir", str(family.maildir)] if family.environment else []
 
 
 def test_a_directory_without_the_three_files_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.e2e.families import Family
 from tests.unit.embedded.supervising import is_alive, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -17,14 +18,19 @@ READY = re.compile(r"muster is ready at http://127\.0\.0\.1:\d+\n")
 class MakeRun:
     """`make run` as a user starts it, in a process group as of a terminal."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.errors = home.with_name("stderr")
+    def __init__(self, family: Family) -> None:
+        self.home = family.home
+        self.errors = self.home.with_name("stderr")
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 ["make", "run"],
                 cwd=ROOT,
-                env={**_outside_make(), "MUSTER_HOME": str(home), "MUSTER_PORT": "0"},
+                env={
+                    **_outside_make(),
+                    **family.environment,
+                    "MUSTER_HOME": str(self.home),
+                    "MUSTER_PORT": "0",
+                },
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
@@ -50,8 +56,8 @@ def _outside_make() -> dict[str, str]:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Iterator[MakeRun]:
-    running = MakeRun(tmp_path / "home")
+def make_run(family: Family) -> Iterator[MakeRun]:
+    running = MakeRun(family)
     try:
         assert READY.fullmatch(running.first_line), running.errors.read_text()
         # The supervisor, eight children, five of them with a worker.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedded.running import RunningSuite
+from tests.e2e.families import Family
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,9 +28,9 @@ def walk_through(suite: RunningSuite) -> str:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_walk_through_of_the_readme_works_as_pasted(tmp_path: Path) -> None:
+def test_the_walk_through_of_the_readme_works_as_pasted(tmp_path: Path, family: Family) -> None:
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
-    with RunningSuite(tmp_path / "home") as suite:
+    with family.run() as suite:
         done = subprocess.run(
             # Not with pipefail: head ends before curl has written all.
             ["bash", "-eu", "-c", walk_through(suite)],
