@@ -90,6 +90,16 @@ def test_a_token_without_a_claim_is_refused(suite: AuthSuite, claim: str) -> Non
     assert suite.call("GET", "/v1/me", token=token).status_code == 401
 
 
+def test_a_fresh_token_holds_where_the_clock_is_behind_that_of_auth(suite: AuthSuite) -> None:
+    ahead = AccessTokens(
+        key_of(suite),
+        suite.app.extensions["tokens"]._store,
+        seconds=60,
+        clock=lambda: time.time() + 5,
+    )
+    assert suite.call("GET", "/v1/me", token=ahead.issue(suite.admin)).status_code == 200
+
+
 def test_a_token_ends_with_its_time(suite: AuthSuite) -> None:
     tokens: AccessTokens = suite.app.extensions["tokens"]
     long_ago = AccessTokens(
