@@ -45,6 +45,23 @@ def test_every_metric_stands_in_the_metrics_page_and_no_other() -> None:
     assert first_column("docs/metrics.md") == metrics
 
 
+def test_every_metric_of_the_operations_page_is_one_that_is_served() -> None:
+    named = set(re.findall(r"\bmuster_[a-z_]+", read("docs/operations.md")))
+    assert len(named) > 7
+    series = {re.sub("_(bucket|sum|count)$", "", name) for name in named}
+    assert series <= first_column("docs/metrics.md")
+
+
+def test_every_setting_and_error_code_of_the_operations_page_is_one_that_there_is() -> None:
+    page = read("docs/operations.md")
+    settings = set(re.findall(r"\bMUSTER_[A-Z]+(?:_[A-Z]+)*\b", page))
+    passwords = set(re.findall(r"^(MUSTER_\w+)=", read(".env.example"), re.MULTILINE))
+    assert settings <= first_column("docs/configuration.md") | passwords
+    codes = set(re.findall(r"`(waiting-for-[a-z]+|[a-z]+-(?:error|attempts|missing))`", page))
+    assert len(codes) > 4
+    assert all(f"`{code}`" in read("docs/errors.md") for code in codes)
+
+
 @pytest.mark.parametrize(
     ("made_by", "at_least"),
     [(r'[Pp]roblem\(\s*\d{3},\s*"([a-z-]+)"', 25), (r'(?:Failure|FileError)\(\s*"([a-z-]+)"', 8)],
