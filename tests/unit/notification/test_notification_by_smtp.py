@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
 from muster.uploads import Email, EmailState
-from tests.contract.smtp_sink import Sink
+from tests.contract.smtp_sink import USER, Sink, only_ana
 from tests.contract.waiting import eventually
 from tests.unit.notification.process import finish_upload, running_consumer
 
@@ -92,6 +92,22 @@ def test_an_email_refused_for_now_is_sent_later(sink: Sink, tmp_path: Path) -> N
     eventually(lambda: is_settled(tmp_path, upload_id))
     assert [mail["Subject"] for mail in sink.received()] == [SUBJECT]
     assert "451 4.7.1 greylisted" in logged(tmp_path, "email put off")[0]["error"]
+
+
+def test_a_refused_login_stands_on_the_upload_without_the_password(
+    sink: Sink, tmp_path: Path
+) -> None:
+    login: dict[str, Any] = {"authenticator": only_ana, "auth_require_tls": False}
+    with (
+        sink.serving(**login) as port,
+        running_consumer(tmp_path, SMTP_URL=f"smtp://{USER}:wrong-one@127.0.0.1:{port}"),
+    ):
+        upload_id = finish_upload(tmp_path)
+        eventually(lambda: email_of(tmp_path, upload_id) is not None)
+    email = email_of(tmp_path, upload_id)
+    assert email is not None
+    assert (email.state, email.reason) == (EmailState.WAITING, "login refused: 535")
+    assert "wrong-one" not in (tmp_path / "log").read_text()
 
 
 def test_the_http_side_is_ready_while_the_mail_server_answers(
