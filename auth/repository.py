@@ -1,6 +1,6 @@
 """The users in their database: all of the auth service's SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,15 +45,18 @@ class UserTable:
     def add(self, user: User) -> None:
         """Add a user. An email that is taken ends the transaction in ConstraintViolated."""
         self._connection.execute(insert(users).values(_row_of(user)))
-        self._add_permissions(user)
+        self._grant(user.id, user.permissions)
 
     def save(self, user: User) -> None:
         """Replace what is kept of a user."""
         self._connection.execute(update(users).where(users.c.id == user.id).values(_row_of(user)))
-        self._connection.execute(
-            delete(user_permissions).where(user_permissions.c.user_id == user.id)
-        )
-        self._add_permissions(user)
+        # A row that stays is left alone: on MySQL a row that is removed and added again makes a
+        # deadlock with whoever waits to lock it.
+        mine = user_permissions.c.user_id == user.id
+        held = set(self._connection.scalars(select(user_permissions.c.permission).where(mine)))
+        lost = user_permissions.c.permission.in_(held - user.permissions)
+        self._connection.execute(delete(user_permissions).where(mine, lost))
+        self._grant(user.id, user.permissions - held)
 
     def replace_hash(self, user: User, password_hash: str) -> None:
         """Keep another hash of the same password, unless the password has changed since."""
@@ -82,8 +85,8 @@ class UserTable:
         )
         return {row.user_id: row.generation for row in self._connection.execute(query)}
 
-    def _add_permissions(self, user: User) -> None:
-        rows = [{"user_id": user.id, "permission": name} for name in sorted(user.permissions)]
+    def _grant(self, user_id: str, permissions: Iterable[str]) -> None:
+        rows = [{"user_id": user_id, "permission": name} for name in sorted(permissions)]
         if rows:
             self._connection.execute(insert(user_permissions), rows)
 

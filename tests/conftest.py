@@ -7,6 +7,8 @@ import pytest
 from tests.servers.mariadb import new_database, require_mariadb
 from tests.servers.shared import shared_url
 
+DATABASES = ["sqlite_database_url", "mysql_database_url"]
+
 
 @pytest.fixture(scope="session")
 def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,3 +32,14 @@ def mysql_database_url(mysql_server_url: str) -> Iterator[str]:
     """An empty database of the test's own."""
     with new_database(mysql_server_url) as url:
         yield url
+
+
+@pytest.fixture
+def sqlite_database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/service.db"
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database of the test's own, of each kind."""
+    return str(request.getfixturevalue(request.param))

@@ -5,7 +5,19 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Select, String, Table, bindparam, cast, insert, select
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Select,
+    String,
+    Table,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -73,8 +85,9 @@ def upsert(
         return added.on_conflict_do_update(
             index_elements=list(target.primary_key), set_=changes(added.excluded)
         )
-    doubled = mysql.insert(target)
-    return doubled.on_duplicate_key_update(changes(doubled.inserted))
+    # MariaDB lacks the alias for the new row that SQLAlchemy would name for MySQL.
+    new = {each.name: func.values(column(each.name)) for each in target.columns}
+    return mysql.insert(target).on_duplicate_key_update(changes(new))
 
 
 def execute_many(

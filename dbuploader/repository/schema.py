@@ -5,6 +5,9 @@ from sqlalchemy.dialects import mysql
 
 metadata = MetaData()
 
+_datetime = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")
+_long_text = Text().with_variant(mysql.MEDIUMTEXT(), "mysql")
+
 ledger = Table(
     "ledger",
     metadata,
@@ -17,10 +20,10 @@ ledger = Table(
     Column("unchanged", Integer, nullable=False),
     Column("rejected", Integer, nullable=False),
     Column("unprocessed", Integer, nullable=False),
-    Column("causes", Text, nullable=False),
+    Column("causes", _long_text, nullable=False),
     Column("error_code", String(64)),
     Column("error_detail", Text),
-    Column("decided_at", DateTime, nullable=False),
+    Column("decided_at", _datetime, nullable=False),
 )
 """How each upload ended. Whoever inserts an upload's row first has decided it, for ever."""
 
@@ -39,8 +42,8 @@ batch_answers = Table(
     Column("idempotency_key", String(255), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("claim", String(32), nullable=False),
-    Column("claimed_at", DateTime, nullable=False),
+    Column("claimed_at", _datetime, nullable=False),
     Column("status", SmallInteger),
-    Column("body", Text().with_variant(mysql.MEDIUMTEXT(), "mysql")),
+    Column("body", _long_text),
 )
 """The answers to batches sent with an idempotency key; without a status, one being worked on."""

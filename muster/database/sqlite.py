@@ -43,9 +43,11 @@ class SqliteDialect:
         return engine
 
     def is_transient(self, error: DBAPIError) -> bool:
-        """Whether the file was locked, full or unreadable for now."""
+        """Whether the file was locked, full or unreadable for now, or is not migrated yet."""
         code: Any = getattr(error.orig, "sqlite_errorcode", None)
-        return isinstance(code, int) and code & 0xFF in _TRANSIENT
+        if isinstance(code, int) and code & 0xFF in _TRANSIENT:
+            return True
+        return str(error.orig).startswith("no such table: ")
 
     def alone(self, _engine: Engine, /) -> AbstractContextManager[None]:
         """Nothing to do: a write transaction keeps all others out."""

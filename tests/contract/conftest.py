@@ -1,6 +1,7 @@
 """The adapters that the contract suites run over.
 
-Another adapter is one more fixture and its name in a list below; no test changes.
+Another adapter is one more fixture and its name in a list below, or in tests/conftest.py for the
+databases, over which the services are tested, too; no test changes.
 """
 
 import mailbox
@@ -31,7 +32,6 @@ BROKERS = ["sqlite_broker_url"]
 UNREACHABLE_BROKERS = ["unreachable_sqlite_url"]
 STORES = ["file_store_url", "mongodb_store_url"]
 UNREACHABLE_STORES = ["unreachable_file_url", "unreachable_mongodb_url"]
-DATABASES = ["sqlite_database_url", "mysql_database_url"]
 UNREACHABLE_DATABASES = ["unreachable_sqlite_url", "unreachable_mysql_url"]
 IMPATIENT_DATABASES: Mapping[str, Callable[[str], Database]] = {
     "sqlite": lambda url: Database(SqliteDialect(url, busy_seconds=0.05)),
@@ -73,11 +73,6 @@ def store(store_url: str) -> Iterator[CsvStore]:
 def unreachable_store(request: pytest.FixtureRequest) -> Iterator[CsvStore]:
     with closing(open_csv_store(request.getfixturevalue(request.param))) as store:
         yield store
-
-
-@pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
 
 
 @pytest.fixture
@@ -138,11 +133,6 @@ def mongodb_store_url(mongodb_server_url: str) -> Iterator[str]:
     yield urlunsplit(parts._replace(path=f"/{name}"))
     with MongoClient[dict[str, object]](mongodb_server_url) as client:
         client.drop_database(name)
-
-
-@pytest.fixture
-def sqlite_database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/service.db"
 
 
 @pytest.fixture

@@ -7,6 +7,9 @@ from sqlalchemy.dialects import mysql
 revision = "0001"
 down_revision = None
 
+# Whatever the database was created with.
+_MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
 
 def _text(length: int) -> sa.types.TypeEngine[str]:
     binary = mysql.VARCHAR(length, collation="utf8mb4_bin")
@@ -14,7 +17,7 @@ def _text(length: int) -> sa.types.TypeEngine[str]:
 
 
 def upgrade() -> None:
-    op.create_table(
+    _create_table(
         "users",
         sa.Column("id", _text(32), primary_key=True),
         sa.Column("email", _text(254), nullable=False),
@@ -24,7 +27,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer, nullable=False),
         sa.UniqueConstraint("account_key", name="uq_users_account_key"),
     )
-    op.create_table(
+    _create_table(
         "user_permissions",
         sa.Column(
             "user_id",
@@ -34,13 +37,20 @@ def upgrade() -> None:
         ),
         sa.Column("permission", _text(32), primary_key=True),
     )
-    op.create_table(
+    _create_table(
         "revocations",
         sa.Column("user_id", _text(32), primary_key=True),
         sa.Column("generation", sa.Integer),
         sa.Column("revoked_at", sa.BigInteger, nullable=False),
     )
-    op.create_index("ix_revocations_revoked_at", "revocations", ["revoked_at"])
+    there = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes("revocations")}
+    if (index := "ix_revocations_revoked_at") not in there:
+        op.create_index(index, "revocations", ["revoked_at"])
+
+
+def _create_table(name: str, *parts: sa.schema.SchemaItem) -> None:
+    # Where DDL ends transactions, a migration that broke off halfway is run again from its start.
+    op.create_table(name, *parts, if_not_exists=True, **_MYSQL)
 
 
 def downgrade() -> None:

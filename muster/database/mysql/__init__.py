@@ -52,6 +52,8 @@ class MysqlDialect:
         engine = create_engine(
             "mysql+mysqlconnector://",
             creator=partial(_connect, self._target),
+            # Parameters are tuples in the statements' order, as SQLite takes them.
+            paramstyle="format",
             pool_size=self._target.connections,
             max_overflow=0,
             pool_timeout=_POOL_SECONDS,

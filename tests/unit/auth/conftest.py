@@ -17,8 +17,8 @@ from tests.unit.auth.suite import AuthSuite, Clock, PlainHasher, populate
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path)
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(home=tmp_path, auth_database_url=database_url)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from tests.unit.dbuploader.suite import Suite
 
 
 @pytest.fixture
-def empty_suite(tmp_path: Path) -> Iterator[Suite]:
-    suite = Suite(tmp_path)
+def empty_suite(tmp_path: Path, database_url: str) -> Iterator[Suite]:
+    suite = Suite(tmp_path, database_url)
     yield suite
     suite.close()
 

@@ -86,13 +86,13 @@ class RecordingBroker:
 
 
 class Suite:
-    """One private suite below a directory."""
+    """One private suite below a directory, over an empty database of any kind."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, database_url: str) -> None:
         self.urls = {
             "csv_store_url": f"file://{home}/store",
             "broker_url": f"sqlite:///{home}/broker.db",
-            "employment_database_url": f"sqlite:///{home}/employment.db",
+            "employment_database_url": database_url,
         }
         self.store = open_csv_store(self.urls["csv_store_url"])
         self.broker = RecordingBroker()

@@ -1,7 +1,6 @@
 """Whatever a file holds: every row is counted once, and the tables hold what the counts say."""
 
 from dataclasses import astuple
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,10 +36,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-def test_rows_are_conserved(tmp_path: Path) -> None:
-    suite = Suite(tmp_path)
-    suite.seed()
-
+def test_rows_are_conserved(suite: Suite) -> None:
     @settings(max_examples=300, deadline=None)
     @given(content=FILES, options=OPTIONS)
     def check(content: str, options: dict[str, object]) -> None:
@@ -56,7 +52,6 @@ def test_rows_are_conserved(tmp_path: Path) -> None:
             assert len(suite.rejects(upload.id)) == rows.rejected
 
     check()
-    suite.close()
 
 
 def assert_tables_agree(suite: Suite, upload: Upload, before: list[tuple[object, ...]]) -> None:

@@ -91,8 +91,10 @@ def encode(text: str, encoding: str) -> bytes:
     return mark + text.encode("utf-8", "surrogateescape")
 
 
-def test_damaged_rows_and_no_others_come_back_until_they_are_mended(tmp_path: Path) -> None:
-    suite = Suite(tmp_path)
+def test_damaged_rows_and_no_others_come_back_until_they_are_mended(
+    tmp_path: Path, sqlite_database_url: str
+) -> None:
+    suite = Suite(tmp_path, sqlite_database_url)
     suite.seed()
 
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

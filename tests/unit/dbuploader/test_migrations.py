@@ -1,7 +1,5 @@
 """The migrations build what the code expects."""
 
-from pathlib import Path
-
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -12,8 +10,8 @@ from muster.database import DatabaseUnavailable, open_database
 from muster.tables import sql
 
 
-def test_the_migrated_schema_is_the_declared_one(tmp_path: Path) -> None:
-    database = open_database(f"sqlite:///{tmp_path}/employment.db")
+def test_the_migrated_schema_is_the_declared_one(database_url: str) -> None:
+    database = open_database(database_url)
     migrate(database)
 
     declared = [sql.metadata, schema.metadata]
@@ -27,8 +25,8 @@ def test_the_migrated_schema_is_the_declared_one(tmp_path: Path) -> None:
     database.close()
 
 
-def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
-    database = open_database(f"sqlite:///{tmp_path}/employment.db")
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    database = open_database(database_url)
     migrate(database)
 
     migrate(database)
@@ -37,8 +35,8 @@ def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_database_that_is_not_migrated_is_not_ready(tmp_path: Path) -> None:
-    database = open_database(f"sqlite:///{tmp_path}/employment.db")
+def test_a_database_that_is_not_migrated_is_not_ready(database_url: str) -> None:
+    database = open_database(database_url)
 
     with pytest.raises(DatabaseUnavailable):
         check_schema(database)

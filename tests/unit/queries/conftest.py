@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,22 +12,17 @@ from tests.unit.queries import employment
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/employment.db"
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    database = open_database(url)
+def database(database_url: str) -> Iterator[Database]:
+    database = open_database(database_url)
     employment.create(database)
     yield database
     database.close()
 
 
 @pytest.fixture
-def app(url: str) -> Iterator[Flask]:
+def app(database_url: str) -> Iterator[Flask]:
     """The service, with a verifier that reads the permissions from the token itself."""
-    app = create_app(Settings(employment_database_url=url))
+    app = create_app(Settings(employment_database_url=database_url))
     app.extensions["verify_token"] = _verify
     yield app
     app.extensions["database"].close()

@@ -7,9 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from muster.database import Database, open_database
-from queries.app import create_app
 from queries.hiring import Hiring
-from queries.settings import Settings
 from tests.unit.queries.employment import fill, hires
 
 PATHS = ("/v1/queries/hires-by-quarter", "/v1/queries/departments-above-mean")
@@ -132,11 +130,12 @@ def test_an_unavailable_database_is_a_503(
     assert answer.headers["Retry-After"]
 
 
-def test_it_is_not_ready_while_the_schema_is_missing(tmp_path: Path) -> None:
-    app = create_app(Settings(employment_database_url=f"sqlite:///{tmp_path}/none.db"))
-    assert app.test_client().get("/readyz").status_code == 503
-    assert app.test_client().get("/healthz").status_code == 200
-    app.extensions["database"].close()
+def test_it_is_unavailable_while_the_schema_is_missing(app: Flask) -> None:
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer queries:read"
+    assert client.get("/readyz").status_code == 503
+    assert client.get(f"{PATHS[0]}?year=2021").status_code == 503
+    assert client.get("/healthz").status_code == 200
 
 
 def test_it_is_not_ready_while_a_column_is_missing(app: Flask, database: Database) -> None:
