@@ -1,0 +1,81 @@
+"""What MongoDB is asked for: every write by the majority and journaled, every read of no less."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from pymongo import monitoring
+
+from muster.csvstore import CsvStore, open_csv_store
+from muster.uploads import UNFINISHED, State
+from tests.contract.records import an_upload
+
+WRITES = {"insert", "update", "findAndModify"}
+READS = {"find", "aggregate", "count", "distinct"}
+
+
+class Commands(monitoring.CommandListener):
+    """The commands that this process has sent since it was listening."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.sent.append((event.command_name, dict(event.command)))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+    def among(self, names: set[str]) -> list[dict[str, Any]]:
+        return [command for name, command in self.sent if name in names]
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    commands = Commands()
+    listeners = monitoring._LISTENERS
+    monkeypatch.setattr(
+        monitoring,
+        "_LISTENERS",
+        listeners._replace(command_listeners=[*listeners.command_listeners, commands]),
+    )
+    return commands
+
+
+@pytest.fixture
+def store(mongodb_store_url: str, commands: Commands) -> Iterator[CsvStore]:
+    # Made after the listener, which a client asks for once; the URL's own wishes don't count.
+    with closing(open_csv_store(f"{mongodb_store_url}?w=0&readConcernLevel=local")) as store:
+        yield store
+
+
+def accept_and_load(store: CsvStore) -> None:
+    with store.write_file("u-1") as file:
+        file.write(b"1,Baker\n" * 100_000)
+    store.accept(an_upload(idempotency_key="k"))
+    store.update("u-1", expect=UNFINISHED, state=State.LOADING)
+    with store.open_file("u-1") as file:
+        file.read()
+    store.unfinished(10)
+
+
+def test_every_write_waits_for_the_journal_of_the_majority(
+    store: CsvStore, commands: Commands
+) -> None:
+    accept_and_load(store)
+    writes = commands.among(WRITES)
+    assert {command.get("writeConcern", {}).get("w") for command in writes} == {"majority"}
+    assert all(command["writeConcern"]["j"] for command in writes)
+    written = {str(next(iter(command.values()))) for command in writes}
+    assert {"uploads", "csv.files", "csv.chunks"} <= written
+
+
+def test_every_read_is_of_what_the_majority_has(store: CsvStore, commands: Commands) -> None:
+    accept_and_load(store)
+    reads = commands.among(READS)
+    assert reads
+    assert all(command["readConcern"] == {"level": "majority"} for command in reads)
