@@ -1,0 +1,103 @@
+"""The lines on which a promise rests, and for each the test that goes red without it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SafetyLine:
+    """`old` stands once in the file `path`; with `new` in its place `test` fails."""
+
+    promise: str
+    path: str
+    old: str
+    new: str
+    test: str
+
+
+LINES = (
+    SafetyLine(
+        promise="ledger insert: what is decided is not loaded again",
+        path="dbuploader/loading.py",
+        old="            insert_outcome(connection, upload, Outcome(State.LOADING))\n",
+        new="",
+        test="tests/unit/dbuploader/test_load_exactly_once.py::"
+        "test_a_loader_that_was_thought_dead_cannot_load_what_has_failed",
+    ),
+    SafetyLine(
+        promise="rollback: a transaction that breaks off leaves nothing",
+        path="muster/database/__init__.py",
+        old="            with connection.begin():\n                yield connection\n",
+        new="            try:\n                yield connection\n"
+        "            finally:\n                connection.commit()\n",
+        test="tests/contract/test_database_contract.py::"
+        "test_a_transaction_whose_block_raises_is_rolled_back",
+    ),
+    SafetyLine(
+        promise="attempts: they are counted before they start",
+        path="dbuploader/finishing.py",
+        old="attempt = progress.patiently(partial(self._decisions.start_attempt, upload))",
+        new="attempt = 1",
+        test="tests/unit/dbuploader/test_load_attempts.py::"
+        "test_a_file_that_kills_its_loader_fails_after_three_attempts",
+    ),
+    SafetyLine(
+        promise="rejects first: who sees the rows loaded can see which were not",
+        path="dbuploader/loading.py",
+        old="            # Before the rows: whoever sees them loaded can also see which were not.\n"
+        "            self._store_rejects(upload, checked, progress)\n",
+        new="",
+        test="tests/unit/dbuploader/test_load_exactly_once.py::"
+        "test_rejects_are_stored_before_the_rows_are_seen",
+    ),
+    SafetyLine(
+        promise="outbox: what the broker did not take is published later",
+        path="gateway/outbox.py",
+        old="        self._broker.publish(message.routing_key, message.to_body(), trace.headers())\n"
+        "        self._store.update(upload.id, expect=frozenset(State), published=True)\n",
+        new="        self._store.update(upload.id, expect=frozenset(State), published=True)\n"
+        "        self._broker.publish(message.routing_key, message.to_body(), trace.headers())\n",
+        test="tests/unit/gateway/test_accepting_uploads.py::"
+        "test_an_upload_is_accepted_while_the_broker_is_away",
+    ),
+    SafetyLine(
+        promise="majority: what is accepted survives the loss of a member",
+        path="muster/csvstore/mongodb/connection.py",
+        old='write_concern=WriteConcern(w="majority", j=True, wtimeout=_MAJORITY_MS),',
+        new="write_concern=WriteConcern(w=1),",
+        test="tests/contract/test_mongodb_durability.py::"
+        "test_every_write_waits_for_the_journal_of_the_majority",
+    ),
+    SafetyLine(
+        promise="synchronous: what is accepted survives a power cut",
+        path="muster/sqlitefile.py",
+        old='    "PRAGMA synchronous=FULL",\n',
+        new='    "PRAGMA synchronous=OFF",\n',
+        test="tests/unit/muster/test_sqlite_file.py::"
+        "test_a_commit_reaches_the_disk_before_it_is_answered",
+    ),
+    SafetyLine(
+        promise="record after sending: an email that could not be sent is not held for sent",
+        path="notification/notifying.py",
+        old="        try:\n            self._send(upload)\n",
+        new="        try:\n            self._record(upload, EmailState.SENT)\n"
+        "            self._send(upload)\n",
+        test="tests/unit/notification/test_notifying.py::"
+        "test_an_email_that_could_not_be_marked_is_sent_again_as_the_same_message",
+    ),
+    SafetyLine(
+        promise="permission: a token without it is refused",
+        path="muster/tokens.py",
+        old="            if permissions and not principal.may(*permissions):\n",
+        new="            if False:\n",
+        test="tests/unit/gateway/test_permissions.py::"
+        "test_each_permission_opens_what_it_is_for_and_nothing_else",
+    ),
+    SafetyLine(
+        promise="ownership: somebody else's upload answers as an absent one",
+        path="gateway/records.py",
+        old="        if upload.owner != who.id and not _sees_all(who):\n",
+        new="        if False:\n",
+        test="tests/unit/gateway/test_reading_uploads.py::"
+        "test_a_foreign_upload_answers_as_an_absent_one",
+    ),
+)
