@@ -1,24 +1,29 @@
 """`python -m embedded.demo [DIRECTORY]`: upload three CSV files and check all that comes of it."""
 
-import argparse
+import os
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 
-from embedded.client import Client, Json
-from embedded.demo.checks import Checks, heading, table
-from embedded.demo.expected import COLUMNS, Expected
-from embedded.demo.mailbox import maildir_of, text_of, wait_for_email
+from embedded.client import Client
+from embedded.demo.checks import Checks, heading
+from embedded.demo.expected import COLUMNS
+from embedded.demo.job import do_the_job
+from embedded.demo.mailbox import emails, emails_in_mailpit, maildir_of
 from embedded.running import RunningSuite, SuiteFailed
 
 ADMIN = "admin@example.com"
-_SHOWN_ROWS = 10
 
 
 def main() -> int:
     """Run the demo; returns 0 when everything was as expected."""
     arguments = _parse_arguments()
     checks = Checks()
+    if arguments.url:
+        _visit(arguments, checks)
+        return _conclude(checks)
     heading("Starting the suite on a data directory of its own")
     try:
         with (
@@ -28,92 +33,21 @@ def main() -> int:
         ):
             print(f"  it answers at {suite.url}; logged in as {ADMIN}")
             maildir = arguments.maildir or maildir_of(suite.home)
-            _do_the_job(arguments.samples, client, maildir, checks)
+            mailbox = partial(emails, maildir) if maildir else None
+            do_the_job(arguments.samples, client, mailbox, checks)
     except SuiteFailed as failure:
         print(failure, file=sys.stderr)
         return 1
     return _conclude(checks)
 
 
-def _do_the_job(samples: Path, client: Client, maildir: Path | None, checks: Checks) -> None:
-    expected = Expected(samples)
-    uploads = {name: _upload(samples / f"{name}.csv", client) for name in COLUMNS}
-    for name, upload in uploads.items():
-        uploads[name] = client.wait(upload["id"])
-        _check_upload(uploads[name], expected, checks)
-    for upload in uploads.values():
-        _check_rejects(upload, client, expected, checks)
-    if maildir is None:
-        heading("The emails are with the mail server, and not checked: see --maildir")
-    else:
-        for upload in uploads.values():
-            _check_email(upload, maildir, checks)
-    _check_queries(expected.years()[0], client, expected, checks)
-
-
-def _upload(path: Path, client: Client) -> Json:
-    upload = client.upload(path.name, path)
-    print(f"  uploaded {path.name}: {upload['id']} is {upload['state']}")
-    return upload
-
-
-def _check_upload(upload: Json, expected: Expected, checks: Checks) -> None:
-    heading(f"{upload['filename']}: {upload['state']}")
-    table([upload["rows"]])
-    wanted = expected.uploads[upload["table"]]
-    rejected = len(wanted.rejected)
-    state = "completed_with_rejects" if rejected else "completed"
-    counts = {
-        "read": wanted.read,
-        "inserted": wanted.loaded,
-        "updated": 0,
-        "unchanged": 0,
-        "rejected": rejected,
-        "unprocessed": 0,
-    }
-    checks.equal("the state", upload["state"], state)
-    checks.equal("the counts", upload["rows"], counts)
-
-
-def _check_rejects(upload: Json, client: Client, expected: Expected, checks: Checks) -> None:
-    rejects = client.rejects(upload["id"])
-    if rejects:
-        heading(f"Rejected rows of {upload['filename']}")
-        shown = ("id", "_line", "_code", "_column", "_message")
-        table([{name: row[name] for name in shown} for row in rejects], _SHOWN_ROWS)
-    found = {int(row["_line"]): row["_column"] for row in rejects}
-    wanted = expected.uploads[upload["table"]].rejected
-    checks.equal(f"the rejected rows of {upload['filename']} and their columns", found, wanted)
-
-
-def _check_email(upload: Json, maildir: Path, checks: Checks) -> None:
-    email = wait_for_email(maildir, upload["id"])
-    checks.equal(f"there is an email about {upload['filename']}", email is not None, True)
-    if email is None:
-        return
-    text = text_of(email)
-    if upload["rows"]["rejected"]:
-        heading(f"The email: {email['Subject']}")
-        print("\n".join(f"  | {line}".rstrip() for line in text.splitlines()))
-    plain = f"{email['Subject']}\n{text}".replace(",", "")
-    numbers = [str(upload["rows"][name]) for name in ("read", "inserted", "rejected")]
-    checks.equal("it goes to the uploader", email["To"], upload["submitted_by"])
-    checks.equal("it names the file", upload["filename"] in text, True)
-    checks.equal("it tells the counts", [number for number in numbers if number in plain], numbers)
-
-
-def _check_queries(year: int, client: Client, expected: Expected, checks: Checks) -> None:
-    heading(f"Hires by department, job and quarter in {year}")
-    quarters = client.query("hires-by-quarter", year)["rows"]
-    table(quarters, _SHOWN_ROWS)
-    wanted = expected.hires_by_quarter(year)
-    checks.equal(f"all {len(wanted)} rows, in order", quarters, wanted)
-    heading(f"Departments that hired more than the mean in {year}")
-    answer = client.query("departments-above-mean", year)
-    table(answer["rows"])
-    mean, rows = expected.departments_above_mean(year)
-    checks.equal(f"the mean, {mean:.2f}", round(answer["mean"], 6), round(mean, 6))
-    checks.equal(f"all {len(rows)} rows, in order", answer["rows"], rows)
+def _visit(arguments: Namespace, checks: Checks) -> None:
+    heading(f"The suite at {arguments.url}")
+    email = os.environ.get("MUSTER_ADMIN_EMAIL", ADMIN)
+    mailpit = arguments.mailpit
+    mailbox = partial(emails_in_mailpit, mailpit) if mailpit else None
+    with Client(arguments.url, email, os.environ["MUSTER_ADMIN_PASSWORD"]) as client:
+        do_the_job(arguments.samples, client, mailbox, checks)
 
 
 def _conclude(checks: Checks) -> int:
@@ -122,8 +56,8 @@ def _conclude(checks: Checks) -> int:
     return 1 if checks.wrong else 0
 
 
-def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m embedded.demo", description=__doc__)
+def _parse_arguments() -> Namespace:
+    parser = ArgumentParser(prog="python -m embedded.demo", description=__doc__)
     parser.add_argument(
         "samples",
         type=Path,
@@ -138,7 +72,15 @@ def _parse_arguments() -> argparse.Namespace:
         metavar="DIRECTORY",
         help="where the mail server delivers, if MUSTER_SMTP_URL names one",
     )
+    parser.add_argument(
+        "--url",
+        help="a suite that runs already and is empty, instead of one of its own; the administrator "
+        "is MUSTER_ADMIN_EMAIL with MUSTER_ADMIN_PASSWORD",
+    )
+    parser.add_argument("--mailpit", metavar="URL", help="the Mailpit that this suite mails to")
     arguments = parser.parse_args()
+    if arguments.url and not os.environ.get("MUSTER_ADMIN_PASSWORD"):
+        parser.error("MUSTER_ADMIN_PASSWORD is not set")
     for name in COLUMNS:
         path: Path = arguments.samples / f"{name}.csv"
         if not path.is_file():

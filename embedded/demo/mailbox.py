@@ -1,13 +1,24 @@
-"""The emails that the suite on one machine has sent, where they lie in a maildir."""
+"""Where the emails of a suite end up: a maildir on one machine, Mailpit in Docker Compose."""
 
 import os
 import time
+from collections.abc import Callable
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
+from typing import Any
+
+import requests
 
 from muster.adapters import path_of
+
+Mailbox = Callable[[], list[EmailMessage]]
+"""Gives all the emails that are there."""
+
+_PARSER = BytesParser(policy=policy.default)
+_TIMEOUT = 10.0
+_LATEST = 100
 
 
 def maildir_of(home: Path) -> Path | None:
@@ -20,19 +31,33 @@ def maildir_of(home: Path) -> Path | None:
 
 def emails(maildir: Path) -> list[EmailMessage]:
     """All emails in a maildir, read or not."""
-    parser = BytesParser(policy=policy.default)
     return [
-        parser.parsebytes(file.read_bytes())
+        _PARSER.parsebytes(file.read_bytes())
         for part in ("new", "cur")
         for file in sorted((maildir / part).glob("*"))
     ]
 
 
-def wait_for_email(maildir: Path, upload_id: str, seconds: float = 60) -> EmailMessage | None:
+def emails_in_mailpit(url: str) -> list[EmailMessage]:
+    """The latest emails that the Mailpit at `url` has caught: https://mailpit.axllent.org/docs/api-v1."""
+    with requests.Session() as session:
+        # The machine's proxy, if it names one, is not for calls to itself.
+        session.trust_env = False
+
+        def get(path: str, **params: Any) -> requests.Response:
+            answer = session.get(f"{url}/api/v1/{path}", params=params, timeout=_TIMEOUT)
+            answer.raise_for_status()
+            return answer
+
+        caught = get("messages", limit=_LATEST).json()["messages"]
+        return [_PARSER.parsebytes(get(f"message/{each['ID']}/raw").content) for each in caught]
+
+
+def wait_for_email(mailbox: Mailbox, upload_id: str, seconds: float = 60) -> EmailMessage | None:
     """The email about an upload; None when it does not come in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        for email in emails(maildir):
+        for email in mailbox():
             if upload_id in str(email["Message-ID"]):
                 return email
         time.sleep(0.1)
