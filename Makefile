@@ -13,7 +13,7 @@ SYNCED := .venv/.synced
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test servers lint fmt chaos bench docs env up down clean
+.PHONY: help run demo test servers lint fmt chaos bench docs env up down images-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,8 +64,11 @@ up: env ## build the images and run the suite with Docker Compose; COMPOSE=docke
 down: ## stop what `make up` runs; the data stays in its volumes
 	@$(COMPOSE) down
 
+images-check: $(SYNCED) ## build the images with podman, run the stack and check both: root on Debian
+	@exec $(BIN)/python -m deploy.images_check
+
 clean: ## remove the environment and the caches, but no data
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check
 
 $(SYNCED): .uv/uv-$(UV_VERSION) uv.lock pyproject.toml $(wildcard */pyproject.toml)
 	@$(UV) sync --frozen --quiet --python "$(PYTHON)"

@@ -1,0 +1,41 @@
+"""Running the commands of others."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+class CommandFailed(Exception):
+    """A command ended with a status other than 0; the message is what it said."""
+
+
+def run(
+    *argv: str,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 1800,
+    user_sees: bool = False,
+) -> str:
+    """What the command printed, run in the root of the checkout; raises CommandFailed.
+
+    With `user_sees` it prints to this process's output instead, and "" is returned.
+    """
+    pipe = None if user_sees else subprocess.PIPE
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=None if user_sees else subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(f"{' '.join(argv)} did not end in {timeout:.0f} s") from error
+    if done.returncode != 0:
+        raise CommandFailed(f"{' '.join(argv)} ended with {done.returncode}\n{done.stdout or ''}")
+    return (done.stdout or "").strip()

@@ -1,0 +1,130 @@
+"""Podman with storage, settings and an API of its own: the check leaves the machine alone."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+
+from deploy.images_check.commands import CommandFailed, run
+
+_SETTINGS = """\
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=90000:90000"]
+[network]
+network_config_dir = "{directory}/networks"
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+_STORAGE = """\
+[storage]
+driver = "vfs"
+graphroot = "{directory}/storage"
+runroot = "{directory}/run"
+"""
+# What the builds need to get through to the package index from this machine, where it has it.
+_LENT = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf", "/etc/uv/uv.toml")
+_START_SECONDS = 30.0
+_PULSE_SECONDS = 2.0
+
+
+class Podman:
+    """Commands of podman, and of docker-compose by podman's API, with `directory` for all data."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings, storage = directory / "containers.conf", directory / "storage.conf"
+        settings.write_text(_SETTINGS.format(directory=directory))
+        storage.write_text(_STORAGE.format(directory=directory))
+        self._socket = directory / "podman.sock"
+        self._environment = {
+            **os.environ,
+            "CONTAINERS_CONF": str(settings),
+            "CONTAINERS_STORAGE_CONF": str(storage),
+            "DOCKER_HOST": f"unix://{self._socket}",
+            "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
+            # The builds keep the downloads of their cache mounts there.
+            "TMPDIR": str(directory),
+        }
+
+    def __call__(self, *arguments: str, timeout: float = 1800) -> str:
+        """What `podman ARGUMENTS` printed; raises CommandFailed."""
+        return run("podman", *arguments, environment=self._environment, timeout=timeout)
+
+    def has(self, image: str) -> bool:
+        """Whether the image is here."""
+        with suppress(CommandFailed):
+            self("image", "exists", image)
+            return True
+        return False
+
+    def build(self, image: str, dockerfile: Path, context: Path) -> None:
+        """Build an image, in one layer a stage and with the machine's network."""
+        lent = [f"--volume={path}:{path}:ro" for path in _LENT if Path(path).is_file()]
+        self(
+            *("build", "--quiet", "--layers=false", "--format=docker", "--network=host", *lent),
+            *(f"--tag={image}", f"--file={dockerfile}", str(context)),
+        )
+
+    def compose(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str],
+        timeout: float = 600,
+        user_sees: bool = False,
+    ) -> str:
+        """What `docker-compose ARGUMENTS` printed; raises CommandFailed."""
+        return run(
+            "docker-compose",
+            *arguments,
+            environment={**self._environment, **environment},
+            timeout=timeout,
+            user_sees=user_sees,
+        )
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Serve the API meanwhile, and run the health checks, for which podman needs systemd."""
+        self._socket.unlink(missing_ok=True)
+        service = subprocess.Popen(
+            ["podman", "system", "service", "--time=0", f"unix://{self._socket}"],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+        )
+        stop = Event()
+        pulse = Thread(target=self._run_health_checks, args=(stop,), name="health checks")
+        try:
+            self._wait_for_socket(service)
+            pulse.start()
+            yield
+        finally:
+            stop.set()
+            if pulse.ident is not None:
+                pulse.join()
+            service.terminate()
+            service.wait()
+
+    def _wait_for_socket(self, service: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._socket.exists():
+            if service.poll() is not None or time.monotonic() > deadline:
+                raise CommandFailed("podman system service does not start")
+            time.sleep(0.1)
+
+    def _run_health_checks(self, stop: Event) -> None:
+        while not stop.wait(_PULSE_SECONDS):
+            # Only until it is well once: nothing is asked about it later.
+            for name in self._names("health=starting") + self._names("health=unhealthy"):
+                # One that is not well yet ends with a status, and is asked again.
+                with suppress(CommandFailed):
+                    self("healthcheck", "run", name, timeout=30)
+
+    def _names(self, condition: str) -> list[str]:
+        with suppress(CommandFailed):
+            listed = self("ps", f"--filter={condition}", "--format={{.Names}}", timeout=60)
+            return listed.split()
+        return []

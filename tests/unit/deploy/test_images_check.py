@@ -1,0 +1,86 @@
+"""What `make images-check` takes for granted, held without podman."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from email.message import EmailMessage
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import yaml
+
+from deploy.images_check import bases, images
+from deploy.images_check.commands import CommandFailed, run
+from deploy.images_check.stand_ins.mailpit import mailpit
+from embedded.demo.mailbox import emails_in_mailpit, wait_for_email
+
+ROOT = Path(__file__).parents[3]
+STAND_INS = ROOT / "deploy/images_check/stand_ins"
+
+
+def named_images() -> set[str]:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    composed = {each["image"] for each in compose.values()}
+    bases_of_ours = {
+        base
+        for service in images.SERVICES
+        for base in re.findall(r"^FROM (\S+)", (ROOT / service / "Dockerfile").read_text(), re.M)
+    }
+    return {name for name in composed if not name.startswith("muster/")} | bases_of_ours
+
+
+def test_every_image_of_others_has_a_stand_in_of_its_name() -> None:
+    short = {re.sub(r"^docker\.io/(library/)?", "", name) for name in bases.STAND_INS}
+    assert short == named_images()
+    for directory in bases.STAND_INS.values():
+        assert (STAND_INS / directory / "Dockerfile").is_file()
+
+
+def test_the_stand_ins_bring_what_the_lock_pins() -> None:
+    locked = {
+        package["name"]: package["version"]
+        for package in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]
+        if "version" in package
+    }
+    pinned = [
+        pin
+        for file in STAND_INS.glob("*/Dockerfile")
+        for pin in re.findall(r"(\w+)==(\S+)", file.read_text("utf-8"))
+    ]
+    assert len(pinned) == 3
+    assert pinned == [(name, locked[name]) for name, _ in pinned]
+
+
+@pytest.fixture
+def catcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(mailpit, "caught", [])
+    with ThreadingHTTPServer(("127.0.0.1", 0), mailpit.Page) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_demo_finds_an_email_in_mailpit(catcher: str) -> None:
+    for upload_id in ("one", "two"):
+        email = EmailMessage()
+        email["Message-ID"] = f"<{upload_id}.completed@muster>"
+        email.set_content("Façade")
+        mailpit.caught.append(email.as_bytes())
+    found = wait_for_email(lambda: emails_in_mailpit(catcher), "two", seconds=10)
+    assert found is not None
+    assert found["Message-ID"] == "<two.completed@muster>"
+    assert wait_for_email(lambda: emails_in_mailpit(catcher), "three", seconds=0.1) is None
+
+
+def test_a_command_that_fails_says_what_it_said() -> None:
+    with pytest.raises(CommandFailed, match=r"ended with 3\n.*why"):
+        run("sh", "-c", "echo why; exit 3")
+
+
+def test_a_command_that_hangs_fails() -> None:
+    with pytest.raises(CommandFailed, match="did not end"):
+        run("sleep", "60", timeout=0.1)
