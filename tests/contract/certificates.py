@@ -29,6 +29,12 @@ class Authority:
 
     def server_context(self, *addresses: str) -> ssl.SSLContext:
         """The TLS side of a server that proves to be at `addresses`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server_file(*addresses))
+        return context
+
+    def server_file(self, *addresses: str) -> Path:
+        """The key and the certificate of such a server, in one file."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName(
             [x509.IPAddress(ip_address(each)) for each in addresses]
@@ -42,9 +48,7 @@ class Authority:
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             + certificate.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _begin(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, role: x509.BasicConstraints

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-import mysql.connector
-from mysql.connector.constants import ClientFlag
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from muster.database import DatabaseUnavailable
+from muster.database.mysql.connection import connect
 from muster.database.mysql.transience import is_transient
-from muster.database.mysql.url import Target, parse
+from muster.database.mysql.url import parse
 
 _RECYCLE_SECONDS = 1800
 _POOL_SECONDS = 10
@@ -51,7 +50,7 @@ class MysqlDialect:
         """
         engine = create_engine(
             "mysql+mysqlconnector://",
-            creator=partial(_connect, self._target),
+            creator=partial(connect, self._target),
             # Parameters are tuples in the statements' order, as SQLite takes them.
             paramstyle="format",
             pool_size=self._target.connections,
@@ -87,30 +86,6 @@ class MysqlDialect:
         for statement in _SESSION:
             cursor.execute(statement.format(mode=_SQL_MODE, lock_seconds=self._target.lock_seconds))
         cursor.close()
-
-
-def _connect(target: Target) -> DBAPIConnection:
-    tls: dict[str, object] = {}
-    if target.ca_file is not None:
-        tls = {"ssl_ca": target.ca_file, "ssl_verify_cert": True, "ssl_verify_identity": True}
-    connection: DBAPIConnection = mysql.connector.connect(  # type: ignore[assignment]
-        host=target.host,
-        port=target.port,
-        user=target.user,
-        password=target.password,
-        database=target.database,
-        # The driver's default collation is unknown to MariaDB 11.5 and 11.6.
-        charset="utf8mb4",
-        collation="utf8mb4_bin",
-        connection_timeout=target.connect_seconds,
-        read_timeout=target.answer_seconds,
-        write_timeout=target.answer_seconds,
-        # An UPDATE counts the rows it found, also those that had the values already.
-        client_flags=[ClientFlag.FOUND_ROWS, -ClientFlag.MULTI_STATEMENTS],
-        buffered=True,
-        **tls,
-    )
-    return connection
 
 
 def _begin(connection: Connection) -> None:
