@@ -145,6 +145,20 @@ def test_a_killed_process_leaves_whole_transactions(
     assert two - 100 in {transfers, transfers + 1}
 
 
+def test_migrations_take_turns(database: Database) -> None:
+    steps: list[str] = []
+
+    def migrate() -> None:
+        with database.migrating() as connection:
+            steps.append("begun")
+            connection.exec_driver_sql("CREATE TABLE migrated (id INTEGER)")
+            connection.exec_driver_sql("DROP TABLE migrated")
+            steps.append("ended")
+
+    at_once([migrate] * 3)
+    assert steps == ["begun", "ended"] * 3
+
+
 def test_a_database_that_answers_passes_its_check(database: Database) -> None:
     database.check()
 

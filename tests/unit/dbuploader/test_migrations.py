@@ -6,7 +6,7 @@ from alembic.migration import MigrationContext
 
 from dbuploader.migrations import migrate
 from dbuploader.repository import check_schema, schema
-from muster.database import DatabaseUnavailable, open_database
+from muster.database import Database, DatabaseUnavailable, open_database
 from muster.tables import sql
 
 
@@ -14,15 +14,17 @@ def test_the_migrated_schema_is_the_declared_one(database_url: str) -> None:
     database = open_database(database_url)
     migrate(database)
 
+    assert differences(database) == []
+    database.close()
+
+
+def differences(database: Database) -> object:
     declared = [sql.metadata, schema.metadata]
     with database.read() as connection:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "target_metadata": declared}
         )
-        differences = compare_metadata(context, declared)  # type: ignore[arg-type]
-
-    assert differences == []
-    database.close()
+        return compare_metadata(context, declared)  # type: ignore[arg-type]
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
@@ -40,4 +42,26 @@ def test_a_database_that_is_not_migrated_is_not_ready(database_url: str) -> None
 
     with pytest.raises(DatabaseUnavailable):
         check_schema(database)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ["DROP TABLE batch_answers", "DROP TABLE load_attempts"],
+        ["DROP TABLE batch_answers", "DROP TABLE hires_summary"],
+    ],
+)
+def test_a_migration_that_broke_off_halfway_is_run_again(
+    database_url: str, missing: list[str]
+) -> None:
+    database = open_database(database_url)
+    migrate(database)
+    with database.write() as connection:
+        for statement in ("DELETE FROM alembic_version", *missing):
+            connection.exec_driver_sql(statement)
+
+    migrate(database)
+
+    assert differences(database) == []
     database.close()

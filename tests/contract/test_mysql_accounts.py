@@ -1,0 +1,168 @@
+"""`deploy/mysql/accounts.sh`: each service can do its work under its account, and no more."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+import auth.migrations
+import dbuploader.migrations
+from auth.repository import UserStore
+from auth.users import User
+from dbuploader.batches import Batches
+from dbuploader.repository import check_schema as check_for_loading
+from dbuploader.repository.answers import BatchKey
+from muster.database import DatabaseUnavailable, open_database
+from muster.tables import get_table
+from queries.hiring import Hiring
+from queries.repository import check_schema as check_for_queries
+from tests.servers.mariadb import MariaServer, require_mariadb, run
+
+SCRIPT = Path(__file__).parents[2] / "deploy" / "mysql" / "accounts.sh"
+PASSWORDS = {
+    "auth_migrations": "it's \"odd\" \\ 100% $HOME `id` #;é\\'",
+    "auth": "auth & co",
+    "dbuploader_migrations": "--migrations",
+    "dbuploader": "\\",
+    "queries": "'",
+}
+
+
+def run_script(server: MariaServer, database: str, **changes: str) -> str:
+    """What it complains of."""
+    environment = {
+        **os.environ,
+        "MYSQL_HOST": "127.0.0.1",
+        "MYSQL_TCP_PORT": str(server.port),
+        "MYSQL_DATABASE": database,
+        **{f"MUSTER_{name.upper()}_PASSWORD": word for name, word in PASSWORDS.items()},
+        **changes,
+    }
+    ended = subprocess.run(
+        [str(SCRIPT)], env=environment, check=False, capture_output=True, text=True
+    )
+    return "" if ended.returncode == 0 else ended.stderr
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The URL of each account, in migrated databases."""
+    require_mariadb()
+    with MariaServer(tmp_path_factory.mktemp("mariadb")) as server:
+        for database in ("auth", "employment"):
+            for _ in ("the first time", "again"):
+                assert run_script(server, database) == ""
+        urls = {name: url_of(server, name) for name in PASSWORDS}
+        with closing(open_database(urls["auth_migrations"])) as database_of_users:
+            auth.migrations.migrate(database_of_users)
+        with closing(open_database(urls["dbuploader_migrations"])) as employment:
+            dbuploader.migrations.migrate(employment)
+        yield urls
+
+
+def url_of(server: MariaServer, account: str) -> str:
+    database = "auth" if account.startswith("auth") else "employment"
+    return server.url(database, user=f"{account}:{quote(PASSWORDS[account], safe='')}")
+
+
+def test_auth_keeps_its_users(urls: Mapping[str, str]) -> None:
+    user = User("1", "ana@example.com", "hash", frozenset({"users:admin"}))
+    with closing(open_database(urls["auth"])) as database:
+        store = UserStore(database)
+        store.check()
+        with store.writing() as users:
+            users.add(user)
+            assert users.lock_administrators() == {"1"}
+            users.revoke("1", 1, 0)
+            users.delete("1")
+        with store.reading() as users:
+            assert users.all() == []
+
+
+def test_dbuploader_merges_and_queries_reads(urls: Mapping[str, str]) -> None:
+    with (
+        closing(open_database(urls["dbuploader"])) as loading,
+        closing(open_database(urls["queries"])) as asking,
+    ):
+        check_for_loading(loading)
+        check_for_queries(asking)
+        batches = Batches(loading)
+        for table, row in (
+            ("departments", {"id": 1, "department": "Sales"}),
+            ("jobs", {"id": 1, "job": "Clerk"}),
+            ("hired_employees", hire(2021)),
+            ("hired_employees", hire(2022)),
+        ):
+            key = BatchKey("1", f"{table} {row}"[:64], "fingerprint")
+            assert batches.merge(get_table(table), [row], key).status == 200
+        assert [hires.quarters for hires in Hiring(asking).by_quarter(2022)] == [(1, 0, 0, 0)]
+        assert Hiring(asking).by_quarter(2021) == []
+
+
+def hire(year: int) -> dict[str, object]:
+    at = f"{year}-01-01T00:00:00Z"
+    return {"id": 1, "name": "Ana", "datetime": at, "department_id": 1, "job_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("account", "statement"),
+    [
+        ("queries", "INSERT INTO jobs VALUES (7, 'x')"),
+        ("queries", "UPDATE jobs SET job = 'x'"),
+        ("queries", "DELETE FROM jobs"),
+        ("queries", "CREATE TABLE more (id INTEGER)"),
+        ("queries", "SELECT * FROM auth.users"),
+        ("queries", "SELECT * FROM mysql.user"),
+        ("dbuploader", "CREATE TABLE more (id INTEGER)"),
+        ("dbuploader", "ALTER TABLE jobs ADD COLUMN more INTEGER"),
+        ("dbuploader", "DROP TABLE ledger"),
+        ("dbuploader", "SELECT * FROM auth.users"),
+        ("dbuploader_migrations", "CREATE TABLE auth.more (id INTEGER)"),
+        ("dbuploader_migrations", "GRANT SELECT ON employment.* TO queries"),
+        ("auth", "CREATE TABLE more (id INTEGER)"),
+        ("auth", "SELECT * FROM employment.jobs"),
+        ("auth_migrations", "SELECT * FROM employment.jobs"),
+    ],
+)
+def test_an_account_may_do_no_more(urls: Mapping[str, str], account: str, statement: str) -> None:
+    with (
+        closing(open_database(urls[account])) as database,
+        pytest.raises(DatabaseUnavailable, match="denied"),
+    ):
+        run(database, statement)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"MUSTER_QUERIES_PASSWORD": ""}, "MUSTER_QUERIES_PASSWORD is not set"),
+        ({"MYSQL_DATABASE": "other"}, "should be auth or employment"),
+        ({"MYSQL_DATABASE": ""}, "is auth or employment"),
+        ({"MYSQL_TCP_PORT": "1"}, "Can't connect"),
+    ],
+)
+def test_the_script_says_what_it_lacks(
+    mysql_server: MariaServer, changes: dict[str, str], complaint: str
+) -> None:
+    assert complaint in run_script(mysql_server, "employment", **changes)
+
+
+def test_no_password_is_on_a_command_line(mysql_server: MariaServer, tmp_path: Path) -> None:
+    client = tmp_path / "mariadb"
+    client.write_text('#!/bin/sh\nfor word; do echo "argument $word" >&2; done; exit 1\n')
+    client.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    arguments = run_script(mysql_server, "auth", PATH=path, MYSQL_ROOT_PASSWORD="root & co")
+    assert "argument --user=root" in arguments
+    assert not [word for word in (*PASSWORDS.values(), "root & co") if f" {word}" in arguments]
+    assert "password" not in arguments
+
+
+@pytest.fixture
+def mysql_server(tmp_path: Path) -> MariaServer:
+    """A server that does not run."""
+    return MariaServer(tmp_path)
