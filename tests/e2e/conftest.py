@@ -6,7 +6,7 @@ import pytest
 
 from embedded.client import Client
 from embedded.running import RunningSuite
-from tests.e2e.families import Family, embedded_family, private_servers
+from tests.e2e.families import Family, embedded_family, shared_servers
 
 ROOT = Path(__file__).parents[2]
 ADMIN = "admin@example.com"
@@ -14,17 +14,17 @@ FAMILIES = ["embedded", "servers"]
 
 
 @contextmanager
-def open_family(name: str, directory: Path) -> Iterator[Family]:
+def open_family(name: str, directory: Path, run_directory: Path) -> Iterator[Family]:
     if name == "embedded":
         yield embedded_family(directory)
         return
-    with private_servers(directory) as family:
+    with shared_servers(directory, run_directory) as family:
         yield family
 
 
 @pytest.fixture(params=FAMILIES)
-def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
-    with open_family(request.param, tmp_path) as family:
+def family(request: pytest.FixtureRequest, tmp_path: Path, run_directory: Path) -> Iterator[Family]:
+    with open_family(request.param, tmp_path, run_directory) as family:
         yield family
 
 
@@ -34,11 +34,14 @@ def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
     params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FAMILIES],
 )
 def suite(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_directory: Path
 ) -> Iterator[RunningSuite]:
     """One suite of each family for all tests that don't mind others."""
     directory = tmp_path_factory.mktemp("suite")
-    with open_family(request.param, directory) as family, family.run() as running:
+    with (
+        open_family(request.param, directory, run_directory) as family,
+        family.run() as running,
+    ):
         yield running
 
 

@@ -19,6 +19,11 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 _POLL_SECONDS = 0.1
 
 
+def server_url(kind: str, run_directory: Path) -> str:
+    """The URL of the server that the variable MUSTER_TEST_KIND_URL names, or else the run's."""
+    return os.environ.get(f"MUSTER_TEST_{kind.upper()}_URL") or shared_url(kind, run_directory)
+
+
 def shared_url(kind: str, run_directory: Path) -> str:
     """The URL of the run's server of `kind`, which runs then.
 
