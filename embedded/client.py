@@ -13,6 +13,7 @@ FINAL_STATES = frozenset(
 )
 _TIMEOUT = 120.0
 _WAIT = 30
+_POLL_SECONDS = 0.2
 
 Json = dict[str, Any]
 
@@ -57,6 +58,15 @@ class Client:
             if upload["state"] in FINAL_STATES:
                 return upload
         raise TimeoutError(f"upload {upload_id} is not final after {seconds} s")
+
+    def wait_for_email(self, upload_id: str, seconds: float = 60) -> Json:
+        """What became of the email about a final upload, or "waiting" still after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            email: Json = self.get_upload(upload_id)["email"]
+            if email["state"] != "waiting" or time.monotonic() > deadline:
+                return email
+            time.sleep(_POLL_SECONDS)
 
     def rejects(self, upload_id: str) -> list[dict[str, str]]:
         """The rejected rows of an upload, each a mapping from column to cell."""

@@ -62,23 +62,29 @@ def assert_nothing_was_lost(
     family: Family, admin: Client, files: list[UploadFile], storm: Storm
 ) -> Counter[str]:
     """Fails if anything was; returns how many emails came with which Message-ID."""
+    wait_until(lambda: all(is_told(upload) for upload in admin.uploads()), 120)
     listed = list(reversed(admin.uploads()))
-    assert [upload["id"] for upload in listed if storm.final[upload["id"]] != upload] == []
     by_id = {file.accepted["id"]: file for file in files}
-    assert len(listed) == len(files)
-    assert {upload["id"] for upload in listed} == set(by_id)
+    assert sorted(upload["id"] for upload in listed) == sorted(by_id)
+    # What was final once has stayed so.
+    assert [storm.final[each["id"]] | {"email": each["email"]} for each in listed] == listed
     loader_kills = sum(strike.startswith(("dbuploader-c", "the s")) for strike in storm.strikes)
     model = Model()
     for upload in listed:
         if is_poisoned(upload):
             assert loader_kills >= 3
         else:
-            assert (upload["state"], upload["rows"]) == model.load(by_id[upload["id"]])
+            expected = model.load(by_id[upload["id"]])
+            assert (upload["state"], upload["rows"]) == expected, upload["error"]
     model.assert_held_by(admin)
     message_ids = {f"<upload-{upload['id']}.{upload['state']}@localhost>" for upload in listed}
-    wait_until(lambda: set(announced(family)) >= message_ids, 120)
-    assert set(announced(family)) == message_ids
-    return announced(family)
+    emails = announced(family)
+    assert set(emails) == message_ids
+    return emails
+
+
+def is_told(upload: Json) -> bool:
+    return bool(upload["email"]) and upload["email"]["state"] == "sent"
 
 
 def is_poisoned(upload: Json) -> bool:
