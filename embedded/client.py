@@ -60,13 +60,14 @@ class Client:
         raise TimeoutError(f"upload {upload_id} is not final after {seconds} s")
 
     def wait_for_email(self, upload_id: str, seconds: float = 60) -> Json:
-        """What became of the email about a final upload, or "waiting" still after `seconds`."""
+        """What became of the email about an upload; raises TimeoutError while it waits."""
         deadline = time.monotonic() + seconds
-        while True:
-            email: Json = self.get_upload(upload_id)["email"]
-            if email["state"] != "waiting" or time.monotonic() > deadline:
+        while time.monotonic() < deadline:
+            email: Json | None = self.get_upload(upload_id)["email"]
+            if email is not None and email["state"] != "waiting":
                 return email
             time.sleep(_POLL_SECONDS)
+        raise TimeoutError(f"the email about upload {upload_id} waits after {seconds} s")
 
     def rejects(self, upload_id: str) -> list[dict[str, str]]:
         """The rejected rows of an upload, each a mapping from column to cell."""
