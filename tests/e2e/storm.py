@@ -44,6 +44,7 @@ class Uploader(threading.Thread):
             file.accepted = self._client.upload(
                 file.name, file.content, key=file.key, **file.options
             )
+            file.accepted_at = time.monotonic()
         except requests.RequestException as error:
             if not _may_pass(error):
                 self._refusal = error
@@ -67,7 +68,7 @@ class Watcher(threading.Thread):
         self._admin = admin
         self._done = threading.Event()
         self.final: dict[str, Json] = {}
-        self.final_at = 0.0
+        self.final_at: dict[str, float] = {}
 
     def run(self) -> None:
         while not self._done.is_set():
@@ -82,7 +83,7 @@ class Watcher(threading.Thread):
         for upload in uploads:
             if upload["state"] in FINAL_STATES and upload["id"] not in self.final:
                 self.final[upload["id"]] = upload
-                self.final_at = time.monotonic()
+                self.final_at[upload["id"]] = time.monotonic()
 
     def in_flight(self, files: Iterable[UploadFile]) -> int:
         """How many of `files` are accepted and were not final when it looked last."""
@@ -102,18 +103,15 @@ def _may_pass(error: requests.RequestException) -> bool:
 
 @dataclass
 class Storm:
-    """What happened. Times are of time.monotonic()."""
+    """What happened: the faults, posts repeated, and each upload as it was when it became final.
+
+    `seconds_to_final` is the longest that an upload took after its 202 and the end of all faults.
+    """
 
     strikes: list[str] = field(default_factory=list)
-    struck_at: float = 0.0
-    final_at: float = 0.0
     repeats: int = 0
     final: dict[str, Json] = field(default_factory=dict)
-
-    @property
-    def seconds_to_final(self) -> float:
-        """From the end of the last fault until no upload was unfinished."""
-        return max(0.0, self.final_at - self.struck_at)
+    seconds_to_final: float = 0.0
 
 
 def run_storm(
@@ -142,13 +140,16 @@ def run_storm(
             threading.Event().wait(chance.uniform(0, most))
         storm.strikes.append(f"{fault.name} ({watcher.in_flight(files)} in flight)")
         fault.strike()
-    storm.struck_at = time.monotonic()
+    struck_at = time.monotonic()
     for _ in uploaders:
         waiting.put(None)
     for uploader in uploaders:
         uploader.finish()
     wait_until(lambda: len(watcher.final) == len(files), _DEADLINE_SECONDS)
     watcher.finish()
-    storm.final, storm.final_at = watcher.final, watcher.final_at
+    storm.final = watcher.final
+    storm.seconds_to_final = max(
+        watcher.final_at[file.accepted["id"]] - max(struck_at, file.accepted_at) for file in files
+    )
     storm.repeats = sum(uploader.repeats for uploader in uploaders)
     return storm

@@ -27,7 +27,7 @@ _OPTIONS: tuple[dict[str, str], ...] = (
 class UploadFile:
     """One file, how it is to be loaded, and what the gateway answered.
 
-    `key` is the idempotency key that it is sent with.
+    `key` is the idempotency key that it is sent with; times are of time.monotonic().
     """
 
     table: str
@@ -35,6 +35,7 @@ class UploadFile:
     options: dict[str, str]
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
     accepted: Json = field(default_factory=dict)
+    accepted_at: float = 0.0
 
     @property
     def name(self) -> str:
