@@ -11,7 +11,7 @@ _SHOWN_ROWS = 10
 
 
 def do_the_job(samples: Path, client: Client, mailbox: Mailbox | None, checks: Checks) -> None:
-    """Upload the files of `samples` and check all that comes of it, emails in `mailbox` if known."""
+    """Upload the files of `samples` and check all that comes of it, and `mailbox` if known."""
     expected = Expected(samples)
     uploads = {name: _upload(samples / f"{name}.csv", client) for name in COLUMNS}
     for name, upload in uploads.items():
