@@ -1,5 +1,7 @@
 """What becomes of the rows of an upload."""
 
+from datetime import datetime
+
 from muster.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Suite
 
@@ -47,6 +49,19 @@ def test_an_instant_in_another_zone_is_the_same_row(suite: Suite) -> None:
     upload = suite.load("hired_employees", "1,Ana,2021-07-27T18:02:08.000+02:00,1,2\n")
 
     assert upload.rows == RowCounts(read=1, unchanged=1)
+
+
+def test_the_ends_of_the_ranges_are_stored_as_they_came(suite: Suite) -> None:
+    name = "𝄞" * 254 + "é"
+    first, last = "1000-01-01T00:00:00.000001Z", "9999-12-31T23:59:59.999999Z"
+    content = f"1,{name},{first},1,1\n2147483647,'\\%s%,{last},2,2\n"
+    for counts in (RowCounts(read=2, inserted=2), RowCounts(read=2, unchanged=2)):
+        assert suite.load("hired_employees", content).rows == counts
+    assert suite.rows("hired_employees") == [
+        (1, name, datetime(1000, 1, 1, 0, 0, 0, 1), 1, 1),
+        (2147483647, "'\\%s%", datetime.max, 2, 2),
+    ]
+    assert suite.summary() == [(1000, 1, 1, 1, 1), (9999, 4, 2, 2, 1)]
 
 
 def test_names_that_differ_in_case_or_accent_differ(suite: Suite) -> None:
