@@ -99,4 +99,28 @@ LINES = (
         test="tests/unit/gateway/test_reading_uploads.py::"
         "test_a_foreign_upload_answers_as_an_absent_one",
     ),
+    SafetyLine(
+        promise="lost COMMIT: on MySQL, too, it is told as an outage",
+        path="muster/database/mysql/connection.py",
+        old="        with _translating():\n            super().commit()\n",
+        new="        super().commit()\n",
+        test="tests/contract/test_mysql_outages.py::"
+        "test_a_commit_whose_answer_is_lost_is_unavailable_and_took_place",
+    ),
+    SafetyLine(
+        promise="row locks: what is counted as inserted or updated is so when it is committed",
+        path="dbuploader/repository/rows.py",
+        old="        statement = statement.with_for_update()\n",
+        new="        pass\n",
+        test="tests/unit/dbuploader/test_batches_at_once.py::"
+        "test_overlapping_batches_are_all_written_and_counted",
+    ),
+    SafetyLine(
+        promise="one snapshot: a reader sees all rows of an upload or none",
+        path="muster/database/mysql/__init__.py",
+        old="SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        new="SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        test="tests/contract/test_database_contract.py::"
+        "test_a_reader_has_one_view_while_others_write",
+    ),
 )
