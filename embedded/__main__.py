@@ -72,8 +72,12 @@ def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> No
 
 def _set_up(suite: Suite, home: Home, stop: threading.Event) -> None:
     run_to_end([Child(program, home) for program in suite.migrations], stop)
-    run_to_end([Child(suite.admin, home)], stop)
-    home.remember_admin()
+    admin = Child(suite.admin, home)
+    run_to_end([admin], stop)
+    if not home.has_admin:
+        # A database that outlived another home keeps its administrator, whose password stays.
+        _say(admin.log_tail().splitlines()[-1])
+        home.remember_admin()
 
 
 def _admin_password(settings: EmbeddedSettings, home: Home) -> str | None:

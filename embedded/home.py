@@ -42,17 +42,22 @@ class Home:
         It is kept in the file `admin_password_file`, which nobody else can read.
         """
         if not self.admin_password_file.exists():
-            if self._has_admin.exists():
+            if self.has_admin:
                 return None
             _write_privately(self.admin_password_file, secrets.token_urlsafe(18) + "\n")
         return self.admin_password_file.read_text().strip()
 
     def remember_admin(self) -> None:
         """Note that there is an administrator now, so that no password is generated later."""
-        self._has_admin.touch()
+        self._admin_exists.touch()
 
     @property
-    def _has_admin(self) -> Path:
+    def has_admin(self) -> bool:
+        """Whether it is noted that there is an administrator."""
+        return self._admin_exists.exists()
+
+    @property
+    def _admin_exists(self) -> Path:
         return self.path / "admin-exists"
 
     @property

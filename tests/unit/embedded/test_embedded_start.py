@@ -53,6 +53,20 @@ def test_a_database_that_can_not_be_used_ends_the_start_with_the_reason(tmp_path
     assert "unable to open database file" in ended.stderr
 
 
+def test_a_database_that_has_an_administrator_already_is_told(tmp_path: Path) -> None:
+    # Too little time for the rest of the start, which nobody needs here.
+    on_one_database = {
+        "MUSTER_AUTH_DATABASE_URL": f"sqlite:///{tmp_path}/auth.db",
+        "MUSTER_START_SECONDS": "0.1",
+    }
+    assert "The administrator admin@example.com is added" in (
+        start(tmp_path / "first", **on_one_database).stderr
+    )
+    assert "There is an administrator already; nothing is changed" in (
+        start(tmp_path / "second", **on_one_database).stderr
+    )
+
+
 def test_a_database_of_an_unknown_kind_ends_the_start_with_one_line(tmp_path: Path) -> None:
     ended = start(tmp_path / "home", MUSTER_AUTH_DATABASE_URL="oracle://nowhere")
     assert ended.returncode == 1
