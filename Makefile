@@ -42,8 +42,8 @@ fmt: $(SYNCED) ## put the code into its style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-chaos: $(SYNCED) servers ## run the long fault sweeps: processes killed while they work
-	@exec $(BIN)/pytest -s -m chaos
+chaos: $(SYNCED) servers ## run the long fault sweeps: what works is killed, what is idle restarted
+	@exec $(BIN)/pytest -n 2 --dist loadgroup -rP -m chaos
 
 bench: $(SYNCED) ## measure load time, memory and queries into bench/RESULTS.md; HIRES=1000000
 	@exec $(BIN)/python -m bench "$(HIRES)"

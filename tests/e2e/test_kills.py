@@ -129,13 +129,15 @@ def test_nothing_accepted_is_lost_or_doubled_when_processes_are_killed(family: F
 
 
 @pytest.mark.chaos
+@pytest.mark.xdist_group("storms")
 @pytest.mark.timeout(900)
 def test_nothing_accepted_is_lost_or_doubled_in_a_long_storm(tmp_path: Path) -> None:
-    files = make_files(108, 6000, SEED)
+    files = make_files(108, 5000, SEED)
     upload_under_fire(embedded_family(tmp_path), files, every_process_often, pause=1)
 
 
 @pytest.mark.chaos
+@pytest.mark.xdist_group("storms")
 @pytest.mark.timeout(1200)
 def test_nothing_accepted_is_lost_or_doubled_when_the_servers_die(own_servers: Family) -> None:
     storm = upload_under_fire(own_servers, make_files(200, 3000, SEED), everything, pause=3)
