@@ -65,6 +65,7 @@ def test_a_key_mounted_for_the_group_of_a_pod_is_taken(tmp_path: Path) -> None:
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         ),
     ],
+    ids=["empty", "nonsense", "an RSA key"],
 )
 def test_a_file_that_holds_no_such_key_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key.pem"
