@@ -7,11 +7,16 @@ has one active consumer at a time, others stand by, and a dead-letter queue `NAM
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from muster.adapters import Adapter, load_adapter
 
-ADAPTERS = {"sqlite": Adapter("muster.broker.sqlite", "SqliteBroker")}
+ADAPTERS = {
+    "sqlite": Adapter("muster.broker.sqlite", "SqliteBroker"),
+    "amqp": Adapter("muster.broker.rabbitmq", "RabbitBroker", "rabbitmq"),
+    "amqps": Adapter("muster.broker.rabbitmq", "RabbitBroker", "rabbitmq"),
+}
 
 BINDINGS: Mapping[str, str] = {"upload.accepted": "dbuploader", "upload.finished": "notification"}
 """Routing key to queue."""
@@ -68,8 +73,17 @@ Verdict = Ack | Retry | DeadLetter
 
 
 @dataclass(frozen=True)
+class DeadMessage:
+    """A dead letter: the message as it would be delivered, and why and when it ended (UTC)."""
+
+    delivery: Delivery
+    reason: str
+    died_at: datetime
+
+
+@dataclass(frozen=True)
 class QueueDepth:
-    """Messages waiting or being handled, and dead letters."""
+    """Messages waiting, and dead letters. The one being handled may be among the waiting."""
 
     waiting: int
     dead: int
@@ -102,10 +116,19 @@ class Broker(Protocol):
         """
 
     def depth(self, queue: str) -> QueueDepth:
-        """How many messages `queue` holds. Raises BrokerUnavailable."""
+        """How many messages `queue` holds, or held a moment ago. Raises BrokerUnavailable."""
+
+    def dead_letters(self, queue: str, limit: int) -> list[DeadMessage]:
+        """The oldest dead letters of `queue`, at most `limit`, which stay there.
+
+        Raises BrokerUnavailable.
+        """
 
     def replay_dead_letters(self, queue: str) -> int:
-        """Put the dead letters of `queue` back at its end; returns how many they were."""
+        """Put the dead letters of `queue` back at its end; returns how many they were.
+
+        None is lost when this breaks off; one may then be there twice. Raises BrokerUnavailable.
+        """
 
     def check(self) -> None:
         """Return if the broker answers; raises BrokerUnavailable."""

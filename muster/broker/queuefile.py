@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from muster.broker import (
@@ -12,6 +13,7 @@ from muster.broker import (
     Ack,
     BrokerUnavailable,
     DeadLetter,
+    DeadMessage,
     Delivery,
     QueueDepth,
     Retry,
@@ -119,6 +121,23 @@ class QueueFile:
                 {"queue": queue},
             ).fetchone()
         return QueueDepth(waiting, dead)
+
+    def dead_letters(self, queue: str, limit: int) -> list[DeadMessage]:
+        """The oldest dead letters of `queue`, at most `limit`."""
+        with self._file.connection() as connection:
+            rows = connection.execute(
+                "SELECT routing_key, body, headers, reason, died_at FROM dead_letters "
+                "WHERE queue = ? ORDER BY id LIMIT ?",
+                [queue, limit],
+            ).fetchall()
+        return [
+            DeadMessage(
+                Delivery(routing_key, body, json.loads(headers)),
+                reason,
+                datetime.fromtimestamp(died_at, UTC),
+            )
+            for routing_key, body, headers, reason, died_at in rows
+        ]
 
     def replay(self, queue: str) -> int:
         """Put the dead letters of `queue` back at its end, the oldest first; returns how many."""

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from muster.adapters import path_of
-from muster.broker import BINDINGS, Delivery, QueueDepth, Unroutable, Verdict
+from muster.broker import BINDINGS, DeadMessage, Delivery, QueueDepth, Unroutable, Verdict
 from muster.broker.consuming import Consumer
 from muster.broker.doorbell import ring
 from muster.broker.queuefile import QueueFile
@@ -50,6 +50,10 @@ class SqliteBroker:
     def depth(self, queue: str) -> QueueDepth:
         """How many messages `queue` holds. Raises BrokerUnavailable."""
         return self._messages.depth(queue)
+
+    def dead_letters(self, queue: str, limit: int) -> list[DeadMessage]:
+        """The oldest dead letters of `queue`, at most `limit`; they stay."""
+        return self._messages.dead_letters(queue, limit)
 
     def replay_dead_letters(self, queue: str) -> int:
         """Put the dead letters of `queue` back at its end; returns how many they were."""

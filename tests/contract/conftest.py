@@ -24,12 +24,13 @@ from muster.database import Database, open_database
 from muster.database.sqlite import SqliteDialect
 from tests.contract.smtp_sink import Sink
 from tests.servers.mongodb import require_mongodb
+from tests.servers.rabbitmq import remove_topology, require_rabbitmq
 from tests.servers.shared import shared_url
 
 Received = Callable[[], list[EmailMessage]]
 
-BROKERS = ["sqlite_broker_url"]
-UNREACHABLE_BROKERS = ["unreachable_sqlite_url"]
+BROKERS = ["sqlite_broker_url", "rabbitmq_broker_url"]
+UNREACHABLE_BROKERS = ["unreachable_sqlite_url", "unreachable_rabbitmq_url"]
 STORES = ["file_store_url", "mongodb_store_url"]
 UNREACHABLE_STORES = ["unreachable_file_url", "unreachable_mongodb_url"]
 UNREACHABLE_DATABASES = ["unreachable_sqlite_url", "unreachable_mysql_url"]
@@ -111,6 +112,23 @@ def sqlite_broker_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/broker.db"
 
 
+@pytest.fixture(scope="session")
+def rabbitmq_server_url(run_directory: Path) -> str:
+    """The URL of a virtual host: MUSTER_TEST_AMQP_URL, or that of a server of our own."""
+    given = os.environ.get("MUSTER_TEST_AMQP_URL")
+    if given:
+        return given
+    require_rabbitmq()
+    return shared_url("amqp", run_directory)
+
+
+@pytest.fixture
+def rabbitmq_broker_url(rabbitmq_server_url: str) -> Iterator[str]:
+    prefix = f"{uuid.uuid4().hex}."
+    yield f"{rabbitmq_server_url}?prefix={prefix}"
+    remove_topology(rabbitmq_server_url, prefix)
+
+
 @pytest.fixture
 def file_store_url(tmp_path: Path) -> str:
     return f"file://{tmp_path}/store"
@@ -173,6 +191,11 @@ def unreachable_file_url(a_file: Path) -> str:
 
 
 @pytest.fixture
+def unreachable_rabbitmq_url(refusing_port: int) -> str:
+    return f"amqp://guest:guest@127.0.0.1:{refusing_port}/%2F"
+
+
+@pytest.fixture
 def unreachable_mongodb_url() -> str:
     return "mongodb://127.0.0.1:1/muster?serverSelectionTimeoutMS=200"
 
@@ -188,8 +211,13 @@ def unreachable_maildir_url(a_file: Path) -> str:
 
 
 @pytest.fixture
-def unreachable_smtp_url() -> Iterator[str]:
+def refusing_port() -> Iterator[int]:
     # Bound and not listening: nobody else can take the port, and every connection is refused.
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        yield f"smtp://127.0.0.1:{taken.getsockname()[1]}"
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def unreachable_smtp_url(refusing_port: int) -> str:
+    return f"smtp://127.0.0.1:{refusing_port}"

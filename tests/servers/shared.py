@@ -15,6 +15,7 @@ from pathlib import Path
 _KINDS: Mapping[str, tuple[str, str]] = {
     "mysql": ("tests.servers.mariadb", "MariaServer"),
     "mongodb": ("tests.servers.mongodb", "MongoServer"),
+    "amqp": ("tests.servers.rabbitmq", "RabbitServer"),
 }
 _POLL_SECONDS = 0.1
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muster.broker import BrokerUnavailable, Delivery, QueueDepth, Verdict
+from muster.broker import BrokerUnavailable, DeadMessage, Delivery, QueueDepth, Verdict
 from muster.tokens import InvalidToken, Principal
 
 
@@ -60,6 +60,9 @@ class FakeBroker:
 
     def depth(self, queue: str) -> QueueDepth:
         return QueueDepth(len(self.published), 0)
+
+    def dead_letters(self, queue: str, limit: int) -> list[DeadMessage]:
+        return []
 
     def replay_dead_letters(self, queue: str) -> int:
         return 0

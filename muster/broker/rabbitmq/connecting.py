@@ -1,0 +1,73 @@
+"""Connections that block their thread, what pika's errors mean, and how long to wait between."""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, repeat
+
+from pika import BlockingConnection
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+
+from muster.broker import BrokerUnavailable
+from muster.broker.rabbitmq.server import RabbitServer
+
+_PRECONDITION_FAILED = 406
+_LONGEST_PAUSE = 5.0
+_LONGEST_GOODBYE = 2.0
+
+
+@contextmanager
+def translated(server: RabbitServer) -> Iterator[None]:
+    """Whatever pika or the network raises in the block is raised as BrokerUnavailable."""
+    try:
+        yield
+    except (AMQPError, OSError) as error:
+        raise BrokerUnavailable(f"{server}: {reason_of(error)}") from error
+
+
+@contextmanager
+def blocking_channel(server: RabbitServer) -> Iterator[BlockingChannel]:
+    """A channel of a connection of its own, for this thread; raises BrokerUnavailable."""
+    with translated(server):
+        connection = BlockingConnection(server.impatient)
+        try:
+            yield connection.channel()
+        finally:
+            close(connection)
+
+
+def close(connection: BlockingConnection) -> None:
+    """Close it, if it is open; what it held unanswered goes back to its queue.
+
+    A server that hangs is left alone after a while: the process is about to end, or to forget it.
+    """
+
+    def politely() -> None:
+        with suppress(AMQPError, OSError):
+            connection.close()
+
+    closing = threading.Thread(target=politely, daemon=True)
+    closing.start()
+    closing.join(_LONGEST_GOODBYE)
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, in one line, from under the layers that pika puts around it."""
+    if isinstance(error, ChannelClosedByBroker) and error.reply_code == _PRECONDITION_FAILED:
+        return (
+            f"{error.reply_text} (something is there that was declared differently: "
+            "delete it when it is empty, or use another virtual host or prefix)"
+        )
+    inner = getattr(error, "exceptions", None) or error.args
+    if inner and isinstance(inner[-1], BaseException):
+        return reason_of(inner[-1])
+    return str(error) or repr(error)
+
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait after each failure in a row: doubling, with jitter, at most 5."""
+    doubling = (0.1 * 2**number for number in range(6))
+    for longest in chain(doubling, repeat(_LONGEST_PAUSE)):
+        yield random.uniform(longest / 2, longest)  # noqa: S311 - no secret

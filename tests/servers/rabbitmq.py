@@ -1,0 +1,92 @@
+"""A private RabbitMQ node: Debian's, on ports of its own and known to no other node."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pika import BlockingConnection, URLParameters
+from pika.exceptions import AMQPError
+
+from muster.broker.rabbitmq.topology import Topology
+from tests.servers.process import ServerProcess, free_port, require
+
+_BIN = Path("/usr/lib/rabbitmq/bin")
+
+
+class RabbitServer(ServerProcess):
+    """A RabbitMQ node, with the same ports and data after each start."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._port = free_port()
+        self._distribution_port = free_port()
+        self._epmd_port = free_port()
+
+    def url(self, vhost: str = "%2F", **options: str) -> str:
+        """The URL of a virtual host, with `options` of Muster."""
+        query = "&".join(f"{name}={value}" for name, value in options.items())
+        return f"amqp://guest:guest@127.0.0.1:{self._port}/{vhost}{'?' if query else ''}{query}"
+
+    def argv(self) -> Sequence[str]:
+        """The server's command."""
+        # A name server that RabbitMQ started itself would leave this session, and live on.
+        names = f"epmd -address 127.0.0.1 -port {self._epmd_port}"
+        return ["sh", "-c", f"{names} & exec {_BIN}/rabbitmq-server"]
+
+    def environment(self) -> Mapping[str, str]:
+        """Directories, names and ports of this node alone."""
+        home = str(self.directory)
+        (self.directory / "plugins").write_text("[].\n")
+        (self.directory / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self._port}\nlog.console = true\n"
+        )
+        return {
+            "HOME": home,
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"muster{self._port}@localhost",
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_MNESIA_BASE": f"{home}/data",
+            "RABBITMQ_LOG_BASE": f"{home}/log.d",
+            "RABBITMQ_CONFIG_FILE": f"{home}/rabbitmq.conf",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/plugins",
+            "RABBITMQ_PID_FILE": f"{home}/pid",
+            "RABBITMQ_CONF_ENV_FILE": f"{home}/no-env.conf",
+            # Two cores are shared by all: idle schedulers must not spin.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
+        }
+
+    def answers(self) -> bool:
+        """Whether it lets a client in."""
+        try:
+            BlockingConnection(URLParameters(self.url())).close()
+        except (AMQPError, OSError):
+            return False
+        return True
+
+    def control(self, *command: str) -> str:
+        """What `rabbitmqctl` says to the command."""
+        return subprocess.run(
+            [str(_BIN / "rabbitmqctl"), "--quiet", *command],
+            env={**os.environ, **self.environment()},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+
+def remove_topology(url: str, prefix: str) -> None:
+    """Delete the exchange and the queues whose names begin with `prefix`."""
+    topology = Topology(prefix)
+    connection = BlockingConnection(URLParameters(url))
+    channel = connection.channel()
+    for name, _ in topology.queues():
+        channel.queue_delete(name)
+    channel.exchange_delete(topology.exchange)
+    connection.close()
+
+
+def require_rabbitmq() -> None:
+    """Skip or fail where Debian's package is not installed."""
+    require((_BIN / "rabbitmq-server").exists(), "rabbitmq-server")
