@@ -47,8 +47,10 @@ def _check(checks: Checks) -> None:
         heading("The images that these are built from and run with")
         print(f"  {bases.provide(podman, _DATA)}")
         heading("The five images")
-        images.build_all(podman, _TAG)
-        images.check_all(podman, _TAG, checks)
+        built = [images.build(podman, service, _TAG) for service in images.SERVICES]
+        images.show(built)
+        for image in built:
+            images.check(image, checks)
         stack = new_stack(podman, _TAG, Path(directory))
         heading("The stack of docker-compose.yml")
         started = time.monotonic()

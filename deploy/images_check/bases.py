@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 from deploy.images_check.commands import CommandFailed, run
@@ -17,13 +18,14 @@ STAND_INS = {
     "docker.io/axllent/mailpit:v1.29.5": "mailpit",
 }
 _DIRECTORY = Path(__file__).parent / "stand_ins"
+_LABEL = "muster.made-from"
 _PULL_SECONDS = 300.0
 
 
 def provide(podman: Podman, directory: Path) -> str:
     """Have every image that is built on or run with; returns where they are from.
 
-    Stand-ins that were made before are used again. `directory` is for what is made meanwhile.
+    Stand-ins made before of the same files are used again; `directory` holds what they are made of.
     """
     if podman.has(_DEBIAN) or not _pulls(podman, PYTHON):
         _make_stand_ins(podman, directory)
@@ -44,9 +46,16 @@ def _pulls(podman: Podman, image: str) -> bool:
 def _make_stand_ins(podman: Podman, directory: Path) -> None:
     if not podman.has(_DEBIAN):
         _make_debian(podman, directory)
+    made_from = _digest()
     for image, name in STAND_INS.items():
-        if not podman.has(image):
-            podman.build(image, _DIRECTORY / name / "Dockerfile", _DIRECTORY / name)
+        if podman.label(image, _LABEL) != made_from:
+            context = _DIRECTORY / name
+            podman.build(image, context / "Dockerfile", context, {_LABEL: made_from})
+
+
+def _digest() -> str:
+    files = sorted(file for file in _DIRECTORY.glob("*/*") if file.is_file())
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _make_debian(podman: Podman, directory: Path) -> None:

@@ -1,5 +1,6 @@
 """Podman with storage, settings and an API of its own: the check leaves the machine alone."""
 
+import json
 import os
 import subprocess
 import time
@@ -62,12 +63,22 @@ class Podman:
             return True
         return False
 
-    def build(self, image: str, dockerfile: Path, context: Path) -> None:
+    def label(self, image: str, name: str) -> str | None:
+        """The image's label, or None if there is no such image or label."""
+        if not self.has(image):
+            return None
+        labels = json.loads(self("image", "inspect", "--format={{json .Labels}}", image)) or {}
+        return str(labels[name]) if name in labels else None
+
+    def build(
+        self, image: str, dockerfile: Path, context: Path, labels: Mapping[str, str] | None = None
+    ) -> None:
         """Build an image, in one layer a stage and with the machine's network."""
+        labelled = [f"--label={name}={value}" for name, value in (labels or {}).items()]
         lent = [f"--volume={path}:{path}:ro" for path in _LENT if Path(path).is_file()]
         self(
             *("build", "--quiet", "--layers=false", "--format=docker", "--network=host", *lent),
-            *(f"--tag={image}", f"--file={dockerfile}", str(context)),
+            *(*labelled, f"--tag={image}", f"--file={dockerfile}", str(context)),
         )
 
     def compose(

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.images_check.commands import ROOT
@@ -18,9 +19,19 @@ _APART = {
 }
 SERVICES = tuple(_APART)
 _NOWHERE = {"pip", "uv", "pytest", "hatchling", "muster-embedded"}
-_LIST = (
-    "import importlib.metadata as m, json; print(json.dumps([d.name for d in m.distributions()]))"
-)
+_LIST = "import importlib.metadata as m; print(*sorted({each.name for each in m.distributions()}))"
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image as it was built: its size in bytes, and what it says of itself when it runs."""
+
+    service: str
+    seconds: float
+    size: int
+    user: str
+    distributions: frozenset[str]
+    has_health_check: bool
 
 
 def name_of(service: str) -> str:
@@ -28,33 +39,46 @@ def name_of(service: str) -> str:
     return f"docker.io/muster/{service}"
 
 
-def build_all(podman: Podman, tag: str) -> None:
-    """Build the five, and show how long it took and how big they are."""
-    rows = []
-    for service in SERVICES:
-        started = time.monotonic()
-        image = f"{name_of(service)}:{tag}"
-        podman.build(image, Path(service) / "Dockerfile", ROOT)
-        size = int(podman("image", "inspect", "--format={{.Size}}", image))
-        uid = podman("run", "--rm", "--network=none", image, "id", "-u")
-        seconds = round(time.monotonic() - started, 1)
-        rows.append(
-            {"image": service, "MB": round(size / 1e6), "seconds": seconds, "user id": int(uid)}
-        )
-    table(rows)
+def build(podman: Podman, service: str, tag: str) -> Built:
+    """Build the image of a service; raises CommandFailed."""
+    image = f"{name_of(service)}:{tag}"
+    started = time.monotonic()
+    podman.build(image, Path(service) / "Dockerfile", ROOT)
+    seconds = time.monotonic() - started
+    said = podman("run", "--rm", "--network=none", image, "sh", "-c", f'id -u; python -c "{_LIST}"')
+    user, distributions = said.splitlines()
+    inspected = json.loads(podman("image", "inspect", image))[0]
+    return Built(
+        service=service,
+        seconds=seconds,
+        size=inspected["Size"],
+        user=user,
+        distributions=frozenset(distributions.split()),
+        has_health_check="Healthcheck" in inspected,
+    )
 
 
-def check_all(podman: Podman, tag: str, checks: Checks) -> None:
-    """Check whom each runs as, what it has installed, and that it has a health check."""
-    for service in SERVICES:
-        image = f"{name_of(service)}:{tag}"
-        in_image = ("run", "--rm", "--network=none", image)
-        uid = int(podman(*in_image, "id", "-u"))
-        checks.equal(f"{service} runs as somebody who is not root", uid, 10001)
-        installed = set(json.loads(podman(*in_image, "python", "-c", _LIST)))
-        wanted = {*_APART[service], "muster", f"muster-{service}"}
-        known = _NOWHERE.union(*_APART.values(), {f"muster-{name}" for name in SERVICES})
-        found = {name for name in installed if name in known or name == "muster"}
-        checks.equal(f"{service} has its own packages and no others", found, wanted)
-        inspected = json.loads(podman("image", "inspect", image))[0]
-        checks.equal(f"{service} has a health check", "Healthcheck" in inspected, True)
+def show(images: list[Built]) -> None:
+    """Print how big each is, how long it took, and who runs in it."""
+    table(
+        [
+            {
+                "image": each.service,
+                "MB": round(each.size / 1e6),
+                "built in s": round(each.seconds),
+                "user id": each.user,
+                "packages": len(each.distributions),
+            }
+            for each in images
+        ]
+    )
+
+
+def check(image: Built, checks: Checks) -> None:
+    """Check whom it runs as, what it has installed, and that it has a health check."""
+    name = image.service
+    known = _NOWHERE.union({"muster"}, *_APART.values(), {f"muster-{each}" for each in SERVICES})
+    wanted = {*_APART[name], "muster", f"muster-{name}"}
+    checks.equal(f"{name} runs as somebody who is not root", image.user, "10001")
+    checks.equal(f"{name} has its own packages alone", image.distributions & known, wanted)
+    checks.equal(f"{name} has a health check", image.has_health_check, True)

@@ -12,7 +12,8 @@ from deploy.images_check.engine import Podman
 from embedded.demo.checks import Checks
 from embedded.ports import port_of, reserve
 
-_UP_SECONDS = 600.0
+_UP_SECONDS = 300
+_UP = ("up", "--detach", "--no-build", "--wait", f"--wait-timeout={_UP_SECONDS}")
 # As root, so that it is the file system that refuses and not the file's owner.
 _WRITE = """\
 import errno
@@ -49,7 +50,7 @@ class Stack:
     def running(self) -> Iterator[None]:
         """All of it, well; removed in the end with its data. Raises CommandFailed with the logs."""
         try:
-            self.compose("up", "--detach", "--wait", "--no-build", timeout=_UP_SECONDS)
+            self.compose(*_UP, timeout=_UP_SECONDS + 60)
             yield
         except CommandFailed:
             self.compose("ps", "--all", user_sees=True)

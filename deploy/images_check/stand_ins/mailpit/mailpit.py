@@ -6,7 +6,9 @@ Of its API (https://mailpit.axllent.org/docs/api-v1) there are the list, one ema
 """
 
 import json
+import signal
 import sys
+from contextlib import suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -54,8 +56,11 @@ def main() -> int:
         connection = HTTPConnection("127.0.0.1", 8025, timeout=4)
         connection.request("GET", "/readyz")
         return 0 if connection.getresponse().status == 200 else 1
+    # The first process of a container is not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     Controller(Catcher(), hostname="0.0.0.0", port=1025).start()  # noqa: S104 - in its container
-    ThreadingHTTPServer(("0.0.0.0", 8025), Page).serve_forever()  # noqa: S104
+    with suppress(KeyboardInterrupt):
+        ThreadingHTTPServer(("0.0.0.0", 8025), Page).serve_forever()  # noqa: S104
     return 0
 
 

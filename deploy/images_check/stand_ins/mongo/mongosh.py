@@ -1,5 +1,5 @@
 #!/opt/mongo/bin/python
-"""Stands in for `mongosh /deploy/health.js`: well is who takes writes."""
+"""Stands in for `mongosh --file /deploy/health.js`: well is who takes writes."""
 
 import os
 import socket
