@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.mariadb import new_database, require_mariadb
-from tests.servers.shared import shared_url
+from tests.servers.mariadb import new_database
+from tests.servers.shared import server_url
 
 DATABASES = ["sqlite_database_url", "mysql_database_url"]
 
@@ -20,11 +20,7 @@ def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mysql_server_url(run_directory: Path) -> str:
     """An administrator's URL without a database: MUSTER_TEST_MYSQL_URL, or a server of our own."""
-    given = os.environ.get("MUSTER_TEST_MYSQL_URL")
-    if given:
-        return given
-    require_mariadb()
-    return shared_url("mysql", run_directory)
+    return server_url("mysql", run_directory)
 
 
 @pytest.fixture

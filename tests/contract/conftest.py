@@ -5,27 +5,24 @@ databases, over which the services are tested, too; no test changes.
 """
 
 import mailbox
-import os
 import socket
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pytest
-from pymongo import MongoClient
 
 from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
 from muster.database.sqlite import SqliteDialect
 from tests.contract.smtp_sink import Sink
-from tests.servers.mongodb import require_mongodb
-from tests.servers.rabbitmq import remove_topology, require_rabbitmq
-from tests.servers.shared import shared_url
+from tests.servers.mongodb import new_store
+from tests.servers.rabbitmq import own_names
+from tests.servers.shared import server_url
 
 Received = Callable[[], list[EmailMessage]]
 
@@ -115,18 +112,13 @@ def sqlite_broker_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def rabbitmq_server_url(run_directory: Path) -> str:
     """The URL of a virtual host: MUSTER_TEST_AMQP_URL, or that of a server of our own."""
-    given = os.environ.get("MUSTER_TEST_AMQP_URL")
-    if given:
-        return given
-    require_rabbitmq()
-    return shared_url("amqp", run_directory)
+    return server_url("amqp", run_directory)
 
 
 @pytest.fixture
 def rabbitmq_broker_url(rabbitmq_server_url: str) -> Iterator[str]:
-    prefix = f"{uuid.uuid4().hex}."
-    yield f"{rabbitmq_server_url}?prefix={prefix}"
-    remove_topology(rabbitmq_server_url, prefix)
+    with own_names(rabbitmq_server_url) as url:
+        yield url
 
 
 @pytest.fixture
@@ -137,20 +129,13 @@ def file_store_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def mongodb_server_url(run_directory: Path) -> str:
     """A server's URL without a database: MUSTER_TEST_MONGODB_URL, or one of our own."""
-    given = os.environ.get("MUSTER_TEST_MONGODB_URL")
-    if given:
-        return given
-    require_mongodb()
-    return shared_url("mongodb", run_directory)
+    return server_url("mongodb", run_directory)
 
 
 @pytest.fixture
 def mongodb_store_url(mongodb_server_url: str) -> Iterator[str]:
-    name = f"muster_{uuid.uuid4().hex}"
-    parts = urlsplit(mongodb_server_url)
-    yield urlunsplit(parts._replace(path=f"/{name}"))
-    with MongoClient[dict[str, object]](mongodb_server_url) as client:
-        client.drop_database(name)
+    with new_store(mongodb_server_url) as url:
+        yield url
 
 
 @pytest.fixture

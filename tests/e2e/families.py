@@ -1,20 +1,17 @@
 """The two families of backends that the end-to-end tests run on, unchanged."""
 
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
-
-from pymongo import MongoClient
 
 from embedded.demo.mailbox import emails
 from embedded.running import RunningSuite
 from tests.servers.mariadb import MariaServer, new_database, require_mariadb
-from tests.servers.mongodb import MongoServer, require_mongodb
+from tests.servers.mongodb import MongoServer, new_store, require_mongodb
 from tests.servers.process import ServerProcess
+from tests.servers.rabbitmq import RabbitServer, own_names, require_rabbitmq
 from tests.servers.shared import server_url
 from tests.servers.smtp import MailServer
 
@@ -48,36 +45,46 @@ def embedded_family(directory: Path) -> Family:
 
 @contextmanager
 def shared_servers(directory: Path, run_directory: Path) -> Iterator[Family]:
-    """Databases of the test's own on the servers of the whole run, and a mail server."""
-    require_mariadb()
-    require_mongodb()
-    mysql, mongodb = (server_url(kind, run_directory) for kind in ("mysql", "mongodb"))
-    with MailServer(directory / "smtp") as mail, _databases(mysql, mongodb) as urls:
-        environment = {**urls, "MUSTER_SMTP_URL": mail.url()}
+    """Databases and queues of the test's own on the servers of the whole run, and a mail server."""
+    amqp, mysql, mongodb = (
+        server_url(kind, run_directory) for kind in ("amqp", "mysql", "mongodb")
+    )
+    with MailServer(directory / "smtp") as mail, _used(amqp, mysql, mongodb, mail) as environment:
         yield Family(directory / "home", environment, mail.maildir)
 
 
 @contextmanager
 def private_servers(directory: Path) -> Iterator[Family]:
     """Servers of the test's own."""
-    require_mariadb()
-    require_mongodb()
+    for require in (require_rabbitmq, require_mariadb, require_mongodb):
+        require()
+    rabbitmq, mongodb = RabbitServer(directory / "rabbitmq"), MongoServer(directory / "mongodb")
     mariadb = MariaServer(directory / "mariadb", "--innodb-flush-log-at-trx-commit=1")
-    mongodb, mail = MongoServer(directory / "mongodb"), MailServer(directory / "smtp")
-    with mariadb, mongodb, mail, _databases(mariadb.url(), mongodb.url()) as urls:
-        environment = {**urls, "MUSTER_SMTP_URL": mail.url()}
-        servers = {"MariaDB": mariadb, "MongoDB": mongodb, "SMTP": mail}
+    mail = MailServer(directory / "smtp")
+    with (
+        rabbitmq,
+        mariadb,
+        mongodb,
+        mail,
+        _used(rabbitmq.url(), mariadb.url(), mongodb.url(), mail) as environment,
+    ):
+        servers = {"RabbitMQ": rabbitmq, "MariaDB": mariadb, "MongoDB": mongodb, "SMTP": mail}
         yield Family(directory / "home", environment, mail.maildir, servers)
 
 
 @contextmanager
-def _databases(mysql: str, mongodb: str) -> Iterator[dict[str, str]]:
-    store = f"muster_{uuid.uuid4().hex}"
-    with new_database(mysql) as auth, new_database(mysql) as employment:
+def _used(amqp: str, mysql: str, mongodb: str, mail: MailServer) -> Iterator[dict[str, str]]:
+    """The variables of a suite that has each server's part to itself."""
+    with (
+        own_names(amqp) as broker,
+        new_store(mongodb) as store,
+        new_database(mysql) as auth,
+        new_database(mysql) as employment,
+    ):
         yield {
-            "MUSTER_CSV_STORE_URL": urlunsplit(urlsplit(mongodb)._replace(path=f"/{store}")),
+            "MUSTER_BROKER_URL": broker,
+            "MUSTER_CSV_STORE_URL": store,
             "MUSTER_AUTH_DATABASE_URL": auth,
             "MUSTER_EMPLOYMENT_DATABASE_URL": employment,
+            "MUSTER_SMTP_URL": mail.url(),
         }
-    with MongoClient[dict[str, object]](mongodb) as client:
-        client.drop_database(store)

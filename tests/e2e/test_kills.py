@@ -124,6 +124,7 @@ def everything(family: Family, suite: RunningSuite, chance: random.Random) -> li
     return [*faults[:3], *no_mail, *faults[3:]]
 
 
+@pytest.mark.timeout(300)
 def test_nothing_accepted_is_lost_or_doubled_when_processes_are_killed(family: Family) -> None:
     upload_under_fire(family, make_files(18, 3000, SEED), each_process_once, pause=1)
 

@@ -2,8 +2,11 @@
 
 import sys
 import sysconfig
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -52,6 +55,18 @@ class MongoServer(ServerProcess):
         path = self.directory / "secantusd.toml"
         path.touch()
         return str(path)
+
+
+@contextmanager
+def new_store(server_url: str) -> Iterator[str]:
+    """The URL of a database of its own, which is dropped at the end.
+
+    `server_url` names none.
+    """
+    name = f"muster_{uuid.uuid4().hex}"
+    yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    with MongoClient[dict[str, object]](server_url) as client:
+        client.drop_database(name)
 
 
 def require_mongodb() -> None:

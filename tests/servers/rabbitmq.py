@@ -2,7 +2,9 @@
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pika import BlockingConnection, URLParameters
@@ -74,6 +76,14 @@ class RabbitServer(ServerProcess):
             text=True,
             check=True,
         ).stdout
+
+
+@contextmanager
+def own_names(server_url: str) -> Iterator[str]:
+    """The URL of the same virtual host with names of its own in it, deleted at the end."""
+    prefix = f"{uuid.uuid4().hex}."
+    yield f"{server_url}?prefix={prefix}"
+    remove_topology(server_url, prefix)
 
 
 def remove_topology(url: str, prefix: str) -> None:

@@ -12,24 +12,26 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-_KINDS: Mapping[str, tuple[str, str]] = {
-    "mysql": ("tests.servers.mariadb", "MariaServer"),
-    "mongodb": ("tests.servers.mongodb", "MongoServer"),
-    "amqp": ("tests.servers.rabbitmq", "RabbitServer"),
+_KINDS: Mapping[str, tuple[str, str, str]] = {
+    "mysql": ("tests.servers.mariadb", "MariaServer", "require_mariadb"),
+    "mongodb": ("tests.servers.mongodb", "MongoServer", "require_mongodb"),
+    "amqp": ("tests.servers.rabbitmq", "RabbitServer", "require_rabbitmq"),
 }
 _POLL_SECONDS = 0.1
 
 
 def server_url(kind: str, run_directory: Path) -> str:
-    """The URL of the server that the variable MUSTER_TEST_KIND_URL names, or else the run's."""
-    return os.environ.get(f"MUSTER_TEST_{kind.upper()}_URL") or shared_url(kind, run_directory)
+    """An administrator's URL of the server that MUSTER_TEST_KIND_URL names, or else of the run's.
 
-
-def shared_url(kind: str, run_directory: Path) -> str:
-    """The URL of the run's server of `kind`, which runs then.
-
-    `run_directory` is common to the processes of the run.
+    The run's server is started if it does not run yet. `run_directory` is common to the processes
+    of the run. Skips or fails the test where there is no such server to start.
     """
+    return os.environ.get(f"MUSTER_TEST_{kind.upper()}_URL") or _shared_url(kind, run_directory)
+
+
+def _shared_url(kind: str, run_directory: Path) -> str:
+    module, _, requirement = _KINDS[kind]
+    getattr(import_module(module), requirement)()
     directory = run_directory / kind
     directory.mkdir(exist_ok=True)
     with (directory / "lock").open("w") as lock:
@@ -58,7 +60,7 @@ def _main_process() -> int:
 
 def keep(kind: str, directory: Path, main_process: int) -> None:
     """Run the server until `main_process` is gone."""
-    module, name = _KINDS[kind]
+    module, name, _ = _KINDS[kind]
     with getattr(import_module(module), name)(directory / "server") as server:
         # By renaming, so that nobody reads half of it.
         url = directory / "url.new"
