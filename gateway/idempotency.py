@@ -15,7 +15,7 @@ from muster.csvstore import CsvStore, StoreUnavailable
 from muster.uploads import Options
 
 # Longer than a client may stall, so that only a claim whose process died ever runs out.
-CLAIM_SECONDS = 120.0
+CLAIM_SECONDS = 30.0
 
 
 @contextmanager
