@@ -14,7 +14,8 @@ from hashlib import sha256
 from muster.csvstore import CsvStore, StoreUnavailable
 from muster.uploads import Options
 
-# Longer than a client may stall, so that only a claim whose process died ever runs out.
+# For so long a client is refused whose first try died with its gateway. Where a client only stalled
+# and another call takes its claim, the store still accepts but one upload of the two.
 CLAIM_SECONDS = 30.0
 
 
