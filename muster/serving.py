@@ -21,7 +21,8 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "loggers": {
-        name: {"level": "INFO", "handlers": [], "propagate": True}
-        for name in ("gunicorn.error", "gunicorn.access")
+        "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
+        # The service logs each request itself, with more in it.
+        "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": True},
     },
 }
