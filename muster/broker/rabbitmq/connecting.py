@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 
@@ -15,7 +15,7 @@ from muster.broker.rabbitmq.server import RabbitServer
 
 _PRECONDITION_FAILED = 406
 _LONGEST_PAUSE = 5.0
-_LONGEST_GOODBYE = 2.0
+_LONGEST_GOODBYE_SECONDS = 2.0
 
 
 @contextmanager
@@ -39,18 +39,24 @@ def blocking_channel(server: RabbitServer) -> Iterator[BlockingChannel]:
 
 
 def close(connection: BlockingConnection) -> None:
-    """Close it, if it is open; what it held unanswered goes back to its queue.
+    """Close it, if it is open; what it held unanswered goes back to its queue."""
+    is_answered(connection.close)
 
-    A server that hangs is left alone after a while: the process is about to end, or to forget it.
+
+def is_answered(goodbye: Callable[[], object]) -> bool:
+    """Whether the server answered, or the connection broke, before it was left alone.
+
+    Of a server that hangs pika would wait for a heartbeat. Then the connection is that thread's.
     """
 
     def politely() -> None:
         with suppress(AMQPError, OSError):
-            connection.close()
+            goodbye()
 
-    closing = threading.Thread(target=politely, daemon=True)
-    closing.start()
-    closing.join(_LONGEST_GOODBYE)
+    saying = threading.Thread(target=politely, daemon=True)
+    saying.start()
+    saying.join(_LONGEST_GOODBYE_SECONDS)
+    return not saying.is_alive()
 
 
 def reason_of(error: BaseException) -> str:

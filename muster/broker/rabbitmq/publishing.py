@@ -6,8 +6,9 @@ want of it comes through `add_callback_threadsafe`, and the outcome goes back in
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -37,7 +38,13 @@ class Publisher:
 
         Raises Unroutable, or BrokerUnavailable within the deadline.
         """
-        self._await(self._connected().publish(message))
+        session = self._connected()
+        try:
+            self._await(session.publish(message))
+        except Unroutable:
+            # Another session begins by declaring what somebody may have deleted.
+            self._leave(session)
+            raise
 
     def check(self) -> None:
         """Return if the broker answers and takes messages; raises BrokerUnavailable."""
@@ -55,11 +62,19 @@ class Publisher:
                 self._session = _Session(self._server, self._topology)
             return self._session
 
+    def _leave(self, session: "_Session") -> None:
+        with self._lock:
+            if self._session is session:
+                self._session = None
+        session.end()
+
     def _await(self, done: "Future[None]") -> None:
         seconds = self._server.options.deadline_seconds
         try:
             done.result(seconds)
         except NotInTime as error:
+            # What was not sent yet never is.
+            done.cancel()
             raise BrokerUnavailable(f"{self._server}: no answer in {seconds:g} seconds") from error
 
 
@@ -74,11 +89,11 @@ class _Session:
         self._asked: set[Future[None]] = set()
         self.is_over = False
         # The rest is the thread's own.
-        self._ending = BrokerUnavailable(f"{server}: the connection was closed")
+        self._ending = f"{server}: the connection was closed"
         self._connection: SelectConnection | None = None
         self._channel: Channel | None = None
         self._when_ready: list[Callable[[], None]] = []
-        self._blocked: BrokerUnavailable | None = None
+        self._blocked: str | None = None
         self._published = 0
         self._unconfirmed: dict[int, tuple[Outgoing, Future[None]]] = {}
         self._returned: set[str] = set()
@@ -93,22 +108,26 @@ class _Session:
         """Look the exchange up; the outcome is BrokerUnavailable or that it is there."""
         return self._ask(self._look_up)
 
-    def close(self) -> None:
-        """End the connection."""
+    def end(self) -> None:
+        """Begin to end the connection."""
         with self._lock:
             if not self.is_over:
                 self._loop.add_callback_threadsafe(self._close)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.end()
         self._thread.join(self._server.options.deadline_seconds)
 
     def _ask(self, call: Callable[["Future[None]"], None]) -> "Future[None]":
         done: Future[None] = Future()
         with self._lock:
             if self.is_over:
-                done.set_exception(self._ending)
+                _fail(done, self._ending)
             else:
                 self._asked.add(done)
                 done.add_done_callback(self._asked.discard)
-                self._loop.add_callback_threadsafe(partial(self._do, partial(call, done)))
+                self._loop.add_callback_threadsafe(partial(self._do, call, done))
         return done
 
     def _run(self) -> None:
@@ -124,12 +143,12 @@ class _Session:
             )
             self._loop.start()
         except BrokerUnavailable as error:
-            self._ending = error
+            self._ending = str(error)
         finally:
             with self._lock:
                 self.is_over = True
             for done in [*self._asked]:
-                done.set_exception(self._ending)
+                _fail(done, self._ending)
             self._loop.close()
 
     def _on_open(self, connection: Any) -> None:
@@ -150,12 +169,12 @@ class _Session:
 
     def _on_end(self, _connection: object, error: BaseException | str) -> None:
         reason = error if isinstance(error, str) else reason_of(error)
-        self._ending = BrokerUnavailable(f"{self._server}: {reason}")
+        self._ending = f"{self._server}: {reason}"
         self._loop.stop()
 
     def _on_channel_closed(self, _channel: object, error: Exception) -> None:
         self._channel = None
-        self._ending = BrokerUnavailable(f"{self._server}: {reason_of(error)}")
+        self._ending = f"{self._server}: {reason_of(error)}"
         self._close()
 
     def _close(self) -> None:
@@ -164,15 +183,17 @@ class _Session:
         ):
             self._connection.close()
 
-    def _do(self, call: Callable[[], None]) -> None:
+    def _do(self, call: Callable[["Future[None]"], None], done: "Future[None]") -> None:
         if self._channel is None:
-            self._when_ready.append(call)
-        else:
-            call()
+            self._when_ready.append(partial(self._do, call, done))
+        elif self._blocked is not None:
+            _fail(done, self._blocked)
+        elif not done.cancelled():
+            call(done)
 
     def _publish(self, message: Outgoing, done: "Future[None]") -> None:
-        if self._channel is None or self._blocked is not None:
-            done.set_exception(self._blocked or self._ending)
+        if self._channel is None:
+            _fail(done, self._ending)
             return
         self._published += 1
         self._unconfirmed[self._published] = (message, done)
@@ -185,8 +206,8 @@ class _Session:
         )
 
     def _look_up(self, done: "Future[None]") -> None:
-        if self._channel is None or self._blocked is not None:
-            done.set_exception(self._blocked or self._ending)
+        if self._channel is None:
+            _fail(done, self._ending)
             return
         self._channel.exchange_declare(
             self._topology.exchange, passive=True, callback=lambda _frame: _succeed(done)
@@ -204,16 +225,15 @@ class _Session:
         for tag in tags:
             message, done = self._unconfirmed.pop(tag)
             if isinstance(frame.method, Basic.Nack):
-                _fail(done, BrokerUnavailable(f"{self._server}: the message was not taken"))
+                _fail(done, f"{self._server}: the message was refused")
             elif message.id in self._returned:
                 self._returned.discard(message.id)
-                _fail(done, Unroutable(f"no queue is bound to {message.routing_key!r}"))
+                _end(done, Unroutable(f"no queue is bound to {message.routing_key!r}"))
             else:
                 _succeed(done)
 
     def _on_blocked(self, _connection: object, frame: Any) -> None:
-        reason = f"{self._server}: it takes no messages now: {frame.method.reason}"
-        self._blocked = BrokerUnavailable(reason)
+        self._blocked = f"{self._server}: it takes no messages now: {frame.method.reason}"
         for _, done in self._unconfirmed.values():
             _fail(done, self._blocked)
 
@@ -222,10 +242,15 @@ class _Session:
 
 
 def _succeed(done: "Future[None]") -> None:
-    if not done.done():
+    # Unless nobody waits for it any more.
+    with suppress(InvalidStateError):
         done.set_result(None)
 
 
-def _fail(done: "Future[None]", error: Exception) -> None:
-    if not done.done():
+def _fail(done: "Future[None]", reason: str) -> None:
+    _end(done, BrokerUnavailable(reason))
+
+
+def _end(done: "Future[None]", error: Exception) -> None:
+    with suppress(InvalidStateError):
         done.set_exception(error)

@@ -9,7 +9,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from muster.broker import BrokerUnavailable
-from muster.broker.rabbitmq.connecting import close, translated
+from muster.broker.rabbitmq.connecting import close, is_answered, translated
 from muster.broker.rabbitmq.envelope import Received, received
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.topology import Topology
@@ -30,6 +30,7 @@ class Subscription:
         self._tag = ""
         self._received: Received | None = None
         self._cancelled = False
+        self._hangs = False
         self.over = threading.Event()
 
     def start(self, queue: str) -> None:
@@ -40,10 +41,14 @@ class Subscription:
 
     def serve(self, seconds: float) -> None:
         """Serve heartbeats, and wait up to `seconds` for something to happen."""
-        with translated(self._server):
-            self._connection.process_data_events(time_limit=seconds)
-        if self._cancelled or not self._channel.is_open:
-            raise BrokerUnavailable(f"{self._server}: it has ended the subscription")
+        try:
+            with translated(self._server):
+                self._connection.process_data_events(time_limit=seconds)
+            if self._cancelled or not self._channel.is_open:
+                raise BrokerUnavailable(f"{self._server}: it has ended the subscription")
+        except BrokerUnavailable:
+            self.over.set()
+            raise
 
     def wake(self) -> None:
         """End the wait of `serve`; from any thread."""
@@ -57,8 +62,9 @@ class Subscription:
 
     def cancel(self) -> None:
         """Ask for no further messages."""
-        with translated(self._server):
-            self._channel.basic_cancel(self._tag)
+        if not is_answered(lambda: self._channel.basic_cancel(self._tag)):
+            self._hangs = True
+            raise BrokerUnavailable(f"{self._server}: it does not answer")
 
     def settle(self, message: Received, *, forget: bool) -> None:
         """Have the broker forget the message, or else give it back to the head of its queue."""
@@ -71,7 +77,8 @@ class Subscription:
     def close(self) -> None:
         """End it: what was not settled goes back to its queue."""
         self.over.set()
-        close(self._connection)
+        if not self._hangs:
+            close(self._connection)
 
     def _on_message(self, _channel: object, method: Any, properties: Any, body: bytes) -> None:
         self._received = received(method, properties, body)
