@@ -85,6 +85,12 @@ def stick(url: str) -> None:
     _consume(url, lambda _delivery: _stay())
 
 
+def replay(url: str) -> None:
+    broker = open_broker(url)
+    print("replaying", flush=True)
+    broker.replay_dead_letters("dbuploader")
+
+
 def _consume(url: str, handle: Callable[[Delivery], Verdict]) -> None:
     def note(delivery: Delivery) -> Verdict:
         print(delivery.body.decode(), flush=True)
@@ -172,7 +178,7 @@ def _stay() -> Verdict:
 ROLES: dict[str, Callable[..., None]] = {
     role.__name__: role
     for role in (
-        *(publish, consume, stick),
+        *(publish, consume, stick, replay),
         *(write_files, write_half, copy, accept, change),
         *(transfer, send),
     )

@@ -57,9 +57,12 @@ def test_a_standby_takes_over_the_message_of_a_killed_consumer(
 def test_processes_may_publish_at_once(broker: Broker, broker_url: str) -> None:
     prefixes = ("x", "y", "z")
     with ExitStack() as stack:
-        for prefix in prefixes:
-            stack.enter_context(Child("publish", broker_url, prefix, "30"))
-        received = bodies(consume(broker, 90))
+        children = [
+            stack.enter_context(Child("publish", broker_url, prefix, "30")) for prefix in prefixes
+        ]
+        for child in children:
+            child.lines(30)
+    received = bodies(consume(broker, 90))
     for prefix in prefixes:
         mine = [body.decode() for body in received if body.decode().startswith(prefix)]
         assert mine == [f"{prefix}{number}" for number in range(30)]

@@ -86,6 +86,8 @@ def test_a_broker_that_does_not_answer_is_unavailable(unreachable_broker: Broker
     with pytest.raises(BrokerUnavailable):
         unreachable_broker.depth("dbuploader")
     with pytest.raises(BrokerUnavailable):
+        unreachable_broker.dead_letters("dbuploader", 1)
+    with pytest.raises(BrokerUnavailable):
         unreachable_broker.replay_dead_letters("dbuploader")
     with pytest.raises(BrokerUnavailable):
         unreachable_broker.check()

@@ -68,29 +68,6 @@ def test_a_dead_letter_lets_those_behind_it_through(broker: Broker) -> None:
     assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=1)
 
 
-def test_replayed_dead_letters_go_to_the_end_of_their_queue(broker: Broker) -> None:
-    publish(broker, b"a", b"b")
-    broker.publish("upload.finished", b"other", {})
-    consume(broker, 2, lambda _delivery: DeadLetter("not now"))
-    consume(broker, 1, lambda _delivery: DeadLetter("not now"), queue="notification")
-    publish(broker, b"c")
-    assert broker.replay_dead_letters("dbuploader") == 2
-    assert broker.replay_dead_letters("dbuploader") == 0
-    assert broker.depth("dbuploader") == QueueDepth(waiting=3, dead=0)
-    assert broker.depth("notification") == QueueDepth(waiting=0, dead=1)
-    assert bodies(consume(broker, 3)) == [b"c", b"a", b"b"]
-
-
-def test_a_replayed_dead_letter_is_the_message_it_was(broker: Broker) -> None:
-    broker.publish("upload.accepted", b"a", {"X-Request-Id": "r-1"})
-    consume(broker, 1, lambda _delivery: DeadLetter("not now"))
-    broker.replay_dead_letters("dbuploader")
-    [delivery] = consume(broker, 1)
-    assert delivery.routing_key == "upload.accepted"
-    assert delivery.headers["X-Request-Id"] == "r-1"
-    assert delivery.attempt == 1
-
-
 def test_an_exception_of_the_handler_ends_the_consumer_and_keeps_the_message(
     broker: Broker,
 ) -> None:

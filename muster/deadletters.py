@@ -1,0 +1,92 @@
+"""`python -m muster.deadletters`: shows the dead letters of a queue, or replays them."""
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from muster.adapters import ConfigurationError
+from muster.broker import BINDINGS, Broker, BrokerUnavailable, DeadMessage, Unroutable, open_broker
+from muster.logs import configure_logging
+from muster.settings import WorkerSettings
+
+_UNKNOWN = "-"
+_LIMIT = 100
+
+
+def table(letters: Sequence[DeadMessage]) -> Iterator[str]:
+    """Lines, aligned: when each died, of which upload and request it was, and why it died."""
+    rows = [("DIED AT", "UPLOAD", "REQUEST", "REASON"), *map(_row, letters)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield "  ".join(cells).rstrip()
+
+
+def _row(letter: DeadMessage) -> tuple[str, str, str, str]:
+    return (
+        letter.died_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        _printable(_upload_id(letter.delivery.body)),
+        _printable(letter.delivery.headers.get("X-Request-Id", _UNKNOWN)),
+        _printable(letter.reason),
+    )
+
+
+def _upload_id(body: bytes) -> str:
+    """Of whatever version the message is: that may be why it is here."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return _UNKNOWN
+    upload_id = content.get("upload_id") if isinstance(content, dict) else None
+    return upload_id if isinstance(upload_id, str) else _UNKNOWN
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+def _list(broker: Broker, arguments: Namespace) -> None:
+    letters = broker.dead_letters(arguments.queue, arguments.limit)
+    if letters:
+        print(*table(letters), sep="\n")
+    print(f"dead letters: {len(letters)} of {broker.depth(arguments.queue).dead}")
+
+
+def _replay(broker: Broker, arguments: Namespace) -> None:
+    print(f"replayed: {broker.replay_dead_letters(arguments.queue)}")
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m muster.deadletters",
+        description="Dead letters of the broker at MUSTER_BROKER_URL.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="show the oldest; they stay")
+    listing.add_argument("--limit", type=int, default=_LIMIT, help="how many (default: 100)")
+    listing.set_defaults(command=_list)
+    replaying = commands.add_parser("replay", help="put all of them back at the end of the queue")
+    replaying.set_defaults(command=_replay)
+    for command in (listing, replaying):
+        command.add_argument("queue", choices=sorted(BINDINGS.values()), metavar="QUEUE")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Do what the command line says; end with status 1 where that is not possible now."""
+    arguments = _parser().parse_args(argv)
+    settings = WorkerSettings()
+    configure_logging("deadletters", settings.log_level)
+    try:
+        with closing(open_broker(settings.broker_url)) as broker:
+            arguments.command(broker, arguments)
+    except ConfigurationError as error:
+        sys.exit(f"MUSTER_BROKER_URL: {error}")
+    except (BrokerUnavailable, Unroutable) as error:
+        sys.exit(f"The broker can't do that now; run it again. {error}")
+
+
+if __name__ == "__main__":
+    main()
