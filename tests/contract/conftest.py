@@ -19,9 +19,10 @@ from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
 from muster.database.sqlite import SqliteDialect
+from tests.contract.certificates import Authority
 from tests.contract.smtp_sink import Sink
 from tests.servers.mongodb import new_store
-from tests.servers.rabbitmq import own_names
+from tests.servers.rabbitmq import RabbitServer, own_names, require_rabbitmq
 from tests.servers.shared import server_url
 
 Received = Callable[[], list[EmailMessage]]
@@ -119,6 +120,22 @@ def rabbitmq_server_url(run_directory: Path) -> str:
 def rabbitmq_broker_url(rabbitmq_server_url: str) -> Iterator[str]:
     with own_names(rabbitmq_server_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_node(
+    tmp_path_factory: pytest.TempPathFactory, rabbitmq_authority: Authority
+) -> Iterator[RabbitServer]:
+    """A node that a test may kill, pause or fill, if it leaves it running."""
+    require_rabbitmq()
+    certificate = rabbitmq_authority.server_file("127.0.0.1")
+    with RabbitServer(tmp_path_factory.mktemp("rabbitmq"), certificate) as server:
+        yield server
 
 
 @pytest.fixture

@@ -19,16 +19,21 @@ _BIN = Path("/usr/lib/rabbitmq/bin")
 class RabbitServer(ServerProcess):
     """A RabbitMQ node, with the same ports and data after each start."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, certificate: Path | None = None) -> None:
         super().__init__(directory)
+        self._certificate = certificate
+        self._tls_port = free_port()
         self._port = free_port()
         self._distribution_port = free_port()
         self._epmd_port = free_port()
 
-    def url(self, vhost: str = "%2F", **options: str) -> str:
+    def url(self, vhost: str = "%2F", user: str = "guest:guest", **options: str) -> str:
         """The URL of a virtual host, with `options` of Muster."""
-        query = "&".join(f"{name}={value}" for name, value in options.items())
-        return f"amqp://guest:guest@127.0.0.1:{self._port}/{vhost}{'?' if query else ''}{query}"
+        return f"amqp://{user}@127.0.0.1:{self._port}/{vhost}{_query(options)}"
+
+    def tls_url(self, **options: str) -> str:
+        """The same over TLS, where there is a certificate."""
+        return f"amqps://guest:guest@127.0.0.1:{self._tls_port}/%2F{_query(options)}"
 
     def argv(self) -> Sequence[str]:
         """The server's command."""
@@ -40,9 +45,15 @@ class RabbitServer(ServerProcess):
         """Directories, names and ports of this node alone."""
         home = str(self.directory)
         (self.directory / "plugins").write_text("[].\n")
-        (self.directory / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self._port}\nlog.console = true\n"
-        )
+        settings = [f"listeners.tcp.1 = 127.0.0.1:{self._port}", "log.console = true"]
+        if self._certificate is not None:
+            settings += [
+                f"listeners.ssl.1 = 127.0.0.1:{self._tls_port}",
+                f"ssl_options.certfile = {self._certificate}",
+                f"ssl_options.keyfile = {self._certificate}",
+                "ssl_options.verify = verify_none",
+            ]
+        (self.directory / "rabbitmq.conf").write_text("\n".join([*settings, ""]))
         return {
             "HOME": home,
             "ERL_EPMD_PORT": str(self._epmd_port),
@@ -76,6 +87,11 @@ class RabbitServer(ServerProcess):
             text=True,
             check=True,
         ).stdout
+
+
+def _query(options: Mapping[str, str]) -> str:
+    pairs = "&".join(f"{name}={value}" for name, value in options.items())
+    return f"?{pairs}" if pairs else ""
 
 
 @contextmanager

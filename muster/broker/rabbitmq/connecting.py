@@ -40,23 +40,26 @@ def blocking_channel(server: RabbitServer) -> Iterator[BlockingChannel]:
 
 def close(connection: BlockingConnection) -> None:
     """Close it, if it is open; what it held unanswered goes back to its queue."""
-    is_answered(connection.close)
+    say(connection.close)
 
 
-def is_answered(goodbye: Callable[[], object]) -> bool:
-    """Whether the server answered, or the connection broke, before it was left alone.
+def say(goodbye: Callable[[], object], after: threading.Thread | None = None) -> threading.Thread:
+    """Wait for the server's answer to `goodbye`, or the end of its connection, but not for long.
 
-    Of a server that hangs pika would wait for a heartbeat. Then the connection is that thread's.
+    Where the server hangs pika would wait for a heartbeat. The thread that is returned goes on with
+    it then, and has the connection to itself: what is said `after` it waits for its turn.
     """
 
     def politely() -> None:
+        if after is not None:
+            after.join()
         with suppress(AMQPError, OSError):
             goodbye()
 
     saying = threading.Thread(target=politely, daemon=True)
     saying.start()
     saying.join(_LONGEST_GOODBYE_SECONDS)
-    return not saying.is_alive()
+    return saying
 
 
 def reason_of(error: BaseException) -> str:

@@ -89,7 +89,7 @@ class _Session:
         self._asked: set[Future[None]] = set()
         self.is_over = False
         # The rest is the thread's own.
-        self._ending = f"{server}: the connection was closed"
+        self._ending: str | None = None
         self._connection: SelectConnection | None = None
         self._channel: Channel | None = None
         self._when_ready: list[Callable[[], None]] = []
@@ -119,11 +119,11 @@ class _Session:
         self.end()
         self._thread.join(self._server.options.deadline_seconds)
 
-    def _ask(self, call: Callable[["Future[None]"], None]) -> "Future[None]":
+    def _ask(self, call: Callable[[Channel, "Future[None]"], None]) -> "Future[None]":
         done: Future[None] = Future()
         with self._lock:
             if self.is_over:
-                _fail(done, self._ending)
+                _fail(done, self._why_it_ended())
             else:
                 self._asked.add(done)
                 done.add_done_callback(self._asked.discard)
@@ -148,7 +148,7 @@ class _Session:
             with self._lock:
                 self.is_over = True
             for done in [*self._asked]:
-                _fail(done, self._ending)
+                _fail(done, self._why_it_ended())
             self._loop.close()
 
     def _on_open(self, connection: Any) -> None:
@@ -168,36 +168,40 @@ class _Session:
         self._when_ready.clear()
 
     def _on_end(self, _connection: object, error: BaseException | str) -> None:
-        reason = error if isinstance(error, str) else reason_of(error)
-        self._ending = f"{self._server}: {reason}"
+        self._note_ending(error if isinstance(error, str) else reason_of(error))
         self._loop.stop()
 
     def _on_channel_closed(self, _channel: object, error: Exception) -> None:
-        self._channel = None
-        self._ending = f"{self._server}: {reason_of(error)}"
+        self._note_ending(reason_of(error))
         self._close()
 
+    def _note_ending(self, reason: str) -> None:
+        # The first counts: a channel's end says why, and the connection is closed after it.
+        self._ending = self._ending or f"{self._server}: {reason}"
+
+    def _why_it_ended(self) -> str:
+        return self._ending or f"{self._server}: the connection was closed"
+
     def _close(self) -> None:
+        # From now on nothing can be published, though the channel is not closed yet.
+        self._channel = None
         if self._connection is not None and not (
             self._connection.is_closing or self._connection.is_closed
         ):
             self._connection.close()
 
-    def _do(self, call: Callable[["Future[None]"], None], done: "Future[None]") -> None:
+    def _do(self, call: Callable[[Channel, "Future[None]"], None], done: "Future[None]") -> None:
         if self._channel is None:
             self._when_ready.append(partial(self._do, call, done))
         elif self._blocked is not None:
             _fail(done, self._blocked)
         elif not done.cancelled():
-            call(done)
+            call(self._channel, done)
 
-    def _publish(self, message: Outgoing, done: "Future[None]") -> None:
-        if self._channel is None:
-            _fail(done, self._ending)
-            return
+    def _publish(self, message: Outgoing, channel: Channel, done: "Future[None]") -> None:
         self._published += 1
         self._unconfirmed[self._published] = (message, done)
-        self._channel.basic_publish(
+        channel.basic_publish(
             message.exchange,
             message.routing_key,
             message.body,
@@ -205,11 +209,8 @@ class _Session:
             mandatory=True,
         )
 
-    def _look_up(self, done: "Future[None]") -> None:
-        if self._channel is None:
-            _fail(done, self._ending)
-            return
-        self._channel.exchange_declare(
+    def _look_up(self, channel: Channel, done: "Future[None]") -> None:
+        channel.exchange_declare(
             self._topology.exchange, passive=True, callback=lambda _frame: _succeed(done)
         )
 

@@ -9,7 +9,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from muster.broker import BrokerUnavailable
-from muster.broker.rabbitmq.connecting import close, is_answered, translated
+from muster.broker.rabbitmq.connecting import close, say, translated
 from muster.broker.rabbitmq.envelope import Received, received
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.topology import Topology
@@ -30,7 +30,7 @@ class Subscription:
         self._tag = ""
         self._received: Received | None = None
         self._cancelled = False
-        self._hangs = False
+        self._cancelling: threading.Thread | None = None
         self.over = threading.Event()
 
     def start(self, queue: str) -> None:
@@ -62,8 +62,8 @@ class Subscription:
 
     def cancel(self) -> None:
         """Ask for no further messages."""
-        if not is_answered(lambda: self._channel.basic_cancel(self._tag)):
-            self._hangs = True
+        self._cancelling = say(lambda: self._channel.basic_cancel(self._tag))
+        if self._cancelling.is_alive():
             raise BrokerUnavailable(f"{self._server}: it does not answer")
 
     def settle(self, message: Received, *, forget: bool) -> None:
@@ -77,8 +77,7 @@ class Subscription:
     def close(self) -> None:
         """End it: what was not settled goes back to its queue."""
         self.over.set()
-        if not self._hangs:
-            close(self._connection)
+        say(self._connection.close, after=self._cancelling)
 
     def _on_message(self, _channel: object, method: Any, properties: Any, body: bytes) -> None:
         self._received = received(method, properties, body)
