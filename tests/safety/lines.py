@@ -123,4 +123,70 @@ LINES = (
         test="tests/contract/test_database_contract.py::"
         "test_a_reader_has_one_view_while_others_write",
     ),
+    SafetyLine(
+        promise="confirms: RabbitMQ has what counts as published",
+        path="muster/broker/rabbitmq/publishing.py",
+        old="        self._unconfirmed[self._published] = (message, done)\n",
+        new="        self._unconfirmed[self._published] = (message, done)\n"
+        "        _succeed(done)\n",
+        test="tests/contract/test_rabbitmq_outages.py::"
+        "test_a_node_that_hangs_is_unavailable_within_the_deadline",
+    ),
+    SafetyLine(
+        promise="mandatory: what no queue takes does not count as published",
+        path="muster/broker/rabbitmq/publishing.py",
+        old="            mandatory=True,\n",
+        new="",
+        test="tests/contract/test_broker_queues.py::"
+        "test_an_unknown_routing_key_is_unroutable[rabbitmq_broker_url]",
+    ),
+    SafetyLine(
+        promise="persistent: messages say that they are to outlive the node",
+        path="muster/broker/rabbitmq/envelope.py",
+        old="DeliveryMode.Persistent",
+        new="DeliveryMode.Transient",
+        test="tests/contract/test_rabbitmq_refusals.py::test_messages_are_persistent",
+    ),
+    SafetyLine(
+        promise="single active consumer: a standby takes nothing while another works",
+        path="muster/broker/rabbitmq/topology.py",
+        old='            "x-single-active-consumer": True,\n',
+        new="",
+        test="tests/contract/test_broker_consumers.py::"
+        "test_one_consumer_is_active_and_the_other_ticks_and_takes_over[rabbitmq_broker_url]",
+    ),
+    SafetyLine(
+        promise="acknowledgement: RabbitMQ keeps a message until it is handled",
+        path="muster/broker/rabbitmq/consuming.py",
+        old="                answering = handler.submit(",
+        new="                subscription.settle(received, forget=True)\n"
+        "                answering = handler.submit(",
+        test="tests/contract/test_broker_crashes.py::"
+        "test_a_standby_takes_over_the_message_of_a_killed_consumer[rabbitmq_broker_url]",
+    ),
+    SafetyLine(
+        promise="moving: a message put off or buried is confirmed there before it goes here",
+        path="muster/broker/rabbitmq/consuming.py",
+        old="                break\n        return False\n\n    def _serve(",
+        new="                break\n        return True\n\n    def _serve(",
+        test="tests/contract/test_rabbitmq_refusals.py::"
+        "test_a_message_that_cannot_be_put_off_now_is_kept",
+    ),
+    SafetyLine(
+        promise="replaying: a dead letter is confirmed in its queue before it goes",
+        path="muster/broker/rabbitmq/__init__.py",
+        old="                self._publisher.publish(again(",
+        new="                channel.basic_ack(method.delivery_tag)\n"
+        "                self._publisher.publish(again(",
+        test="tests/contract/test_rabbitmq_refusals.py::"
+        "test_a_replay_into_a_full_queue_keeps_its_dead_letter",
+    ),
+    SafetyLine(
+        promise="embedded acknowledgement: the queue file keeps a message until it is handled",
+        path="muster/broker/queuefile.py",
+        old='"UPDATE messages SET deliveries = deliveries + 1 WHERE id = ?"',
+        new='"DELETE FROM messages WHERE id = ?"',
+        test="tests/contract/test_broker_crashes.py::"
+        "test_a_standby_takes_over_the_message_of_a_killed_consumer[sqlite_broker_url]",
+    ),
 )
