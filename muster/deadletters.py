@@ -2,7 +2,7 @@
 
 import json
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
@@ -58,6 +58,12 @@ def _replay(broker: Broker, arguments: Namespace) -> None:
     print(f"replayed: {broker.replay_dead_letters(arguments.queue)}")
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+        raise ArgumentTypeError("not a number from 1")
+    return int(text)
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m muster.deadletters",
@@ -65,7 +71,7 @@ def _parser() -> ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="show the oldest; they stay")
-    listing.add_argument("--limit", type=int, default=_LIMIT, help="how many (default: 100)")
+    listing.add_argument("--limit", type=_count, default=_LIMIT, help="how many (default: 100)")
     listing.set_defaults(command=_list)
     replaying = commands.add_parser("replay", help="put all of them back at the end of the queue")
     replaying.set_defaults(command=_replay)

@@ -85,6 +85,16 @@ def test_a_replay_says_how_many_there_were(url: str, broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [(), ("list",), ("list", "nobody"), ("list", "dbuploader", "--limit", "0"), ("replay", "all")],
+)
+def test_a_command_that_makes_no_sense_is_refused(url: str, arguments: tuple[str, ...]) -> None:
+    refused = run(url, *arguments)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("usage: python -m muster.deadletters")
+
+
+@pytest.mark.parametrize(
     ("url", "says"),
     [
         ("amqp://guest:secret@127.0.0.1:1/", "The broker can't do that now"),
