@@ -64,7 +64,7 @@ class MariaServer(ServerProcess):
             return True
 
     def _install(self) -> None:
-        subprocess.run(
+        done = subprocess.run(
             [
                 str(_INSTALL),
                 "--no-defaults",
@@ -74,9 +74,10 @@ class MariaServer(ServerProcess):
                 "--skip-test-db",
                 "--innodb-log-file-size=16M",
             ],
-            check=True,
             capture_output=True,
+            text=True,
         )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     @property
     def _data(self) -> Path:

@@ -47,6 +47,8 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 # Nothing is left running when the tests themselves are killed.
                 lifeline.command(signal.SIGKILL, self.argv()),
+                # Here it leaves what it says when it crashes.
+                cwd=self.directory,
                 env={**os.environ, **self.environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
