@@ -10,7 +10,7 @@ from embedded.demo.mailbox import emails
 from embedded.running import RunningSuite
 from tests.servers.mariadb import MariaServer, new_database, require_mariadb
 from tests.servers.mongodb import MongoServer, new_store, require_mongodb
-from tests.servers.process import ServerProcess
+from tests.servers.process import ServerProcess, free_port
 from tests.servers.rabbitmq import RabbitServer, own_names, require_rabbitmq
 from tests.servers.shared import server_url
 from tests.servers.smtp import MailServer
@@ -29,8 +29,8 @@ class Family:
     servers: Mapping[str, ServerProcess] = field(default_factory=dict)
 
     def run(self) -> RunningSuite:
-        """Start the suite."""
-        return RunningSuite(self.home, self.environment)
+        """Start the suite, on a port that is still free when it is started again."""
+        return RunningSuite(self.home, {"MUSTER_PORT": str(free_port()), **self.environment})
 
     def emails(self) -> list[EmailMessage]:
         """The emails that arrived."""

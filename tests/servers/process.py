@@ -1,6 +1,7 @@
 """A private server as a process of its own, on a free port: started, killed, paused by a test."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -105,8 +106,13 @@ def require(present: bool, what: str) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody uses now, nor any client by chance.
+
+    Systems give clients ports from 32768 on: one of those could be in use when a server comes back,
+    even by a client that was looking whether the server is there.
+    """
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
