@@ -39,6 +39,14 @@ def test_giving_a_message_back_never_makes_it_a_dead_letter(broker: Broker) -> N
     assert broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0)
 
 
+def test_giving_a_message_back_at_each_stop_never_makes_it_a_dead_letter(broker: Broker) -> None:
+    publish(broker, b"a")
+    for _ in range(DELIVERY_LIMIT + 5):
+        assert bodies(consume(broker, 1, lambda _delivery: Retry(0))) == [b"a"]
+    assert bodies(consume(broker, 1)) == [b"a"]
+    assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=0)
+
+
 def test_messages_behind_one_to_retry_later_go_first(broker: Broker) -> None:
     publish(broker, b"a", b"b", b"c")
     times: list[float] = []

@@ -21,7 +21,7 @@ from muster.broker import (
     Verdict,
 )
 from muster.broker.rabbitmq.connecting import pauses
-from muster.broker.rabbitmq.envelope import Outgoing, Received, to_bury, to_retry
+from muster.broker.rabbitmq.envelope import Outgoing, Received, again, to_bury, to_retry
 from muster.broker.rabbitmq.publishing import Publisher
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.subscription import Subscription, subscribe
@@ -71,11 +71,9 @@ class Consumer:
                 connecting.result().close()
 
     def _work(self, subscription: Subscription, handler: Executor) -> None:
-        while True:
+        while not self.stop.is_set():
             self._serve(subscription)
             received = subscription.take()
-            if self.stop.is_set():
-                break
             if received is not None:
                 answering = handler.submit(self._answer, received, subscription)
                 answering.add_done_callback(lambda _: subscription.wake())
@@ -84,8 +82,6 @@ class Consumer:
                     # Else a further message would come, only to be given back and counted.
                     subscription.cancel()
                 subscription.settle(received, forget=answering.result())
-        if received is not None:
-            subscription.settle(received, forget=False)
 
     def _answer(self, received: Received, subscription: Subscription) -> bool:
         """Whether the message is done with here; otherwise it is to be given back."""
@@ -94,7 +90,8 @@ class Consumer:
             return self._bury(
                 delivery, f"delivered {DELIVERY_LIMIT} times, no answer", subscription
             )
-        while not subscription.over.is_set():
+        # After Retry(0) it would come back to this consumer at once, and RabbitMQ 4.0 counts that.
+        while not (self.stop.is_set() or subscription.over.is_set()):
             match self.handle(delivery):
                 case Ack():
                     return True
@@ -103,10 +100,18 @@ class Consumer:
                 case Retry(after) if after > 0:
                     retry = to_retry(self.topology.retry(self.queue, after), delivery, after)
                     return self._move(retry, subscription)
-            # It would come back to this consumer at once, and RabbitMQ 4.0 would count that.
-            if self.stop.is_set():
-                break
-        return False
+        return self._spare(received, subscription)
+
+    def _spare(self, received: Received, subscription: Subscription) -> bool:
+        """As _answer, for a message to be given back.
+
+        Before RabbitMQ 4.3 each return counts towards the delivery limit: one that was returned by
+        many a stop goes to the end of its queue and is counted anew. Rather its place than itself.
+        """
+        if received.deliveries < DELIVERY_LIMIT // 2 or subscription.over.is_set():
+            return False
+        copy = again(self.topology.queue(self.queue), received.delivery, received.attempts)
+        return self._move(copy, subscription)
 
     def _bury(self, delivery: Delivery, reason: str, subscription: Subscription) -> bool:
         letter = to_bury(self.topology.dead(self.queue), delivery, reason)

@@ -57,28 +57,30 @@ def to_bury(queue: str, delivery: Delivery, reason: str) -> Outgoing:
     return Outgoing("", queue, delivery.body, _properties(delivery.routing_key, headers))
 
 
-def again(queue: str, delivery: Delivery) -> Outgoing:
-    """The delivered message for the end of `queue`, as if it were new."""
-    properties = _properties(delivery.routing_key, delivery.headers)
-    return Outgoing("", queue, delivery.body, properties)
+def again(queue: str, delivery: Delivery, attempts: int = 0) -> Outgoing:
+    """The delivered message for the end of `queue`, as if it had had only `attempts`."""
+    headers = {**delivery.headers, _ATTEMPTS: attempts}
+    return Outgoing("", queue, delivery.body, _properties(delivery.routing_key, headers))
 
 
 @dataclass(frozen=True)
 class Received:
     """A message that came over a channel, where `tag` is its name.
 
-    `deliveries` counts how often it was delivered from its queue before, without an answer.
+    `deliveries` counts how often it was delivered from its queue before, without an answer, and
+    `attempts` those that a Retry with a delay ended.
     """
 
     tag: int
     delivery: Delivery
     deliveries: int
+    attempts: int
 
 
 def received(method: Any, properties: BasicProperties, body: bytes) -> Received:
     """What came in these frames, with the message as a handler sees it."""
     headers: Mapping[str, Any] = properties.headers or {}
-    deliveries = int(headers.get(_DELIVERIES, 0))
+    deliveries, attempts = int(headers.get(_DELIVERIES, 0)), int(headers.get(_ATTEMPTS, 0))
     delivery = Delivery(
         routing_key=properties.type or method.routing_key,
         body=body,
@@ -87,9 +89,9 @@ def received(method: Any, properties: BasicProperties, body: bytes) -> Received:
             for name, value in headers.items()
             if isinstance(value, str) and not name.startswith(_NOT_THE_PUBLISHERS)
         },
-        attempt=int(headers.get(_ATTEMPTS, 0)) + deliveries + 1,
+        attempt=attempts + deliveries + 1,
     )
-    return Received(method.delivery_tag, delivery, deliveries)
+    return Received(method.delivery_tag, delivery, deliveries, attempts)
 
 
 def dead_letter_of(method: Any, properties: BasicProperties, body: bytes) -> DeadMessage:
