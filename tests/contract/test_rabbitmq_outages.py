@@ -82,6 +82,17 @@ def test_a_node_that_hangs_is_unavailable_within_the_deadline(broker: Broker) ->
         assert time.monotonic() - started < 5
 
 
+def test_a_message_given_up_before_it_was_sent_is_not_sent_later(
+    rabbitmq_node: RabbitServer, broker: Broker
+) -> None:
+    rabbitmq_node.pause()
+    with pytest.raises(BrokerUnavailable):
+        publish(broker, b"given up")
+    rabbitmq_node.resume()
+    eventually(lambda: is_published(broker, b"b"))
+    assert bodies(consume(broker, 1)) == [b"b"]
+
+
 def test_a_consumer_ticks_on_while_its_node_hangs_and_goes_on_after(
     rabbitmq_node: RabbitServer, broker: Broker
 ) -> None:

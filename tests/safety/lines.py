@@ -125,7 +125,7 @@ LINES = (
     ),
     SafetyLine(
         promise="confirms: RabbitMQ has what counts as published",
-        path="muster/broker/rabbitmq/publishing.py",
+        path="muster/broker/rabbitmq/session.py",
         old="        self._unconfirmed[self._published] = (message, done)\n",
         new="        self._unconfirmed[self._published] = (message, done)\n"
         "        _succeed(done)\n",
@@ -134,7 +134,7 @@ LINES = (
     ),
     SafetyLine(
         promise="mandatory: what no queue takes does not count as published",
-        path="muster/broker/rabbitmq/publishing.py",
+        path="muster/broker/rabbitmq/session.py",
         old="            mandatory=True,\n",
         new="",
         test="tests/contract/test_broker_queues.py::"
