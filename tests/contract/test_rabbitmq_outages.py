@@ -107,6 +107,18 @@ def test_a_consumer_ticks_on_while_its_node_hangs_and_goes_on_after(
         eventually(lambda: bodies(consumer.deliveries)[-1] == b"b")
 
 
+def test_a_consumer_that_starts_while_its_node_hangs_begins_once_it_answers(
+    rabbitmq_node: RabbitServer, broker: Broker
+) -> None:
+    publish(broker, b"a")
+    rabbitmq_node.pause()
+    with Background(broker) as consumer:
+        # Longer than connecting may take.
+        eventually(lambda: consumer.ticks >= 8)
+        rabbitmq_node.resume()
+        eventually(lambda: bodies(consumer.deliveries) == [b"a"])
+
+
 def test_a_consumer_stops_while_its_node_hangs_and_the_message_is_kept(
     rabbitmq_node: RabbitServer, broker: Broker
 ) -> None:

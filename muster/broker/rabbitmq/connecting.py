@@ -8,11 +8,14 @@ from itertools import chain, repeat
 
 from pika import BlockingConnection
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from muster.broker import BrokerUnavailable
 from muster.broker.rabbitmq.server import RabbitServer
 
+# The second is no AMQPError: it is raised when a handshake takes too long.
+_ERRORS = (AMQPError, AMQPConnectorException, OSError)
 _PRECONDITION_FAILED = 406
 _LONGEST_PAUSE = 5.0
 _LONGEST_GOODBYE_SECONDS = 2.0
@@ -23,7 +26,7 @@ def translated(server: RabbitServer) -> Iterator[None]:
     """Whatever pika or the network raises in the block is raised as BrokerUnavailable."""
     try:
         yield
-    except (AMQPError, OSError) as error:
+    except _ERRORS as error:
         raise BrokerUnavailable(f"{server}: {reason_of(error)}") from error
 
 
@@ -53,7 +56,7 @@ def say(goodbye: Callable[[], object], after: threading.Thread | None = None) ->
     def politely() -> None:
         if after is not None:
             after.join()
-        with suppress(AMQPError, OSError):
+        with suppress(*_ERRORS):
             goodbye()
 
     saying = threading.Thread(target=politely, daemon=True)
