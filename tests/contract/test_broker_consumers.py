@@ -108,7 +108,7 @@ def test_a_stop_waits_for_the_verdict_and_heeds_it(broker: Broker) -> None:
         eventually(lambda: consumer.ticks >= before + 2)
         finish.set()
     assert bodies(consumer.deliveries) == [b"a"]
-    assert broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0)
+    eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0))
 
 
 def test_a_consumer_told_to_stop_before_it_starts_takes_nothing(broker: Broker) -> None:
@@ -116,7 +116,7 @@ def test_a_consumer_told_to_stop_before_it_starts_takes_nothing(broker: Broker) 
     stop = threading.Event()
     stop.set()
     broker.consume("dbuploader", lambda _delivery: Ack(), stop=stop, tick=lambda: None)
-    assert broker.depth("dbuploader").waiting == 1
+    eventually(lambda: broker.depth("dbuploader").waiting == 1)
 
 
 class TickBroke(Exception):

@@ -51,7 +51,7 @@ def test_a_standby_takes_over_the_message_of_a_killed_consumer(
             stuck.kill()
             eventually(lambda: bodies(standby.deliveries) == [b"a", b"b"])
     assert [delivery.attempt for delivery in standby.deliveries] == [2, 1]
-    assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=0)
+    eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=0, dead=0))
 
 
 def test_processes_may_publish_at_once(broker: Broker, broker_url: str) -> None:

@@ -62,7 +62,7 @@ def test_dead_letters_that_were_listed_stay_as_they_are(broker: Broker) -> None:
         assert dead_bodies(broker.dead_letters("dbuploader", 2)) == [b"a", b"b"]
     [first, second] = broker.dead_letters("dbuploader", 2)
     assert [first.reason, second.died_at] == [listed[0].reason, listed[1].died_at]
-    assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=3)
+    eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=0, dead=3))
 
 
 def test_replayed_dead_letters_go_to_the_end_of_their_queue(broker: Broker) -> None:
@@ -73,8 +73,8 @@ def test_replayed_dead_letters_go_to_the_end_of_their_queue(broker: Broker) -> N
     publish(broker, b"c")
     assert broker.replay_dead_letters("dbuploader") == 2
     assert broker.replay_dead_letters("dbuploader") == 0
-    assert broker.depth("dbuploader") == QueueDepth(waiting=3, dead=0)
-    assert broker.depth("notification") == QueueDepth(waiting=0, dead=1)
+    eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=3, dead=0))
+    eventually(lambda: broker.depth("notification") == QueueDepth(waiting=0, dead=1))
     assert bodies(consume(broker, 3)) == [b"c", b"a", b"b"]
 
 

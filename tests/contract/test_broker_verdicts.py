@@ -15,6 +15,7 @@ from muster.broker import (
     Verdict,
 )
 from tests.contract.consuming import bodies, consume, publish
+from tests.contract.waiting import eventually
 
 
 class HandlerBroke(Exception):
@@ -36,7 +37,7 @@ def test_a_message_given_back_at_once_keeps_its_place(broker: Broker) -> None:
 def test_giving_a_message_back_never_makes_it_a_dead_letter(broker: Broker) -> None:
     publish(broker, b"a")
     consume(broker, DELIVERY_LIMIT + 5, lambda _delivery: Retry(0))
-    assert broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0)
+    eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0))
 
 
 def test_giving_a_message_back_at_each_stop_never_makes_it_a_dead_letter(broker: Broker) -> None:
@@ -64,7 +65,7 @@ def test_attempts_count_every_retry(broker: Broker) -> None:
     publish(broker, b"a")
     deliveries = consume(broker, DELIVERY_LIMIT + 5, lambda _delivery: Retry(0.001))
     assert [delivery.attempt for delivery in deliveries] == [*range(1, DELIVERY_LIMIT + 6)]
-    assert broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0)
+    eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=1, dead=0))
 
 
 def test_a_dead_letter_lets_those_behind_it_through(broker: Broker) -> None:
@@ -73,7 +74,7 @@ def test_a_dead_letter_lets_those_behind_it_through(broker: Broker) -> None:
         broker, 2, lambda it: DeadLetter("unreadable") if it.body == b"poison" else Ack()
     )
     assert bodies(deliveries) == [b"poison", b"b"]
-    assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=1)
+    eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=0, dead=1))
 
 
 def test_an_exception_of_the_handler_ends_the_consumer_and_keeps_the_message(
@@ -100,4 +101,4 @@ def test_a_message_that_is_never_answered_ends_as_a_dead_letter(broker: Broker) 
         except HandlerBroke:
             broke += 1
     assert broke in {DELIVERY_LIMIT, DELIVERY_LIMIT + 1}
-    assert broker.depth("dbuploader") == QueueDepth(waiting=0, dead=1)
+    eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=0, dead=1))
