@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,9 +38,15 @@ class RabbitServer(ServerProcess):
 
     def argv(self) -> Sequence[str]:
         """The server's command."""
-        # A name server that RabbitMQ started itself would leave this session, and live on.
-        names = f"epmd -address 127.0.0.1 -port {self._epmd_port}"
-        return ["sh", "-c", f"{names} & exec {_BIN}/rabbitmq-server"]
+        # A name server that RabbitMQ started itself would leave this session, and live on. This one
+        # ends with the shell, which becomes RabbitMQ.
+        epmd = f"epmd -address 127.0.0.1 -port {self._epmd_port}"
+        script = f"""
+            {sys.executable} -m embedded.lifeline SIGKILL $$ {epmd} &
+            until {epmd} -names >/dev/null 2>&1; do sleep 0.05; done
+            exec {_BIN}/rabbitmq-server
+        """
+        return ["sh", "-c", script]
 
     def environment(self) -> Mapping[str, str]:
         """Directories, names and ports of this node alone."""
@@ -56,6 +63,8 @@ class RabbitServer(ServerProcess):
         (self.directory / "rabbitmq.conf").write_text("\n".join([*settings, ""]))
         return {
             "HOME": home,
+            # Then its script becomes the server, and ends with the tests, where else it would wait.
+            "RUNNING_UNDER_SYSTEMD": "true",
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"muster{self._port}@localhost",
