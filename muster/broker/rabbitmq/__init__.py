@@ -12,7 +12,7 @@ from itertools import islice
 from muster.broker import DeadMessage, Delivery, QueueDepth, Verdict
 from muster.broker.rabbitmq.connecting import blocking_channel
 from muster.broker.rabbitmq.consuming import Consumer
-from muster.broker.rabbitmq.deadletters import each_dead_letter
+from muster.broker.rabbitmq.deadletters import each_dead_letter, give_back
 from muster.broker.rabbitmq.envelope import again, dead_letter_of, received, to_publish
 from muster.broker.rabbitmq.publishing import Publisher
 from muster.broker.rabbitmq.server import RabbitServer
@@ -54,7 +54,9 @@ class RabbitBroker:
         """The oldest dead letters of `queue`, at most `limit`; they stay."""
         with blocking_channel(self._server) as channel:
             letters = each_dead_letter(channel, self._topology, queue)
-            return [dead_letter_of(*letter) for letter in islice(letters, limit)]
+            listed = [dead_letter_of(*letter) for letter in islice(letters, limit)]
+            give_back(channel, self._topology.dead(queue), len(listed))
+            return listed
 
     def replay_dead_letters(self, queue: str) -> int:
         """Put the dead letters of `queue` back at its end; returns how many they were."""
