@@ -4,8 +4,9 @@
 record stands in that record, and the records after it are read as if it were not there.
 """
 
+from dbuploader.csvfile.chunk import Chunk, Numbering
 from dbuploader.csvfile.options import CsvOptions, FileError
 from dbuploader.csvfile.reader import CsvFile, open_csv
 from dbuploader.csvfile.record import Record
 
-__all__ = ["CsvFile", "CsvOptions", "FileError", "Record", "open_csv"]
+__all__ = ["Chunk", "CsvFile", "CsvOptions", "FileError", "Numbering", "Record", "open_csv"]

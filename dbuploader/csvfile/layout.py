@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from dbuploader.csvfile.lines import LineQueue
+from dbuploader.csvfile.lines import Lines
 from dbuploader.csvfile.options import CsvOptions, FileError, delimiter_candidates
 from dbuploader.csvfile.splitting import Split, Splitter
 from muster.tables import Table
@@ -56,13 +56,13 @@ def find_layout(sample: bytes, table: Table, options: CsvOptions) -> Layout:
 
 def _split_sample(sample: bytes, delimiter: str, width: int) -> list[Split]:
     splitter = Splitter(delimiter, width)
-    queue = LineQueue(sample, iter(()))
+    lines = Lines(iter([sample]))
 
     def records() -> Iterator[Split]:
-        while queue:
-            line = queue.take()
+        while lines.fill():
+            line = lines.take()
             if line.rstrip(b"\r\n"):
-                yield splitter.split(line, queue)
+                yield splitter.split(line, lines)
 
     return list(islice(records(), _SAMPLE_RECORDS))
 

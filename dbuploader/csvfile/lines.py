@@ -1,12 +1,12 @@
 """Physical lines: they end at LF, CRLF or CR and at nothing else, as `bytes.splitlines` has it."""
 
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator
 
 from dbuploader.csvfile.record import RECORD_BYTES
 
 _LINE_END = re.compile(rb"[\r\n]")
+_LINE = re.compile(rb"[^\r\n]*+(?:\r\n?|\n)?")
 
 
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -48,43 +48,80 @@ def _bounded(line: bytes) -> tuple[bytes, bool]:
     return line[: RECORD_BYTES + 1] + (b"\r" if ended else b""), not ended
 
 
-class LineQueue:
-    """The physical lines of a chunk, with their ends, and of those after it what is looked at.
+class Lines:
+    """The physical lines of a file, with their ends, taken one by one or many at once.
 
-    Chunks of whole lines are taken from `further` only to look ahead.
+    `data` holds those at hand, of which the ones from `position` on are not taken yet. When more
+    of the file is needed to look ahead, `data` becomes another object.
     """
 
-    def __init__(self, chunk: bytes, further: Iterator[bytes]) -> None:
-        self._lines = deque(chunk.splitlines(keepends=True))
-        self._further = further
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.data = b""
+        self.position = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._lines)
+    def fill(self) -> bool:
+        """Have lines at hand; False at the end of the file."""
+        return self.position < len(self.data) or self._extend()
 
     def take(self) -> bytes:
-        """The next line, which leaves the queue; raises IndexError when there is none."""
-        return self._lines.popleft()
+        """The next of the lines at hand; empty when there is none."""
+        return self.take_until(_line_end(self.data, self.position))
+
+    def take_until(self, stop: int) -> bytes:
+        """All lines that begin before the place `stop` of `data`, which is the end of one."""
+        taken = self.data[self.position : stop]
+        self.position += len(taken)
+        return taken
 
     def drop(self, count: int) -> None:
         """Take the next `count` lines away."""
         for _ in range(count):
-            self._lines.popleft()
+            self.take()
 
     def look_ahead(self) -> Iterator[bytes]:
-        """The next lines, on to the end of the file; they stay in the queue."""
-        index = 0
-        while self._reach(index):
-            yield self._lines[index]
-            index += 1
+        """The next lines, on to the end of the file; they are not taken."""
+        ahead = 0
+        while self.position + ahead < len(self.data) or self._extend():
+            start = self.position + ahead
+            line = self.data[start : _line_end(self.data, start)]
+            ahead += len(line)
+            yield line
 
-    def _reach(self, index: int) -> bool:
-        while index >= len(self._lines):
-            chunk = next(self._further, None)
-            if chunk is None:
-                return False
-            self._lines.extend(chunk.splitlines(keepends=True))
-        return True
+    def _extend(self) -> bool:
+        chunk = next(self._chunks, b"")
+        if chunk:
+            self.data = self.data[self.position :] + chunk
+            self.position = 0
+        return bool(chunk)
 
-    def rest(self) -> bytes:
-        """The lines that are still in the queue, as one chunk."""
-        return b"".join(self._lines)
+
+def count_lines(data: bytes, start: int, stop: int) -> int:
+    """How many physical lines `data` holds between `start` and `stop`, where lines begin or end."""
+    ends = data.count(b"\n", start, stop)
+    if data.find(b"\r", start, stop) >= 0:
+        ends += data.count(b"\r", start, stop) - data.count(b"\r\n", start, stop)
+    return ends + (stop > start and data[stop - 1] not in b"\r\n")
+
+
+def line_start(data: bytes, first: int, place: int) -> int:
+    """Where the line begins that holds `place`; no sooner than `first`, where a line begins."""
+    return max(data.rfind(b"\n", first, place), data.rfind(b"\r", first, place), first - 1) + 1
+
+
+def few_lines(data: bytes, start: int, most: int) -> int:
+    """Where at most `most` of the lines from `start` on end: one at least, all if they are few."""
+    stop = len(data)
+    while count_lines(data, start, stop) > most:
+        middle = line_start(data, start, (start + stop) // 2)
+        # Not between the halves of a CRLF.
+        middle += data[middle - 1 : middle + 1] == b"\r\n"
+        if middle == start:
+            return _line_end(data, start)
+        stop = middle
+    return stop
+
+
+def _line_end(data: bytes, position: int) -> int:
+    match = _LINE.match(data, position)
+    return match.end() if match else position

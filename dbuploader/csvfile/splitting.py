@@ -5,7 +5,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from dbuploader.csvfile.encoding import show_undecodable
-from dbuploader.csvfile.lines import LineQueue
+from dbuploader.csvfile.lines import Lines
 from dbuploader.csvfile.record import RECORD_BYTES, RECORD_LINES
 from muster.rejects import CellError
 
@@ -58,7 +58,7 @@ class Splitter:
         self._raw_delimiter = delimiter.encode()
         self._width = width
 
-    def split(self, line: bytes, following: LineQueue) -> Split:
+    def split(self, line: bytes, following: Lines) -> Split:
         """The record that begins with `line`, which may have its line end.
 
         Lines of `following` are taken when they belong to the record. A line with a quote that does
@@ -97,7 +97,7 @@ class Splitter:
         _, problem = self._cells(text)
         return Split(1, text, [], problem or _TOO_LONG)
 
-    def _count_continuations(self, line: bytes, following: LineQueue) -> int:
+    def _count_continuations(self, line: bytes, following: Lines) -> int:
         """How many further lines it takes until the quotes pair up; 0 when they do not.
 
         A line with the delimiters of a whole record is taken for one: the quote before it is then a

@@ -1,0 +1,76 @@
+"""Splitting plain lines into columns, many at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+
+@dataclass(frozen=True)
+class PlainColumns:
+    """Lines as columns of text.
+
+    `cells` has a row for each line with the right number of cells. `others` are the places, from 0,
+    and the texts of the lines that have another number, empty lines among them.
+    """
+
+    cells: pa.RecordBatch
+    others: list[tuple[int, str]]
+
+
+class PlainSplitter:
+    """Splits lines whose cells `delimiter` separates.
+
+    `columns` names the table's column in each place of a line, None where it is to be ignored.
+    """
+
+    def __init__(self, delimiter: str, columns: Sequence[str | None]) -> None:
+        places = [str(place) for place in range(len(columns))]
+        # The first line names the columns, and no line of the file can be taken for a beginning,
+        # where a byte order mark would be passed over.
+        self._head = delimiter.join(places).encode() + b"\n"
+        self._delimiter = delimiter
+        self._width = len(columns)
+        self._wanted = [place for place, name in zip(places, columns, strict=True) if name]
+        self._schema = pa.schema([(name, pa.string()) for name in columns if name])
+        self._convert = csv.ConvertOptions(
+            # UTF-8 was made sure of when odd lines were looked for.
+            check_utf8=False,
+            column_types={place: pa.string() for place in self._wanted},
+            include_columns=self._wanted,
+            strings_can_be_null=False,
+        )
+
+    def split(self, pieces: Sequence[bytes]) -> PlainColumns:
+        """The lines of all `pieces`: UTF-8 without a quote, and none longer than a record."""
+        data = b"".join([self._head, *pieces])
+        others: list[tuple[int, str]] = []
+
+        def pass_over(row: csv.InvalidRow) -> str:
+            # The line of names is the first, by a count from 1.
+            others.append((row.number - 2, row.text))
+            return "skip"
+
+        table = csv.read_csv(
+            pa.py_buffer(data),
+            csv.ReadOptions(use_threads=False, block_size=len(data)),
+            csv.ParseOptions(
+                delimiter=self._delimiter,
+                quote_char=False,
+                ignore_empty_lines=False,
+                invalid_row_handler=pass_over,
+            ),
+            self._convert,
+        )
+        arrays = [column.combine_chunks() for column in table.columns]
+        cells = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        return PlainColumns(cells, others) if self._width > 1 else _without_empty_lines(cells)
+
+
+def _without_empty_lines(cells: pa.RecordBatch) -> PlainColumns:
+    # Of a single column an empty line is a blank cell.
+    texts = cells.column(0).to_pylist()
+    empty = [(place, text) for place, text in enumerate(texts) if not text]
+    return PlainColumns(cells.filter(pc.not_equal(cells.column(0), "")), empty)
