@@ -21,6 +21,7 @@ from dbuploader.batchrows import (
     find_orphans,
     find_repeats,
 )
+from dbuploader.columns import to_batch
 from dbuploader.idempotency import BatchAnswer, ClaimLost, Claims
 from dbuploader.merging import Merge
 from dbuploader.repository.answers import BatchKey
@@ -99,7 +100,7 @@ def _write(
     if all_errors:
         raise BatchRejected(all_errors)
     merge = Merge(connection, table)
-    merge.add(distinct)
+    merge.add(to_batch(table, distinct))
     merge.finish()
     counts = asdict(merge.counts)
     counts["unchanged"] += len(rows) - len(distinct)

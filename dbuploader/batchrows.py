@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from dbuploader.checking import check_object
-from dbuploader.references import References
-from dbuploader.repository.rows import PlainRow, to_plain
+from dbuploader.columns import PlainRow, to_plain
+from dbuploader.keys import References
 from muster.rejects import CellError
 from muster.tables import Table
 
@@ -52,8 +52,17 @@ def check_rows(table: Table, rows: Sequence[object]) -> tuple[NumberedRows, list
 
 def find_orphans(connection: Connection, table: Table, rows: NumberedRows) -> list[RowError]:
     """What is wrong with the rows that refer to a row that is not there."""
-    errors = References(table).errors(connection, [row for _, row in rows])
-    return [error for place, found in errors.items() for error in _numbered(rows[place][0], found)]
+    columns = {
+        foreign.column: table.column_names.index(foreign.column) for foreign in table.foreign_keys
+    }
+    keys = {column: {int(row[place]) for _, row in rows} for column, place in columns.items()}
+    return [
+        RowError(number, bad.column, error.code, error.message)
+        for bad in References(table).missing(connection, keys)
+        for number, row in rows
+        if (key := int(row[columns[bad.column]])) in bad.keys
+        for error in [bad.error(key)]
+    ]
 
 
 def find_repeats(table: Table, rows: NumberedRows) -> tuple[list[PlainRow], list[RowError]]:

@@ -3,8 +3,8 @@
 from contextlib import ExitStack
 from typing import Self
 
+from dbuploader.keys import Owners
 from dbuploader.rejected import RejectSpool
-from dbuploader.staging import Staging
 from muster.tables import Table
 from muster.uploads import RowCounts
 
@@ -14,7 +14,7 @@ class Checked:
 
     def __init__(self, table: Table) -> None:
         with ExitStack() as resources:
-            self.staged = resources.enter_context(Staging(table))
+            self.owners = resources.enter_context(Owners(table))
             self.rejects = resources.enter_context(RejectSpool())
             self._resources = resources.pop_all()
         self.table = table
@@ -30,7 +30,7 @@ class Checked:
 
     def clear(self) -> None:
         """Start again."""
-        self.staged.clear()
+        self.owners.clear()
         self.rejects.clear()
         self.labels = self.table.column_names
         self.read = self.repeats = 0

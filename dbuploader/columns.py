@@ -6,7 +6,8 @@ form that both databases take and give: integers, and text. A datetime is text t
 """
 
 from collections.abc import Sequence
-from functools import cache, reduce
+from datetime import datetime
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,19 +20,29 @@ PlainRow = tuple[int | str, ...]
 _INT32 = range(-(2**31), 2**31)
 
 
-@cache
 def rows_schema(table: Table) -> pa.Schema:
     """What a batch of rows of `table` holds."""
     return pa.schema([pa.field(column.name, column_type(column)) for column in table.columns])
 
 
-@cache
 def column_type(column: Column) -> pa.DataType:
     """The type of a column's values in a batch."""
     if column.type != "integer":
         return pa.string()
     small = column.minimum in _INT32 and column.maximum in _INT32
     return pa.int32() if small else pa.int64()
+
+
+def to_plain(values: Sequence[int | str | datetime]) -> PlainRow:
+    """A row's checked values, which are in UTC without tzinfo, as they stand in a batch."""
+    return tuple(
+        [plain_datetime(value) if isinstance(value, datetime) else value for value in values]
+    )
+
+
+def plain_datetime(value: datetime) -> str:
+    """The moment as it stands in a batch."""
+    return value.isoformat(" ", "microseconds")
 
 
 def to_batch(table: Table, rows: Sequence[PlainRow]) -> pa.RecordBatch:

@@ -12,7 +12,7 @@ from dbuploader.metrics import LOAD_SECONDS
 from dbuploader.outcomes import Outcome
 from dbuploader.progress import Cancelled, Progress
 from dbuploader.repository.ledger import change_outcome, insert_outcome
-from dbuploader.validating import CHUNK_ROWS, Validation
+from dbuploader.validating import Validation
 from muster.csvstore import CsvStore, FileNotStored
 from muster.database import ConstraintViolated, Database
 from muster.tables import get_table
@@ -83,12 +83,9 @@ class Loader:
 
     def _validate(self, upload: Upload, checked: Checked, progress: Progress) -> None:
         checked.clear()
-
-        def reach(position: int) -> None:
-            progress.reach(_VALIDATING_SHARE * position / max(upload.size, 1))
-
         with self._store.open_file(upload.id) as file:
-            Validation(self._database, upload.options, checked).run(file, reach)
+            for _ in Validation(self._database, upload.options, checked).run(file):
+                progress.reach(_VALIDATING_SHARE * file.tell() / max(upload.size, 1))
 
     def _write(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
         """The transaction. It may be run again from its start after any error."""
@@ -96,16 +93,16 @@ class Loader:
             # First, so that a second loader of this upload waits here or ends here.
             insert_outcome(connection, upload, Outcome(State.LOADING))
             merge = Merge(connection, checked.table)
-            for chunk in checked.staged.chunks(CHUNK_ROWS):
-                merge.add(chunk)
-                counts = merge.counts
-                if upload.options.mode == "insert" and counts.updated + counts.unchanged:
+            for rows in checked.owners.batches():
+                merge.add(rows)
+                done = merge.counts
+                if upload.options.mode == "insert" and done.updated + done.unchanged:
                     raise KeysChanged
-                progress.reach(_loading_share(counts, checked))
+                progress.reach(_loading_share(done, checked))
             merge.finish()
-            rows = _loaded_rows(merge.counts, checked)
-            state = State.COMPLETED_WITH_REJECTS if rows.rejected else State.COMPLETED
-            outcome = Outcome(state, rows, checked.rejects.causes())
+            counts = _loaded_rows(merge.counts, checked)
+            state = State.COMPLETED_WITH_REJECTS if counts.rejected else State.COMPLETED
+            outcome = Outcome(state, counts, checked.rejects.causes())
             change_outcome(connection, upload, outcome)
             progress.report()
         return outcome
@@ -117,8 +114,8 @@ class Loader:
     def _classify(self, checked: Checked, progress: Progress) -> RowCounts:
         with self._database.read() as connection:
             classifier = Classifier(connection, checked.table, lock=False)
-            for chunk in checked.staged.chunks(CHUNK_ROWS):
-                classifier.split(chunk)
+            for rows in checked.owners.batches():
+                classifier.split(rows)
                 progress.reach(_loading_share(classifier.counts, checked))
         return _loaded_rows(classifier.counts, checked)
 
@@ -161,7 +158,7 @@ def _excess(upload: Upload, checked: Checked) -> Failure | None:
 
 def _loading_share(counts: MergeCounts, checked: Checked) -> float:
     done = counts.inserted + counts.updated + counts.unchanged
-    return _VALIDATING_SHARE + (1 - _VALIDATING_SHARE) * done / len(checked.staged)
+    return _VALIDATING_SHARE + (1 - _VALIDATING_SHARE) * done / len(checked.owners)
 
 
 def _loaded_rows(counts: MergeCounts, checked: Checked) -> RowCounts:

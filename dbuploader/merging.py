@@ -1,11 +1,14 @@
 """Merging rows into their table: what uploads and batches do alike, within a transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
-from dbuploader.repository.rows import PlainRow, insert_rows, replace_rows, rows_by_key
+from dbuploader.columns import equal_rows, find_rows
+from dbuploader.repository.rows import insert_rows, replace_rows, rows_by_key
 from dbuploader.repository.summary import add_to_summary
 from dbuploader.summary import SUMMARISED, HiresDifferences
 from muster.tables import Table
@@ -22,6 +25,14 @@ class MergeCounts:
     unchanged: int = 0
 
 
+class Split(NamedTuple):
+    """The new rows, and the changed ones as they were before and as they are after."""
+
+    new: pa.RecordBatch
+    before: pa.RecordBatch
+    after: pa.RecordBatch
+
+
 class Classifier:
     """Tells new rows, changed rows and rows that are there already apart, and counts them."""
 
@@ -29,27 +40,20 @@ class Classifier:
         self._connection = connection
         self._table = table
         self._lock = lock
-        self._key = table.column_names.index(table.key)
         self.counts = MergeCounts()
 
-    def split(
-        self, rows: Sequence[PlainRow]
-    ) -> tuple[list[PlainRow], list[tuple[PlainRow, PlainRow]]]:
-        """Of rows with distinct keys the new ones, and the changed ones as (before, after)."""
-        keys = [int(row[self._key]) for row in rows]
+    def split(self, rows: pa.RecordBatch) -> Split:
+        """Tell rows with distinct keys apart."""
+        keys = rows.column(self._table.key)
         existing = rows_by_key(self._connection, self._table, keys, lock=self._lock)
-        if existing:
-            new = [row for key, row in zip(keys, rows, strict=True) if key not in existing]
-            found = [
-                (existing[key], row) for key, row in zip(keys, rows, strict=True) if key in existing
-            ]
-        else:
-            new, found = list(rows), []
-        changed = [(before, after) for before, after in found if before != after]
-        self.counts.inserted += len(new)
-        self.counts.updated += len(changed)
-        self.counts.unchanged += len(found) - len(changed)
-        return new, changed
+        known, found = find_rows(keys, existing, self._table.key)
+        present = rows.filter(known)
+        changed = pc.invert(equal_rows(present, found))
+        split = Split(rows.filter(pc.invert(known)), found.filter(changed), present.filter(changed))
+        self.counts.inserted += len(split.new)
+        self.counts.updated += len(split.after)
+        self.counts.unchanged += len(present) - len(split.after)
+        return split
 
 
 class Merge:
@@ -59,22 +63,23 @@ class Merge:
         self._connection = connection
         self._table = table
         self._classifier = Classifier(connection, table, lock=True)
-        self._differences = HiresDifferences(table) if table.name == SUMMARISED else None
+        self._differences = HiresDifferences() if table.name == SUMMARISED else None
 
     @property
     def counts(self) -> MergeCounts:
         """What became of the rows so far."""
         return self._classifier.counts
 
-    def add(self, rows: Sequence[PlainRow]) -> None:
+    def add(self, rows: pa.RecordBatch) -> None:
         """Merge rows with distinct keys."""
-        new, changed = self._classifier.split(rows)
-        after = [row for _, row in changed]
-        insert_rows(self._connection, self._table.name, new)
-        replace_rows(self._connection, self._table.name, after)
+        # In the order of their key the database finds neighbours together.
+        split = self._classifier.split(rows.sort_by(self._table.key))
+        insert_rows(self._connection, self._table.name, split.new)
+        replace_rows(self._connection, self._table.name, split.after)
         if self._differences is not None:
-            self._differences.count(new)
-            self._differences.count(after, removed=(before for before, _ in changed))
+            self._differences.add(split.new)
+            self._differences.add(split.after)
+            self._differences.remove(split.before)
             if len(self._differences) > _SUMMARY_GROUPS_HELD:
                 self.finish()
 

@@ -1,24 +1,24 @@
-"""The first pass over a file: every row is checked, the good ones are staged, the bad ones kept."""
+"""The first pass over a file: every row is checked, the good ones are kept, and the bad ones too."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections import defaultdict
+from collections.abc import Iterator
+from operator import attrgetter
 from typing import BinaryIO
 
-from sqlalchemy import Connection
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dbuploader.checked import Checked
-from dbuploader.checking import FlawedRow, Row, RowChecker, Value
+from dbuploader.checking import CheckedChunk, ColumnChecker, FlawedRow
 from dbuploader.csvfile import CsvOptions, open_csv
-from dbuploader.references import References
-from dbuploader.repository.rows import existing_keys, to_plain
-from dbuploader.staging import Repeat
+from dbuploader.keys import BadKeys, References
+from dbuploader.repository.rows import existing_keys
 from muster.database import Database
 from muster.rejects import CellError, Reject
 from muster.uploads import Options
 
-CHUNK_ROWS = 5_000
-_CHUNK_BYTES = 4 * 1024 * 1024
-_PIECE_ROWS = 128
+KeyErrors = dict[int, list[CellError]]
+"""By its physical line, what is wrong with the keys of a row."""
 
 
 class Validation:
@@ -29,100 +29,101 @@ class Validation:
         self._options = options
         self._checked = checked
         self._table = checked.table
-        self._key = self._table.column_names.index(self._table.key)
         self._references = References(self._table)
+        keys = [self._table.key] if options.mode == "insert" else []
+        self._looked_up = [*keys, *(foreign.column for foreign in self._table.foreign_keys)]
 
-    def run(self, file: BinaryIO, reach: Callable[[int], None]) -> None:
-        """Check all of `file`; `reach` is told the bytes read so far.
+    def run(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
+        """Check all of `file`; yields, chunk by chunk, the rows that are to be loaded.
 
-        Raises FileError, DatabaseUnavailable, StoreUnavailable and whatever `reach` does.
+        Those are kept in `checked`, too. Raises FileError, DatabaseUnavailable and
+        StoreUnavailable.
         """
         options = self._options
         records = open_csv(
             file, self._table, CsvOptions(options.header, options.delimiter, options.encoding)
         )
         self._checked.labels = records.labels
-        checker = RowChecker(self._table, records.labels)
-        for chunk in _chunks(checker.check_all(records), file.tell):
-            self._take(chunk)
-            reach(file.tell())
+        checker = ColumnChecker(self._table, records.labels)
+        for chunk in records.chunks():
+            yield self._take(checker.check(chunk))
 
-    def _take(self, chunk: Sequence[Row | Reject]) -> None:
-        rows = [(item.line, to_plain(item.values)) for item in chunk if isinstance(item, Row)]
-        flawed = [(item.line, item.values) for item in chunk if isinstance(item, FlawedRow)]
-        late = self._find_key_errors([*rows, *flawed])
-        repeats = self._checked.staged.add([(line, *row) for line, row in rows if line not in late])
-        for repeat in repeats:
-            if repeat.same:
-                self._checked.repeats += 1
-            else:
-                late[repeat.line] = (self._repeated(repeat),)
-        if late or len(rows) < len(chunk):
-            self._checked.rejects.add(self._rejects(chunk, late))
+    def _take(self, chunk: CheckedChunk) -> pa.RecordBatch:
+        errors = self._find_key_errors(chunk)
+        good = chunk.select(_not_in(chunk.lines, errors))
+        rows, repeats = self._checked.owners.add(good.lines, good.rows)
+        for line, first_line in repeats.others.items():
+            errors[line] = [self._repeated(first_line)]
+        self._checked.repeats += repeats.same
+        self._checked.rejects.add(self._rejects(chunk, errors))
         self._checked.read += len(chunk)
+        return rows
 
-    def _find_key_errors(
-        self, rows: Sequence[tuple[int, Sequence[Value | None]]]
-    ) -> dict[int, tuple[CellError, ...]]:
-        """By its line, what is wrong with each row whose keys the database does not allow."""
-        values = [row for _, row in rows]
+    def _find_key_errors(self, chunk: CheckedChunk) -> KeyErrors:
+        """What is wrong with each row whose keys the database does not allow."""
+        errors: KeyErrors = defaultdict(list)
+        flawed = [row for row in chunk.rejects if isinstance(row, FlawedRow)]
+        for bad in self._find_bad_keys(chunk, flawed):
+            column = chunk.rows.column(bad.column)
+            has_bad = pc.is_in(column, value_set=pa.array(bad.keys, column.type))
+            lines = chunk.lines.filter(has_bad).to_pylist()
+            for line, key in zip(lines, column.filter(has_bad).to_pylist(), strict=True):
+                errors[line].append(bad.error(key))
+            for row in flawed:
+                value = row.values[self._place(bad.column)]
+                if isinstance(value, int) and value in bad.keys:
+                    errors[row.line].append(bad.error(value))
+        return errors
+
+    def _find_bad_keys(self, chunk: CheckedChunk, flawed: list[FlawedRow]) -> list[BadKeys]:
+        keys: dict[str, set[int]] = {}
+        for column in self._looked_up:
+            place = self._place(column)
+            keys[column] = set(pc.unique(chunk.rows.column(column)).to_pylist())
+            keys[column] |= {key for row in flawed if isinstance(key := row.values[place], int)}
         with self._database.read() as connection:
-            errors = self._references.errors(connection, values)
+            bad = self._references.missing(connection, keys)
             if self._options.mode == "insert":
-                taken = self._find_taken(connection, values)
-                errors = taken | {
-                    place: (*taken.get(place, ()), *found) for place, found in errors.items()
-                }
-        return {rows[place][0]: found for place, found in errors.items()}
+                key = self._table.key
+                taken = existing_keys(connection, self._table.name, keys[key])
+                bad.append(BadKeys(key, taken, self._taken))
+        return bad
 
-    def _find_taken(
-        self, connection: Connection, rows: Sequence[Sequence[Value | None]]
-    ) -> dict[int, tuple[CellError, ...]]:
-        keys = [row[self._key] for row in rows]
-        known = {key for key in keys if isinstance(key, int)}
-        taken = existing_keys(connection, self._table.name, known)
-        return {place: (self._taken(key),) for place, key in enumerate(keys) if key in taken}
-
-    def _taken(self, key: object) -> CellError:
+    def _taken(self, key: int) -> CellError:
         message = (
             f"{self._table.name} has {key} already, and this upload only inserts: take the row "
             "out, or upload with mode=upsert"
         )
         return CellError("primary-key", self._table.key, message)
 
-    def _repeated(self, repeat: Repeat) -> CellError:
+    def _repeated(self, first_line: int) -> CellError:
         message = (
-            f"line {repeat.first_line} has the same {self._table.key} with other values: keep "
+            f"line {first_line} has the same {self._table.key} with other values: keep "
             "one of the two"
         )
         return CellError("primary-key", self._table.key, message)
 
-    def _rejects(
-        self, chunk: Sequence[Row | Reject], late: dict[int, tuple[CellError, ...]]
-    ) -> Iterator[Reject]:
-        for item in chunk:
-            errors = late.get(item.line, ())
-            if isinstance(item, Reject) and not errors:
-                yield item
-            elif errors:
-                early = item.errors if isinstance(item, Reject) else ()
-                ordered = tuple(sorted((*early, *errors), key=self._place))
-                yield Reject(item.line, item.row, item.cells, None, ordered)
+    def _rejects(self, chunk: CheckedChunk, errors: KeyErrors) -> list[Reject]:
+        """All rejects of the chunk, in the order of the input."""
+        early = [
+            self._reject(reject, [*reject.errors, *errors[reject.line]])
+            if reject.line in errors
+            else reject
+            for reject in chunk.rejects
+        ]
+        late = chunk.select(pc.invert(_not_in(chunk.lines, errors))) if errors else None
+        if late is None or not len(late.lines):
+            return early
+        found = [self._reject(Reject(*record), errors[record.line]) for record in late.records()]
+        return sorted([*early, *found], key=attrgetter("line"))
 
-    def _place(self, error: CellError) -> int:
-        return self._table.column_names.index(error.column)
+    def _reject(self, row: Reject, errors: list[CellError]) -> Reject:
+        ordered = sorted(errors, key=lambda error: self._place(error.column))
+        return Reject(row.line, row.row, row.cells, None, tuple(ordered))
+
+    def _place(self, column: str | None) -> int:
+        return self._table.column_names.index(column) if column else 0
 
 
-def _chunks(
-    items: Iterator[Row | Reject], position: Callable[[], int]
-) -> Iterator[list[Row | Reject]]:
-    """The items many at a time, but no more than a few MiB of the file."""
-    chunk: list[Row | Reject] = []
-    start = position()
-    while piece := list(islice(items, _PIECE_ROWS)):
-        chunk += piece
-        if len(chunk) >= CHUNK_ROWS or position() - start >= _CHUNK_BYTES:
-            yield chunk
-            chunk, start = [], position()
-    if chunk:
-        yield chunk
+def _not_in(lines: pa.Int64Array, errors: KeyErrors) -> pa.BooleanArray:
+    return pc.invert(pc.is_in(lines, value_set=pa.array(errors, pa.int64())))

@@ -4,11 +4,14 @@ Keys and foreign keys are not looked at here: what they hold is known to the dat
 """
 
 from dbuploader.checking.cells import CellProblem, Value
+from dbuploader.checking.columns import CheckedChunk, ColumnChecker
 from dbuploader.checking.objects import check_object
 from dbuploader.checking.rows import FlawedRow, Row, RowChecker, Values, parse_cell
 
 __all__ = [
     "CellProblem",
+    "CheckedChunk",
+    "ColumnChecker",
     "FlawedRow",
     "Row",
     "RowChecker",

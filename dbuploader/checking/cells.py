@@ -1,8 +1,10 @@
 """What the checks of all column types have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from muster.rejects import CellError
 from muster.tables import Column
@@ -36,27 +38,29 @@ class CellChecker(ABC):
             raise CellProblem("constraint-error", f"the cell is blank: {self._name} is required")
         return self._parse(trimmed)
 
-    def check_all(self, texts: Sequence[str]) -> Sequence[Value | CellError]:
-        """For each cell its value or what is wrong with it: as `check` has it, but much faster."""
-        values = self._parse_plain(texts)
-        return [self._value_or_error(text) for text in texts] if values is None else values
-
-    def _value_or_error(self, text: str) -> Value | CellError:
+    def check_cell(self, text: str) -> Value | CellError:
+        """The value of a cell, or what is wrong with it."""
         try:
             return self.check(text)
         except CellProblem as problem:
             return CellError(problem.code, self._name, problem.message)
 
     @abstractmethod
+    def canonical(self, texts: pa.StringArray) -> pa.Array:
+        """The values of many cells, as a batch of rows has them (`dbuploader.columns`).
+
+        Null stands for each text that is out of the ordinary, be it bad or not: what `check` says
+        of it is to be asked for. Of the others it would say the same.
+        """
+
+    @abstractmethod
     def _parse(self, text: str) -> Value:
         """The value of `text`, which is trimmed and not blank; raises CellProblem."""
 
-    @abstractmethod
-    def _parse_plain(self, texts: Sequence[str]) -> Sequence[Value] | None:
-        """The values of one or more untrimmed texts, found without a loop over them in Python.
 
-        None when any is out of the ordinary, be it bad or not: then each is looked at alone.
-        """
+def valid_where(valid: pa.BooleanArray, array: pa.Array) -> pa.Array:
+    """`array` with nulls where `valid` does not hold."""
+    return array if valid.false_count == 0 else pc.if_else(valid, array, None)
 
 
 def shown(text: str) -> str:

@@ -1,20 +1,29 @@
 """Dates with times: RFC 3339, with a space allowed for the `T` and UTC where no offset stands."""
 
 import re
-from collections.abc import Sequence
 from datetime import MINYEAR, datetime, timedelta
 
-from dbuploader.checking.cells import CellChecker, CellProblem, shown
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dbuploader.checking.cells import CellChecker, CellProblem, shown, valid_where
+from dbuploader.columns import plain_datetime
 from muster.tables import Column
 
 _TIMESTAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
     r"(?:\.([0-9]{1,6}))?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))?"
 )
-# The two commonest shapes, by their length, and what turns a timestamp into its shape.
-_SHAPES = {19: b"0000-00-00T00:00:00\n", 20: b"0000-00-00T00:00:00Z\n"}
-_TO_SHAPE = bytes.maketrans(b"123456789t z", b"000000000TTZ")
-_SECONDS = slice(0, 19)
+# Each real date of the calendar; a day more in years that 4 divides and 100 does not, or 400 does.
+_DAYS = (
+    r"(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"
+    r"02-(?:0[1-9]|1[0-9]|2[0-8])"
+)
+_LEAP_YEARS = r"[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00"
+_CANONICAL = (
+    rf"^(?:[0-9]{{4}}-(?:{_DAYS})|(?:{_LEAP_YEARS})-02-29)[T ]"
+    r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z?$"
+)
 
 
 class DatetimeChecker(CellChecker):
@@ -43,19 +52,16 @@ class DatetimeChecker(CellChecker):
         )
         raise CellProblem("constraint-error", message)
 
-    def _parse_plain(self, texts: Sequence[str]) -> list[datetime] | None:
-        shape = _SHAPES.get(len(texts[0]))
-        lines = "\n".join(texts) + "\n"
-        if shape is None or lines.encode().translate(_TO_SHAPE) != shape * len(texts):
-            return None
-        # From Python 3.14 on, fromisoformat takes 24:00:00 for the midnight that follows.
-        if "24:00:00" in lines:
-            return None
-        try:
-            values = [datetime.fromisoformat(text[_SECONDS]) for text in texts]
-        except ValueError:
-            return None
-        return values if self._minimum <= min(values) and max(values) <= self._maximum else None
+    def canonical(self, texts: pa.StringArray) -> pa.StringArray:
+        """To the second, in UTC, in capitals: 2021-11-07T02:48:42Z, 2021-11-07 02:48:42."""
+        texts = valid_where(pc.match_substring_regex(texts, _CANONICAL), texts)
+        values = pc.binary_replace_slice(texts, 10, 11, " ")
+        values = pc.binary_replace_slice(values, 19, 20, ".000000")
+        inside = pc.and_(
+            pc.greater_equal(values, plain_datetime(self._minimum)),
+            pc.less_equal(values, plain_datetime(self._maximum)),
+        )
+        return valid_where(pc.fill_null(inside, False), values)
 
 
 def _instant(text: str) -> datetime:

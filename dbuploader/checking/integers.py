@@ -1,14 +1,18 @@
 """Integers: ASCII digits with an optional sign, within the declared range."""
 
 import re
-from collections.abc import Sequence
 
-from dbuploader.checking.cells import CellChecker, CellProblem, shown
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dbuploader.checking.cells import CellChecker, CellProblem, shown, valid_where
+from dbuploader.columns import column_type
 from muster.tables import Column
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 # int() is slow on long texts and refuses those of more than 4300 digits.
 _MOST_DIGITS = 18
+_CANONICAL = rf"^(?:0|[1-9][0-9]{{0,{_MOST_DIGITS - 1}}})$"
 
 
 class IntegerChecker(CellChecker):
@@ -16,6 +20,7 @@ class IntegerChecker(CellChecker):
 
     def __init__(self, column: Column) -> None:
         super().__init__(column)
+        self._type = column_type(column)
         self._minimum = int(column.minimum) if column.minimum is not None else -(10**_MOST_DIGITS)
         self._maximum = int(column.maximum) if column.maximum is not None else 10**_MOST_DIGITS
 
@@ -33,11 +38,11 @@ class IntegerChecker(CellChecker):
         )
         raise CellProblem("constraint-error", message)
 
-    def _parse_plain(self, texts: Sequence[str]) -> list[int] | None:
-        digits = "".join(texts)
-        if not (digits.isascii() and digits.isdigit()):
-            return None
-        if "" in texts or max(map(len, texts)) > _MOST_DIGITS:
-            return None
-        values = list(map(int, texts))
-        return values if self._minimum <= min(values) and max(values) <= self._maximum else None
+    def canonical(self, texts: pa.StringArray) -> pa.Array:
+        """Of ASCII digits without a sign or leading zeros, within the range."""
+        digits = pc.match_substring_regex(texts, _CANONICAL)
+        values = valid_where(digits, texts).cast(pa.int64())
+        inside = pc.and_(
+            pc.greater_equal(values, self._minimum), pc.less_equal(values, self._maximum)
+        )
+        return valid_where(pc.fill_null(inside, False), values).cast(self._type)

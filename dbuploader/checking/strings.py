@@ -1,13 +1,18 @@
 """Strings: of a limited length, without control characters, and otherwise as they come."""
 
 import re
-from collections.abc import Sequence
 
-from dbuploader.checking.cells import CellChecker, CellProblem, shown
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dbuploader.checking.cells import CellChecker, CellProblem, shown, valid_where
 from muster.tables import Column
 
 # The Unicode category Cc, which is fixed: https://www.unicode.org/policies/stability_policy.html
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# In the syntax of RE2: \x20 is the blank.
+_ANY, _EDGE = r"[^\x00-\x1f\x7f-\x{9f}]", r"[^\x00-\x20\x7f-\x{9f}]"
+_CANONICAL = rf"^{_EDGE}(?:{_ANY}*{_EDGE})?$"
 
 
 class StringChecker(CellChecker):
@@ -28,10 +33,9 @@ class StringChecker(CellChecker):
             raise CellProblem("constraint-error", message)
         return text
 
-    def _parse_plain(self, texts: Sequence[str]) -> Sequence[str] | None:
-        if _CONTROL.search("".join(texts)):
-            return None
-        values = [text.strip(" ") for text in texts]
-        if "" in values or (self._most is not None and max(map(len, values)) > self._most):
-            return None
-        return values
+    def canonical(self, texts: pa.StringArray) -> pa.StringArray:
+        """Without white space around it, and as it is to be stored."""
+        fine = pc.match_substring_regex(texts, _CANONICAL)
+        if self._most is not None:
+            fine = pc.and_(fine, pc.less_equal(pc.utf8_length(texts), self._most))
+        return valid_where(fine, texts)

@@ -60,7 +60,9 @@ class ChunkBuilder:
             self._shaper.record(line, numbering.row(line), split)
             for line, split in sorted(self._splits)
         ]
-        lines, cells = _with_records(lines, plain.cells, [each for each in records if not each.errors])
+        lines, cells = _with_records(
+            lines, plain.cells, [each for each in records if not each.errors]
+        )
         return Chunk(lines, cells, [each for each in records if each.errors], numbering)
 
     def _lines_of(self, plain: PlainColumns) -> tuple[pa.Int64Array, list[tuple[int, str]]]:

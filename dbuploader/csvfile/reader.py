@@ -17,7 +17,7 @@ from dbuploader.csvfile.shaping import Shaper
 from dbuploader.csvfile.splitting import Splitter
 from muster.tables import Table
 
-BLOCK_SIZE = 2 * 1024 * 1024
+BLOCK_SIZE = 1024 * 1024
 SAMPLE_SIZE = 64 * 1024
 _EMPTY_LINES = (b"\n", b"\r\n", b"\r")
 # Enough to make what a chunk costs small; few enough to hold though each be rejected.

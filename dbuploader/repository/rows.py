@@ -1,10 +1,10 @@
 """The rows of the declared tables: looked up by key and written many at a time."""
 
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import (
     Connection,
     DateTime,
@@ -21,59 +21,55 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from dbuploader.checking import Values
+from dbuploader.columns import to_batch, to_rows
 from muster import tables as declared
 from muster.tables.sql import sql_table
 
-PlainRow = tuple[int | str, ...]
-"""A row's values in the declared order, as both databases take and give them.
-
-A datetime is text: `2021-11-07 02:48:42.000000`, in UTC.
-"""
-
-
-def to_plain(values: Values) -> PlainRow:
-    """The checked values as databases take them."""
-    return tuple(
-        [
-            value.isoformat(" ", "microseconds") if isinstance(value, datetime) else value
-            for value in values
-        ]
-    )
+# The greatest number of parameters of a statement is 32,766 for SQLite.
+_KEYS_AT_ONCE = 5_000
+_ROWS_AT_ONCE = 10_000
 
 
 def rows_by_key(
-    connection: Connection, table: declared.Table, keys: Collection[int], *, lock: bool
-) -> dict[int, PlainRow]:
+    connection: Connection, table: declared.Table, keys: pa.Array, *, lock: bool
+) -> pa.RecordBatch:
     """The rows that have one of `keys`, as they stand now; `lock` keeps others from changing them.
 
     Without `lock` MySQL would show the transaction's snapshot, which lacks what others wrote since.
     """
-    place = table.column_names.index(table.key)
     statement = _select_rows(table.name)
     if lock:
         statement = statement.with_for_update()
-    found = connection.execute(statement, {"keys": list(keys)})
-    return {row[place]: tuple(row) for row in found}
+    batches = [
+        to_batch(table, [tuple(row) for row in connection.execute(statement, {"keys": some})])
+        for some in _some_at_once(keys.to_pylist())
+    ]
+    return pa.concat_batches(batches)
 
 
 def existing_keys(connection: Connection, table: str, keys: Collection[int]) -> set[int]:
     """Those of `keys` that `table` has."""
-    return set(connection.scalars(_select_keys(table), {"keys": list(keys)}))
+    statement = _select_keys(table)
+    # In their order, so that the database finds neighbours together.
+    return {
+        key
+        for some in _some_at_once(sorted(keys))
+        for key in connection.scalars(statement, {"keys": some})
+    }
 
 
-def insert_rows(connection: Connection, table: str, rows: Sequence[PlainRow]) -> None:
+def insert_rows(connection: Connection, table: str, rows: pa.RecordBatch) -> None:
     """Add `rows`, whose keys are new."""
-    execute_many(connection, insert(sql_table(table)), rows)
+    _execute_for_rows(connection, insert(sql_table(table)), rows)
 
 
-def replace_rows(connection: Connection, table: str, rows: Sequence[PlainRow]) -> None:
+def replace_rows(connection: Connection, table: str, rows: pa.RecordBatch) -> None:
     """Give the rows of these keys their new values."""
     target = sql_table(table)
     others = [column.name for column in target.columns if not column.primary_key]
     # Drivers send many rows of an INSERT in one go, and an UPDATE row by row.
     statement = upsert(connection, target, lambda new: {column: new[column] for column in others})
-    execute_many(connection, statement, rows)
+    _execute_for_rows(connection, statement, rows)
 
 
 def upsert(
@@ -100,6 +96,17 @@ def execute_many(
     """
     if rows:
         connection.exec_driver_sql(str(statement.compile(connection)), list(rows))
+
+
+def _execute_for_rows(connection: Connection, statement: Insert, rows: pa.RecordBatch) -> None:
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        execute_many(connection, statement, to_rows(rows.slice(start, _ROWS_AT_ONCE)))
+
+
+def _some_at_once(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The keys, a statement's worth at a time; none at all makes one statement, too."""
+    for start in range(0, max(len(keys), 1), _KEYS_AT_ONCE):
+        yield keys[start : start + _KEYS_AT_ONCE]
 
 
 @lru_cache

@@ -1,0 +1,98 @@
+"""Checking many records at once: the ordinary ones by columns, and the others one by one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import attrgetter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dbuploader.checking.rows import Row, RowChecker, Values, checker
+from dbuploader.columns import rows_schema, to_batch, to_plain
+from dbuploader.csvfile import Chunk, Numbering, Record
+from muster.rejects import Reject
+from muster.tables import Table
+
+
+@dataclass(frozen=True)
+class CheckedChunk:
+    """Some consecutive records of a file, checked.
+
+    `rows` are the good ones, `lines` the physical lines on which they begin, and `cells` their
+    texts, a column for each label of the file. `rejects` are the others, in the order of the input.
+    """
+
+    lines: pa.Int64Array
+    rows: pa.RecordBatch
+    cells: pa.RecordBatch
+    rejects: list[Reject]
+    numbering: Numbering
+
+    def __len__(self) -> int:
+        return len(self.lines) + len(self.rejects)
+
+    def select(self, mask: pa.BooleanArray) -> "CheckedChunk":
+        """The same with those good rows only for which `mask` holds."""
+        if mask.false_count == 0:
+            return self
+        return CheckedChunk(
+            self.lines.filter(mask),
+            self.rows.filter(mask),
+            self.cells.filter(mask),
+            self.rejects,
+            self.numbering,
+        )
+
+    def records(self) -> Iterator[Record]:
+        """The good rows as the records that they were."""
+        texts = zip(*[column.to_pylist() for column in self.cells.columns], strict=True)
+        for line, cells in zip(self.lines.to_pylist(), texts, strict=True):
+            yield Record(line, self.numbering.row(line), cells, None, ())
+
+
+class ColumnChecker:
+    """Checks chunks whose cells are in the order of `labels`: all columns of `table`."""
+
+    def __init__(self, table: Table, labels: Sequence[str]) -> None:
+        self._table = table
+        self._row_checker = RowChecker(table, labels)
+        self._columns = [(labels.index(column.name), checker(column)) for column in table.columns]
+
+    def check(self, chunk: Chunk) -> CheckedChunk:
+        """What RowChecker says of each record, found without a loop over the ordinary ones."""
+        columns = [checker.canonical(chunk.cells.column(place)) for place, checker in self._columns]
+        rows = pa.RecordBatch.from_arrays(columns, schema=rows_schema(self._table))
+        rejects = [Reject(*record) for record in chunk.flawed]
+        checked = CheckedChunk(chunk.lines, rows, chunk.cells, rejects, chunk.numbering)
+        ordinary = reduce(pc.and_, [pc.is_valid(column) for column in columns])
+        return checked if ordinary.false_count == 0 else self._check_others(checked, ordinary)
+
+    def _check_others(self, chunk: CheckedChunk, ordinary: pa.BooleanArray) -> CheckedChunk:
+        """The chunk, with each row that is not ordinary mended or taken for a reject."""
+        others = chunk.select(pc.invert(ordinary))
+        results = [self._row_checker.check(record) for record in others.records()]
+        rejects = [result for result in results if isinstance(result, Reject)]
+        mended = [result for result in results if isinstance(result, Row)]
+        is_mended = pc.is_in(
+            chunk.lines, value_set=pa.array([row.line for row in mended], pa.int64())
+        )
+        checked = CheckedChunk(
+            chunk.lines,
+            self._replace(chunk.rows, is_mended, [row.values for row in mended]),
+            chunk.cells,
+            sorted([*chunk.rejects, *rejects], key=attrgetter("line")),
+            chunk.numbering,
+        )
+        return checked.select(pc.or_(ordinary, is_mended))
+
+    def _replace(
+        self, rows: pa.RecordBatch, mask: pa.BooleanArray, values: Sequence[Values]
+    ) -> pa.RecordBatch:
+        """The rows, with `values` for those for which `mask` holds."""
+        others = to_batch(self._table, [to_plain(each) for each in values])
+        columns = [
+            pc.replace_with_mask(column, mask, other)
+            for column, other in zip(rows.columns, others.columns, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
