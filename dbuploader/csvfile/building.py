@@ -47,7 +47,7 @@ class ChunkBuilder:
 
     def build(self, first_row: int) -> Chunk:
         """The chunk, the first record of which is number `first_row`."""
-        plain = self._plain.split(self._pieces)
+        plain = self._plain.split(self._pieces, sum(map(len, self._runs)))
         lines, others = self._lines_of(plain)
         self._splits += [
             (line, Split(1, text, text.split(self._delimiter), None))

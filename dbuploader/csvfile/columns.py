@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 
@@ -32,7 +31,6 @@ class PlainSplitter:
         # where a byte order mark would be passed over.
         self._head = delimiter.join(places).encode() + b"\n"
         self._delimiter = delimiter
-        self._width = len(columns)
         self._wanted = [place for place, name in zip(places, columns, strict=True) if name]
         self._schema = pa.schema([(name, pa.string()) for name in columns if name])
         self._convert = csv.ConvertOptions(
@@ -43,9 +41,22 @@ class PlainSplitter:
             strings_can_be_null=False,
         )
 
-    def split(self, pieces: Sequence[bytes]) -> PlainColumns:
-        """The lines of all `pieces`: UTF-8 without a quote, and none longer than a record."""
-        data = b"".join([self._head, *pieces])
+    def split(self, pieces: Sequence[bytes], count: int) -> PlainColumns:
+        """The `count` lines of all `pieces`: UTF-8, without a quote, none longer than a record."""
+        data = b"".join(pieces)
+        found = self._split_filled(data)
+        if len(found.cells) + len(found.others) == count:
+            return found
+        lines = data.splitlines()
+        filled = [place for place, line in enumerate(lines) if line]
+        found = self._split_filled(b"\n".join([lines[place] for place in filled]))
+        others = [(filled[place], text) for place, text in found.others]
+        empty = [(place, "") for place, line in enumerate(lines) if not line]
+        return PlainColumns(found.cells, others + empty)
+
+    def _split_filled(self, data: bytes) -> PlainColumns:
+        """The lines of `data`, empty ones passed over."""
+        named = self._head + data
         others: list[tuple[int, str]] = []
 
         def pass_over(row: csv.InvalidRow) -> str:
@@ -54,23 +65,15 @@ class PlainSplitter:
             return "skip"
 
         table = csv.read_csv(
-            pa.py_buffer(data),
-            csv.ReadOptions(use_threads=False, block_size=len(data)),
+            pa.py_buffer(named),
+            csv.ReadOptions(use_threads=False, block_size=len(named)),
             csv.ParseOptions(
                 delimiter=self._delimiter,
                 quote_char=False,
-                ignore_empty_lines=False,
+                ignore_empty_lines=True,
                 invalid_row_handler=pass_over,
             ),
             self._convert,
         )
         arrays = [column.combine_chunks() for column in table.columns]
-        cells = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
-        return PlainColumns(cells, others) if self._width > 1 else _without_empty_lines(cells)
-
-
-def _without_empty_lines(cells: pa.RecordBatch) -> PlainColumns:
-    # Of a single column an empty line is a blank cell.
-    texts = cells.column(0).to_pylist()
-    empty = [(place, text) for place, text in enumerate(texts) if not text]
-    return PlainColumns(cells.filter(pc.not_equal(cells.column(0), "")), empty)
+        return PlainColumns(pa.RecordBatch.from_arrays(arrays, schema=self._schema), others)
