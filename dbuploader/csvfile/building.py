@@ -35,7 +35,8 @@ class ChunkBuilder:
         """Take whole lines, each of which is a record or empty."""
         if data:
             count = count_lines(data, 0, len(data))
-            self._pieces.append(data)
+            # What comes next may begin with an LF of its own.
+            self._pieces.append(data + b"\n" if data.endswith(b"\r") else data)
             self._runs.append(range(self.line, self.line + count))
             self.line += count
 
