@@ -2,6 +2,7 @@
 
 import threading
 
+import pyarrow as pa
 import structlog
 
 from dbuploader.finishing import Finisher
@@ -95,6 +96,8 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
     configure_logging("dbuploader-consumer", settings.log_level)
+    # Arrow's own pool keeps what it once had, where the system's gives it back: some 20 MiB.
+    pa.set_memory_pool(pa.system_memory_pool())
     run(settings, stop_on())
 
 
