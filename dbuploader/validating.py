@@ -1,4 +1,4 @@
-"""The first pass over a file: every row is checked, the good ones are kept, and the bad ones too."""
+"""The first pass over a file: every row is checked, and kept as a good one or as a reject."""
 
 from collections import defaultdict
 from collections.abc import Iterator

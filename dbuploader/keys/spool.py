@@ -36,7 +36,7 @@ class RowSpool:
     def __init__(self, table: Table) -> None:
         self._key = table.key
         self._schema = rows_schema(table).append(pa.field(_LINE, pa.int64()))
-        self._file = tempfile.TemporaryFile(buffering=0)
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by close()
         self._places: list[_Place] = []
         self._end = self._rows = 0
 

@@ -31,7 +31,7 @@ def read(data: bytes, table: str = "departments") -> list[Record]:
 
 def check(data: bytes, table: str = "departments") -> list[Row | Reject]:
     file = open_bytes(data, table)
-    return list(RowChecker(get_table(table), file.labels).check_all(file))
+    return list(map(RowChecker(get_table(table), file.labels).check, file))
 
 
 def cells(data: bytes, table: str = "departments") -> list[tuple[str, ...] | None]:

@@ -132,7 +132,7 @@ def test_exactly_the_damaged_records_are_rejected(
     file = open_csv(
         BytesIO(encode(text, encoding)), HIRES, options, block_size=block_size, sample_size=1
     )
-    results = list(RowChecker(HIRES, file.labels).check_all(file))
+    results = list(map(RowChecker(HIRES, file.labels).check, file))
 
     found = [
         (each.line, each.errors[0].code if isinstance(each, Reject) else None) for each in results

@@ -56,7 +56,7 @@ def test_results_come_in_the_order_of_the_records() -> None:
 
 def test_one_record_checks_as_many_do() -> None:
     checker = RowChecker(HIRES, HIRES.column_names)
-    assert checker.check(Record(1, 1, GOOD, None, ())) == VALUES
+    assert checker.check(Record(1, 1, GOOD, None, ())) == Row(1, 1, VALUES, GOOD)
     rejected = checker.check(Record(1, 1, ("x", *GOOD[1:]), None, ()))
     assert isinstance(rejected, Reject)
 
@@ -111,7 +111,7 @@ def test_checking_many_rows_at_once_finds_what_checking_each_cell_finds(
     rows: list[tuple[str, ...]],
 ) -> None:
     records = [Record(number, number, cells, None, ()) for number, cells in enumerate(rows, 1)]
-    results = list(RowChecker(HIRES, HIRES.column_names).check_all(records))
+    results = list(map(RowChecker(HIRES, HIRES.column_names).check, records))
     found = [result.values if isinstance(result, Row) else result.errors for result in results]
     assert found == [one_by_one(cells) for cells in rows]
 
@@ -120,7 +120,7 @@ def test_checking_many_rows_at_once_finds_what_checking_each_cell_finds(
 def test_a_column_of_one_kind_of_cell_is_checked_as_its_cells_are(text: str) -> None:
     cells = (text,) * len(HIRES.columns)
     records = [Record(number, number, cells, None, ()) for number in range(1, 4)]
-    for result in RowChecker(HIRES, HIRES.column_names).check_all(records):
+    for result in map(RowChecker(HIRES, HIRES.column_names).check, records):
         assert isinstance(result, Reject)
         assert result.errors == one_by_one(cells)
 
