@@ -1,0 +1,63 @@
+"""Which row of a file owns a key, found with a bitmap, and by a dictionary as a check."""
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dbuploader.columns import PlainRow, to_batch, to_rows
+from dbuploader.keys import Owners
+from muster.tables import get_table, tables
+
+JOBS = get_table("jobs")
+UNSIGNED = range(2**32)
+
+KEYS = st.integers(1, 12) | st.sampled_from([1, 65_535, 65_536, 2**31 - 1])
+ROWS = st.tuples(KEYS, st.sampled_from(["Baker", "Cook"]))
+CHUNKS = st.lists(st.lists(ROWS, max_size=12), max_size=6)
+
+
+def add(
+    owners: Owners, first_line: int, rows: list[PlainRow]
+) -> tuple[list[PlainRow], int, dict[int, int]]:
+    lines = pa.arange(first_line, first_line + len(rows))
+    owning, repeats = owners.add(lines, to_batch(JOBS, rows))
+    return to_rows(owning), repeats.same, repeats.others
+
+
+@settings(max_examples=300, deadline=None)
+@given(chunks=CHUNKS)
+def test_the_first_row_of_a_key_owns_it(chunks: list[list[PlainRow]]) -> None:
+    first: dict[int | str, tuple[int, PlainRow]] = {}
+    line = 1
+    with Owners(JOBS) as owners:
+        for chunk in chunks:
+            owning, same, others = [], 0, {}
+            start = line
+            for row in chunk:
+                owner, owned = first.setdefault(row[0], (line, row))
+                if owner == line:
+                    owning.append(row)
+                elif owned == row:
+                    same += 1
+                else:
+                    others[line] = owner
+                line += 1
+            assert add(owners, start, chunk) == (owning, same, others)
+        assert len(owners) == len(first)
+        kept = [row for batch in owners.batches() for row in to_rows(batch)]
+    assert kept == [row for _, row in first.values()]
+
+
+def test_cleared_owners_know_no_row() -> None:
+    with Owners(JOBS) as owners:
+        add(owners, 1, [(1, "Baker")])
+        owners.clear()
+        assert add(owners, 1, [(1, "Cook")]) == ([(1, "Cook")], 0, {})
+        assert [to_rows(batch) for batch in owners.batches()] == [[(1, "Cook")]]
+
+
+def test_every_declared_key_fits_into_the_bitmap() -> None:
+    for table in tables().values():
+        (key,) = [column for column in table.columns if column.name == table.key]
+        assert key.minimum in UNSIGNED
+        assert key.maximum in UNSIGNED
