@@ -1,16 +1,29 @@
-"""Building a chunk of records out of plain lines and of lines that needed care."""
+"""Building a chunk of records out of lines that go into columns and lines that needed care."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbuploader.csvfile.chunk import Chunk, Numbering
-from dbuploader.csvfile.columns import PlainColumns, PlainSplitter
+from dbuploader.csvfile.columns import ColumnSplitter, SplitLines
 from dbuploader.csvfile.lines import count_lines
 from dbuploader.csvfile.record import Record
 from dbuploader.csvfile.shaping import Shaper
 from dbuploader.csvfile.splitting import Split
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Whole lines, and the numbers of those in each piece."""
+
+    data: list[bytes] = field(default_factory=list)
+    runs: list[range] = field(default_factory=list)
+
+    def lines(self) -> pa.Int64Array:
+        runs = self.runs or [range(0)]
+        return pa.concat_arrays([pa.arange(run.start, run.stop) for run in runs])
 
 
 class ChunkBuilder:
@@ -20,25 +33,24 @@ class ChunkBuilder:
     """
 
     def __init__(
-        self, plain: PlainSplitter, shaper: Shaper, delimiter: str, first_line: int
+        self, columns: ColumnSplitter, shaper: Shaper, delimiter: str, first_line: int
     ) -> None:
-        self._plain = plain
+        self._columns = columns
         self._shaper = shaper
         self._delimiter = delimiter
         self._first_line = self.line = first_line
-        self._pieces: list[bytes] = []
-        self._runs: list[range] = []
+        self._plain = _Pieces()
+        self._quoted = _Pieces()
         self._passed: list[int] = []
         self._splits: list[tuple[int, Split]] = []
 
     def add_plain(self, data: bytes) -> None:
-        """Take whole lines, each of which is a record or empty."""
-        if data:
-            count = count_lines(data, 0, len(data))
-            # What comes next may begin with an LF of its own.
-            self._pieces.append(data + b"\n" if data.endswith(b"\r") else data)
-            self._runs.append(range(self.line, self.line + count))
-            self.line += count
+        """Take whole lines without quotes, each of which is a record or empty."""
+        self._add(self._plain, data)
+
+    def add_quoted(self, data: bytes) -> None:
+        """Take whole lines with quotes, each of which is a record with all its cells."""
+        self._add(self._quoted, data)
 
     def add_split(self, split: Split) -> None:
         """Take the lines of one record."""
@@ -48,7 +60,7 @@ class ChunkBuilder:
 
     def build(self, first_row: int) -> Chunk:
         """The chunk, the first record of which is number `first_row`."""
-        plain = self._plain.split(self._pieces, sum(map(len, self._runs)))
+        plain = self._columns.split(self._plain.data, sum(map(len, self._plain.runs)))
         lines, others = self._lines_of(plain)
         self._splits += [
             (line, Split(1, text, text.split(self._delimiter), None))
@@ -61,14 +73,26 @@ class ChunkBuilder:
             self._shaper.record(line, numbering.row(line), split)
             for line, split in sorted(self._splits)
         ]
-        lines, cells = _with_records(
-            lines, plain.cells, [each for each in records if not each.errors]
-        )
-        return Chunk(lines, cells, [each for each in records if each.errors], numbering)
+        parts = [(lines, plain.cells)]
+        if self._quoted.data:
+            quoted = self._columns.split_quoted(self._quoted.data)
+            parts.append((self._quoted.lines(), quoted.cells))
+        if whole := [record for record in records if not record.errors]:
+            parts.append(_columns_of(whole, plain.cells.schema))
+        lines, cells = _in_order(parts)
+        return Chunk(lines, cells, [record for record in records if record.errors], numbering)
 
-    def _lines_of(self, plain: PlainColumns) -> tuple[pa.Int64Array, list[tuple[int, str]]]:
+    def _add(self, pieces: _Pieces, data: bytes) -> None:
+        if data:
+            count = count_lines(data, 0, len(data))
+            # What comes next may begin with an LF of its own.
+            pieces.data.append(data + b"\n" if data.endswith(b"\r") else data)
+            pieces.runs.append(range(self.line, self.line + count))
+            self.line += count
+
+    def _lines_of(self, plain: SplitLines) -> tuple[pa.Int64Array, list[tuple[int, str]]]:
         """The physical lines of what was split into columns, and of the others with their texts."""
-        lines = pa.concat_arrays([pa.arange(run.start, run.stop) for run in self._runs] or [_NONE])
+        lines = self._plain.lines()
         if not plain.others:
             return lines, []
         places = pa.array([place for place, _ in plain.others], pa.int64())
@@ -78,18 +102,21 @@ class ChunkBuilder:
         return lines.filter(pc.invert(passed)), others
 
 
-_NONE = pa.array([], pa.int64())
-
-
-def _with_records(
-    lines: pa.Int64Array, cells: pa.RecordBatch, records: Sequence[Record]
+def _columns_of(
+    records: Sequence[Record], schema: pa.Schema
 ) -> tuple[pa.Int64Array, pa.RecordBatch]:
-    """The lines and the columns with those of `records` among them, in the order of the lines."""
-    if not records:
-        return lines, cells
     columns = zip(*[record.cells or () for record in records], strict=True)
     arrays = [pa.array(texts, pa.string()) for texts in columns]
-    more = pa.RecordBatch.from_arrays(arrays, schema=cells.schema)
-    all_lines = pa.concat_arrays([lines, pa.array([record.line for record in records], pa.int64())])
-    order = pc.sort_indices(all_lines)
-    return all_lines.take(order), pa.concat_batches([cells, more]).take(order)
+    lines = pa.array([record.line for record in records], pa.int64())
+    return lines, pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _in_order(
+    parts: Sequence[tuple[pa.Int64Array, pa.RecordBatch]],
+) -> tuple[pa.Int64Array, pa.RecordBatch]:
+    """All parts as one, in the order of the lines."""
+    if len(parts) == 1:
+        return parts[0]
+    lines = pa.concat_arrays([lines for lines, _ in parts])
+    order = pc.sort_indices(lines)
+    return lines.take(order), pa.concat_batches([cells for _, cells in parts]).take(order)

@@ -1,4 +1,4 @@
-"""Splitting plain lines into columns, many at once."""
+"""Splitting lines into columns, many at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pyarrow import csv
 
 
 @dataclass(frozen=True)
-class PlainColumns:
+class SplitLines:
     """Lines as columns of text.
 
     `cells` has a row for each line with the right number of cells. `others` are the places, from 0,
@@ -19,7 +19,7 @@ class PlainColumns:
     others: list[tuple[int, str]]
 
 
-class PlainSplitter:
+class ColumnSplitter:
     """Splits lines whose cells `delimiter` separates.
 
     `columns` names the table's column in each place of a line, None where it is to be ignored.
@@ -41,7 +41,11 @@ class PlainSplitter:
             strings_can_be_null=False,
         )
 
-    def split(self, pieces: Sequence[bytes], count: int) -> PlainColumns:
+    def split_quoted(self, pieces: Sequence[bytes]) -> SplitLines:
+        """The lines of all `pieces`: what QuotedLines finds."""
+        return self._split_filled(b"".join(pieces), '"')
+
+    def split(self, pieces: Sequence[bytes], count: int) -> SplitLines:
         """The `count` lines of all `pieces`: UTF-8, without a quote, none longer than a record."""
         data = b"".join(pieces)
         found = self._split_filled(data)
@@ -52,9 +56,9 @@ class PlainSplitter:
         found = self._split_filled(b"\n".join([lines[place] for place in filled]))
         others = [(filled[place], text) for place, text in found.others]
         empty = [(place, "") for place, line in enumerate(lines) if not line]
-        return PlainColumns(found.cells, others + empty)
+        return SplitLines(found.cells, others + empty)
 
-    def _split_filled(self, data: bytes) -> PlainColumns:
+    def _split_filled(self, data: bytes, quote: str | bool = False) -> SplitLines:
         """The lines of `data`, empty ones passed over."""
         named = self._head + data
         others: list[tuple[int, str]] = []
@@ -69,11 +73,11 @@ class PlainSplitter:
             csv.ReadOptions(use_threads=False, block_size=len(named)),
             csv.ParseOptions(
                 delimiter=self._delimiter,
-                quote_char=False,
+                quote_char=quote,
                 ignore_empty_lines=True,
                 invalid_row_handler=pass_over,
             ),
             self._convert,
         )
         arrays = [column.combine_chunks() for column in table.columns]
-        return PlainColumns(pa.RecordBatch.from_arrays(arrays, schema=self._schema), others)
+        return SplitLines(pa.RecordBatch.from_arrays(arrays, schema=self._schema), others)

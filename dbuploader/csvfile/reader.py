@@ -6,11 +6,11 @@ from typing import BinaryIO
 
 from dbuploader.csvfile.building import ChunkBuilder
 from dbuploader.csvfile.chunk import Chunk
-from dbuploader.csvfile.columns import PlainSplitter
+from dbuploader.csvfile.columns import ColumnSplitter
 from dbuploader.csvfile.encoding import utf8_blocks
 from dbuploader.csvfile.layout import Layout, find_layout
 from dbuploader.csvfile.lines import Lines, few_lines, line_start, whole_lines
-from dbuploader.csvfile.oddlines import odd_places
+from dbuploader.csvfile.oddlines import OddPlaces, QuotedLines
 from dbuploader.csvfile.options import CsvOptions, FileError
 from dbuploader.csvfile.record import Record
 from dbuploader.csvfile.shaping import Shaper
@@ -75,7 +75,8 @@ class CsvFile:
         self.delimiter = layout.delimiter
         self.has_header = layout.header_lines > 0
         self._splitter = Splitter(layout.delimiter, len(layout.columns))
-        self._plain = PlainSplitter(layout.delimiter, layout.columns)
+        self._columns = ColumnSplitter(layout.delimiter, layout.columns)
+        self._quoted = QuotedLines(layout.delimiter, len(layout.columns))
         self._shaper = Shaper(layout.columns)
         self._lines = Lines(chain([head], further))
         self._lines.fill()
@@ -104,16 +105,16 @@ class CsvFile:
     def _read_chunk(self) -> Chunk:
         lines, data = self._lines, self._lines.data
         stop = few_lines(data, lines.position, _CHUNK_LINES)
-        builder = ChunkBuilder(self._plain, self._shaper, self.delimiter, self._line)
-        for place in odd_places(data, lines.position, stop):
-            if place < lines.position:
-                continue
-            builder.add_plain(lines.take_until(line_start(data, lines.position, place)))
-            builder.add_split(self._splitter.split(lines.take(), lines))
-            if lines.data is not data:
-                # It looked ahead into the next chunk, which so begins here.
-                break
-        else:
-            builder.add_plain(lines.take_until(stop))
+        odd = OddPlaces(data, lines.position, stop)
+        builder = ChunkBuilder(self._columns, self._shaper, self.delimiter, self._line)
+        # Looking ahead may bring other data: the next chunk, which then begins here.
+        while lines.data is data and lines.position < stop:
+            place = odd.find(lines.position)
+            start = stop if place == stop else line_start(data, lines.position, place)
+            end = self._quoted.end(data, start, stop)
+            builder.add_plain(lines.take_until(start))
+            builder.add_quoted(lines.take_until(end))
+            if start == end < stop:
+                builder.add_split(self._splitter.split(lines.take(), lines))
         self._line = builder.line
         return builder.build(self._row)

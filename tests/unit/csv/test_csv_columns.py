@@ -206,6 +206,11 @@ def test_the_samples_are_read_alike(name: str, end: bytes, block_size: int) -> N
         b"1," + b"x" * 65_534,
         b"1," + b"x" * 65_535,
         b"x" * 100_000,
+        b'"1","' + b"x" * 40_000 + b'"',
+        b'"1","' + b"x" * 100_000 + b'"',
+        b'"1","a\xff"',
+        b'"1","\xed\xa0\x80"',
+        '"1","a ""é"" \U0001f642"'.encode(),
         b"1,\xff",
     ],
 )
