@@ -23,7 +23,7 @@ from dbuploader.batchrows import (
 )
 from dbuploader.columns import to_batch
 from dbuploader.idempotency import BatchAnswer, ClaimLost, Claims
-from dbuploader.merging import Merge
+from dbuploader.loading import Merge
 from dbuploader.repository.answers import BatchKey
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 from muster.tables import Table

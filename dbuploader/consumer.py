@@ -1,6 +1,8 @@
 """`python -m dbuploader.consumer`: loads what the queue `dbuploader` says is accepted."""
 
+import tempfile
 import threading
+from pathlib import Path
 
 import pyarrow as pa
 import structlog
@@ -65,11 +67,11 @@ class Consumer:
             log.warning("queued uploads not cancelled", error=repr(error))
 
 
-def run(settings: Settings, stop: threading.Event) -> None:
-    """Consume until `stop` is set."""
+def run(settings: Settings, stop: threading.Event, files: Path) -> None:
+    """Consume until `stop` is set; `files` is an empty private directory."""
     store = open_csv_store(settings.csv_store_url)
     broker = open_broker(settings.broker_url)
-    database = open_database(settings.employment_database_url)
+    database = open_database(settings.employment_database_url, files)
     watchdog = Watchdog(settings.stall_seconds)
     heartbeat = Heartbeat()
     checks = {
@@ -98,7 +100,8 @@ def main() -> None:
     configure_logging("dbuploader-consumer", settings.log_level)
     # Arrow's own pool keeps what it once had, where the system's gives it back: some 20 MiB.
     pa.set_memory_pool(pa.system_memory_pool())
-    run(settings, stop_on())
+    with tempfile.TemporaryDirectory(prefix="muster-") as files:
+        run(settings, stop_on(), Path(files))
 
 
 if __name__ == "__main__":

@@ -66,16 +66,17 @@ class Progress:
         """`share` of the work, from 0 to 1, is done; reports it now and then. Raises Stopped."""
         self._go_on()
         self._reached = max(self._reached, min(share, _BEFORE_THE_END))
-        if self._clock() - self._reported >= _REPORT_SECONDS:
-            self.report()
+        self._report_now_and_then()
+
+    def wait(self) -> None:
+        """Report now and then while another thread works, which may hang. Raises Stopped."""
+        self._heed_stop()
+        self._report_now_and_then()
 
     def report(self) -> None:
         """Report now. What the store can't take is dropped. Raises Stopped."""
         self._go_on()
-        try:
-            self._report(progress=self._reached)
-        except StoreUnavailable as error:
-            log.warning("progress not reported", error=repr(error))
+        self._try_to_report()
 
     def ignore_cancellation(self) -> None:
         """From now on no wish to cancel is heeded: the upload is about to end without loading."""
@@ -87,8 +88,21 @@ class Progress:
 
     def _go_on(self) -> None:
         self._watchdog.touch()
+        self._heed_stop()
+
+    def _heed_stop(self) -> None:
         if self._stop.is_set():
             raise Stopped
+
+    def _report_now_and_then(self) -> None:
+        if self._clock() - self._reported >= _REPORT_SECONDS:
+            self._try_to_report()
+
+    def _try_to_report(self) -> None:
+        try:
+            self._report(progress=self._reached)
+        except StoreUnavailable as error:
+            log.warning("progress not reported", error=repr(error))
 
     def _report(self, **changes: Any) -> None:
         self._reported = self._clock()

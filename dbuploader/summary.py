@@ -1,6 +1,7 @@
 """What a change of hires changes in their summary."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +31,11 @@ class HiresDifferences:
     def remove(self, hires: pa.RecordBatch) -> None:
         """Take note of rows that are there no longer."""
         self._hired.subtract(_count(hires))
+
+    def change(self, counts: Mapping[tuple[str, int, int], int]) -> None:
+        """Take note of changes by month (`2021-07`), department and job."""
+        for group, by in counts.items():
+            self._hired[group] += by
 
     def take(self) -> dict[SummaryKey, int]:
         """The differences so far, which are then forgotten."""

@@ -1,6 +1,5 @@
 """The rows of a file that own their keys: the first good one of each key."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -45,9 +44,6 @@ class Owners:
     def __exit__(self, *_error: object) -> None:
         self._spool.close()
 
-    def __len__(self) -> int:
-        return len(self._spool)
-
     def clear(self) -> None:
         """Forget all rows."""
         self._keys = BitMap()
@@ -68,11 +64,6 @@ class Owners:
         self._keep(lines.filter(owning), owners, distinct)
         repeated = pc.invert(owning)
         return owners, self._compare(lines.filter(repeated), rows.filter(repeated))
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows that own their keys, in the order of the input, some ten thousand at a time."""
-        for _, rows in self._spool.batches():
-            yield rows
 
     def _keep(self, lines: pa.Int64Array, rows: pa.RecordBatch, keys: BitMap) -> None:
         self._keys |= keys

@@ -38,10 +38,7 @@ class RowSpool:
         self._schema = rows_schema(table).append(pa.field(_LINE, pa.int64()))
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by close()
         self._places: list[_Place] = []
-        self._end = self._rows = 0
-
-    def __len__(self) -> int:
-        return self._rows
+        self._end = 0
 
     def close(self) -> None:
         """Give up the file."""
@@ -51,7 +48,7 @@ class RowSpool:
         """Forget all rows."""
         self._file.truncate(0)
         self._places.clear()
-        self._end = self._rows = 0
+        self._end = 0
 
     def add(self, lines: pa.Int64Array, rows: pa.RecordBatch) -> None:
         """Keep rows whose keys are new, with the line of each."""
@@ -64,12 +61,6 @@ class RowSpool:
             written += os.pwrite(self._file.fileno(), data[written:], self._end + written)
         self._places.append(_Place(self._end, data.size, keys["min"], keys["max"]))
         self._end += data.size
-        self._rows += len(rows)
-
-    def batches(self) -> Iterator[LinesAndRows]:
-        """All rows, in the batches in which they came."""
-        for place in self._places:
-            yield self._read(place)
 
     def batches_with(self, keys: pa.Array) -> Iterator[LinesAndRows]:
         """All batches that may have a row with one of `keys`."""

@@ -25,12 +25,6 @@ def insert_outcome(connection: Connection, upload: Upload, outcome: Outcome) -> 
     connection.execute(insert(ledger).values(**keys, **_values(outcome)))
 
 
-def change_outcome(connection: Connection, upload: Upload, outcome: Outcome) -> None:
-    """Say what came out, in the transaction that inserted the upload's row."""
-    mine = ledger.c.upload_id == upload.id
-    connection.execute(update(ledger).where(mine).values(**_values(outcome)))
-
-
 def start_attempt(connection: Connection, upload_id: str) -> int:
     """Count one more attempt; the first is 1."""
     attempts = load_attempts.c.attempts

@@ -1,7 +1,8 @@
 """The database port: a SQLAlchemy engine, and transactions that say whether a retry can help."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
@@ -24,11 +25,22 @@ class ConstraintViolated(Exception):
     """The transaction was rolled back because a row broke a key or another constraint."""
 
 
+class FilesRefused(Exception):
+    """The database takes no rows from files. The transaction goes on."""
+
+
+class RowsDamaged(Exception):
+    """The database did not take the rows as they are."""
+
+
 class Dialect(Protocol):
     """What differs between databases."""
 
-    def create_engine(self) -> Engine:
-        """An engine with a pool that survives a restart of its server; connects at first use."""
+    def create_engine(self, files: Path | None, /) -> Engine:
+        """An engine with a pool that survives a restart of its server; connects at first use.
+
+        From the directory `files`, and from no other, it may send files to the server.
+        """
 
     def is_transient(self, error: DBAPIError) -> bool:
         """Whether the same transaction may succeed when it is run again."""
@@ -36,13 +48,19 @@ class Dialect(Protocol):
     def alone(self, engine: Engine, /) -> AbstractContextManager[None]:
         """Keep other migrations of this database out where a transaction does not; or raise."""
 
+    def load_file(
+        self, connection: Connection, table: str, columns: Sequence[str], path: Path, rows: int, /
+    ) -> None:
+        """See Database.load_file."""
+
 
 class Database:
     """One database of one service."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, files: Path | None = None) -> None:
         self._dialect = dialect
-        self.engine = dialect.create_engine()
+        self.engine = dialect.create_engine(files)
+        self.files = files
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -69,6 +87,18 @@ class Database:
         """
         with self._own_errors(), self._dialect.alone(self.engine), self.write() as connection:
             yield connection
+
+    def load_file(
+        self, connection: Connection, table: str, columns: Sequence[str], path: Path, rows: int
+    ) -> None:
+        """Insert the `rows` lines of the file `path` into `table`, in the transaction.
+
+        The file is in the directory `files`, in UTF-8: in each line, which ends with LF, the values
+        of `columns` with a tab between them, neither quoted nor escaped. Whether rows refer to
+        others that are there is not looked at. Raises FilesRefused, RowsDamaged if what was
+        inserted is not what was to be, and ConstraintViolated.
+        """
+        self._dialect.load_file(connection, table, columns, path, rows)
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Connection]:
@@ -100,6 +130,9 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str) -> Database:
-    """The database at `url`; connects at first use. Raises ConfigurationError."""
-    return Database(load_adapter("database", url, ADAPTERS)(url))
+def open_database(url: str, files: Path | None = None) -> Database:
+    """The database at `url`; connects at first use. Raises ConfigurationError.
+
+    `files` is a private directory from which rows may be sent to a server.
+    """
+    return Database(load_adapter("database", url, ADAPTERS)(url), files)

@@ -1,7 +1,9 @@
 """SQLite as a service's database: `sqlite:///path`, one file shared by the processes."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -10,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from muster.adapters import path_of
+from muster.database import FilesRefused
 from muster.sqlitefile import BUSY_SECONDS, configure
 
 _TRANSIENT = {
@@ -28,7 +31,7 @@ class SqliteDialect:
         self._path = path_of(url)
         self._busy_seconds = busy_seconds
 
-    def create_engine(self) -> Engine:
+    def create_engine(self, _files: Path | None = None, /) -> Engine:
         """An engine whose write transactions take the write lock when they begin."""
         engine = create_engine(
             f"sqlite:///{self._path}",
@@ -52,6 +55,12 @@ class SqliteDialect:
     def alone(self, _engine: Engine, /) -> AbstractContextManager[None]:
         """Nothing to do: a write transaction keeps all others out."""
         return nullcontext()
+
+    def load_file(
+        self, _connection: Connection, _table: str, _columns: Sequence[str], _path: Path, _rows: int
+    ) -> None:
+        """Raises FilesRefused."""
+        raise FilesRefused("SQLite reads no files of rows")
 
     def _make_directory(self, *_event: object) -> None:
         # Where it can't be made, SQLite says next that it can't open the file.

@@ -1,8 +1,9 @@
 """MySQL or MariaDB as a service's database: `mysql://user:password@host:3306/database`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -11,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from muster.database import DatabaseUnavailable
 from muster.database.mysql.connection import connect
+from muster.database.mysql.localfiles import load_file
 from muster.database.mysql.transience import is_transient
 from muster.database.mysql.url import parse
 
@@ -41,7 +43,7 @@ class MysqlDialect:
     def __init__(self, url: str) -> None:
         self._target = parse(url)
 
-    def create_engine(self) -> Engine:
+    def create_engine(self, files: Path | None = None, /) -> Engine:
         """An engine whose reads see one snapshot and whose writes see what is committed.
 
         A write that waited for a row goes on from its newest version (READ COMMITTED): it neither
@@ -50,7 +52,7 @@ class MysqlDialect:
         """
         engine = create_engine(
             "mysql+mysqlconnector://",
-            creator=partial(connect, self._target),
+            creator=partial(connect, self._target, files),
             # Parameters are tuples in the statements' order, as SQLite takes them.
             paramstyle="format",
             pool_size=self._target.connections,
@@ -80,6 +82,12 @@ class MysqlDialect:
             finally:
                 # The lock ends with its connection.
                 connection.invalidate()
+
+    def load_file(
+        self, connection: Connection, table: str, columns: Sequence[str], path: Path, rows: int, /
+    ) -> None:
+        """Insert rows by LOAD DATA LOCAL."""
+        load_file(connection, table, columns, path, rows)
 
     def _set_session(self, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from _mysql_connector import MySQLInterfaceError  # type: ignore[import-not-found]
 from mysql.connector.connection_cext import CMySQLConnection
@@ -29,11 +30,13 @@ class Connection(CMySQLConnection):
             super().rollback()
 
 
-def connect(target: Target) -> Connection:
-    """A new connection; raises the driver's Error."""
-    tls: dict[str, object] = {}
+def connect(target: Target, files: Path | None = None) -> Connection:
+    """A new connection, which may send files from `files`; raises the driver's Error."""
+    options: dict[str, object] = {}
+    if files is not None:
+        options["allow_local_infile_in_path"] = str(files)
     if target.ca_file is not None:
-        tls = {"ssl_ca": target.ca_file, "ssl_verify_cert": True, "ssl_verify_identity": True}
+        options |= {"ssl_ca": target.ca_file, "ssl_verify_cert": True, "ssl_verify_identity": True}
     return Connection(
         host=target.host,
         port=target.port,
@@ -49,7 +52,7 @@ def connect(target: Target) -> Connection:
         # An UPDATE counts the rows it found, also those that had the values already.
         client_flags=[ClientFlag.FOUND_ROWS, -ClientFlag.MULTI_STATEMENTS],
         buffered=True,
-        **tls,
+        **options,
     )
 
 

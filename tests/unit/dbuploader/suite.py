@@ -54,6 +54,8 @@ class LossyDatabase:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.engine = database.engine
+        self.files = database.files
+        self.load_file = database.load_file
         self.refused: list[BaseException] = []
         self.lost: list[BaseException | None] = []
         self.after_commit: list[Callable[[], None]] = []
@@ -96,7 +98,9 @@ class Suite:
         }
         self.store = open_csv_store(self.urls["csv_store_url"])
         self.broker = RecordingBroker()
-        self.database = open_database(self.urls["employment_database_url"])
+        files = home / "files"
+        files.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.database = open_database(self.urls["employment_database_url"], files)
         self.stop = threading.Event()
         self.faulty_store = Interposed(self.store)
         self.faulty_broker = Interposed(self.broker)

@@ -1,5 +1,6 @@
 """Merging rows into their table: what uploads and batches do alike, within a transaction."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,10 @@ from dbuploader.summary import SUMMARISED, HiresDifferences
 from muster.tables import Table
 
 _SUMMARY_GROUPS_HELD = 50_000
+
+
+class KeysChanged(Exception):
+    """Keys that were found free, or parents that were there, have changed since."""
 
 
 @dataclass
@@ -57,11 +62,15 @@ class Classifier:
 
 
 class Merge:
-    """Merges rows into `table` within the transaction of `connection`, and keeps the summary."""
+    """Merges rows into `table` within the transaction of `connection`, and keeps the summary.
 
-    def __init__(self, connection: Connection, table: Table) -> None:
+    With `insert` none of the keys may be there.
+    """
+
+    def __init__(self, connection: Connection, table: Table, *, insert: bool = False) -> None:
         self._connection = connection
         self._table = table
+        self._insert = insert
         self._classifier = Classifier(connection, table, lock=True)
         self._differences = HiresDifferences() if table.name == SUMMARISED else None
 
@@ -71,19 +80,34 @@ class Merge:
         return self._classifier.counts
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Merge rows with distinct keys."""
-        # In the order of their key the database finds neighbours together.
-        split = self._classifier.split(rows.sort_by(self._table.key))
+        """Merge rows with distinct keys; raises KeysChanged."""
+        split = self._classifier.split(in_order(rows, self._table.key))
+        if self._insert and len(split.new) < len(rows):
+            raise KeysChanged
         insert_rows(self._connection, self._table.name, split.new)
         replace_rows(self._connection, self._table.name, split.after)
-        if self._differences is not None:
-            self._differences.add(split.new)
-            self._differences.add(split.after)
-            self._differences.remove(split.before)
-            if len(self._differences) > _SUMMARY_GROUPS_HELD:
-                self.finish()
+        self._summarise(lambda differences: _note(split, differences))
 
     def finish(self) -> None:
         """Bring the summary up to date; to be called before the transaction ends."""
         if self._differences is not None:
             add_to_summary(self._connection, self._differences.take())
+
+    def _summarise(self, note: Callable[[HiresDifferences], None]) -> None:
+        if self._differences is not None:
+            note(self._differences)
+            if len(self._differences) > _SUMMARY_GROUPS_HELD:
+                self.finish()
+
+
+def in_order(rows: pa.RecordBatch, key: str) -> pa.RecordBatch:
+    """The rows in the order of their key, in which the database finds neighbours together."""
+    keys = rows.column(key)
+    ordered = pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py()
+    return rows if ordered else rows.sort_by(key)
+
+
+def _note(split: Split, differences: HiresDifferences) -> None:
+    differences.add(split.new)
+    differences.add(split.after)
+    differences.remove(split.before)

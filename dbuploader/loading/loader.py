@@ -1,0 +1,227 @@
+"""The load of one upload, from its file to its outcome."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import BinaryIO
+
+import pyarrow as pa
+import structlog
+from sqlalchemy import Connection
+
+from dbuploader.checked import Checked
+from dbuploader.columns import rows_schema
+from dbuploader.csvfile import FileError
+from dbuploader.deciding import Decisions
+from dbuploader.loading.bulk import BulkMerge
+from dbuploader.loading.chunkfiles import ChunkFiles
+from dbuploader.loading.gathering import gather
+from dbuploader.loading.merging import Classifier, KeysChanged, MergeCounts
+from dbuploader.loading.overlap import Overlap
+from dbuploader.metrics import LOAD_SECONDS
+from dbuploader.outcomes import Outcome
+from dbuploader.progress import Cancelled, Progress
+from dbuploader.repository.ledger import insert_outcome
+from dbuploader.validating import Validation
+from muster.csvstore import CsvStore, FileNotStored
+from muster.database import ConstraintViolated, Database
+from muster.tables import get_table
+from muster.uploads import Failure, RowCounts, State, Upload
+
+log = structlog.get_logger(__name__)
+
+_MOST_STARTS = 5
+
+
+class TooManyRejects(Exception):
+    """More rows are rejected than the upload allows: none of the others is loaded."""
+
+
+class Loader:
+    """Loads uploads. What it returns stands in the ledger, where the first outcome is for ever."""
+
+    def __init__(self, store: CsvStore, database: Database, decisions: Decisions) -> None:
+        self._store = store
+        self._database = database
+        self._decisions = decisions
+        self._files = ChunkFiles(database)
+
+    def load(self, upload: Upload, progress: Progress) -> Outcome:
+        """Check the file, load its good rows in one transaction, and store the bad ones.
+
+        Waits for what does not answer. Raises Stopped, with nothing written, and StateConflict
+        when another loader has finished the upload.
+        """
+        with Checked(get_table(upload.table)) as checked:
+            try:
+                return self._load(upload, checked, progress)
+            except Cancelled:
+                return self._end(upload, checked, progress, State.CANCELLED)
+            except FileError as error:
+                failure = Failure(error.code, error.detail)
+                return self._end(upload, checked, progress, State.FAILED, failure)
+            except FileNotStored:
+                failure = Failure("file-missing", "The file is not in the store: send it again.")
+                return self._end(upload, checked, progress, State.FAILED, failure)
+
+    def _load(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
+        for _ in range(_MOST_STARTS):
+            progress.enter(State.VALIDATING)
+            try:
+                return progress.patiently(partial(self._pass, upload, checked, progress))
+            except (ConstraintViolated, KeysChanged) as error:
+                decided = progress.patiently(partial(self._decisions.find, upload))
+                if decided is not None:
+                    return decided
+                log.warning("the database changed meanwhile", error=repr(error))
+        detail = "Others kept changing the same rows meanwhile. Upload the file again."
+        failure = Failure("changed-meanwhile", detail)
+        return self._end(upload, checked, progress, State.FAILED, failure)
+
+    def _pass(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
+        """Go through the file once. May be run again after any error: that leaves nothing."""
+        checked.clear()
+        with self._store.open_file(upload.id) as file:
+            chunks = self._check(upload, file, checked, progress)
+            batches = gather(chunks, rows_schema(checked.table))
+            try:
+                if upload.options.dry_run:
+                    return self._try_out(upload, batches, checked, progress)
+                return self._write(upload, batches, checked, progress)
+            except TooManyRejects:
+                for _ in batches:
+                    """What else is wrong with the file is told, too."""
+        return self._end(upload, checked, progress, State.FAILED, _too_many(upload, checked))
+
+    def _check(
+        self, upload: Upload, file: BinaryIO, checked: Checked, progress: Progress
+    ) -> Iterator[pa.RecordBatch]:
+        for rows in Validation(self._database, upload.options, checked).run(file):
+            progress.reach(file.tell() / max(upload.size, 1))
+            yield rows
+
+    def _write(
+        self,
+        upload: Upload,
+        batches: Iterator[pa.RecordBatch],
+        checked: Checked,
+        progress: Progress,
+    ) -> Outcome:
+        with LOAD_SECONDS.labels(upload.table, "validating").time():
+            rows = next(batches)
+        _allow(upload, checked)
+        # Ends here if another loader was quicker, whose rejects must stay.
+        progress.enter(State.LOADING)
+        with (
+            LOAD_SECONDS.labels(upload.table, "loading").time(),
+            self._database.write() as connection,
+            _abandoned_on_error(connection),
+        ):
+            insert = upload.options.mode == "insert"
+            merge = BulkMerge(connection, checked.table, self._files, insert=insert)
+            with Overlap(merge.add, progress.wait) as overlap:
+                overlap.give(rows)
+                for rows in batches:
+                    _allow(upload, checked)
+                    overlap.give(rows)
+            merge.finish()
+            _allow(upload, checked)
+            return self._decide_loaded(connection, upload, merge.counts, checked, progress)
+
+    def _decide_loaded(
+        self,
+        connection: Connection,
+        upload: Upload,
+        counts: MergeCounts,
+        checked: Checked,
+        progress: Progress,
+    ) -> Outcome:
+        """What is left to do before COMMIT."""
+        # Ends here if another loader was quicker, whose rejects must stay.
+        progress.wait()
+        # Before the rows: whoever sees them loaded can also see which were not.
+        self._store_rejects(upload, checked, progress)
+        progress.report()
+        rows = _loaded_rows(counts, checked)
+        state = State.COMPLETED_WITH_REJECTS if rows.rejected else State.COMPLETED
+        outcome = Outcome(state, rows, checked.rejects.causes())
+        # Last, so that nobody who decides otherwise waits for this transaction. It is refused
+        # if somebody has decided.
+        insert_outcome(connection, upload, outcome)
+        return outcome
+
+    def _try_out(
+        self,
+        upload: Upload,
+        batches: Iterator[pa.RecordBatch],
+        checked: Checked,
+        progress: Progress,
+    ) -> Outcome:
+        with self._database.read() as connection:
+            classifier = Classifier(connection, checked.table, lock=False)
+            for rows in batches:
+                classifier.split(rows)
+        _allow(upload, checked)
+        counts = _loaded_rows(classifier.counts, checked)
+        return self._end(upload, checked, progress, State.VALIDATED, rows=counts)
+
+    def _end(
+        self,
+        upload: Upload,
+        checked: Checked,
+        progress: Progress,
+        state: State,
+        error: Failure | None = None,
+        rows: RowCounts | None = None,
+    ) -> Outcome:
+        """End without loading: keep the rejects there are, and decide."""
+        progress.ignore_cancellation()
+        # Ends here if another loader was quicker, whose rejects must stay.
+        progress.report()
+        self._store_rejects(upload, checked, progress)
+        outcome = Outcome(state, rows or checked.unloaded(), checked.rejects.causes(), error)
+        return progress.patiently(partial(self._decisions.decide, upload, outcome))
+
+    def _store_rejects(self, upload: Upload, checked: Checked, progress: Progress) -> None:
+        store = partial(
+            checked.rejects.store,
+            self._store,
+            upload.rejects_name,
+            checked.labels,
+            progress.alive,
+        )
+        progress.patiently(store)
+
+
+@contextmanager
+def _abandoned_on_error(connection: Connection) -> Iterator[None]:
+    """On an error close the connection: the server rolls back while we go on."""
+    try:
+        yield
+    except BaseException:
+        connection.invalidate()
+        raise
+
+
+def _allow(upload: Upload, checked: Checked) -> None:
+    most = upload.options.max_rejects
+    if most is not None and len(checked.rejects) > most:
+        raise TooManyRejects
+
+
+def _too_many(upload: Upload, checked: Checked) -> Failure:
+    detail = (
+        f"{len(checked.rejects)} rows were rejected and at most {upload.options.max_rejects} may "
+        "be. Nothing was loaded."
+    )
+    return Failure("too-many-rejects", detail)
+
+
+def _loaded_rows(counts: MergeCounts, checked: Checked) -> RowCounts:
+    return RowCounts(
+        read=checked.read,
+        inserted=counts.inserted,
+        updated=counts.updated,
+        unchanged=counts.unchanged + checked.repeats,
+        rejected=len(checked.rejects),
+    )
