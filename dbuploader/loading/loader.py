@@ -70,16 +70,17 @@ class Loader:
             try:
                 return progress.patiently(partial(self._pass, upload, checked, progress))
             except (ConstraintViolated, KeysChanged) as error:
-                decided = progress.patiently(partial(self._decisions.find, upload))
-                if decided is not None:
-                    return decided
                 log.warning("the database changed meanwhile", error=repr(error))
         detail = "Others kept changing the same rows meanwhile. Upload the file again."
         failure = Failure("changed-meanwhile", detail)
         return self._end(upload, checked, progress, State.FAILED, failure)
 
     def _pass(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
-        """Go through the file once. May be run again after any error: that leaves nothing."""
+        """Go through the file once. May be run again after any error."""
+        # An earlier run may have been committed, by us or another, though we heard of an error.
+        decided = self._decisions.find(upload)
+        if decided is not None:
+            return decided
         checked.clear()
         with self._store.open_file(upload.id) as file:
             chunks = self._check(upload, file, checked, progress)

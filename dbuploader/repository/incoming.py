@@ -11,14 +11,16 @@ from sqlalchemy import (
     MetaData,
     Table,
     case,
+    extract,
     func,
     insert,
     literal,
     or_,
     select,
+    text,
     update,
 )
-from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy.schema import CreateTable
 
 from muster import tables as declared
 from muster.tables.sql import sql_table
@@ -58,7 +60,8 @@ class Incoming:
 
     def drop(self) -> None:
         """Have it no longer, if it was there."""
-        self._connection.execute(DropTable(self._rows, if_exists=True))
+        # SQLAlchemy's own DROP lacks the word, without which it commits.
+        self._connection.execute(text(f"DROP TEMPORARY TABLE IF EXISTS {self.name}"))
 
     def count(self) -> tuple[int, int]:
         """How many of the rows are in the table already, and how many of those differ there."""
@@ -79,20 +82,33 @@ class Incoming:
         return self._connection.execute(changed).rowcount
 
     def months_before(self) -> Months:
-        """The rows that are to change, as they are."""
-        return self._count_months(self._target, self._both, self._differs)
+        """The hires that are to move in the summary, as they are."""
+        return self._count_months(self._target, self._both, self._moves())
 
     def months_after(self) -> Months:
-        """The rows that are new or to change, as they will be."""
-        return self._count_months(self._rows, self._all, or_(self._is_new, self._differs))
+        """The hires that are new, or to move in the summary, as they will be."""
+        return self._count_months(self._rows, self._all, or_(self._is_new, self._moves()))
+
+    def _moves(self) -> ColumnElement[bool]:
+        old, new = _group(self._target), _group(self._rows)
+        return or_(*(before != after for before, after in zip(old, new, strict=True)))
 
     def _count_months(
         self, values: Table, joined: FromClause, condition: ColumnElement[bool]
     ) -> Months:
-        groups = (func.left(values.c.datetime, 7), values.c.department_id, values.c.job_id)
-        counted = select(*groups, func.count()).select_from(joined).where(condition)
-        rows = self._connection.execute(counted.group_by(*groups))
-        return {(month, department, job): count for month, department, job, count in rows}
+        group = _group(values)
+        counted = select(*group, func.count()).select_from(joined).where(condition)
+        return {
+            (f"{month // 100:04}-{month % 100:02}", department, job): count
+            for month, department, job, count in self._connection.execute(counted.group_by(*group))
+        }
+
+
+def _group(
+    hires: Table,
+) -> tuple[ColumnElement[int], ColumnElement[int], ColumnElement[int]]:
+    # As a number: 202107. The text would take the server longer.
+    return extract("year_month", hires.c.datetime), hires.c.department_id, hires.c.job_id
 
 
 def key_range(connection: Connection, table: declared.Table) -> tuple[int, int] | None:

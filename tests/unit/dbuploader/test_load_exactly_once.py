@@ -161,13 +161,15 @@ def test_a_loader_that_was_thought_dead_cannot_load_what_has_failed(
     assert suite.rows("jobs")[-1] == (3, "Editor")
 
 
-def test_the_ledger_is_written_first(suite: Suite) -> None:
+def test_nobody_who_decides_waits_for_the_rows_of_another(suite: Suite) -> None:
     upload_id = suite.accept("hired_employees", HIRES)
     with statements(suite) as seen:
         suite.finisher().finish_up_to(upload_id)
 
-    begin = max(place for place, text in enumerate(seen) if text in BEGINNINGS)
-    assert seen[begin + 1].startswith("INSERT INTO ledger")
+    (ledger,) = [place for place, text in enumerate(seen) if text.startswith("INSERT INTO ledger")]
+    assert seen[ledger - 1].startswith("INSERT INTO hires_summary")
+    # The next transaction, or the end.
+    assert {text for text in seen[ledger + 1 : ledger + 2]} <= BEGINNINGS
 
 
 def test_nothing_of_a_failed_transaction_is_to_be_seen(suite: Suite) -> None:
