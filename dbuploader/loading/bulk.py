@@ -51,7 +51,11 @@ class BulkMerge(Merge):
             self._count_new(rows)
             return
         self._incoming.make()
-        self._files.load(self._connection, self._incoming.name, rows)
+        try:
+            self._files.load(self._connection, self._incoming.name, rows)
+        except FilesRefused:
+            self._incoming.drop()
+            raise
         self._merge_incoming(rows)
         self._incoming.drop()
 
@@ -82,15 +86,13 @@ class BulkMerge(Merge):
         self._summarise(lambda differences: differences.add(rows))
 
     def _merge_incoming(self, rows: pa.RecordBatch) -> None:
-        present, changed = self._incoming.count()
+        present, changed, moved = self._incoming.compare()
         if present and self._insert:
             raise KeysChanged
         new = len(rows) - present
-        if new or changed:
+        if new or moved:
             self._summarise(self._note_months)
-        if (new and self._incoming.insert_new() != new) or (
-            changed and self._incoming.update_changed() != changed
-        ):
+        if (new or changed) and self._incoming.merge() != len(rows) + changed:
             raise KeysChanged
         self.counts.inserted += new
         self.counts.updated += changed

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from dbuploader.columns import equal_rows, find_rows
 from dbuploader.repository.rows import insert_rows, replace_rows, rows_by_key
-from dbuploader.repository.summary import add_to_summary
-from dbuploader.summary import SUMMARISED, HiresDifferences
+from dbuploader.repository.summary import SUMMARISED, add_to_summary
+from dbuploader.summary import HiresDifferences
 from muster.tables import Table
 
 _SUMMARY_GROUPS_HELD = 50_000

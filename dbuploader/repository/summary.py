@@ -7,6 +7,9 @@ from sqlalchemy import Connection, and_, bindparam, delete
 from dbuploader.repository.rows import execute_many, upsert
 from muster.tables.sql import hires_summary
 
+SUMMARISED = "hired_employees"
+"""The table whose rows the summary counts."""
+
 SummaryKey = tuple[int, int, int, int]
 """Year, quarter from 1 to 4, department id, job id."""
 

@@ -36,6 +36,9 @@ class RowsDamaged(Exception):
 class Dialect(Protocol):
     """What differs between databases."""
 
+    takes_files: bool
+    """Whether `load_file` may succeed."""
+
     def create_engine(self, files: Path | None, /) -> Engine:
         """An engine with a pool that survives a restart of its server; connects at first use.
 
@@ -60,7 +63,7 @@ class Database:
     def __init__(self, dialect: Dialect, files: Path | None = None) -> None:
         self._dialect = dialect
         self.engine = dialect.create_engine(files)
-        self.files = files
+        self.files = files if dialect.takes_files else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

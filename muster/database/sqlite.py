@@ -27,6 +27,8 @@ _TRANSIENT = {
 class SqliteDialect:
     """The embedded default's database."""
 
+    takes_files = False
+
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
         self._path = path_of(url)
         self._busy_seconds = busy_seconds

@@ -40,6 +40,8 @@ _LOCK = "CONCAT('muster.', SHA1(DATABASE()))"
 class MysqlDialect:
     """A database on a MySQL or MariaDB server. Raises ConfigurationError."""
 
+    takes_files = True
+
     def __init__(self, url: str) -> None:
         self._target = parse(url)
 

@@ -169,7 +169,7 @@ def test_nobody_who_decides_waits_for_the_rows_of_another(suite: Suite) -> None:
     (ledger,) = [place for place, text in enumerate(seen) if text.startswith("INSERT INTO ledger")]
     assert seen[ledger - 1].startswith("INSERT INTO hires_summary")
     # The next transaction, or the end.
-    assert {text for text in seen[ledger + 1 : ledger + 2]} <= BEGINNINGS
+    assert set(seen[ledger + 1 : ledger + 2]) <= BEGINNINGS
 
 
 def test_nothing_of_a_failed_transaction_is_to_be_seen(suite: Suite) -> None:
