@@ -55,7 +55,7 @@ class LossyDatabase:
         self._database = database
         self.engine = database.engine
         self.files = database.files
-        self.load_file = database.load_file
+        self.load_file: Callable[..., None] = database.load_file
         self.refused: list[BaseException] = []
         self.lost: list[BaseException | None] = []
         self.after_commit: list[Callable[[], None]] = []
@@ -88,9 +88,12 @@ class RecordingBroker:
 
 
 class Suite:
-    """One private suite below a directory, over an empty database of any kind."""
+    """One private suite below a directory, over an empty database of any kind.
 
-    def __init__(self, home: Path, database_url: str) -> None:
+    Without `files` none are sent to the database's server.
+    """
+
+    def __init__(self, home: Path, database_url: str, *, files: bool = True) -> None:
         self.urls = {
             "csv_store_url": f"file://{home}/store",
             "broker_url": f"sqlite:///{home}/broker.db",
@@ -98,9 +101,9 @@ class Suite:
         }
         self.store = open_csv_store(self.urls["csv_store_url"])
         self.broker = RecordingBroker()
-        files = home / "files"
-        files.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.database = open_database(self.urls["employment_database_url"], files)
+        self.files = home / "files"
+        self.files.mkdir(mode=0o700, parents=True)
+        self.database = open_database(database_url, self.files if files else None)
         self.stop = threading.Event()
         self.faulty_store = Interposed(self.store)
         self.faulty_broker = Interposed(self.broker)

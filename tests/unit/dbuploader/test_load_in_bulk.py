@@ -1,0 +1,169 @@
+"""Large loads, by whichever way the database takes them: the same rows, counts and rejects."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muster.database import FilesRefused
+from muster.rejects import Reject
+from muster.uploads import UNFINISHED, Options, RowCounts, State, Upload
+from tests.servers.mariadb import new_database
+from tests.unit.dbuploader.suite import Killed, Suite, killed
+
+Line = Callable[[random.Random, int], str]
+SEEDS = range(4)
+
+
+def hire(chance: random.Random, key: int) -> str:
+    name = chance.choice(["Ana", 'A "B" C', "\\N", "Zoë", "NULL", "back\\slash"])
+    month, department = chance.randint(1, 12), chance.randint(1, 3)
+    return f"{key},{name},2021-{month:02}-01T00:00:00.5Z,{department},{chance.randint(1, 3)}\n"
+
+
+def write(chance: random.Random, keys: range, damaged: float) -> str:
+    """Hires with some of `keys`, in any order, of which some are repeats or have mistakes."""
+    lines = [hire(chance, key) for key in chance.sample(keys, len(keys) * 2 // 3)]
+    lines += chance.sample(lines, len(lines) // 20)
+    mistakes: list[Line] = [
+        lambda _chance, key: f"{key},,2021-01-01T00:00:00Z,1,1\n",
+        lambda _chance, key: f"{key},Odd,2021-01-01T00:00:00Z,77,1\n",
+        lambda _chance, key: f"{key},Short\n",
+        hire,
+    ]
+    bad = [
+        chance.choice(mistakes)(chance, chance.choice(keys))
+        for _ in range(int(len(lines) * damaged))
+    ]
+    lines += bad
+    chance.shuffle(lines)
+    return "".join(lines)
+
+
+@pytest.fixture
+def suites(tmp_path: Path, mysql_server_url: str) -> Iterator[list[Suite]]:
+    """One on SQLite, one on MySQL by files, one on MySQL without."""
+    with ExitStack() as stack:
+        urls = [f"sqlite:///{tmp_path}/a.db"]
+        urls += [stack.enter_context(new_database(mysql_server_url)) for _ in range(2)]
+        suites = [
+            stack.enter_context(closing(Suite(tmp_path / str(number), url, files=number < 2)))
+            for number, url in enumerate(urls)
+        ]
+        for suite in suites:
+            suite.seed()
+        yield suites
+
+
+def outcome(suite: Suite, upload: Upload) -> tuple[Any, ...]:
+    rejects: list[Reject] = suite.rejects(upload.id) if upload.rows.rejected else []
+    assert suite.summary() == suite.expected_summary()
+    found = (suite.rows("hired_employees"), suite.summary(), rejects)
+    return (upload.state, upload.rows, upload.causes, upload.error, *found)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_way_loads_the_same(suites: list[Suite], seed: int) -> None:
+    chance = random.Random(seed)
+    files: list[tuple[str, Options]] = [
+        (write(chance, range(1, 600), 0.05), Options()),
+        (write(chance, range(600, 900), 0), Options()),
+        (write(chance, range(1, 1200), 0.1), Options()),
+        (write(chance, range(500, 1500), 0.02), Options(mode="insert")),
+        (write(chance, range(1, 2000), 0.01), Options(dry_run=True)),
+        (write(chance, range(1, 2000), 0.01), Options(max_rejects=3)),
+    ]
+    files.append(files[2])
+    for content, options in files:
+        outcomes = [
+            outcome(suite, suite.load("hired_employees", content, **vars(options)))
+            for suite in suites
+        ]
+        assert outcomes[1] == outcomes[0]
+        assert outcomes[2] == outcomes[0]
+
+
+LARGE = "".join(f"{key},Job {key}\n" for key in range(10, 160_010))
+
+
+@pytest.fixture
+def mysql(tmp_path: Path, mysql_database_url: str) -> Iterator[Suite]:
+    with closing(Suite(tmp_path, mysql_database_url)) as suite:
+        yield suite
+
+
+def test_a_kill_between_two_files_leaves_nothing(mysql: Suite) -> None:
+    upload_id = mysql.accept("jobs", LARGE)
+    load_file, calls = mysql.faulty_database.load_file, []
+
+    def die_at_the_second(*args: Any) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            killed()
+        load_file(*args)
+
+    mysql.faulty_database.load_file = die_at_the_second
+    with pytest.raises(Killed):
+        mysql.finisher().finish_up_to(upload_id)
+    assert mysql.rows("jobs") == []
+    assert list(mysql.files.iterdir()) == []
+    mysql.finisher().finish_up_to(upload_id)
+
+    upload = mysql.store.get(upload_id)
+    assert (upload.state, upload.rows) == (State.COMPLETED, RowCounts(160_000, inserted=160_000))
+
+
+def test_a_load_is_cancelled_in_the_middle(mysql: Suite) -> None:
+    upload_id = mysql.accept("jobs", LARGE)
+    load_file, calls = mysql.faulty_database.load_file, []
+
+    def be_cancelled(*args: Any) -> None:
+        calls.append(args)
+        mysql.store.update(upload_id, expect=UNFINISHED, cancel_requested=True)
+        load_file(*args)
+
+    mysql.faulty_database.load_file = be_cancelled
+    mysql.finisher().finish_up_to(upload_id)
+
+    upload = mysql.store.get(upload_id)
+    assert upload.state == State.CANCELLED
+    assert upload.rows == RowCounts(upload.rows.read, unprocessed=upload.rows.read)
+    assert mysql.rows("jobs") == []
+
+
+def test_a_server_that_takes_no_files_is_asked_once(mysql: Suite) -> None:
+    calls = []
+
+    def refuse(*args: Any) -> None:
+        calls.append(args)
+        raise FilesRefused("local_infile is off")
+
+    mysql.faulty_database.load_file = refuse
+    finisher = mysql.finisher()
+    for content in ("1,Clerk\n2,Nurse\n", "2,Cook\n3,Editor\n"):
+        finisher.finish_up_to(mysql.accept("jobs", content))
+
+    assert len(calls) == 1
+    assert mysql.rows("jobs") == [(1, "Clerk"), (2, "Cook"), (3, "Editor")]
+
+
+def test_parents_that_vanish_are_rejects(mysql: Suite) -> None:
+    mysql.seed()
+    upload_id = mysql.accept("hired_employees", "1,Ana,2021-01-01T00:00:00Z,1,2\n")
+
+    def delete_the_parent(**changes: Any) -> None:
+        if changes.get("state") == State.LOADING:
+            with mysql.database.write() as connection:
+                connection.exec_driver_sql("DELETE FROM departments WHERE id = 1")
+
+    mysql.faulty_store.before["update"] = [delete_the_parent] * 2
+    mysql.finisher().finish_up_to(upload_id)
+
+    upload = mysql.store.get(upload_id)
+    assert (upload.state, upload.rows) == (
+        State.COMPLETED_WITH_REJECTS,
+        RowCounts(read=1, rejected=1),
+    )
