@@ -123,7 +123,7 @@ LINES = (
         test="tests/contract/test_mysql_files.py::test_what_the_server_would_bend_is_an_error",
     ),
     SafetyLine(
-        promise="no implicit commit: the temporary table is made and dropped within the transaction",
+        promise="no implicit commit: a temporary table is dropped within the transaction",
         path="dbuploader/repository/incoming.py",
         old='text(f"DROP TEMPORARY TABLE',
         new='text(f"DROP TABLE',
