@@ -1,5 +1,7 @@
 """Merging many rows within the server, which takes them from files."""
 
+from contextlib import suppress
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
@@ -35,12 +37,11 @@ class BulkMerge(Merge):
         if not len(rows):
             return
         rows = in_order(rows, self._table.key)
-        try:
-            if self._files.usable:
+        if self._files.usable:
+            # When it is refused, nothing of the file was taken.
+            with suppress(FilesRefused):
                 self._add_file(rows)
                 return
-        except FilesRefused:
-            """Nothing of it was taken."""
         super().add(rows)
 
     def _add_file(self, rows: pa.RecordBatch) -> None:

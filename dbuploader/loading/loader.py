@@ -90,8 +90,9 @@ class Loader:
                     return self._try_out(upload, batches, checked, progress)
                 return self._write(upload, batches, checked, progress)
             except TooManyRejects:
+                # What else is wrong with the file is told, too.
                 for _ in batches:
-                    """What else is wrong with the file is told, too."""
+                    pass
         return self._end(upload, checked, progress, State.FAILED, _too_many(upload, checked))
 
     def _check(
