@@ -12,7 +12,10 @@ from embedded.demo.checks import Checks, table
 # The distributions that tell the services apart; each image has those of its own service alone.
 _APART = {
     "auth": {"alembic", "argon2-cffi", "limits", "mysql-connector-python"},
-    "dbuploader": {"alembic", "mysql-connector-python", "pika", "pymongo", "tenacity"},
+    "dbuploader": {
+        *("alembic", "mysql-connector-python", "pika"),
+        *("pyarrow", "pymongo", "pyroaring", "tenacity"),
+    },
     "gateway": {"flask-openapi", "pika", "pymongo"},
     "notification": {"pika", "pymongo"},
     "queries": {"mysql-connector-python"},

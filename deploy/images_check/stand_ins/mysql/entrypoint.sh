@@ -21,4 +21,4 @@ first_start() {
 install -d -o mysql -g mysql /run/mysqld
 chown mysql /var/lib/mysql
 [ -d /var/lib/mysql/mysql ] || first_start
-exec mariadbd --user=mysql --bind-address=0.0.0.0
+exec mariadbd --user=mysql --bind-address=0.0.0.0 "$@"
