@@ -1,11 +1,15 @@
-# Needs Python 3.11 or newer, git and make. Everything else comes into .uv/ and .venv/, pinned by
-# uv.lock.
+# Needs Python 3.11 or newer, git and make. Everything else comes into .uv/, .venv/ and, for
+# the bench, .venv-bench/, pinned by uv.lock.
 
 PYTHON ?= python3
 SAMPLES ?= samples
 HIRES ?= 1000000
+RUNS ?= 5
+ONLY ?=
 COMPOSE ?= docker compose
 UV_VERSION := 0.13.9
+
+PACKAGES := $(dir $(wildcard */pyproject.toml))
 
 UV := .uv/bin/uv
 BIN := .venv/bin
@@ -13,10 +17,10 @@ SYNCED := .venv/.synced
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test servers lint fmt chaos bench docs env up down images-check clean
+.PHONY: help run demo test servers lint fmt chaos bench docs screenshots env up down k8s-secrets images-check k8s-check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The shell becomes the command, so that signals reach it; and it stops when make is killed.
 run: $(SYNCED) ## run the whole suite on this machine: MUSTER_PORT, MUSTER_HOME; Ctrl-C stops it
@@ -26,7 +30,7 @@ demo: $(SYNCED) ## do the main job once with the sample files and check it; SAMP
 	@exec $(BIN)/python -m embedded.demo "$(SAMPLES)"
 
 test: $(SYNCED) servers ## run the tests
-	@exec $(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not chaos"
+	@exec tests/run $(BIN)
 
 servers:
 	@tests/servers/install
@@ -45,12 +49,18 @@ fmt: $(SYNCED) ## put the code into its style
 chaos: $(SYNCED) servers ## run the long fault sweeps: what works is killed, what is idle restarted
 	@exec $(BIN)/pytest -n 2 --dist loadgroup -rP -m chaos
 
-bench: $(SYNCED) ## measure load time, memory and queries into bench/RESULTS.md; HIRES=1000000
-	@exec $(BIN)/python -m bench "$(HIRES)"
+bench: $(SYNCED) servers ## measure it all into bench/RESULTS.md, 25 minutes; ONLY=load RUNS=5 HIRES=1000000
+	@# An environment of its own: pyarrow imports pandas wherever there is one, in every loader that starts.
+	@UV_PROJECT_ENVIRONMENT=.venv-bench exec $(UV) run --frozen --quiet --python "$(PYTHON)" --group bench \
+		python -m bench --hires "$(HIRES)" --runs "$(RUNS)" --only "$(ONLY)"
 
 docs: $(SYNCED) ## build the documentation into docs/_build/html
-	@$(UV) run --frozen --quiet --python "$(PYTHON)" --group docs sphinx-build -W -q docs docs/_build/html
+	@docs/drawing/install
+	@$(UV) run --frozen --quiet --python "$(PYTHON)" --group docs sphinx-build -E -W -q docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+screenshots: $(SYNCED) servers ## draw every view of the page, both themes and widths; SAMPLES=dir
+	@exec $(BIN)/python -m tests.browser.screenshots docs/_build/screenshots "$(SAMPLES)"
 
 env: ## make .env for Docker Compose, with random secrets, where there is none
 	@"$(PYTHON)" deploy/make_env.py
@@ -64,14 +74,21 @@ up: env ## build the images and run the suite with Docker Compose; COMPOSE=docke
 down: ## stop what `make up` runs; the data stays in its volumes
 	@$(COMPOSE) down
 
+k8s-secrets: ## make the secrets of k8s/overlays/dev, random ones, where there are none
+	@"$(PYTHON)" -m deploy.make_k8s_secrets
+
 images-check: $(SYNCED) ## build the images with podman, run the stack and check both: root on Debian
 	@exec $(BIN)/python -m deploy.images_check
 
-clean: ## remove the environment and the caches, but no data
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check
+k8s-check: $(SYNCED) ## run the overlay dev and check it: on KUBECONFIG's cluster, by kind, or by podman
+	@exec $(BIN)/python -m deploy.k8s_check
 
-$(SYNCED): .uv/uv-$(UV_VERSION) uv.lock pyproject.toml $(wildcard */pyproject.toml)
-	@$(UV) sync --frozen --quiet --python "$(PYTHON)"
+clean: ## remove the environment and the caches, but no data
+	rm -rf .venv .venv-bench .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check
+
+$(SYNCED): .uv/uv-$(UV_VERSION) uv.lock pyproject.toml $(PACKAGES:=pyproject.toml)
+	@$(UV) sync --frozen --quiet --compile-bytecode --python "$(PYTHON)"
+	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
 .uv/uv-$(UV_VERSION):

@@ -26,6 +26,7 @@ from muster.database import DatabaseUnavailable, open_database
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
 from muster.service import install_service
+from muster.spans import export_spans
 from muster.tokens import unauthorized
 
 _MAX_BODY_BYTES = 64 * 1024
@@ -38,6 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings()
     configure_logging("auth", settings.log_level)
+    export_spans("auth")
     app = Flask("auth")
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     # The gateway is the one proxy in front: its word on the caller's address is taken.

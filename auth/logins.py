@@ -9,12 +9,16 @@ from auth.limits import LoginLimiter
 from auth.passwords import Passwords
 from auth.repository import UserStore
 from auth.users import PasswordChange, User, account_key
+from muster.tracing import concerning
 
 log = structlog.get_logger(__name__)
 
 LOGINS = Counter(
     "muster_logins_total", "Logins by outcome: success, failure or limited.", ("outcome",)
 )
+# From 0: a rate over a series that begins at its first event misses that event.
+for _outcome in ("success", "failure", "limited"):
+    LOGINS.labels(_outcome)
 
 
 class Logins:
@@ -46,6 +50,7 @@ class Logins:
         if user is None:
             log.warning("login failed", address=address)
             raise WrongCredentials
+        concerning(user=user.id)
         return user
 
     def change_password(self, user_id: str, change: PasswordChange, address: str) -> None:

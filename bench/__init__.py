@@ -1,1 +1,1 @@
-"""Measures the suite on one machine: `python -m bench [HIRES]`."""
+"""Measures the suite on one machine, beside its alternatives: `make bench`."""

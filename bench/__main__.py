@@ -1,67 +1,66 @@
-"""`python -m bench [HIRES]`: measures a small and a large load and writes bench/RESULTS.md."""
+"""`python -m bench`: measures the parts that are asked for and writes bench/RESULTS.md."""
 
 import argparse
-import os
-import platform
-from collections.abc import Callable, Sequence
+import sys
+import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
-from bench.measuring import QUESTIONS, Measurement, measure
+from bench.machine import describe_machine
+from bench.part import Plan
+from bench.parts import NAMES, find_part
+from bench.report import as_markdown
+from bench.results import Record, keep, kept
 
 ROOT = Path(__file__).parents[1]
-SMALL = 1000
-_MIB = 1024 * 1024
-
-_LINES: dict[str, Callable[[Measurement], str]] = {
-    "file, MiB": lambda run: f"{run.file_bytes / _MIB:.2f}",
-    "POST to 202, s": lambda run: f"{run.accepted:.2f}",
-    "POST to completed, s": lambda run: f"{run.completed:.2f}",
-    "rows a second": lambda run: f"{run.hires / run.completed:,.0f}",
-    "gateway, peak RSS, MiB": lambda run: f"{run.gateway_memory / _MIB:.1f}",
-    "dbuploader consumer, peak RSS, MiB": lambda run: f"{run.loader_memory / _MIB:.1f}",
-}
 
 
 def main() -> None:
-    """Measure, print the table, and keep it."""
+    """Measure, keep each part's answer as soon as it is there, and print the page."""
+    arguments = _parser().parse_args()
+    directory: Path = arguments.results
+    for name in arguments.only or NAMES:
+        print(f"bench: {name}", file=sys.stderr, flush=True)
+        keep(_measure(name, arguments.hires, arguments.runs), directory / "results")
+        _write_page(directory)
+    print((directory / "RESULTS.md").read_text(encoding="utf-8"))
+
+
+def _measure(name: str, hires: int, runs: int) -> Record:
+    with tempfile.TemporaryDirectory(prefix="muster-bench-") as directory:
+        plan = Plan(Path(directory), ROOT / "samples", hires, runs)
+        answer = find_part(name)(plan)
+    return Record(name, describe_machine(), datetime.now(UTC).date(), runs, answer)
+
+
+def _write_page(directory: Path) -> None:
+    # What draws is installed for measuring only: asking for help needs none of it.
+    from bench.plot import draw_bars
+
+    records = kept(directory / "results", NAMES)
+    for record in records:
+        if record.answer.bars:
+            draw_bars(record.answer.title, record.answer.bars, directory / f"{record.name}.svg")
+    (directory / "RESULTS.md").write_text(as_markdown(records), encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("hires", type=int, nargs="?", default=1_000_000)
-    hires = parser.parse_args().hires
-    results = as_markdown([measure(size, ROOT / "samples") for size in (SMALL, hires)])
-    print(results)
-    (ROOT / "bench" / "RESULTS.md").write_text(results, encoding="utf-8")
-
-
-def as_markdown(runs: Sequence[Measurement]) -> str:
-    """The measurements as a page: a column for each run."""
-    rows = [["hires", *(f"{run.hires:,}" for run in runs)], ["---", *("--:" for _ in runs)]]
-    rows += [[title, *(cell(run) for run in runs)] for title, cell in _LINES.items()]
-    rows += [
-        [f"{question}, median, ms", *(f"{run.queries[question] * 1000:.1f}" for run in runs)]
-        for question in QUESTIONS
-    ]
-    return "\n".join(
-        [
-            "# Measurements",
-            "",
-            "The suite on one machine with its embedded default, written by `make bench`: "
-            f"{_machine()}, {datetime.now(UTC):%Y-%m-%d}.",
-            "",
-            *(f"| {' | '.join(row)} |" for row in rows),
-            "",
-        ]
+    parser.add_argument("--hires", type=int, default=1_000_000, help="rows of a large file")
+    parser.add_argument("--runs", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--only", type=_names, help=f"parts, by comma: {', '.join(NAMES)}")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "bench", help="the directory that is written to"
     )
+    return parser
 
 
-def _machine() -> str:
-    memory = psutil.virtual_memory().total / 1024**3
-    return (
-        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
-    )
+def _names(text: str) -> Sequence[str]:
+    names = [name for name in text.split(",") if name]
+    if unknown := [name for name in names if name not in NAMES]:
+        raise argparse.ArgumentTypeError(f"no part is called {', '.join(unknown)}")
+    return names
 
 
 if __name__ == "__main__":

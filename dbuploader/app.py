@@ -12,6 +12,7 @@ from muster.database import ConstraintViolated, DatabaseUnavailable, open_databa
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
 from muster.service import install_service
+from muster.spans import export_spans
 from muster.tables import UnknownTable
 from muster.tokens import TokenVerifier
 
@@ -22,6 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The service, wired but not yet connected to anything."""
     settings = settings or Settings()
     configure_logging("dbuploader", settings.log_level)
+    export_spans("dbuploader")
     database = open_database(settings.employment_database_url)
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BODY_BYTES

@@ -24,7 +24,9 @@ from dbuploader.batchrows import (
 from dbuploader.columns import to_batch
 from dbuploader.idempotency import BatchAnswer, ClaimLost, Claims
 from dbuploader.loading import Merge
+from dbuploader.metrics import count_rows
 from dbuploader.repository.answers import BatchKey
+from dbuploader.repository.statistics import Statistics
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 from muster.tables import Table
 
@@ -45,6 +47,7 @@ class Batches:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._claims = Claims(database)
+        self._statistics = Statistics(database)
 
     def merge(self, table: Table, rows: Sequence[object], key: BatchKey | None) -> BatchAnswer:
         """Write all `rows` or none, and say which; under a known `key`, the first answer again.
@@ -78,12 +81,19 @@ class Batches:
         good, errors = check_rows(table, rows)
         try:
             with self._database.write() as connection:
-                answer = BatchAnswer.accepted(_write(connection, table, good, errors))
+                counts = _write(connection, table, good, errors)
+                answer = BatchAnswer.accepted(counts)
                 keep(connection, answer)
         except BatchRejected as rejection:
             answer = BatchAnswer.rejected([asdict(error) for error in rejection.errors])
             with self._database.write() as connection:
                 keep(connection, answer)
+            rejected = len({error.row for error in rejection.errors})
+            counts = {"rejected": rejected, "unprocessed": len(rows) - rejected}
+        else:
+            self._statistics.changed(table, counts["inserted"] + counts["updated"])
+            self._statistics.refresh()
+        count_rows(table.name, counts)
         return answer
 
 

@@ -22,14 +22,17 @@ from muster.broker import (
     Verdict,
     open_broker,
 )
+from muster.crashpoints import Point, crash_point
 from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
 from muster.database import open_database
 from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.messages import UnreadableMessage, UploadAccepted
+from muster.messaging import handling
 from muster.service import serve_health
+from muster.spans import export_spans
 from muster.stopping import stop_on
-from muster.tracing import Trace, tracing
+from muster.tracing import concerning
 
 log = structlog.get_logger(__name__)
 
@@ -46,15 +49,18 @@ class Consumer:
 
     def handle(self, delivery: Delivery) -> Verdict:
         """Finish the upload that the message names; a process that is to stop gives it back."""
-        with tracing(Trace.from_headers(delivery.headers)):
+        with handling(delivery):
+            crash_point(Point.LOAD_MESSAGE_TAKEN)
             try:
                 message = UploadAccepted.from_body(delivery.body)
+                concerning(upload_id=message.upload_id)
                 self._finisher.finish_up_to(message.upload_id)
             except (UnreadableMessage, UploadNotFound) as error:
                 log.error("message not understood", error=repr(error))
                 return DeadLetter(repr(error))
             except Stopped:
                 return Retry(0)
+            crash_point(Point.LOAD_ACK_DUE)
             return Ack()
 
     def tick(self) -> None:
@@ -78,9 +84,9 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
         "broker": broker.check,
         "CSV store": store.check,
         "database": lambda: check_schema(database),
-        "consumer": heartbeat.check,
     }
-    serve_health("dbuploader-consumer", settings.health_host, settings.health_port, checks)
+    host, port = settings.health_host, settings.health_port
+    serve_health("dbuploader-consumer", host, port, checks, alive=heartbeat.check)
     consumer = Consumer(Finisher(store, broker, database, stop, watchdog), watchdog, heartbeat)
     try:
         # A load must not be tried, and counted, on a database that is not there yet.
@@ -98,6 +104,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
     configure_logging("dbuploader-consumer", settings.log_level)
+    export_spans("dbuploader-consumer")
     # Arrow's own pool keeps what it once had, where the system's gives it back: some 20 MiB.
     pa.set_memory_pool(pa.system_memory_pool())
     with tempfile.TemporaryDirectory(prefix="muster-") as files:

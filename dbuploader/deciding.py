@@ -4,6 +4,7 @@ import structlog
 
 from dbuploader.outcomes import Outcome
 from dbuploader.repository import ledger
+from muster.crashpoints import Point, crash_point
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 from muster.uploads import Upload
 
@@ -32,6 +33,7 @@ class Decisions:
                 ledger.insert_outcome(connection, upload, outcome)
         except ConstraintViolated:
             return self.find(upload) or outcome
+        crash_point(Point.LOAD_DECIDED)
         return outcome
 
     def start_attempt(self, upload: Upload) -> int:

@@ -7,16 +7,20 @@ import structlog
 
 from dbuploader.deciding import Decisions
 from dbuploader.loading import Loader
-from dbuploader.metrics import count_finished
+from dbuploader.metrics import ATTEMPTS, count_finished
 from dbuploader.outcomes import Outcome, failed
 from dbuploader.patience import Patience, Stopped
 from dbuploader.progress import Progress
+from dbuploader.repository.statistics import Statistics
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
+from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, StateConflict
 from muster.database import Database
 from muster.messages import UploadFinished
-from muster.tracing import Trace, tracing
+from muster.messaging import publish
+from muster.spans import span
+from muster.tracing import working_on
 from muster.uploads import UNFINISHED, State, Upload, now
 
 log = structlog.get_logger(__name__)
@@ -41,7 +45,8 @@ class Finisher:
         self._watchdog = watchdog
         self._patiently = Patience(stop, watchdog.touch)
         self._decisions = Decisions(database)
-        self._loader = Loader(store, database, self._decisions)
+        self._statistics = Statistics(database)
+        self._loader = Loader(store, database, self._decisions, self._statistics)
 
     def finish_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.
@@ -53,8 +58,11 @@ class Finisher:
         for pending in self._patiently(partial(self._store.unfinished, upload.sequence)):
             if self._stop.is_set():
                 raise Stopped
-            trace = Trace(pending.request_id, pending.traceparent)
-            with tracing(trace, upload_id=pending.id), self._watchdog.watching():
+            with (
+                working_on(pending),
+                span(f"load {pending.table}", attributes={"muster.upload_id": pending.id}),
+                self._watchdog.watching(),
+            ):
                 self._finish(pending)
 
     def cancel_queued(self) -> None:
@@ -64,7 +72,7 @@ class Finisher:
         announced when its message comes.
         """
         for upload in self._store.cancelling():
-            with tracing(Trace(upload.request_id, upload.traceparent), upload_id=upload.id):
+            with working_on(upload):
                 try:
                     cancelled = self._store.update(
                         upload.id,
@@ -76,7 +84,9 @@ class Finisher:
                 except StateConflict:
                     continue
                 count_finished(cancelled)
+                crash_point(Point.CANCEL_RECORD_FINAL)
                 self._publish(cancelled)
+                crash_point(Point.CANCEL_RESULT_QUEUED)
                 self._mark_announced(cancelled)
 
     def _finish(self, upload: Upload) -> None:
@@ -88,7 +98,9 @@ class Finisher:
             final = conflict.upload
         if not final.announced:
             self._patiently(partial(self._publish, final))
+            crash_point(Point.LOAD_RESULT_QUEUED)
             self._patiently(partial(self._mark_announced, final))
+        self._statistics.refresh()
 
     def _find_or_load(self, upload: Upload) -> Outcome:
         while True:
@@ -98,9 +110,11 @@ class Finisher:
             if decided is not None:
                 return decided
             attempt = progress.patiently(partial(self._decisions.start_attempt, upload))
+            crash_point(Point.LOAD_ATTEMPT_COUNTED)
             if attempt > MOST_ATTEMPTS:
                 detail = f"Its load ended its process {MOST_ATTEMPTS} times. Nothing was loaded."
                 return self._fail(upload, progress, "too-many-attempts", detail)
+            ATTEMPTS.labels(upload.table).inc()
             try:
                 return self._loader.load(upload, progress)
             except Stopped:
@@ -133,14 +147,13 @@ class Finisher:
                 progress=1.0,
             )
         )
+        crash_point(Point.LOAD_RECORD_FINAL)
         count_finished(final)
         log.info("upload finished", state=final.state.value)
         return final
 
     def _publish(self, upload: Upload) -> None:
-        message = UploadFinished.about(upload)
-        headers = Trace(upload.request_id, upload.traceparent).headers()
-        self._broker.publish(message.routing_key, message.to_body(), headers)
+        publish(self._broker, UploadFinished.about(upload), upload)
 
     def _mark_announced(self, upload: Upload) -> None:
         self._store.update(upload.id, expect={upload.state}, announced=True)

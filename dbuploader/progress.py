@@ -10,7 +10,7 @@ import structlog
 
 from dbuploader.patience import Patience, Stopped
 from dbuploader.watching import Watchdog
-from muster.csvstore import CsvStore, StoreUnavailable
+from muster.csvstore import CsvStore, StateConflict, StoreUnavailable
 from muster.uploads import UNFINISHED, Failure, State, Upload, now
 
 log = structlog.get_logger(__name__)
@@ -28,8 +28,8 @@ class Cancelled(Exception):
 class Progress:
     """The progress of one upload. It never goes back, though work may start again.
 
-    Every method that reports raises Cancelled when that was asked for, and StateConflict when the
-    record is final already: another loader was quicker.
+    Every method that reports or looks raises Cancelled when that was asked for, and StateConflict
+    when the record is final already: another loader was quicker.
     """
 
     def __init__(
@@ -73,10 +73,14 @@ class Progress:
         self._heed_stop()
         self._report_now_and_then()
 
-    def report(self) -> None:
-        """Report now. What the store can't take is dropped. Raises Stopped."""
+    def heed(self) -> None:
+        """Look now whether to go on; if the store does not say, do. Raises Stopped."""
         self._go_on()
-        self._try_to_report()
+        with suppress(StoreUnavailable):
+            record = self._store.get(self._upload.id)
+            if record.state.is_final:
+                raise StateConflict(record)
+            self._heed(record)
 
     def ignore_cancellation(self) -> None:
         """From now on no wish to cancel is heeded: the upload is about to end without loading."""
@@ -95,10 +99,8 @@ class Progress:
             raise Stopped
 
     def _report_now_and_then(self) -> None:
-        if self._clock() - self._reported >= _REPORT_SECONDS:
-            self._try_to_report()
-
-    def _try_to_report(self) -> None:
+        if self._clock() - self._reported < _REPORT_SECONDS:
+            return
         try:
             self._report(progress=self._reached)
         except StoreUnavailable as error:

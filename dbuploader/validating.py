@@ -12,7 +12,7 @@ from dbuploader.checked import Checked
 from dbuploader.checking import CheckedChunk, ColumnChecker, FlawedRow
 from dbuploader.csvfile import CsvOptions, open_csv
 from dbuploader.keys import BadKeys, References
-from dbuploader.repository.rows import existing_keys
+from dbuploader.repository.finding import existing_keys
 from muster.database import Database
 from muster.rejects import CellError, Reject
 from muster.uploads import Options

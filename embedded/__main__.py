@@ -57,7 +57,8 @@ def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> No
         settings.admin_email,
         _admin_password(settings, home),
     )
-    supervisor = Supervisor([Child(program, home) for program in suite.processes], stop)
+    rest = settings.restart_seconds
+    supervisor = Supervisor([Child(program, home, rest) for program in suite.processes], stop)
     try:
         _set_up(suite, home, stop)
         supervisor.start(settings.start_seconds)

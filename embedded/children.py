@@ -15,7 +15,10 @@ from embedded.home import Home
 
 LOG_BYTES = 16 * 1024 * 1024
 TAIL_LINES = 20
-_SHORTEST_BACKOFF, _LONGEST_BACKOFF = 0.1, 10.0
+_SHORTEST_BACKOFF = 0.1
+LONGEST_BACKOFF = 10.0
+# Far beyond any wait; without it a number of deaths would be too great for a float.
+_MOST_DOUBLINGS = 32
 _STEADY_SECONDS = 10.0
 
 
@@ -36,10 +39,16 @@ class Program:
 
 
 class Child:
-    """A program and the process that runs it now, if any."""
+    """A program and the process that runs it now, if any.
 
-    def __init__(self, program: Program, home: Home) -> None:
+    After several deaths in a row it rests for `longest_backoff` seconds at most.
+    """
+
+    def __init__(
+        self, program: Program, home: Home, longest_backoff: float = LONGEST_BACKOFF
+    ) -> None:
         self.program = program
+        self._longest_backoff = longest_backoff
         self.log = home.logs / f"{program.name}.log"
         self.deaths = 0
         self.restart_at = 0.0
@@ -80,7 +89,8 @@ class Child:
         """Set `restart_at`: soon after a first death, later with each one that follows closely."""
         steady = time.monotonic() - self._started_at > _STEADY_SECONDS
         self.deaths = 1 if steady else self.deaths + 1
-        delay = min(_SHORTEST_BACKOFF * 2 ** (self.deaths - 1), _LONGEST_BACKOFF)
+        doublings = min(self.deaths - 1, _MOST_DOUBLINGS)
+        delay = min(_SHORTEST_BACKOFF * 2**doublings, self._longest_backoff)
         self.restart_at = time.monotonic() + delay
 
     @property

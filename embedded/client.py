@@ -49,6 +49,10 @@ class Client:
         """The upload as it stands."""
         return self._json("GET", f"/v1/uploads/{upload_id}")
 
+    def cancel(self, upload_id: str) -> Json:
+        """Ask for an upload to be cancelled; returns it as it stands."""
+        return self._json("DELETE", f"/v1/uploads/{upload_id}")
+
     def wait(self, upload_id: str, seconds: float = 120) -> Json:
         """The upload once it is final; raises TimeoutError."""
         deadline = time.monotonic() + seconds

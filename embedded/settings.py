@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from embedded.children import LONGEST_BACKOFF
+
 
 class EmbeddedSettings(BaseSettings):
     """What the supervisor itself reads; every other `MUSTER_*` variable goes to the services."""
@@ -30,6 +32,11 @@ class EmbeddedSettings(BaseSettings):
     )
     start_seconds: float = Field(
         default=60, gt=0, description="How long the services may take to become ready, in seconds."
+    )
+    restart_seconds: float = Field(
+        default=LONGEST_BACKOFF,
+        gt=0,
+        description="How long a process that keeps dying rests at most before it is started again.",
     )
     stop_seconds: float = Field(
         default=10,

@@ -18,6 +18,7 @@ from gateway.refusals import (
     KeyReused,
     NotCsv,
     NotFinished,
+    PreviousNotFound,
     TableNotNamed,
     TooLarge,
     TooManyWaiters,
@@ -65,6 +66,7 @@ ANSWERS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     BadForm: _problem(422, "bad-form", "Not such a form"),
     BadFilename: lambda error: invalid([{"field": "filename", "message": str(error)}]),
     TableNotNamed: lambda error: invalid([{"field": "table", "message": str(error)}]),
+    PreviousNotFound: lambda error: invalid([{"field": "previous", "message": str(error)}]),
     UnknownTable: _unknown_table,
     BadCursor: lambda _error: invalid(
         [{"field": "cursor", "message": "not a cursor from here; leave it out to begin anew"}]

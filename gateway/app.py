@@ -19,16 +19,21 @@ from gateway.records import Records
 from gateway.revocation import Revocations, fetch_from, token_check
 from gateway.services import Services, provide
 from gateway.settings import Settings
+from gateway.sharing import Shared
 from gateway.shutdown import event_at_shutdown
 from gateway.uploads import Uploads
 from gateway.upstream import Upstream
 from gateway.views import accounts, contents, docs, queries, tables, uploads
 from gateway.waiting import Waiting
+from gateway.web import views as web
+from gateway.web.pages import install_pages
+from gateway.web.session import install_session
 from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.logs import configure_logging
 from muster.problems import answer_with
 from muster.service import install_service
+from muster.spans import export_spans
 from muster.tokens import Principal, TokenVerifier
 
 _INFO = Info(
@@ -49,6 +54,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     """The app as gunicorn serves it; connects to nothing yet. Raises ConfigurationError."""
     settings = settings or Settings()
     configure_logging("gateway", settings.log_level)
+    export_spans("gateway")
     verify = token_check(
         TokenVerifier(settings.auth_url), Revocations(fetch_from(settings.auth_url))
     )
@@ -74,11 +80,17 @@ def build_app(
     provide(app, _services(settings, store, broker))
     # The broker is not asked: without it uploads are accepted all the same.
     install_service(app, "gateway", {"CSV store": store.check})
+    install_session(app)
+    install_pages(app)
     answer_with(app, ANSWERS)
     for subject in (accounts, uploads, contents, tables, queries):
         app.register_api(subject.api)
     app.register_blueprint(docs.pages)
-    wrapped = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)
+    for page in web.SUBJECTS:
+        app.register_blueprint(page.pages)
+    wrapped = ProxyFix(
+        app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
+    )
     app.wsgi_app = DrainingMiddleware(wrapped, settings.read_timeout_seconds)  # type: ignore[method-assign]
     return app
 
@@ -95,5 +107,6 @@ def _services(settings: Settings, store: CsvStore, broker: Broker) -> Services:
         auth=Upstream("auth", settings.auth_url, settings.threads),
         queries=Upstream("queries", settings.queries_url, settings.threads),
         dbuploader=Upstream("dbuploader", settings.dbuploader_url, settings.threads),
+        questions=Shared(lambda answer: answer.is_for_all),
         max_upload_bytes=settings.max_upload_bytes,
     )

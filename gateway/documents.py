@@ -118,6 +118,12 @@ class BatchCounts(BaseModel):
     unchanged: int
 
 
+class Years(BaseModel):
+    """The years in which somebody was hired, in order."""
+
+    years: list[int] = Field(examples=[[2021, 2022]])
+
+
 class QuarterRow(BaseModel):
     """Hires of a department and job by quarter."""
 

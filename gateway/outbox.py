@@ -6,9 +6,10 @@ from collections.abc import Callable
 import structlog
 
 from muster.broker import Broker, BrokerUnavailable, Unroutable
+from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, StoreUnavailable
 from muster.messages import UploadAccepted
-from muster.tracing import Trace
+from muster.messaging import publish
 from muster.uploads import State, Upload
 
 log = structlog.get_logger(__name__)
@@ -43,11 +44,11 @@ class Outbox:
             self.publish(upload)
         except (BrokerUnavailable, Unroutable, StoreUnavailable) as error:
             self._rest_until = self._clock() + _REST_SECONDS
-            log.warning("left to the relay", upload_id=upload.id, error=repr(error))
+            log.warning("left to the relay", error=repr(error))
 
     def publish(self, upload: Upload) -> None:
         """Publish and mark; raises BrokerUnavailable, Unroutable or StoreUnavailable."""
-        message = UploadAccepted.about(upload)
-        trace = Trace(upload.request_id, upload.traceparent)
-        self._broker.publish(message.routing_key, message.to_body(), trace.headers())
+        publish(self._broker, UploadAccepted.about(upload), upload)
+        crash_point(Point.OUTBOX_MESSAGE_QUEUED)
         self._store.update(upload.id, expect=frozenset(State), published=True)
+        crash_point(Point.OUTBOX_RECORD_MARKED)

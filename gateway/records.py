@@ -1,5 +1,6 @@
 """Upload records as a user may see and change them: their own, or all for `uploads:admin`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -7,7 +8,10 @@ from gateway.refusals import NotFinished
 from muster.csvstore import CsvStore, FileNotStored, UploadNotFound
 from muster.tables import get_table
 from muster.tokens import Principal
+from muster.tracing import concerning
 from muster.uploads import UNFINISHED, State, Upload
+
+_MENDING = 20
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Records:
     def get(self, who: Principal, upload_id: str) -> Upload:
         """The upload; raises UploadNotFound for somebody else's as for one that is not there."""
         upload = self._store.get(upload_id)
-        if upload.owner != who.id and not _sees_all(who):
+        concerning(upload_id=upload.id)
+        if not _sees(who, upload):
             raise UploadNotFound(upload_id)
         return upload
 
@@ -51,6 +56,11 @@ class Records:
         more = len(found) > limit
         return Page(found[:limit], found[limit - 1].sequence if more else None)
 
+    def mending(self, who: Principal, upload_id: str) -> Sequence[Upload]:
+        """The latest 20 uploads that mend rejected rows of that one, newest first."""
+        found = self._store.find_mending(upload_id, _MENDING)
+        return [upload for upload in found if _sees(who, upload)]
+
     def cancel(self, who: Principal, upload_id: str) -> Upload:
         """Ask for the upload to be cancelled. Raises UploadNotFound, StateConflict once final."""
         upload = self.get(who, upload_id)
@@ -73,6 +83,10 @@ class Records:
             return upload, self._store.open_file(upload.rejects_name)
         except FileNotStored:
             return upload, None
+
+
+def _sees(who: Principal, upload: Upload) -> bool:
+    return upload.owner == who.id or _sees_all(who)
 
 
 def _sees_all(who: Principal) -> bool:

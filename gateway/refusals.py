@@ -45,6 +45,13 @@ class TableNotNamed(Exception):
         )
 
 
+class PreviousNotFound(Exception):
+    """The upload that is said to be mended is not there, or somebody else's."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such upload")
+
+
 class ClientGone(Exception):
     """The client broke off, or sent a body that is not framed as HTTP says."""
 

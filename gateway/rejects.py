@@ -5,13 +5,12 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
+from gateway.spreadsheets import defused
 from muster.rejects import Reject, RejectsHeader, read_rejects
 from muster.tables import Table
 
 _PIECE = 64 * 1024
 _REASON = ("_line", "_row", "_code", "_column", "_message")
-# https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_ndjson(stored: BinaryIO | None) -> Iterator[bytes]:
@@ -53,7 +52,7 @@ def _written(lines: Iterable[Sequence[object]], spreadsheet_safe: bool) -> Itera
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for line in lines:
-        writer.writerow([_defused(cell) for cell in line] if spreadsheet_safe else line)
+        writer.writerow([defused(cell) for cell in line] if spreadsheet_safe else line)
         if buffer.tell() >= _PIECE:
             yield _taken_from(buffer)
     yield _taken_from(buffer)
@@ -64,7 +63,3 @@ def _taken_from(buffer: io.StringIO) -> bytes:
     buffer.seek(0)
     buffer.truncate()
     return text.encode()
-
-
-def _defused(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell

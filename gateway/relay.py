@@ -12,10 +12,13 @@ from prometheus_client import Gauge
 from gateway.outbox import Outbox
 from gateway.settings import Settings
 from muster.broker import BrokerUnavailable, Unroutable, open_broker
+from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
 from muster.logs import configure_logging
 from muster.service import serve_health
+from muster.spans import export_spans
 from muster.stopping import stop_on
+from muster.tracing import working_on
 from muster.uploads import now
 
 log = structlog.get_logger(__name__)
@@ -81,19 +84,23 @@ class Relay:
         left = now() - GRACE
         waiting = self._store.unpublished(_BATCH)
         for upload in takewhile(lambda upload: upload.submitted_at <= left, waiting):
-            self._outbox.publish(upload)
-            log.info("published late", upload_id=upload.id)
+            with working_on(upload):
+                crash_point(Point.RELAY_UPLOAD_FOUND)
+                self._outbox.publish(upload)
+                log.info("published late")
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
     configure_logging("gateway-relay", settings.log_level)
+    export_spans("gateway-relay")
     store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
     relay = Relay(store, Outbox(store, broker), settings.sweep_after_seconds)
     stop = stop_on()
-    checks = {"CSV store": store.check, "broker": broker.check, "relay": relay.check}
-    serve_health("gateway-relay", settings.health_host, settings.health_port, checks)
+    checks = {"CSV store": store.check, "broker": broker.check}
+    host, port = settings.health_host, settings.health_port
+    serve_health("gateway-relay", host, port, checks, alive=relay.check)
     relay.run(stop)
     broker.close()
     store.close()

@@ -47,6 +47,7 @@ _EXAMPLE: JsonDict = {
     ],
     "error": None,
     "email": {"state": "sent", "at": "2021-11-07T02:48:43.500000Z", "reason": None},
+    "previous": None,
     "links": {
         "self": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",
         "file": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/file",
@@ -92,6 +93,7 @@ class UploadDocument(BaseModel):
         "it was first tried. `waiting` is tried again; `refused` (for good) and `given_up` (after "
         "days of trying) are not, and `reason` says why."
     )
+    previous: str | None = Field(description="The upload whose rejected rows this one mends.")
     links: Links
 
 

@@ -11,8 +11,8 @@ from gateway.settings import Settings
 from muster.broker import Broker, BrokerUnavailable, Unroutable, open_broker
 from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
 from muster.logs import configure_logging
-from muster.messages import Message, UploadAccepted, UploadFinished
-from muster.tracing import Trace
+from muster.messages import UploadAccepted, UploadFinished
+from muster.messaging import publish
 from muster.uploads import Upload
 
 _PAGE = 500
@@ -27,10 +27,10 @@ def republish(store: CsvStore, broker: Broker) -> tuple[int, int]:
     accepted = finished = 0
     for upload in _newest_first(store):
         if not upload.state.is_final:
-            _publish(broker, upload, UploadAccepted.about(upload))
+            publish(broker, UploadAccepted.about(upload), upload)
             accepted += 1
         elif upload.email is None or not upload.email.is_settled:
-            _publish(broker, upload, UploadFinished.about(upload))
+            publish(broker, UploadFinished.about(upload), upload)
             finished += 1
     return accepted, finished
 
@@ -40,11 +40,6 @@ def _newest_first(store: CsvStore) -> Iterator[Upload]:
     while page := store.find(owner=None, state=None, table=None, before=before, limit=_PAGE):
         yield from page
         before = page[-1].sequence
-
-
-def _publish(broker: Broker, upload: Upload, message: Message) -> None:
-    headers = Trace(upload.request_id, upload.traceparent).headers()
-    broker.publish(message.routing_key, message.to_body(), headers)
 
 
 def main() -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from gateway.records import Records
+from gateway.sharing import Shared
 from gateway.uploads import Uploads
-from gateway.upstream import Upstream
+from gateway.upstream import Answer, Upstream
 from gateway.waiting import Waiting
 
 _NAME = "gateway"
@@ -22,6 +23,7 @@ class Services:
     auth: Upstream
     queries: Upstream
     dbuploader: Upstream
+    questions: Shared[Answer]
     max_upload_bytes: int
 
 

@@ -31,7 +31,7 @@ class Settings(WorkerSettings):
     trusted_proxies: int = Field(
         default=0,
         ge=0,
-        description="Proxies in front of the gateway whose X-Forwarded-For is believed.",
+        description="Proxies in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
     sweep_after_seconds: float = Field(
         default=3600,

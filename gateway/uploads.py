@@ -13,24 +13,33 @@ from gateway.idempotency import claimed, fingerprint
 from gateway.outbox import Outbox
 from gateway.receiving import Received, receive
 from gateway.refusals import KeyInFlight, KeyReused
+from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, KeyTaken
+from muster.tables import tables
 from muster.tokens import Principal
-from muster.tracing import current_trace
+from muster.tracing import concerning, current_trace
 from muster.uploads import Options, Upload, now
 
 log = structlog.get_logger(__name__)
 
 ACCEPTED = Counter("muster_uploads_accepted_total", "Uploads accepted.", ("table",))
+# From 0: a rate over a series that begins at its first event misses that event.
+for _table in tables():
+    ACCEPTED.labels(_table)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What the uploader says beside the file: `table` and `filename` if not the file's own."""
+    """What the uploader says beside the file: `table` and `filename` if not the file's own.
+
+    `previous` is the upload whose rejected rows this one mends.
+    """
 
     options: Options
     table: str | None = None
     filename: str | None = None
     key: str | None = None
+    previous: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,16 +69,20 @@ class Uploads:
             return self._take(owner, submission, body, lambda: None).as_accepted()
         try:
             with claimed(self._store, owner.id, submission.key) as renew:
-                return self._take(owner, submission, body, renew).as_accepted()
+                crash_point(Point.ACCEPT_KEY_CLAIMED)
+                upload = self._take(owner, submission, body, renew)
         except KeyTaken as taken:
             if taken.upload is None:
                 raise KeyInFlight from taken
             return self._repeat(taken.upload, submission, body).as_accepted()
+        crash_point(Point.ACCEPT_KEY_RELEASED)
+        return upload.as_accepted()
 
     def _take(
         self, owner: Principal, submission: Submission, body: Body, renew: Callable[[], None]
     ) -> Upload:
         upload_id = uuid.uuid4().hex
+        concerning(upload_id=upload_id)
         with self._store.write_file(upload_id) as writer:
 
             def write(chunk: bytes) -> None:
@@ -77,6 +90,8 @@ class Uploads:
                 renew()
 
             file = _read(submission, body, write)
+            crash_point(Point.ACCEPT_FILE_WRITTEN)
+        crash_point(Point.ACCEPT_FILE_STORED)
         draft = _draft(upload_id, owner, submission, file)
         try:
             upload = self._store.accept(draft)
@@ -84,8 +99,9 @@ class Uploads:
             # The claim ran out and another call with the key was quicker.
             self._store.delete_file(upload_id)
             return _same(taken.upload, file)
+        crash_point(Point.ACCEPT_RECORD_STORED)
         ACCEPTED.labels(upload.table).inc()
-        log.info("upload accepted", upload_id=upload.id, table=upload.table, size=upload.size)
+        log.info("upload accepted", table=upload.table, size=upload.size)
         self._outbox.try_publish(upload)
         return upload
 
@@ -100,6 +116,7 @@ def _drop(_chunk: bytes) -> None:
 def _same(first: Upload | None, file: _File) -> Upload:
     if first is None or first.fingerprint != file.fingerprint:
         raise KeyReused
+    concerning(upload_id=first.id)
     return first
 
 
@@ -128,5 +145,6 @@ def _draft(upload_id: str, owner: Principal, submission: Submission, file: _File
         traceparent=trace.traceparent,
         options=submission.options,
         idempotency_key=submission.key,
+        previous=submission.previous,
         fingerprint=None if submission.key is None else file.fingerprint,
     )

@@ -44,6 +44,11 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it says nothing about the one who asked."""
+        return self.status in {200, 304}
+
 
 class Upstream:
     """One service at `url`; safe to share between threads, of which `pool` keep a connection."""

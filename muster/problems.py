@@ -84,11 +84,12 @@ def answer_with(app: Flask, answers: Mapping[type[Exception], Callable[[Any], Pr
 def install_problems(app: Flask) -> None:
     """Have `app` answer every error, foreseen or not, with a problem document."""
     app.register_error_handler(Problem, Problem.to_response)
-    app.register_error_handler(HTTPException, _from_http_exception)
+    app.register_error_handler(HTTPException, from_http_exception)
     app.register_error_handler(Exception, _from_bug)
 
 
-def _from_http_exception(error: HTTPException) -> Response:
+def from_http_exception(error: HTTPException) -> Response:
+    """The problem document of an error that Flask or Werkzeug raised."""
     status = error.code or 500
     title = error.name
     problem = Problem(

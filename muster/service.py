@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from muster.problems import install_problems, unavailable
+from muster.spans import in_this_span, record_requests
 from muster.tracing import Trace, current_trace, tracing
 
 log = structlog.get_logger(__name__)
@@ -29,23 +30,32 @@ Check = Callable[[], None]
 """Returns if a dependency answers; raises otherwise."""
 
 
-def install_service(app: Flask, service: str, checks: Mapping[str, Check]) -> None:
+def _runs() -> None:
+    """The check of a process that is alive as long as it answers."""
+
+
+def install_service(
+    app: Flask, service: str, checks: Mapping[str, Check], alive: Check = _runs
+) -> None:
     """Give `app` tracing, access log, metrics, problem documents and the health routes.
 
-    `checks` are the dependencies that `/readyz` asks, by name.
+    `checks` are the dependencies that `/readyz` asks, by name; `/healthz` asks `alive` alone, which
+    must look at no dependency.
     """
     install_problems(app)
+    # First, so that the spans begin before and end after all that follows.
+    record_requests(app)
     app.before_request(_enter_trace)
     app.after_request(_answer_with_trace)
     app.after_request(lambda response: _account(service, response))
     app.teardown_request(_leave_trace)
-    _add_health(app, checks)
+    _add_health(app, checks, alive)
 
 
 def _enter_trace() -> None:
     g.started = time.monotonic()
     g.trace_scope = ExitStack()
-    g.trace_scope.enter_context(tracing(Trace.from_headers(request.headers)))
+    g.trace_scope.enter_context(tracing(in_this_span(Trace.from_headers(request.headers))))
 
 
 def _answer_with_trace(response: Response) -> Response:
@@ -73,9 +83,11 @@ def _account(service: str, response: Response) -> Response:
     return response
 
 
-def _add_health(app: Flask, checks: Mapping[str, Check]) -> None:
+def _add_health(app: Flask, checks: Mapping[str, Check], alive: Check) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
+        if not _passes("process", alive):
+            raise unavailable("The process")
         return jsonify(status="ok")
 
     @app.get("/readyz")
@@ -104,11 +116,16 @@ class _Silent(WSGIRequestHandler):
         """Leave the access log to the app's own, which knows probes from requests."""
 
 
-def serve_health(service: str, host: str, port: int | None, checks: Mapping[str, Check]) -> None:
-    """Serve a worker's health and metrics from a daemon thread; without a `port`, don't."""
+def serve_health(
+    service: str, host: str, port: int | None, checks: Mapping[str, Check], alive: Check
+) -> None:
+    """Serve a worker's health and metrics from a daemon thread; without a `port`, don't.
+
+    `checks` and `alive` are those of `install_service`; a worker that is not alive is not ready.
+    """
     if port is None:
         return
     app = Flask(service)
-    install_service(app, service, checks)
+    install_service(app, service, {**checks, "process": alive}, alive)
     server = make_server(host, port, app, threaded=True, request_handler=_Silent)
     Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -5,9 +5,11 @@ the names below: https://gunicorn.org/reference/settings/
 """
 
 import os
+import sys
 
 bind = os.environ.get("MUSTER_BIND", "127.0.0.1:8080")
 worker_class = "muster.threadworker.Worker"
+logger_class = "muster.serverlog.ServerLog"
 workers = 1
 threads = int(os.environ.get("MUSTER_THREADS", "64"))
 keepalive = 75
@@ -16,13 +18,16 @@ graceful_timeout = 30
 # The heartbeat file must not be on a disk that blocks.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
 control_socket_disable = True
-# Its lines go where the service's go, in the same shape, once the app has configured logging.
+# The last argument names the app: gateway.app:create_app().
+_SERVICE = sys.argv[-1].partition(".")[0]
+# Lines of the process that starts the workers. Those of a worker go where the service's go, in the
+# same shape, once the app has configured logging.
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "muster.logs.json_lines", "service": _SERVICE}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
-        # The service logs each request itself, with more in it.
-        "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": True},
     },
 }

@@ -1,8 +1,8 @@
 """gunicorn's threaded worker, for clients that stall where the application can't see them.
 
 By itself it waits for the rest of a request's head without end, so that a few connections with half
-a head hold all threads; and it lingers over closing connections in its one loop, so that they hold
-up everybody. https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/gthread.py
+a head hold all threads; it lingers over closing connections in its one loop, so that they hold up
+everybody; and while it stops, connections wait at its port only to be reset in the end. https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/gthread.py
 """
 
 import os
@@ -27,6 +27,24 @@ class Worker(ThreadWorker):
             timeout = struct.pack("ll", int(_READ_SECONDS), int(_READ_SECONDS % 1 * 1_000_000))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         super().init_process()
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Also leave the port when the worker stops: who comes then is refused, and goes elsewhere.
+
+        The arbiter has closed the port by then, which it does before it tells its workers to stop.
+        """
+        super().set_accept_enabled(enabled)
+        if not (enabled or self.alive):
+            for listener in self.sockets:
+                self._let_in_who_waits(listener)
+                listener.close()
+
+    def _let_in_who_waits(self, listener: Any) -> None:
+        listener.setblocking(False)
+        let_in = -1
+        while self.nr_conns != let_in:
+            let_in = self.nr_conns
+            self.accept(listener)
 
     def handle(self, conn: TConn) -> Any:
         """Answer a request; when that was the connection's last, linger here, not in the loop."""

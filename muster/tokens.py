@@ -1,6 +1,6 @@
 """Access tokens: EdDSA-signed JWTs (RFC 7519, RFC 8037), checked with auth's public keys."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -10,6 +10,8 @@ import requests
 from flask import current_app, g, request
 
 from muster.problems import Problem, unavailable
+from muster.recenttokens import RecentTokens
+from muster.tracing import concerning
 
 PERMISSIONS = (
     "uploads:write",
@@ -73,22 +75,33 @@ class TokenVerifier:
         self._keys = _Keys(
             f"{auth_url}/.well-known/jwks.json", timeout=_KEYS_TIMEOUT, cooldown_duration=5
         )
+        self._recent: RecentTokens[Principal] = RecentTokens()
 
     def verify(self, token: str) -> Principal:
         """Who the token stands for; raises InvalidToken or KeysUnavailable."""
+        return self._recent.find(token) or self._verify(token)
+
+    def _verify(self, token: str) -> Principal:
         try:
             key = self._keys.get_signing_key_from_jwt(token)
         except jwt.PyJWKClientConnectionError as error:
             raise KeysUnavailable from error
         except (jwt.PyJWTError, ValueError) as error:
             raise InvalidToken(str(error)) from error
-        return principal_of(token, key)
+        claims = _claims_of(token, key)
+        principal = _principal_of(claims)
+        self._recent.keep(token, principal, claims["exp"])
+        return principal
 
 
 def principal_of(token: str, key: Any) -> Principal:
     """Who a token signed by `key` stands for; raises InvalidToken."""
+    return _principal_of(_claims_of(token, key))
+
+
+def _claims_of(token: str, key: Any) -> Mapping[str, Any]:
     try:
-        claims = jwt.decode(
+        claims: Mapping[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[ALGORITHM],
@@ -101,13 +114,20 @@ def principal_of(token: str, key: Any) -> Principal:
                 "verify_iat": False,
             },
         )
+    except jwt.PyJWTError as error:
+        raise InvalidToken(str(error)) from error
+    return claims
+
+
+def _principal_of(claims: Mapping[str, Any]) -> Principal:
+    try:
         return Principal(
             id=claims["sub"],
             email=claims["email"],
             permissions=frozenset(claims["permissions"]),
             generation=claims["generation"],
         )
-    except (jwt.PyJWTError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InvalidToken(str(error)) from error
 
 
@@ -126,6 +146,7 @@ def authenticate() -> Principal:
     except KeysUnavailable:
         raise unavailable("The auth service") from None
     g.principal = principal
+    concerning(user=principal.id)
     return principal
 
 

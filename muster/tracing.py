@@ -7,12 +7,14 @@ import re
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 from werkzeug.datastructures import Headers
+
+from muster.uploads import Upload
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -51,10 +53,24 @@ def current_trace() -> Trace:
 
 @contextmanager
 def tracing(trace: Trace, **fields: str) -> Iterator[None]:
-    """Work on behalf of `trace`: log lines within carry it and `fields`."""
-    token = _current.set(trace)
+    """Work on behalf of `trace`: log lines within carry its request id and `fields`."""
+    token, outside = _current.set(trace), get_contextvars()
+    bind_contextvars(request_id=trace.request_id, **fields)
     try:
-        with structlog.contextvars.bound_contextvars(request_id=trace.request_id, **fields):
-            yield
+        yield
     finally:
+        clear_contextvars()
+        bind_contextvars(**outside)
         _current.reset(token)
+
+
+def working_on(upload: Upload) -> AbstractContextManager[None]:
+    """Work on behalf of the request that brought `upload`: log lines within name all of it."""
+    trace = Trace(upload.request_id, upload.traceparent)
+    return tracing(trace, upload_id=upload.id, user=upload.owner)
+
+
+def concerning(**fields: str) -> None:
+    """Have the log lines from here to the end of the innermost `tracing` carry `fields`, too."""
+    if _current.get() is not None:
+        bind_contextvars(**fields)

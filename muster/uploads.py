@@ -1,6 +1,7 @@
 """The upload record: what the gateway accepts, the loader works on and everybody reads."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -103,7 +104,7 @@ class Upload:
 
     `sequence` is the order of acceptance, given by the store. `published` and `announced` are the
     outbox: whether `upload.accepted` and `upload.finished` are known to be with the broker.
-    `version` grows with every change.
+    `version` grows with every change. `previous` is the upload whose rejected rows this one mends.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Upload:
     published: bool = False
     announced: bool = False
     email: Email | None = None
+    previous: str | None = None
     sequence: int = 0
     version: int = 0
 
@@ -155,13 +157,7 @@ class Upload:
 
     def to_document(self) -> dict[str, Any]:
         """All fields as JSON takes them, for a store to keep."""
-        document = asdict(self)
-        for name in _TIMES:
-            time: datetime | None = document[name]
-            document[name] = None if time is None else time.isoformat()
-        if self.email is not None:
-            document["email"]["at"] = self.email.at.isoformat()
-        return document
+        return to_fields({field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Upload":
@@ -182,6 +178,21 @@ class Upload:
         values["error"] = None if values["error"] is None else Failure(**values["error"])
         values["email"] = _email_of(document)
         return cls(**values)
+
+
+def to_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of an upload's fields as they stand in its document."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
 
 
 def _email_of(document: dict[str, Any]) -> Email | None:

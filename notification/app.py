@@ -10,6 +10,7 @@ from muster.csvstore import open_csv_store
 from muster.logs import configure_logging
 from muster.mail import open_mailer
 from muster.service import install_service
+from muster.spans import export_spans
 from notification.settings import Settings
 
 
@@ -17,6 +18,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The service, wired but not yet connected to anything."""
     settings = settings or Settings()
     configure_logging("notification", settings.log_level)
+    export_spans("notification")
     app = Flask("notification")
     broker, store = open_broker(settings.broker_url), open_csv_store(settings.csv_store_url)
     app.extensions["broker"], app.extensions["store"] = broker, store

@@ -3,24 +3,25 @@
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import Counter
 
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
+from muster.crashpoints import Point, crash_point
 from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
 from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.mail import MailError, open_mailer
 from muster.messages import UnreadableMessage, UploadFinished
+from muster.messaging import handling
 from muster.service import serve_health
+from muster.spans import export_spans
 from muster.stopping import stop_on
-from muster.tracing import Trace, tracing
+from muster.tracing import concerning
+from notification.metrics import MAILS
 from notification.notifying import NotFinal, Notifier
 from notification.patience import is_worth_another, wait_after
 from notification.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-MAILS = Counter("muster_mails_total", "Emails by what became of them.", ("outcome",))
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,11 @@ class Handler:
     def __call__(self, delivery: Delivery) -> Verdict:
         """Ack, or Retry for what may pass, or DeadLetter for what won't."""
         is_last_try = not is_worth_another(delivery.attempt)
-        with tracing(Trace.from_headers(delivery.headers)):
+        with handling(delivery):
+            crash_point(Point.NOTIFY_MESSAGE_TAKEN)
             try:
                 finished = UploadFinished.from_body(delivery.body)
+                concerning(upload_id=finished.upload_id)
                 outcome = self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
             except (UnreadableMessage, UploadNotFound) as error:
                 return _bury(repr(error))
@@ -65,7 +68,8 @@ def _bury(reason: str) -> DeadLetter:
 def main() -> None:
     """Consume until SIGTERM or SIGINT."""
     settings = Settings()
-    configure_logging("notification", settings.log_level)
+    configure_logging("notification-consumer", settings.log_level)
+    export_spans("notification-consumer")
     stop, heartbeat = stop_on(), Heartbeat()
     broker, mailer = open_broker(settings.broker_url), open_mailer(settings.smtp_url)
     store = open_csv_store(settings.csv_store_url)
@@ -74,9 +78,9 @@ def main() -> None:
         "broker": broker.check,
         "CSV store": store.check,
         "mail": mailer.check,
-        "consumer": heartbeat.check,
     }
-    serve_health("notification-consumer", settings.health_host, settings.health_port, checks)
+    host, port = settings.health_host, settings.health_port
+    serve_health("notification-consumer", host, port, checks, alive=heartbeat.check)
     broker.consume("notification", Handler(notifier), stop=stop, tick=heartbeat.beat)
     broker.close()
     store.close()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from muster.tracing import Trace
 from muster.uploads import Cause, Failure, State, Upload
+from muster.wording import count_rows, counts, sentence
 from notification import commands, wording
 from notification.visible import visible
 
@@ -60,9 +61,9 @@ def write_letter(upload: Upload, trace: Trace, public_url: str) -> Letter:
         subject=wording.subject(upload),
         state=upload.state,
         greeting=f"Hello {visible(upload.submitted_by)},",
-        sentence=wording.sentence(upload),
+        sentence=sentence(upload),
         facts=_facts(upload),
-        counts=wording.counts(upload),
+        counts=counts(upload),
         reasons=[_reason(cause) for cause in upload.causes],
         problem=None if failure is None else _problem(failure),
         steps=_steps(upload, public_url),
@@ -89,7 +90,7 @@ def _time(time: datetime) -> str:
 def _reason(cause: Cause) -> Reason:
     first = "on" if cause.rows == 1 else "the first on"
     return Reason(
-        rows=wording.count_rows(cause.rows),
+        rows=count_rows(cause.rows),
         where=f"{first} line {cause.first_line:,}",
         column=None if cause.column is None else visible(cause.column),
         message=visible(cause.message, 400),

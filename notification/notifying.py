@@ -4,10 +4,14 @@ from enum import StrEnum
 
 import structlog
 
+from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore
 from muster.mail import Mailer, MailError
+from muster.spans import span
+from muster.tracing import concerning
 from muster.uploads import UNFINISHED, Email, EmailState, State, Upload, now
 from notification.emails import NoAddress, compose
+from notification.metrics import MAIL_WAIT_SECONDS
 from notification.visible import visible
 
 log = structlog.get_logger(__name__)
@@ -48,6 +52,7 @@ class Notifier:
         record says that the email waits or, on the last try, is given up.
         """
         upload = self._store.get(upload_id)
+        concerning(upload_id=upload.id, user=upload.owner)
         if upload.email is not None and upload.email.is_settled:
             return Outcome.REPEATED
         if not upload.state.is_final:
@@ -61,15 +66,20 @@ class Notifier:
                 return self._refused(upload, error)
             self._record(upload, EmailState.GIVEN_UP if is_last_try else EmailState.WAITING, error)
             raise
-        log.info("email sent", upload_id=upload.id, state=upload.state)
+        crash_point(Point.NOTIFY_MAIL_SENT)
+        if upload.finished_at is not None:
+            MAIL_WAIT_SECONDS.observe((now() - upload.finished_at).total_seconds())
+        log.info("email sent", state=upload.state)
         self._record(upload, EmailState.SENT)
         return Outcome.SENT
 
     def _send(self, upload: Upload) -> None:
-        self._mailer.send(compose(upload, sender=self._sender, public_url=self._public_url))
+        email = compose(upload, sender=self._sender, public_url=self._public_url)
+        with span("send email", "client", {"muster.upload_id": upload.id}):
+            self._mailer.send(email)
 
     def _refused(self, upload: Upload, error: Exception) -> Outcome:
-        log.error("email refused for good", upload_id=upload.id, error=str(error))
+        log.error("email refused for good", error=str(error))
         self._record(upload, EmailState.REFUSED, error)
         return Outcome.REFUSED
 
@@ -79,3 +89,4 @@ class Notifier:
         if before is None or (before.state, before.reason) != (state, reason):
             email = Email(state, now(), reason)
             self._store.update(upload.id, expect=FINAL, email=email)
+            crash_point(Point.NOTIFY_EMAIL_RECORDED)

@@ -6,6 +6,7 @@ from muster.database import DatabaseUnavailable, open_database
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
 from muster.service import install_service
+from muster.spans import export_spans
 from muster.tables import UnknownTable
 from muster.tokens import TokenVerifier
 from queries.hiring import Hiring
@@ -19,6 +20,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The service, wired but not yet connected to anything."""
     settings = settings or Settings()
     configure_logging("queries", settings.log_level)
+    export_spans("queries")
     database = open_database(settings.employment_database_url)
     app = Flask("queries")
     app.extensions["verify_token"] = TokenVerifier(settings.auth_url).verify

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, select
 
 from muster.database import Database
 from muster.tables import Table
@@ -13,53 +13,86 @@ Value = int | str | datetime
 """A stored cell; a datetime is in UTC and has no tzinfo."""
 
 
-class Hires(NamedTuple):
-    """Hires of one department and job in one quarter, 1 to 4."""
+class QuarterlyHires(NamedTuple):
+    """Hires of one department and job in one year, in each of its quarters."""
 
-    department_id: int
     department: str
-    job_id: int
     job: str
-    quarter: int
+    q1: int
+    q2: int
+    q3: int
+    q4: int
+
+
+class DepartmentHires(NamedTuple):
+    """Hires of one department in one year."""
+
+    id: int
+    department: str
     hired: int
 
 
-def hires_in(connection: Connection, year: int) -> list[Hires]:
-    """All hires of the UTC year, in no order. No employee is read: the summary says it."""
-    departments, jobs = sql_table("departments"), sql_table("jobs")
-    query = (
-        select(
-            departments.c.id,
-            departments.c.department,
-            jobs.c.id,
-            jobs.c.job,
-            hires_summary.c.quarter,
-            hires_summary.c.hired,
-        )
-        .join_from(hires_summary, departments)
-        .join(jobs)
-        .where(hires_summary.c.year == year, hires_summary.c.hired > 0)
-    )
-    return [Hires(*row) for row in connection.execute(query)]
+_DEPARTMENTS, _JOBS = sql_table("departments"), sql_table("jobs")
+# Built once, as that takes longer than a small answer. Neither reads an employee.
+_OF_THE_YEAR = hires_summary.c.year == bindparam("year")
 
 
-def hires_by_department(connection: Connection, year: int) -> list[tuple[int, str, int]]:
-    """Every department's id, name and hires in the UTC year, in no order."""
-    departments = sql_table("departments")
-    of_the_year = and_(
-        hires_summary.c.department_id == departments.c.id, hires_summary.c.year == year
+def _in_quarter(quarter: int) -> ColumnElement[int]:
+    # A quarter has one row for a department and job. MySQL's SUM would be a decimal.
+    return func.max(case((hires_summary.c.quarter == quarter, hires_summary.c.hired), else_=0))
+
+
+# Each counts first and names then, for counting is faster without the names.
+_HIRED_BY_QUARTER = (
+    select(
+        hires_summary.c.department_id,
+        hires_summary.c.job_id,
+        *(_in_quarter(quarter).label(f"q{quarter}") for quarter in (1, 2, 3, 4)),
     )
-    query = (
-        select(
-            departments.c.id,
-            departments.c.department,
-            func.coalesce(func.sum(hires_summary.c.hired), 0),
-        )
-        .select_from(departments.outerjoin(hires_summary, of_the_year))
-        .group_by(departments.c.id, departments.c.department)
+    .where(_OF_THE_YEAR, hires_summary.c.hired > 0)
+    .group_by(hires_summary.c.department_id, hires_summary.c.job_id)
+    .subquery()
+)
+_BY_QUARTER = (
+    select(
+        _DEPARTMENTS.c.department,
+        _JOBS.c.job,
+        *(_HIRED_BY_QUARTER.c[f"q{quarter}"] for quarter in (1, 2, 3, 4)),
     )
-    # MySQL's SUM of integers is a decimal.
-    return [(id_, name, int(hired)) for id_, name, hired in connection.execute(query)]
+    .join(_DEPARTMENTS, _DEPARTMENTS.c.id == _HIRED_BY_QUARTER.c.department_id)
+    .join(_JOBS, _JOBS.c.id == _HIRED_BY_QUARTER.c.job_id)
+)
+_HIRED = (
+    select(hires_summary.c.department_id, func.sum(hires_summary.c.hired).label("hired"))
+    .where(_OF_THE_YEAR)
+    .group_by(hires_summary.c.department_id)
+    .subquery()
+)
+_BY_DEPARTMENT = select(
+    _DEPARTMENTS.c.id, _DEPARTMENTS.c.department, func.coalesce(_HIRED.c.hired, 0)
+).outerjoin_from(_DEPARTMENTS, _HIRED)
+
+
+def hires_by_quarter(connection: Connection, year: int) -> list[QuarterlyHires]:
+    """Each department and job that hired in the UTC year, in no order.
+
+    Departments or jobs that share a name stay apart.
+    """
+    return [QuarterlyHires(*row) for row in connection.execute(_BY_QUARTER, {"year": year})]
+
+
+def hires_by_department(connection: Connection, year: int) -> list[DepartmentHires]:
+    """Every department with its hires in the UTC year, in no order."""
+    return [
+        DepartmentHires(id_, name, int(hired))
+        for id_, name, hired in connection.execute(_BY_DEPARTMENT, {"year": year})
+    ]
+
+
+def years_with_hires(connection: Connection) -> list[int]:
+    """The UTC years in which somebody was hired, in order."""
+    query = select(hires_summary.c.year).where(hires_summary.c.hired > 0).distinct()
+    return list(connection.scalars(query.order_by(hires_summary.c.year)))
 
 
 def rows_after(

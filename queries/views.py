@@ -1,6 +1,5 @@
 """The routes of the queries service."""
 
-from dataclasses import asdict
 from typing import cast
 
 from flask import Blueprint, Response, current_app, request
@@ -15,6 +14,13 @@ from queries.paging import BadCursor, Pages
 blueprint = Blueprint("queries", __name__)
 
 
+@blueprint.get("/v1/queries/years")
+@requires("queries:read")
+def years() -> Response:
+    """The years that the other questions can be asked about with an answer."""
+    return cached(as_json({"years": _hiring().years()}))
+
+
 @blueprint.get("/v1/queries/hires-by-quarter")
 @requires("queries:read")
 def hires_by_quarter() -> Response:
@@ -22,14 +28,8 @@ def hires_by_quarter() -> Response:
     year, wanted = parameters.year(), wanted_type()
     hires = _hiring().by_quarter(year)
     if wanted == CSV:
-        header = ("department", "job", "Q1", "Q2", "Q3", "Q4")
-        return cached(as_csv(header, ((row.department, row.job, *row.quarters) for row in hires)))
-    rows = [
-        {"department": row.department, "job": row.job}
-        | {f"q{quarter}": hired for quarter, hired in enumerate(row.quarters, start=1)}
-        for row in hires
-    ]
-    return cached(as_json({"year": year, "rows": rows}))
+        return cached(as_csv(("department", "job", "Q1", "Q2", "Q3", "Q4"), hires))
+    return cached(as_json({"year": year, "rows": [row._asdict() for row in hires]}))
 
 
 @blueprint.get("/v1/queries/departments-above-mean")
@@ -38,10 +38,9 @@ def departments_above_mean() -> Response:
     """The departments that hired more in a year than the mean, as JSON or CSV."""
     year, wanted = parameters.year(), wanted_type()
     answer = _hiring().above_mean(year)
-    rows = [asdict(department) for department in answer.departments]
     if wanted == CSV:
-        header = ("id", "department", "hired")
-        return cached(as_csv(header, (list(row.values()) for row in rows)))
+        return cached(as_csv(("id", "department", "hired"), answer.departments))
+    rows = [department._asdict() for department in answer.departments]
     return cached(as_json({"year": year, "mean": answer.mean, "rows": rows}))
 
 

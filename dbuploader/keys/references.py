@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from dbuploader.repository.rows import existing_keys
+from dbuploader.repository.finding import existing_keys
 from muster.rejects import CellError
 from muster.tables import ForeignKey, Table
 

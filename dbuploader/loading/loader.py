@@ -14,17 +14,19 @@ from dbuploader.columns import rows_schema
 from dbuploader.csvfile import FileError
 from dbuploader.deciding import Decisions
 from dbuploader.loading.bulk import BulkMerge
-from dbuploader.loading.chunkfiles import ChunkFiles
 from dbuploader.loading.gathering import gather
 from dbuploader.loading.merging import Classifier, KeysChanged, MergeCounts
 from dbuploader.loading.overlap import Overlap
+from dbuploader.loading.writing import RowFiles
 from dbuploader.metrics import LOAD_SECONDS
 from dbuploader.outcomes import Outcome
 from dbuploader.progress import Cancelled, Progress
 from dbuploader.repository.ledger import insert_outcome
+from dbuploader.repository.statistics import Statistics
 from dbuploader.validating import Validation
+from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, FileNotStored
-from muster.database import ConstraintViolated, Database
+from muster.database import ConstraintViolated, Database, FilesRefused
 from muster.tables import get_table
 from muster.uploads import Failure, RowCounts, State, Upload
 
@@ -38,13 +40,19 @@ class TooManyRejects(Exception):
 
 
 class Loader:
-    """Loads uploads. What it returns stands in the ledger, where the first outcome is for ever."""
+    """Loads uploads. What it returns stands in the ledger, where the first outcome is for ever.
 
-    def __init__(self, store: CsvStore, database: Database, decisions: Decisions) -> None:
+    It tells `statistics` what changed; to refresh them is left to whom nobody waits for.
+    """
+
+    def __init__(
+        self, store: CsvStore, database: Database, decisions: Decisions, statistics: Statistics
+    ) -> None:
         self._store = store
         self._database = database
         self._decisions = decisions
-        self._files = ChunkFiles(database)
+        self._files = RowFiles(database)
+        self._statistics = statistics
 
     def load(self, upload: Upload, progress: Progress) -> Outcome:
         """Check the file, load its good rows in one transaction, and store the bad ones.
@@ -67,10 +75,13 @@ class Loader:
     def _load(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
         for _ in range(_MOST_STARTS):
             progress.enter(State.VALIDATING)
+            crash_point(Point.LOAD_VALIDATING)
             try:
                 return progress.patiently(partial(self._pass, upload, checked, progress))
             except (ConstraintViolated, KeysChanged) as error:
                 log.warning("the database changed meanwhile", error=repr(error))
+            except FilesRefused:
+                continue  # and by INSERT from now on
         detail = "Others kept changing the same rows meanwhile. Upload the file again."
         failure = Failure("changed-meanwhile", detail)
         return self._end(upload, checked, progress, State.FAILED, failure)
@@ -114,21 +125,28 @@ class Loader:
         _allow(upload, checked)
         # Ends here if another loader was quicker, whose rejects must stay.
         progress.enter(State.LOADING)
+        crash_point(Point.LOAD_LOADING)
         with (
             LOAD_SECONDS.labels(upload.table, "loading").time(),
             self._database.write() as connection,
             _abandoned_on_error(connection),
         ):
             insert = upload.options.mode == "insert"
-            merge = BulkMerge(connection, checked.table, self._files, insert=insert)
-            with Overlap(merge.add, progress.wait) as overlap:
-                overlap.give(rows)
+            with (
+                BulkMerge(connection, checked.table, self._files, insert=insert) as merge,
+                Overlap(progress.wait, interrupt=merge.interrupt) as overlap,
+            ):
+                overlap.give(partial(merge.add, rows))
                 for rows in batches:
                     _allow(upload, checked)
-                    overlap.give(rows)
-            merge.finish()
+                    overlap.give(partial(merge.add, rows))
+                overlap.give(merge.finish)
+            crash_point(Point.LOAD_ROWS_WRITTEN)
             _allow(upload, checked)
-            return self._decide_loaded(connection, upload, merge.counts, checked, progress)
+            outcome = self._decide_loaded(connection, upload, merge.counts, checked, progress)
+        crash_point(Point.LOAD_COMMITTED)
+        self._statistics.changed(checked.table, merge.counts.inserted + merge.counts.updated)
+        return outcome
 
     def _decide_loaded(
         self,
@@ -143,13 +161,14 @@ class Loader:
         progress.wait()
         # Before the rows: whoever sees them loaded can also see which were not.
         self._store_rejects(upload, checked, progress)
-        progress.report()
+        progress.heed()
         rows = _loaded_rows(counts, checked)
         state = State.COMPLETED_WITH_REJECTS if rows.rejected else State.COMPLETED
         outcome = Outcome(state, rows, checked.rejects.causes())
         # Last, so that nobody who decides otherwise waits for this transaction. It is refused
         # if somebody has decided.
         insert_outcome(connection, upload, outcome)
+        crash_point(Point.LOAD_LEDGER_INSERTED)
         return outcome
 
     def _try_out(
@@ -179,7 +198,7 @@ class Loader:
         """End without loading: keep the rejects there are, and decide."""
         progress.ignore_cancellation()
         # Ends here if another loader was quicker, whose rejects must stay.
-        progress.report()
+        progress.heed()
         self._store_rejects(upload, checked, progress)
         outcome = Outcome(state, rows or checked.unloaded(), checked.rejects.causes(), error)
         return progress.patiently(partial(self._decisions.decide, upload, outcome))
@@ -193,6 +212,7 @@ class Loader:
             progress.alive,
         )
         progress.patiently(store)
+        crash_point(Point.LOAD_REJECTS_STORED)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Merging rows into their table: what uploads and batches do alike, within a transaction."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +8,8 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from dbuploader.columns import equal_rows, find_rows
-from dbuploader.repository.rows import insert_rows, replace_rows, rows_by_key
+from dbuploader.repository.finding import FoundRows, find_rows_of
+from dbuploader.repository.rows import insert_rows, replace_rows
 from dbuploader.repository.summary import SUMMARISED, add_to_summary
 from dbuploader.summary import HiresDifferences
 from muster.tables import Table
@@ -49,9 +49,17 @@ class Classifier:
 
     def split(self, rows: pa.RecordBatch) -> Split:
         """Tell rows with distinct keys apart."""
+        return self.compare(rows, self.look_up(rows))
+
+    def look_up(self, rows: pa.RecordBatch) -> FoundRows:
+        """The rows in the database that have the keys of `rows`, and perhaps some more."""
         keys = rows.column(self._table.key)
-        existing = rows_by_key(self._connection, self._table, keys, lock=self._lock)
-        known, found = find_rows(keys, existing, self._table.key)
+        return find_rows_of(self._connection, self._table, keys, lock=self._lock)
+
+    def compare(self, rows: pa.RecordBatch, existing: FoundRows) -> Split:
+        """As split(), given what look_up() found."""
+        keys = rows.column(self._table.key)
+        known, found = find_rows(keys, existing.batch(), self._table.key)
         present = rows.filter(known)
         changed = pc.invert(equal_rows(present, found))
         split = Split(rows.filter(pc.invert(known)), found.filter(changed), present.filter(changed))
@@ -59,6 +67,11 @@ class Classifier:
         self.counts.updated += len(split.after)
         self.counts.unchanged += len(present) - len(split.after)
         return split
+
+    def take_new(self, rows: pa.RecordBatch) -> Split:
+        """As split() for rows of which none is there."""
+        self.counts.inserted += len(rows)
+        return Split(rows, rows[:0], rows[:0])
 
 
 class Merge:
@@ -80,24 +93,39 @@ class Merge:
         return self._classifier.counts
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Merge rows with distinct keys; raises KeysChanged."""
-        split = self._classifier.split(in_order(rows, self._table.key))
-        if self._insert and len(split.new) < len(rows):
-            raise KeysChanged
-        insert_rows(self._connection, self._table.name, split.new)
-        replace_rows(self._connection, self._table.name, split.after)
-        self._summarise(lambda differences: _note(split, differences))
+        """Merge rows with distinct keys; raises KeysChanged, ConstraintViolated and RowsDamaged."""
+        if not len(rows):
+            return
+        self._merge(self._classifier.split(in_order(rows, self._table.key)))
 
     def finish(self) -> None:
         """Bring the summary up to date; to be called before the transaction ends."""
+        self._summarise()
+
+    def _merge(self, split: Split) -> None:
+        if self._insert and self.counts.updated + self.counts.unchanged:
+            raise KeysChanged
+        for some, replace in ((split.new, False), (split.after, True)):
+            if len(some):
+                self._write(some, replace=replace)
+        self._note(split)
+
+    def _write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
+        write = replace_rows if replace else insert_rows
+        write(self._connection, self._table.name, rows)
+
+    def _note(self, split: Split) -> None:
+        if self._differences is None:
+            return
+        self._differences.add(split.new)
+        self._differences.add(split.after)
+        self._differences.remove(split.before)
+        if len(self._differences) > _SUMMARY_GROUPS_HELD:
+            self._summarise()
+
+    def _summarise(self) -> None:
         if self._differences is not None:
             add_to_summary(self._connection, self._differences.take())
-
-    def _summarise(self, note: Callable[[HiresDifferences], None]) -> None:
-        if self._differences is not None:
-            note(self._differences)
-            if len(self._differences) > _SUMMARY_GROUPS_HELD:
-                self.finish()
 
 
 def in_order(rows: pa.RecordBatch, key: str) -> pa.RecordBatch:
@@ -105,9 +133,3 @@ def in_order(rows: pa.RecordBatch, key: str) -> pa.RecordBatch:
     keys = rows.column(key)
     ordered = pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py()
     return rows if ordered else rows.sort_by(key)
-
-
-def _note(split: Split, differences: HiresDifferences) -> None:
-    differences.add(split.new)
-    differences.add(split.after)
-    differences.remove(split.before)

@@ -1,29 +1,41 @@
-"""Giving rows to the database while the next ones are read and checked."""
+"""Doing one thing after the other in a thread, while the next is made ready."""
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
-import pyarrow as pa
+T = TypeVar("T")
 
 _LOOK_SECONDS = 0.2
+_LONGEST_END_SECONDS = 0.5
 
 
 class Overlap:
-    """Calls `take` with one batch after the other, in a thread of its own.
+    """Makes one call after the other, in a thread of its own.
 
-    One batch may wait while another is taken: memory is bounded. `waiting` is called again and
-    again by who waits for the thread, and may raise. At the end of the block everything is taken,
-    or nothing more is, if it ends by an error; the thread is gone in either case.
+    At most `ahead` calls wait or are made: memory is bounded. `waiting` is called again and again
+    by who waits for the thread, and may raise. At the end of the block all calls are made, and the
+    thread is gone. If it ends by an error, no more calls are: `interrupt` is to end what is being
+    made. A call that `may_stay` is not waited for then, if it takes long.
     """
 
-    def __init__(self, take: Callable[[pa.RecordBatch], None], waiting: Callable[[], None]) -> None:
-        self._take = take
+    def __init__(
+        self,
+        waiting: Callable[[], None] = lambda: None,
+        *,
+        interrupt: Callable[[], None] = lambda: None,
+        ahead: int = 1,
+        may_stay: bool = False,
+    ) -> None:
         self._waiting = waiting
-        self._thread = ThreadPoolExecutor(1, "database")
-        self._pending: Future[None] | None = None
+        self._interrupt = interrupt
+        self._ahead = ahead
+        self._may_stay = may_stay
+        self._thread = ThreadPoolExecutor(1)
+        self._calls: deque[Future[Any]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -33,19 +45,52 @@ class Overlap:
     ) -> None:
         try:
             if kind is None:
-                self._finish_pending()
+                self.finish()
         finally:
-            self._thread.shutdown(cancel_futures=True)
+            self._end()
 
-    def give(self, rows: pa.RecordBatch) -> None:
-        """Have `rows` taken next; raises what `take` raised for those before."""
-        self._finish_pending()
+    def _end(self) -> None:
+        for call in self._calls:
+            call.cancel()
+        if self.busy:
+            self._interrupt()
+        if self._may_stay:
+            wait(self._calls, _LONGEST_END_SECONDS)
+        self._thread.shutdown(wait=not self._may_stay)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call waits or is being made."""
+        return any(not call.done() for call in list(self._calls))
+
+    def give(self, call: Callable[[], T]) -> Future[T]:
+        """Have `call` made; raises what a call before raised."""
+        self.check()
+        while len(self._calls) >= self._ahead:
+            self._await_first()
         # The thread's log lines tell of the same upload.
-        self._pending = self._thread.submit(copy_context().run, self._take, rows)
+        future = self._thread.submit(copy_context().run, call)
+        self._calls.append(future)
+        return future
 
-    def _finish_pending(self) -> None:
-        if self._pending is None:
-            return
-        while not wait([self._pending], _LOOK_SECONDS).done:
+    def result(self, call: Future[T]) -> T:
+        """What a given call returned, or raised, once it is made."""
+        while not wait([call], _LOOK_SECONDS).done:
             self._waiting()
-        self._pending.result()
+        return call.result()
+
+    def check(self) -> None:
+        """Raise what calls that are made already raised."""
+        for call in self._calls:
+            if call.done():
+                call.result()
+
+    def finish(self) -> None:
+        """Return when all calls are made; raises what they raised."""
+        while self._calls:
+            self._await_first()
+
+    def _await_first(self) -> None:
+        # It counts as being made until it is.
+        self.result(self._calls[0])
+        self._calls.popleft()

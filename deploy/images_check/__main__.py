@@ -1,7 +1,5 @@
 """`python -m deploy.images_check`: needs root on Debian. What it makes lies in .images-check."""
 
-import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -9,18 +7,11 @@ import time
 from pathlib import Path
 
 from deploy.images_check import bases, images
-from deploy.images_check.commands import ROOT, CommandFailed, run
+from deploy.images_check.commands import CommandFailed
 from deploy.images_check.engine import Podman
 from deploy.images_check.stack import new_stack
+from deploy.images_check.workshop import DATA, TAG, install, sweep
 from embedded.demo.checks import Checks, heading
-
-_TAG = "check"
-_DATA = ROOT / ".images-check"
-_NEEDED = {
-    "podman": ("podman", "runc", "conmon", "netavark", "aardvark-dns", "nftables", "catatonit"),
-    "docker-compose": ("docker-compose",),
-    "debootstrap": ("debootstrap",),
-}
 
 
 def main() -> int:
@@ -29,7 +20,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     checks, started = Checks(), time.monotonic()
     try:
-        _install()
+        install("podman", "docker-compose", "debootstrap")
         _check(checks)
     except CommandFailed as failure:
         print(failure, file=sys.stderr)
@@ -41,48 +32,24 @@ def main() -> int:
 
 
 def _check(checks: Checks) -> None:
-    podman = Podman(_DATA)
+    podman = Podman(DATA)
     with tempfile.TemporaryDirectory(prefix="muster-images-") as directory:
-        _sweep(podman)
+        sweep(podman)
         heading("The images that these are built from and run with")
-        print(f"  {bases.provide(podman, _DATA)}")
+        print(f"  {bases.provide(podman, DATA)}")
         heading("The five images")
-        built = [images.build(podman, service, _TAG) for service in images.SERVICES]
+        built = [images.build(podman, service, TAG) for service in images.SERVICES]
         images.show(built)
         for image in built:
             images.check(image, checks)
-        stack = new_stack(podman, _TAG, Path(directory))
+        stack = new_stack(podman, TAG, Path(directory))
         heading("The stack of docker-compose.yml")
         started = time.monotonic()
         with podman.serving(), stack.running():
             print(f"  all is well after {time.monotonic() - started:.0f} s")
             stack.check_containers(checks)
             stack.do_the_demo(checks)
-        _sweep(podman)
-
-
-def _sweep(podman: Podman) -> None:
-    """Remove what was made here, except for the stand-ins, which the next check uses again."""
-    podman("rm", "--all", "--force", "--time=0")
-    podman("volume", "prune", "--force")
-    podman("network", "prune", "--force")
-    for service in images.SERVICES:
-        podman("rmi", "--force", "--ignore", f"{images.name_of(service)}:{_TAG}")
-    podman("image", "prune", "--force")
-
-
-def _install() -> None:
-    if os.geteuid() != 0:
-        raise CommandFailed("Run this as root: it makes networks and file systems of other users.")
-    missing = [
-        name for command in _NEEDED if not shutil.which(command) for name in _NEEDED[command]
-    ]
-    if not missing:
-        return
-    if not shutil.which("apt-get"):
-        raise CommandFailed(f"Install {', '.join(missing)}, or run this on Debian as root.")
-    run("apt-get", "-qq", "update")
-    run("apt-get", "-qq", "install", "--no-install-recommends", *missing)
+        sweep(podman)
 
 
 if __name__ == "__main__":

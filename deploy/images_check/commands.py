@@ -16,12 +16,15 @@ def run(
     environment: Mapping[str, str] | None = None,
     timeout: float = 1800,
     user_sees: bool = False,
+    warnings: bool = True,
 ) -> str:
     """What the command printed, run in the root of the checkout; raises CommandFailed.
 
-    With `user_sees` it prints to this process's output instead, and "" is returned.
+    With `user_sees` it prints to this process's output instead, and "" is returned. Without
+    `warnings`, what it says beside its output is told in a failure only.
     """
     pipe = None if user_sees else subprocess.PIPE
+    errors = subprocess.STDOUT if warnings else subprocess.PIPE
     try:
         done = subprocess.run(
             argv,
@@ -29,7 +32,7 @@ def run(
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=pipe,
-            stderr=None if user_sees else subprocess.STDOUT,
+            stderr=None if user_sees else errors,
             text=True,
             timeout=timeout,
             check=False,
@@ -37,5 +40,6 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(f"{' '.join(argv)} did not end in {timeout:.0f} s") from error
     if done.returncode != 0:
-        raise CommandFailed(f"{' '.join(argv)} ended with {done.returncode}\n{done.stdout or ''}")
+        said = (done.stdout or "") + (done.stderr or "")
+        raise CommandFailed(f"{' '.join(argv)} ended with {done.returncode}\n{said}")
     return (done.stdout or "").strip()

@@ -21,6 +21,7 @@ _APART = {
     "queries": {"mysql-connector-python"},
 }
 SERVICES = tuple(_APART)
+_EVERYWHERE = {"muster", "opentelemetry-sdk"}
 _NOWHERE = {"pip", "uv", "pytest", "hatchling", "muster-embedded"}
 _LIST = "import importlib.metadata as m; print(*sorted({each.name for each in m.distributions()}))"
 
@@ -80,8 +81,8 @@ def show(images: list[Built]) -> None:
 def check(image: Built, checks: Checks) -> None:
     """Check whom it runs as, what it has installed, and that it has a health check."""
     name = image.service
-    known = _NOWHERE.union({"muster"}, *_APART.values(), {f"muster-{each}" for each in SERVICES})
-    wanted = {*_APART[name], "muster", f"muster-{name}"}
+    known = _NOWHERE.union(_EVERYWHERE, *_APART.values(), {f"muster-{each}" for each in SERVICES})
+    wanted = {*_APART[name], *_EVERYWHERE, f"muster-{name}"}
     checks.equal(f"{name} runs as somebody who is not root", image.user, "10001")
     checks.equal(f"{name} has its own packages alone", image.distributions & known, wanted)
     checks.equal(f"{name} has a health check", image.has_health_check, True)

@@ -21,8 +21,7 @@ make_accounts() (
 		;;
 	employment)
 		migrations dbuploader_migrations MUSTER_DBUPLOADER_MIGRATIONS_PASSWORD
-		account dbuploader MUSTER_DBUPLOADER_PASSWORD \
-			"SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES"
+		account dbuploader MUSTER_DBUPLOADER_PASSWORD "SELECT, INSERT, UPDATE, DELETE"
 		account queries MUSTER_QUERIES_PASSWORD "SELECT"
 		;;
 	*)

@@ -4,8 +4,11 @@ from urllib.parse import quote
 
 from flask import Response, request
 
-from gateway.upstream import Upstream
+from gateway.sharing import Shared
+from gateway.upstream import Answer, Upstream
 
+# What of a read decides its answer, beside the path and the query.
+_DECISIVE = ("Accept", "If-None-Match")
 _MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
@@ -15,15 +18,31 @@ def hand_on(upstream: Upstream, *, with_body: bool = False) -> Response:
     Only where there is one to hand on is the body read: 413 if it has more than 4 MiB.
     """
     request.max_content_length = _MAX_BODY_BYTES
-    answer = upstream.send(
+    return _response(_send(upstream, request.get_data(cache=False) if with_body else b""))
+
+
+def hand_on_shared(upstream: Upstream, shared: Shared[Answer]) -> Response:
+    """As hand_on, for a read whose answer is the same for all who may ask.
+
+    Who asks the same while the service works on it shares an answer. Raises UpstreamUnavailable.
+    """
+    key = (request.full_path, *(request.headers.get(name) for name in _DECISIVE))
+    return _response(shared.ask(key, lambda: _send(upstream, b"")))
+
+
+def _send(upstream: Upstream, body: bytes) -> Answer:
+    return upstream.send(
         # The length and the tag of an answer to HEAD are those of what GET would answer.
         "GET" if request.method == "HEAD" else request.method,
         quote(request.path),
         query=request.query_string.decode("latin-1"),
         headers=request.headers,
-        body=request.get_data(cache=False) if with_body else b"",
+        body=body,
         client_address=request.remote_addr or "",
     )
+
+
+def _response(answer: Answer) -> Response:
     response = Response(answer.body, answer.status, headers=dict(answer.headers))
     if "Content-Type" not in answer.headers:
         del response.headers["Content-Type"]

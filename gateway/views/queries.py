@@ -7,23 +7,39 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel
 
-from gateway.documents import DepartmentsAboveMean, HiresByQuarter
+from gateway.documents import DepartmentsAboveMean, HiresByQuarter, Years
 from gateway.operations import Api
 from gateway.parameters import ConditionalHeaders, YearQuery
 from gateway.services import services
-from gateway.views.handing_on import hand_on
+from gateway.views.handing_on import hand_on_shared
 
 api = Api("queries", __name__, abp_tags=[{"name": "Queries"}])
 
 
+_ETAG = {"ETag": {"schema": {"type": "string"}, "description": "Changes with the answer."}}
+_YEARS: dict[int, Any] = {
+    200: {
+        "description": "The years.",
+        "headers": _ETAG,
+        "content": {"application/json": {"schema": api.schema_of(Years)}},
+    },
+    304: None,
+}
+
+
 def _answers(model: type[BaseModel], columns: str) -> dict[int, Any]:
-    etag = {"ETag": {"schema": {"type": "string"}, "description": "Changes with the answer."}}
     content = {
         "application/json": {"schema": api.schema_of(model)},
         "text/csv": {"schema": {"type": "string"}, "example": f"{columns}\r\n"},
     }
     description = "The answer; CSV with `Accept: text/csv`."
-    return {200: {"description": description, "headers": etag, "content": content}, 304: None}
+    return {200: {"description": description, "headers": _ETAG, "content": content}, 304: None}
+
+
+@api.operation("get", "/v1/queries/years", access=("queries:read",), answers=_YEARS)
+def years(header: ConditionalHeaders) -> Response:
+    """The years, in UTC, in which somebody was hired."""
+    return hand_on_shared(services().queries, services().questions)
 
 
 @api.operation(
@@ -35,7 +51,7 @@ def _answers(model: type[BaseModel], columns: str) -> dict[int, Any]:
 )
 def hires_by_quarter(query: YearQuery, header: ConditionalHeaders) -> Response:
     """Hires of each department and job in a year, by quarter in UTC."""
-    return hand_on(services().queries)
+    return hand_on_shared(services().queries, services().questions)
 
 
 @api.operation(
@@ -47,4 +63,4 @@ def hires_by_quarter(query: YearQuery, header: ConditionalHeaders) -> Response:
 )
 def departments_above_mean(query: YearQuery, header: ConditionalHeaders) -> Response:
     """Departments that hired more in a year than the mean over all, most first."""
-    return hand_on(services().queries)
+    return hand_on_shared(services().queries, services().questions)

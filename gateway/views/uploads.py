@@ -5,16 +5,19 @@ from typing import Any
 
 from flask import Response, g, jsonify, request
 
-from gateway.body import FORM_TYPE, RAW_TYPES, Body
+from gateway.body import FORM_TYPE, RAW_TYPES
 from gateway.clients import has_gone
 from gateway.cursors import from_cursor, to_cursor
 from gateway.documents import UploadPage
 from gateway.operations import Access, Api
 from gateway.parameters import ListQuery, UploadHeaders, UploadPath, UploadQuery, WaitHeaders
 from gateway.preferences import preferred_wait
+from gateway.refusals import PreviousNotFound
 from gateway.representation import UploadDocument, location_of, represent
 from gateway.services import services
 from gateway.uploads import Submission
+from gateway.views.bodies import request_body
+from muster.csvstore import UploadNotFound
 from muster.uploads import Upload
 
 api = Api("uploads", __name__, abp_tags=[{"name": "Uploads"}])
@@ -49,8 +52,10 @@ _ACCEPTED: dict[str, Any] = {
 )
 def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
     """Upload a CSV file; with `Prefer: wait=N`, 200 if it is final in time."""
-    submission = Submission(query.options(), query.table, query.filename, header.idempotency_key)
-    upload = services().uploads.accept(g.principal, submission, _body())
+    submission = Submission(
+        query.options(), query.table, query.filename, header.idempotency_key, _previous(query)
+    )
+    upload = services().uploads.accept(g.principal, submission, request_body())
     latest, applied = _waited(upload, header.prefer)
     response = jsonify(represent(latest))
     response.status_code = 200 if latest.state.is_final else 202
@@ -98,20 +103,13 @@ def cancel_upload(path: UploadPath) -> Response:
     return response
 
 
-def _body() -> Body:
-    return Body(
-        stream=request.stream,
-        media_type=request.mimetype,
-        parameters=request.mimetype_params,
-        coding=_content_coding(),
-        length=request.content_length,
-        limit=services().max_upload_bytes,
-    )
-
-
-def _content_coding() -> str:
-    coding = request.headers.get("Content-Encoding", "").strip().lower()
-    return {"": "identity", "x-gzip": "gzip"}.get(coding, coding)
+def _previous(query: UploadQuery) -> str | None:
+    if query.previous is None:
+        return None
+    try:
+        return services().records.get(g.principal, query.previous).id
+    except UploadNotFound as error:
+        raise PreviousNotFound from error
 
 
 def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:

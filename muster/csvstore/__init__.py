@@ -101,6 +101,9 @@ class CsvStore(Protocol):
     ) -> list[Upload]:
         """At most `limit` records, newest first, of a sequence below `before`. None means any."""
 
+    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that mend the rejected rows of that upload, newest first."""
+
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
 

@@ -74,6 +74,10 @@ class Records:
             limit,
         )
 
+    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that mend the rejected rows of that upload, newest first."""
+        return self._select(f"{rows.PREVIOUS} = ? ORDER BY sequence DESC LIMIT ?", upload_id, limit)
+
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
         with self._file.connection() as connection:

@@ -11,6 +11,8 @@ from muster.uploads import UNFINISHED, State, Upload
 OPEN = "(announced = 0 OR state IN ({}))".format(", ".join(f"'{s}'" for s in sorted(UNFINISHED)))
 UNPUBLISHED = "published = 0"
 CANCELLING = f"state = '{State.QUEUED}' AND cancel_requested = 1"
+# No column: files from before it was asked for have none, and an index can be had without.
+PREVIOUS = "json_extract(document, '$.previous')"
 
 _DERIVED = (
     *("id", "owner", "table", "state", "idempotency_key"),
@@ -33,6 +35,8 @@ CREATE INDEX IF NOT EXISTS uploads_owner ON uploads (owner, sequence);
 CREATE INDEX IF NOT EXISTS uploads_unpublished ON uploads (sequence) WHERE {UNPUBLISHED};
 CREATE INDEX IF NOT EXISTS uploads_open ON uploads (sequence) WHERE {OPEN};
 CREATE INDEX IF NOT EXISTS uploads_cancelling ON uploads (sequence) WHERE {CANCELLING};
+CREATE INDEX IF NOT EXISTS uploads_mending ON uploads ({PREVIOUS}, sequence)
+    WHERE {PREVIOUS} IS NOT NULL;
 CREATE TABLE IF NOT EXISTS claims (
     owner TEXT NOT NULL,
     key TEXT NOT NULL,

@@ -1,15 +1,16 @@
 """The database port: a SQLAlchemy engine, and transactions that say whether a retry can help."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from muster.adapters import Adapter, load_adapter
+from muster.spans import span
 
 ADAPTERS = {
     "sqlite": Adapter("muster.database.sqlite", "SqliteDialect"),
@@ -52,9 +53,23 @@ class Dialect(Protocol):
         """Keep other migrations of this database out where a transaction does not; or raise."""
 
     def load_file(
-        self, connection: Connection, table: str, columns: Sequence[str], path: Path, rows: int, /
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[str],
+        path: Path,
+        rows: Callable[[], int],
+        /,
+        *,
+        replace: bool,
     ) -> None:
         """See Database.load_file."""
+
+    def interrupt(self, engine: Engine, connection: Connection, /) -> None:
+        """See Database.interrupt."""
+
+    def analyze(self, connection: Connection, table: str, /) -> None:
+        """See Database.analyze."""
 
 
 class Database:
@@ -92,20 +107,51 @@ class Database:
             yield connection
 
     def load_file(
-        self, connection: Connection, table: str, columns: Sequence[str], path: Path, rows: int
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[str],
+        path: Path,
+        rows: Callable[[], int],
+        *,
+        replace: bool = False,
     ) -> None:
-        """Insert the `rows` lines of the file `path` into `table`, in the transaction.
+        """Insert the lines of the file `path` into `table`, in the transaction.
+
+        How many there are is asked of `rows` once they are read: the file may be a pipe.
+
+        With `replace` each takes the place of the row that has its key, and is another.
 
         The file is in the directory `files`, in UTF-8: in each line, which ends with LF, the values
         of `columns` with a tab between them, neither quoted nor escaped. Whether rows refer to
         others that are there is not looked at. Raises FilesRefused, RowsDamaged if what was
         inserted is not what was to be, and ConstraintViolated.
         """
-        self._dialect.load_file(connection, table, columns, path, rows)
+        self._dialect.load_file(connection, table, columns, path, rows, replace=replace)
+
+    def interrupt(self, connection: Connection) -> None:
+        """Have what another thread does on the connection end soon, by an error.
+
+        The transaction is to be rolled back then. Raises nothing: if it can't be done, or the
+        database does not heed it just now, it goes on.
+        """
+        with suppress(SQLAlchemyError):
+            self._dialect.interrupt(self.engine, connection)
+
+    def analyze(self, table: str) -> None:
+        """Have the server count what its plans for `table` depend on.
+
+        Raises nothing: if it can't be done, or not within seconds, the plans stay as they are.
+        """
+        with suppress(SQLAlchemyError), self.engine.connect() as connection:
+            self._dialect.analyze(connection, table)
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Connection]:
-        with self._own_errors(), self.engine.connect() as connection:
+        # Not a span for each statement: the instrumentation of SQLAlchemy fails on 2.1.
+        name = "write transaction" if write else "read transaction"
+        system = {"db.system.name": self.engine.dialect.name}
+        with self._own_errors(), span(name, "client", system), self.engine.connect() as connection:
             connection = connection.execution_options(muster_write=write)
             with connection.begin():
                 yield connection

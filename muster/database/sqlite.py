@@ -1,7 +1,7 @@
 """SQLite as a service's database: `sqlite:///path`, one file shared by the processes."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,26 @@ class SqliteDialect:
         return nullcontext()
 
     def load_file(
-        self, _connection: Connection, _table: str, _columns: Sequence[str], _path: Path, _rows: int
+        self,
+        _connection: Connection,
+        _table: str,
+        _columns: Sequence[str],
+        _path: Path,
+        _rows: Callable[[], int],
+        /,
+        *,
+        replace: bool,  # noqa: ARG002 - none are taken
     ) -> None:
         """Raises FilesRefused."""
         raise FilesRefused("SQLite reads no files of rows")
+
+    def interrupt(self, _engine: Engine, connection: Connection, /) -> None:
+        """Interrupt its statement."""
+        driver: Any = connection.connection.driver_connection
+        driver.interrupt()
+
+    def analyze(self, _connection: Connection, _table: str, /) -> None:
+        """Nothing to do: its plans of these tables, by key, need no statistics."""
 
     def _make_directory(self, *_event: object) -> None:
         # Where it can't be made, SQLite says next that it can't open the file.

@@ -110,7 +110,8 @@ def write_files(url: str) -> None:
 
 def write_half(url: str, name: str) -> None:
     with open_csv_store(url).write_file(name) as file:
-        file.write(b"half of it" * 100_000)
+        # So much that a part of it is written before more is taken.
+        file.write(b"half of it" * 1_000_000)
         print("half", flush=True)
         _stay()
 

@@ -1,9 +1,21 @@
 """What every database promises: transactions, and errors that say whether a retry can help."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
-from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, Table, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
 
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 from tests.contract.at_once import at_once
@@ -166,3 +178,47 @@ def test_a_database_that_answers_passes_its_check(database: Database) -> None:
 def test_a_database_that_does_not_answer_is_unavailable(unreachable_database: Database) -> None:
     with pytest.raises(DatabaseUnavailable):
         unreachable_database.check()
+
+
+COUNTING = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+LONG = {"sqlite": text(COUNTING), "mysql": text("SELECT SLEEP(60)")}
+
+
+def be_interrupted(database: Database) -> None:
+    with ThreadPoolExecutor(1) as thread, database.write() as connection:
+        add(connection, 5)
+        working = thread.submit(connection.execute, LONG[connection.dialect.name])
+        # It may have not begun yet.
+        while not wait([working], 0.05).done:
+            database.interrupt(connection)
+        working.result()
+
+
+def test_what_another_thread_does_is_interrupted_and_the_transaction_lost(
+    database: Database,
+) -> None:
+    with pytest.raises((DBAPIError, DatabaseUnavailable)):
+        be_interrupted(database)
+    with database.read() as connection:
+        assert money(connection) == 100
+
+
+def interrupt_what_is_gone(database: Database) -> None:
+    with database.write() as connection:
+        connection.invalidate()
+        database.interrupt(connection)
+        raise BlockBroke
+
+
+def test_an_interruption_of_what_is_gone_does_nothing(database: Database) -> None:
+    with pytest.raises(BlockBroke):
+        interrupt_what_is_gone(database)
+
+
+def test_a_table_that_is_busy_or_gone_is_not_analyzed(database: Database) -> None:
+    with ThreadPoolExecutor(1) as thread, database.write() as connection:
+        add(connection, 5)
+        if connection.dialect.name == "mysql":
+            connection.exec_driver_sql("LOCK TABLES accounts WRITE")
+        thread.submit(database.analyze, "accounts").result(30)
+    database.analyze("nowhere")

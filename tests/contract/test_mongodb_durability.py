@@ -49,7 +49,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
 @pytest.fixture
 def store(mongodb_store_url: str, commands: Commands) -> Iterator[CsvStore]:
     # Made after the listener, which a client asks for once; the URL's own wishes don't count.
-    with closing(open_csv_store(f"{mongodb_store_url}?w=0&readConcernLevel=local")) as store:
+    with closing(open_csv_store(f"{mongodb_store_url}&w=0&readConcernLevel=local")) as store:
         yield store
 
 
@@ -79,3 +79,31 @@ def test_every_read_is_of_what_the_majority_has(store: CsvStore, commands: Comma
     reads = commands.among(READS)
     assert reads
     assert all(command["readConcern"] == {"level": "majority"} for command in reads)
+
+
+def test_bytes_that_come_fast_are_written_in_batches_of_bounded_size(
+    store: CsvStore, commands: Commands
+) -> None:
+    with store.write_file("u-1") as file:
+        for _ in range(20):
+            file.write(bytes(1024 * 1024))
+    batches = [insert["documents"] for insert in commands.among({"insert"})]
+    chunks = [len(batch) for batch in batches if "n" in batch[0]]
+    assert sum(chunks) == 81
+    assert len(chunks) < 40
+    assert max(chunks) <= 16
+
+
+def test_a_small_file_takes_few_calls(store: CsvStore, commands: Commands) -> None:
+    store.check()
+    before = len(commands.sent)
+    with store.write_file("u-1") as file:
+        file.write(b"1,Baker\n")
+    assert [name for name, _ in commands.sent[before:]] == ["insert", "find", "insert"]
+
+
+def test_an_upload_is_changed_by_one_write(store: CsvStore, commands: Commands) -> None:
+    store.accept(an_upload())
+    before = len(commands.sent)
+    store.update("u-1", expect=UNFINISHED, state=State.LOADING)
+    assert [name for name, _ in commands.sent[before:]] == ["update", "find"]

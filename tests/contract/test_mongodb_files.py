@@ -11,6 +11,7 @@ from pymongo.database import Database
 
 from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_store
 from tests.contract.records import an_upload
+from tests.contract.waiting import eventually
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -89,7 +90,8 @@ def test_a_file_that_was_swept_while_it_was_written_is_not_stored(store: CsvStor
     def write_while_it_is_swept() -> None:
         with store.write_file("u-1") as file:
             file.write(CONTENT)
-            assert store.sweep(older_than=-1) == 1
+            # The writer writes while the next bytes come.
+            eventually(lambda: store.sweep(older_than=-1) == 1)
             file.write(CONTENT)
 
     with pytest.raises(StoreUnavailable, match="gone"):
@@ -106,3 +108,12 @@ def test_a_file_replaced_under_its_reader_is_never_mixed_with_the_new_one(store:
         write(store, "u-1", b"x" * len(CONTENT) * 10)
         with pytest.raises(StoreUnavailable):
             file.read()
+
+
+def test_the_last_of_two_writers_of_a_name_has_written_the_file(store: CsvStore) -> None:
+    with store.write_file("u-1") as early:
+        early.write(b"early")
+        with store.write_file("u-1") as late:
+            late.write(b"late")
+        assert read(store, "u-1") == b"late"
+    assert read(store, "u-1") == b"early"

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_store
 from muster.uploads import Upload
@@ -32,6 +34,11 @@ def store(server: MongoServer) -> Iterator[CsvStore]:
 def write(store: CsvStore, name: str, content: bytes) -> None:
     with store.write_file(name) as file:
         file.write(content)
+
+
+def count_chunks(server: MongoServer) -> int:
+    with MongoClient[dict[str, Any]](server.url("muster")) as client:
+        return client.get_default_database()["csv.chunks"].count_documents({})
 
 
 def answers(store: CsvStore) -> bool:
@@ -83,6 +90,7 @@ def test_a_file_whose_server_died_is_not_seen_and_its_remains_are_swept(
     def write_while_it_dies() -> None:
         with store.write_file("u-1") as file:
             file.write(HALF)
+            eventually(lambda: count_chunks(server) > 0)
             server.kill()
             file.write(HALF)
 

@@ -1,18 +1,28 @@
 """Rows that MySQL takes from a file: all of them as they are, or none."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from muster.database import (
     ConstraintViolated,
     Database,
+    DatabaseUnavailable,
     FilesRefused,
     RowsDamaged,
     open_database,
 )
+from tests.contract.waiting import eventually
 from tests.servers.mariadb import MariaServer, new_database, require_mariadb, run
+
+PETS = (
+    "CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL,"
+    " FOREIGN KEY (owner) REFERENCES people (id))"
+)
 
 
 @pytest.fixture
@@ -26,12 +36,15 @@ def database(tmp_path: Path, mysql_database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def load(database: Database, directory: Path | None, text: str, rows: int) -> None:
+def load(
+    database: Database, directory: Path | None, text: str, rows: int, *, replace: bool = False
+) -> None:
     assert directory is not None
     path = directory / "it's rows.tsv"
     path.write_text(text, encoding="utf-8")
     with database.write() as connection:
-        database.load_file(connection, "people", ["id", "name"], path, rows)
+        columns = ["id", "name"]
+        database.load_file(connection, "people", columns, path, lambda: rows, replace=replace)
 
 
 def people(database: Database) -> list[tuple[int, str]]:
@@ -73,17 +86,39 @@ def test_a_key_that_is_taken_is_an_error(database: Database) -> None:
     assert people(database) == [(1, "Ana")]
 
 
+def test_rows_take_the_places_of_others(database: Database) -> None:
+    load(database, database.files, "1\tAna\n2\tBo\n3\tCy\n", 3)
+
+    load(database, database.files, "1\tAnn\n3\tCyd\n", 2, replace=True)
+    assert people(database) == [(1, "Ann"), (2, "Bo"), (3, "Cyd")]
+
+
+def test_rows_that_others_refer_to_are_replaced(database: Database) -> None:
+    load(database, database.files, "1\tAna\n", 1)
+    run(database, PETS)
+    run(database, "INSERT INTO pets VALUES (1, 1)")
+
+    load(database, database.files, "1\tAnn\n", 1, replace=True)
+    with database.read() as connection:
+        pets = connection.exec_driver_sql("SELECT name FROM pets JOIN people ON owner = people.id")
+        assert pets.scalars().all() == ["Ann"]
+
+
+def test_a_row_that_takes_no_place_is_an_error(database: Database) -> None:
+    load(database, database.files, "1\tAna\n", 1)
+
+    with pytest.raises(RowsDamaged):
+        load(database, database.files, "1\tAnn\n2\tBo\n", 2, replace=True)
+    assert people(database) == [(1, "Ana")]
+
+
 def test_a_file_of_another_directory_is_refused(database: Database, tmp_path: Path) -> None:
     with pytest.raises(FilesRefused):
         load(database, tmp_path, "1\tAna\n", 1)
 
 
 def test_foreign_keys_are_looked_at_again_afterwards(database: Database) -> None:
-    run(
-        database,
-        "CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL,"
-        " FOREIGN KEY (owner) REFERENCES people (id))",
-    )
+    run(database, PETS)
     load(database, database.files, "1\tAna\n", 1)
 
     with pytest.raises(ConstraintViolated):
@@ -102,3 +137,60 @@ def test_a_server_that_takes_no_files_says_so(tmp_path: Path) -> None:
         with pytest.raises(FilesRefused):
             load(database, database.files, "1\tAna\n", 1)
         database.close()
+
+
+def write_lines(pipe: Path, some_went: Event, stop: Event) -> None:
+    with pipe.open("w", encoding="utf-8") as lines:
+        for key in range(0, 10**8, 1000):
+            lines.write("".join(f"{number}\tAna\n" for number in range(key, key + 1000)))
+            if key == 200_000:
+                some_went.set()
+            if stop.is_set():
+                return
+
+
+def load_and_interrupt(database: Database, pipe: Path) -> None:
+    some_went, stop = Event(), Event()
+    with ThreadPoolExecutor(2) as threads, database.write() as connection:
+        columns = ["id", "name"]
+        call = threads.submit(database.load_file, connection, "people", columns, pipe, lambda: 0)
+        writing = threads.submit(write_lines, pipe, some_went, stop)
+        assert some_went.wait(30)
+        database.interrupt(connection)
+        # What the server does not read would fill its and our buffers before.
+        wait([call], 2)
+        stop.set()
+        # An answer may take 60.
+        assert wait([call, writing], 30).not_done == set()
+        call.result()
+
+
+def test_who_sends_a_long_file_is_interrupted(database: Database) -> None:
+    assert database.files is not None
+    pipe = database.files / "rows.tsv"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(DatabaseUnavailable):
+        load_and_interrupt(database, pipe)
+    assert people(database) == []
+
+
+def test_a_connection_is_closed_once_its_statement_is_over(database: Database) -> None:
+    with ThreadPoolExecutor(1) as thread, database.engine.connect() as connection:
+        its_id = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+        statement = thread.submit(connection.exec_driver_sql, "DO SLEEP(60)")
+        eventually(lambda: its_id in asleep(database))
+        connection.invalidate()
+        assert its_id in asleep(database)
+        run(database, f"KILL QUERY {its_id}")
+        wait([statement])
+    eventually(lambda: its_id not in connected(database))
+
+
+def asleep(database: Database) -> list[int]:
+    return connected(database, "info = 'DO SLEEP(60)'")
+
+
+def connected(database: Database, which: str = "1 = 1") -> list[int]:
+    with database.read() as connection:
+        query = f"SELECT id FROM information_schema.processlist WHERE {which}"
+        return list(connection.exec_driver_sql(query).scalars())

@@ -63,6 +63,14 @@ def test_records_are_found_by_owner_state_and_table(store: CsvStore, five: list[
     assert find(store, owner="bob", before=five[4].sequence, limit=1) == ["u-2"]
 
 
+def test_uploads_that_mend_another_are_found_newest_first(store: CsvStore) -> None:
+    for number, previous in enumerate([None, "u-0", "u-0", "u-1"]):
+        store.accept(an_upload(id=f"u-{number}", previous=previous))
+    assert ids(store.find_mending("u-0", limit=10)) == ["u-2", "u-1"]
+    assert ids(store.find_mending("u-0", limit=1)) == ["u-2"]
+    assert ids(store.find_mending("u-3", limit=10)) == []
+
+
 def test_the_outbox_has_what_is_not_published_in_order(store: CsvStore, five: list[Upload]) -> None:
     store.update("u-1", expect={State.QUEUED}, published=True)
     assert ids(store.unpublished(limit=3)) == ["u-0", "u-2", "u-3"]

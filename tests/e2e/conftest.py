@@ -6,7 +6,7 @@ import pytest
 
 from embedded.client import Client
 from embedded.running import RunningSuite
-from tests.e2e.families import Family, embedded_family, shared_servers
+from tests.e2e.families import Family, embedded_family, private_servers, shared_servers
 
 ROOT = Path(__file__).parents[2]
 ADMIN = "admin@example.com"
@@ -25,6 +25,12 @@ def open_family(name: str, directory: Path, run_directory: Path) -> Iterator[Fam
 @pytest.fixture(params=FAMILIES)
 def family(request: pytest.FixtureRequest, tmp_path: Path, run_directory: Path) -> Iterator[Family]:
     with open_family(request.param, tmp_path, run_directory) as family:
+        yield family
+
+
+@pytest.fixture
+def own_servers(tmp_path: Path) -> Iterator[Family]:
+    with private_servers(tmp_path) as family:
         yield family
 
 

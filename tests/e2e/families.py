@@ -28,9 +28,13 @@ class Family:
     maildir: Path
     servers: Mapping[str, ServerProcess] = field(default_factory=dict)
 
-    def run(self) -> RunningSuite:
-        """Start the suite, on a port that is still free when it is started again."""
-        return RunningSuite(self.home, {"MUSTER_PORT": str(free_port()), **self.environment})
+    def run(self, more: Mapping[str, str] | None = None) -> RunningSuite:
+        """Start the suite, on a port that is still free when it is started again.
+
+        `more` are further variables.
+        """
+        port = {"MUSTER_PORT": str(free_port())}
+        return RunningSuite(self.home, {**port, **self.environment, **(more or {})})
 
     def emails(self) -> list[EmailMessage]:
         """The emails that arrived."""
@@ -54,12 +58,13 @@ def shared_servers(directory: Path, run_directory: Path) -> Iterator[Family]:
 
 
 @contextmanager
-def private_servers(directory: Path) -> Iterator[Family]:
-    """Servers of the test's own."""
+def private_servers(directory: Path, *mariadb_options: str) -> Iterator[Family]:
+    """Servers of one's own, with more options for mariadbd if they are given."""
     for require in (require_rabbitmq, require_mariadb, require_mongodb):
         require()
     rabbitmq, mongodb = RabbitServer(directory / "rabbitmq"), MongoServer(directory / "mongodb")
-    mariadb = MariaServer(directory / "mariadb", "--innodb-flush-log-at-trx-commit=1")
+    durable = ("--innodb-flush-log-at-trx-commit=1", *mariadb_options)
+    mariadb = MariaServer(directory / "mariadb", *durable)
     mail = MailServer(directory / "smtp")
     with (
         rabbitmq,

@@ -46,7 +46,7 @@ class Uploader(threading.Thread):
             )
             file.accepted_at = time.monotonic()
         except requests.RequestException as error:
-            if not _may_pass(error):
+            if not may_pass(error):
                 self._refusal = error
             self.repeats += 1
             threading.Event().wait(_REPEAT_SECONDS)
@@ -75,7 +75,7 @@ class Watcher(threading.Thread):
             try:
                 self._look(self._admin.uploads())
             except requests.RequestException as error:
-                if not _may_pass(error):
+                if not may_pass(error):
                     raise
             self._done.wait(_WATCH_SECONDS)
 
@@ -94,7 +94,8 @@ class Watcher(threading.Thread):
         self.join(_DEADLINE_SECONDS)
 
 
-def _may_pass(error: requests.RequestException) -> bool:
+def may_pass(error: requests.RequestException) -> bool:
+    """Whether the same call may go well later."""
     # No answer or 5xx: something was killed. 409: the first try's claim on the key still stands.
     if error.response is None:
         return True

@@ -12,7 +12,7 @@ import pytest
 from embedded.client import Client, Json
 from embedded.running import RunningSuite
 from tests.e2e.conftest import ADMIN
-from tests.e2e.families import Family, embedded_family, private_servers
+from tests.e2e.families import Family, embedded_family
 from tests.e2e.faults import Fault, outage, process_kills, server_kill, supervisor_kill
 from tests.e2e.model import Model
 from tests.e2e.storm import Storm, run_storm
@@ -24,12 +24,6 @@ PASSWORD = "correct horse battery"
 SEED = 20210101
 
 Faults = Callable[[Family, RunningSuite, random.Random], list[Fault]]
-
-
-@pytest.fixture
-def own_servers(tmp_path: Path) -> Iterator[Family]:
-    with private_servers(tmp_path) as family:
-        yield family
 
 
 @contextmanager

@@ -70,6 +70,7 @@ def make_run(family: Family) -> Iterator[MakeRun]:
         running.process.wait()
 
 
+@pytest.mark.parametrize("family", ["embedded"], indirect=True)
 def test_sigterm_to_make_stops_everything(make_run: MakeRun) -> None:
     make_run.process.terminate()
     rest = make_run.rest_of_output()
@@ -90,6 +91,7 @@ def test_ctrl_c_stops_everything_and_no_secret_was_printed(make_run: MakeRun) ->
     assert password not in said + logs
 
 
+@pytest.mark.parametrize("family", ["embedded"], indirect=True)
 def test_no_process_is_left_when_make_is_killed(make_run: MakeRun) -> None:
     make_run.process.kill()
     make_run.rest_of_output()

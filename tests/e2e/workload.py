@@ -50,17 +50,22 @@ class UploadFile:
         return text.getvalue().encode()
 
 
-def make_files(count: int, rows: int, seed: int) -> list[UploadFile]:
-    """`count` files, those of hires with `rows` records; the first hold parents for the rest."""
+def make_files(count: int, rows: int, seed: int, hires: range = _HIRES) -> list[UploadFile]:
+    """`count` files, those of hires with `rows` records; the first hold parents for the rest.
+
+    The ids of hires are out of `hires`: the fewer there are, the more rows are updates.
+    """
     chance = random.Random(seed)
-    kinds = [*_KINDS[:2], *(chance.choice(_KINDS) for _ in range(count - 2))]
+    tables = [*_KINDS[:2], *(chance.choice(_KINDS) for _ in range(count - 2))]
     return [
         UploadFile(
-            kind,
-            _hires(chance, number, rows) if kind == _KINDS[-1] else _parents(chance, kind, number),
+            table,
+            _hires(chance, number, hires, rows)
+            if table == _KINDS[-1]
+            else _parents(chance, table, number),
             {} if number < 2 else chance.choice(_OPTIONS),
         )
-        for number, kind in enumerate(kinds)
+        for number, table in enumerate(tables)
     ]
 
 
@@ -74,7 +79,7 @@ def _parents(chance: random.Random, kind: str, number: int) -> list[Record]:
     return [*records, records[0], (records[1][0], "another name for the same"), ("", "no number")]
 
 
-def _hires(chance: random.Random, number: int, rows: int) -> list[Record]:
+def _hires(chance: random.Random, number: int, ids: range, rows: int) -> list[Record]:
     return [
         _spoil(
             chance,
@@ -86,7 +91,7 @@ def _hires(chance: random.Random, number: int, rows: int) -> list[Record]:
                 str(chance.choice(_PARENTS)),
             ),
         )
-        for id_ in chance.sample(_HIRES, rows)
+        for id_ in chance.sample(ids, rows)
     ]
 
 

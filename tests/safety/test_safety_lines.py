@@ -13,8 +13,6 @@ from tests.safety.lines import LINES, SafetyLine
 ROOT = Path(__file__).parents[2]
 TESTS_FAILED = 1
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
-
 
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
@@ -32,9 +30,22 @@ def code(tmp_path: Path) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: line.promise.partition(":")[0])
+each_line = pytest.mark.parametrize("line", LINES, ids=lambda line: line.promise.partition(":")[0])
+
+
+@each_line
+def test_the_line_and_its_test_are_there(line: SafetyLine) -> None:
+    without(line, (ROOT / line.path).read_text())
+    path, _, name = line.test.partition("::")
+    assert f"def {name.partition('[')[0]}(" in (ROOT / path).read_text()
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+@each_line
 def test_without_the_line_its_test_fails(line: SafetyLine, code: Path) -> None:
-    take_away(line, code / line.path)
+    path = code / line.path
+    path.write_text(without(line, path.read_text()))
     # `-m`, for then this copy comes before the one that is installed.
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not chaos", line.test],
@@ -49,9 +60,8 @@ def test_without_the_line_its_test_fails(line: SafetyLine, code: Path) -> None:
     assert run.returncode == TESTS_FAILED, run.stdout + run.stderr
 
 
-def take_away(line: SafetyLine, path: Path) -> None:
-    text = path.read_text()
+def without(line: SafetyLine, text: str) -> str:
     assert text.count(line.old) == 1, f"{line.path} does not have this line once: {line.old!r}"
     changed = text.replace(line.old, line.new)
-    compile(changed, path, "exec")
-    path.write_text(changed)
+    compile(changed, line.path, "exec")
+    return changed

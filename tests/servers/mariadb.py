@@ -3,7 +3,7 @@
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -54,6 +54,10 @@ class MariaServer(ServerProcess):
             *self._options,
         ]
 
+    def environment(self) -> Mapping[str, str]:
+        """Where temporary tables go: one that starts deletes all of them, also another server's."""
+        return {"TMPDIR": str(self.directory)}
+
     def answers(self) -> bool:
         """Whether an administrator can log in."""
         with closing(open_database(self.url("mysql", connect_seconds=1))) as database:
@@ -74,6 +78,7 @@ class MariaServer(ServerProcess):
                 "--skip-test-db",
                 "--innodb-log-file-size=16M",
             ],
+            env={**os.environ, **self.environment()},
             capture_output=True,
             text=True,
         )

@@ -61,10 +61,13 @@ class MongoServer(ServerProcess):
 def new_store(server_url: str) -> Iterator[str]:
     """The URL of a database of its own, which is dropped at the end.
 
-    `server_url` names none.
+    `server_url` names none. The driver is told not to retry writes: at each write that it may retry
+    SecantusDB goes through all such writes of the last half hour.
     """
     name = f"muster_{uuid.uuid4().hex}"
-    yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    parts = urlsplit(server_url)
+    query = "&".join(filter(None, (parts.query, "retryWrites=false")))
+    yield urlunsplit(parts._replace(path=f"/{name}", query=query))
     with MongoClient[dict[str, object]](server_url) as client:
         client.drop_database(name)
 

@@ -1,4 +1,7 @@
-"""A private mail server: aiosmtpd, which delivers all that it takes into a maildir."""
+"""A private mail server: aiosmtpd, which delivers all that it takes into a maildir.
+
+It puts off the first try of a mail to an address that begins with `grey`, as greylisting does.
+"""
 
 import smtplib
 import sys
@@ -26,7 +29,7 @@ class MailServer(ServerProcess):
 
     def argv(self) -> Sequence[str]:
         """The server's command."""
-        handler = ("--class", "aiosmtpd.handlers.Mailbox", str(self.maildir))
+        handler = ("--class", "tests.servers.greylisting.Greylisting", str(self.maildir))
         listen = ("--listen", f"127.0.0.1:{self._port}", "--smtputf8", "--nosetuid")
         return [sys.executable, "-m", "aiosmtpd", *listen, *handler]
 

@@ -17,6 +17,7 @@ from muster.broker.rabbitmq.envelope import again, dead_letter_of, received, to_
 from muster.broker.rabbitmq.publishing import Publisher
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.topology import Topology
+from muster.broker.ticking import Ticker
 
 # What it has to say is said once, in one line, by whoever meets the exception.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -43,7 +44,8 @@ class RabbitBroker:
         tick: Callable[[], None],
     ) -> None:
         """Hand over the messages of `queue` one at a time, oldest first, until `stop` is set."""
-        Consumer(self._server, self._topology, self._publisher, queue, handle, stop, tick).run()
+        ticker = Ticker(tick)
+        Consumer(self._server, self._topology, self._publisher, queue, handle, stop, ticker).run()
 
     def depth(self, queue: str) -> QueueDepth:
         """How many messages `queue` holds, but for the one being handled."""

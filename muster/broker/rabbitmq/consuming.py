@@ -3,10 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -26,10 +25,10 @@ from muster.broker.rabbitmq.publishing import Publisher
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.subscription import Subscription, subscribe
 from muster.broker.rabbitmq.topology import Topology
+from muster.broker.ticking import TICK_SECONDS, Ticker
+from muster.crashpoints import Point, crash_point
 
 log = structlog.get_logger(__name__)
-
-_TICK_SECONDS = 0.5
 
 
 @dataclass
@@ -42,8 +41,7 @@ class Consumer:
     queue: str
     handle: Callable[[Delivery], Verdict]
     stop: threading.Event
-    tick: Callable[[], None]
-    _next_tick: float = 0.0
+    ticker: Ticker
 
     def run(self) -> None:
         """Consume until `stop` is set, connecting again for as long as it takes."""
@@ -64,8 +62,7 @@ class Consumer:
         # In another thread, for connecting to a server that hangs takes longer than a tick.
         connecting = connector.submit(subscribe, self.server, self.topology, self.queue)
         try:
-            self._tick_until(connecting)
-            yield connecting.result()
+            yield self.ticker.await_result(connecting)
         finally:
             with suppress(BrokerUnavailable):
                 connecting.result().close()
@@ -82,6 +79,7 @@ class Consumer:
                     # Else a further message would come, only to be given back and counted.
                     subscription.cancel()
                 subscription.settle(received, forget=answering.result())
+                crash_point(Point.RABBITMQ_MESSAGE_SETTLED)
 
     def _answer(self, received: Received, subscription: Subscription) -> bool:
         """Whether the message is done with here; otherwise it is to be given back."""
@@ -122,6 +120,7 @@ class Consumer:
         for seconds in pauses():
             try:
                 self.publisher.publish(message)
+                crash_point(Point.RABBITMQ_MESSAGE_MOVED)
                 return True
             except (BrokerUnavailable, Unroutable) as error:
                 log.warning("message not moved", to=message.routing_key, error=str(error))
@@ -130,8 +129,8 @@ class Consumer:
         return False
 
     def _serve(self, subscription: Subscription) -> None:
-        subscription.serve(_TICK_SECONDS)
-        self._tick_if_due()
+        subscription.serve(TICK_SECONDS)
+        self.ticker.tick_if_due()
 
     def _serve_until(self, answering: "Future[bool]", subscription: Subscription) -> None:
         try:
@@ -139,21 +138,11 @@ class Consumer:
                 self._serve(subscription)
         except BrokerUnavailable:
             # The message will be delivered again; not before this handler is done with it.
-            self._tick_until(answering)
-            answering.result()
+            self.ticker.await_result(answering)
             raise
-
-    def _tick_until(self, future: "Future[Any]") -> None:
-        while not wait([future], _TICK_SECONDS).done:
-            self._tick_if_due()
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while not self.stop.is_set() and (left := until - time.monotonic()) > 0:
-            self._tick_if_due()
-            self.stop.wait(min(left, _TICK_SECONDS))
-
-    def _tick_if_due(self) -> None:
-        if time.monotonic() >= self._next_tick:
-            self.tick()
-            self._next_tick = time.monotonic() + _TICK_SECONDS
+            self.ticker.tick_if_due()
+            self.stop.wait(min(left, TICK_SECONDS))

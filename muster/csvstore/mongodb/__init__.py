@@ -15,6 +15,7 @@ from muster.csvstore.mongodb.claims import Claims
 from muster.csvstore.mongodb.connection import Connection
 from muster.csvstore.mongodb.reading import StoredFile
 from muster.csvstore.mongodb.records import Records
+from muster.csvstore.mongodb.writing import Writer
 from muster.uploads import now
 
 
@@ -28,7 +29,7 @@ class MongoCsvStore(Records):
     @contextmanager
     def write_file(self, name: str) -> Iterator[FileWriter]:
         """Write the file `name`: it is there, whole and durable, once the block ends well."""
-        writer = files.Writer(self._connection, name)
+        writer = Writer(self._connection, name)
         try:
             yield writer
             writer.finish()

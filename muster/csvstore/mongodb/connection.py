@@ -50,15 +50,18 @@ _INDEXES: Mapping[str, list[IndexModel]] = {
             [("cancel_requested", ASCENDING), ("state", ASCENDING), ("sequence", ASCENDING)],
             partialFilterExpression={"cancel_requested": True},
         ),
+        IndexModel(
+            [("previous", ASCENDING), ("sequence", ASCENDING)],
+            partialFilterExpression={"previous": {"$gte": ""}},
+        ),
     ],
     "csv.files": [IndexModel([("filename", ASCENDING), ("metadata.version", DESCENDING)])],
     "csv.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
 }
-_COUNTERS = ("uploads", "files")
 
 
 class Connection:
-    """The database that `url` names; connects, and makes missing indexes and counters, at first.
+    """The database that `url` names; connects, and makes missing indexes and the counter, at first.
 
     Writes are acknowledged by the majority, journaled, and reads see nothing less, whatever the URL
     says: a 202 depends on it. Raises ConfigurationError, without the URL's password.
@@ -97,21 +100,20 @@ class Connection:
             return
         for collection, indexes in _INDEXES.items():
             self._database[collection].create_indexes(indexes)
-        for counter in _COUNTERS:
-            with suppress(DuplicateKeyError):
-                self._database["counters"].update_one(
-                    {"_id": counter}, {"$setOnInsert": {"value": 0}}, upsert=True
-                )
+        with suppress(DuplicateKeyError):
+            self._database["counters"].update_one(
+                {"_id": "uploads"}, {"$setOnInsert": {"value": 0}}, upsert=True
+            )
         self._prepared = True
 
 
-def next_number(database: Database[Document], counter: str) -> int:
-    """A number greater than every one that `counter` gave before; some are left out."""
+def next_sequence(database: Database[Document]) -> int:
+    """A number greater than every one that this gave before; some are left out."""
     document: Any = database["counters"].find_one_and_update(
-        {"_id": counter}, {"$inc": {"value": 1}}, return_document=ReturnDocument.AFTER
+        {"_id": "uploads"}, {"$inc": {"value": 1}}, return_document=ReturnDocument.AFTER
     )
     if document is None:
-        raise StoreUnavailable(f"the counter {counter} is gone")
+        raise StoreUnavailable("the counter of uploads is gone")
     return int(document["value"])
 
 

@@ -5,17 +5,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from muster.csvstore import KeyTaken, StateConflict, UploadNotFound
-from muster.csvstore.mongodb.connection import Connection, Document, next_number
-from muster.uploads import UNFINISHED, State, Upload
+from muster.csvstore.mongodb.connection import Connection, Document, next_sequence
+from muster.uploads import State, Upload, to_fields
 
 # A change stream would tell at once, but only from a replica set, and it holds a connection for
 # each that waits. Reading one document by its key costs the server next to nothing.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
+_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.01, 0.25, 1.3
 
 
 class Records:
@@ -27,7 +27,7 @@ class Records:
     def accept(self, upload: Upload) -> Upload:
         """Add a record, durably, and give it its `sequence`; returns it as stored."""
         with self._connection.using() as database:
-            accepted = replace(upload, sequence=next_number(database, "uploads"))
+            accepted = replace(upload, sequence=next_sequence(database))
             try:
                 database["uploads"].insert_one(_document_of(accepted))
             except DuplicateKeyError as error:
@@ -49,16 +49,15 @@ class Records:
 
     def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
-        wanted = replace(self.get(upload_id), **changes).to_document()
         with self._connection.using() as database:
-            document = database["uploads"].find_one_and_update(
-                {"_id": upload_id, "state": {"$in": list(expect)}},
-                {"$set": {name: wanted[name] for name in changes}, "$inc": {"version": 1}},
-                return_document=ReturnDocument.AFTER,
+            result = database["uploads"].update_one(
+                {"_id": upload_id, **_in_state(expect)},
+                {"$set": to_fields(changes), "$inc": {"version": 1}},
             )
-        if document is None:
-            raise StateConflict(self.get(upload_id))
-        return _upload_of(document)
+        upload = self.get(upload_id)
+        if not result.matched_count:
+            raise StateConflict(upload)
+        return upload
 
     def find(
         self,
@@ -79,6 +78,10 @@ class Records:
         query = {name: value for name, value in wanted.items() if value is not None}
         return self._select(query, DESCENDING, limit)
 
+    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that mend the rejected rows of that upload, newest first."""
+        return self._select({"previous": upload_id}, DESCENDING, limit)
+
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
         with self._connection.using() as database:
@@ -94,8 +97,8 @@ class Records:
 
     def unfinished(self, up_to: int) -> list[Upload]:
         """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
-        is_open = [{"announced": False}, {"state": {"$in": sorted(UNFINISHED)}}]
-        return self._select({"$or": is_open, "sequence": {"$lte": up_to}}, ASCENDING)
+        # What is not final is not announced either.
+        return self._select({"announced": False, "sequence": {"$lte": up_to}}, ASCENDING)
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""
@@ -110,7 +113,7 @@ class Records:
             if left <= 0:
                 break
             time.sleep(min(pause, left))
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
         return upload
 
     def which_exist(self, upload_ids: Iterable[str]) -> set[str]:
@@ -128,6 +131,12 @@ class Records:
 def _find_by_key(database: Database[Document], owner: str, key: str) -> Upload | None:
     document = database["uploads"].find_one({"owner": owner, "idempotency_key": key})
     return None if document is None else _upload_of(document)
+
+
+def _in_state(expect: Collection[State]) -> Document:
+    # By the states that it must not have, for which no index is a match for `_id`.
+    others = set(State) - set(expect)
+    return {"state": {"$nin": sorted(others)}} if others else {}
 
 
 def _document_of(upload: Upload) -> Document:

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
 from muster.csvstore.mongodb.connection import Document
-from muster.csvstore.mongodb.files import remove_version
+from muster.csvstore.mongodb.files import NEWEST_FIRST, remove_version
 from muster.uploads import upload_of_file
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def sweep_files(
     Returns how many.
     """
     found = database["csv.files"].find({"uploadDate": {"$lte": limit}}, {"filename": 1})
-    newest_first = found.sort([("filename", ASCENDING), ("metadata.version", DESCENDING)])
+    newest_first = found.sort([("filename", ASCENDING), *NEWEST_FIRST])
     removed, previous = 0, None
     for batch in _batches(newest_first):
         named = which_exist({upload_of_file(file["filename"]) for file in batch})

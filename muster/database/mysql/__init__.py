@@ -1,9 +1,10 @@
 """MySQL or MariaDB as a service's database: `mysql://user:password@host:3306/database`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -18,6 +19,8 @@ from muster.database.mysql.url import parse
 
 _RECYCLE_SECONDS = 1800
 _POOL_SECONDS = 10
+_ANALYZE_SECONDS = 2
+_LONGEST_TEXT = 64 * 1024 * 1024
 
 _SQL_MODE = ",".join(
     (
@@ -32,6 +35,8 @@ _SQL_MODE = ",".join(
 # What a server or an account has for defaults changes nothing.
 _SESSION = (
     "SET time_zone = '+00:00', sql_mode = '{mode}', innodb_lock_wait_timeout = {lock_seconds}",
+    # By default, 1 KiB on MySQL.
+    f"SET SESSION group_concat_max_len = {_LONGEST_TEXT}",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 )
 _LOCK = "CONCAT('muster.', SHA1(DATABASE()))"
@@ -63,6 +68,8 @@ class MysqlDialect:
             pool_pre_ping=True,
             pool_recycle=_RECYCLE_SECONDS,
             pool_use_lifo=True,
+            # Every transaction is ended where it began; another ROLLBACK would be a round trip.
+            pool_reset_on_return=None,
         )
         event.listen(engine, "connect", self._set_session)
         event.listen(engine, "begin", _begin)
@@ -86,10 +93,37 @@ class MysqlDialect:
                 connection.invalidate()
 
     def load_file(
-        self, connection: Connection, table: str, columns: Sequence[str], path: Path, rows: int, /
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[str],
+        path: Path,
+        rows: Callable[[], int],
+        /,
+        *,
+        replace: bool,
     ) -> None:
         """Insert rows by LOAD DATA LOCAL."""
-        load_file(connection, table, columns, path, rows)
+        load_file(connection, table, columns, path, rows, replace=replace)
+
+    def interrupt(self, engine: Engine, connection: Connection, /) -> None:
+        """Have the server end the statement, which an account may do with its own.
+
+        Not its connection: a server that is sent a file shuts that down, but may leave it open, and
+        who sends waits for the time that an answer may take.
+        """
+        driver: Any = connection.connection.driver_connection
+        with engine.connect() as other:
+            other.exec_driver_sql(f"KILL QUERY {driver.connection_id}")
+
+    def analyze(self, connection: Connection, table: str, /) -> None:
+        """Run ANALYZE TABLE, which has to be alone with the definition of the table."""
+        quoted = connection.dialect.identifier_preparer.quote(table)
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {_ANALYZE_SECONDS}")
+        try:
+            connection.exec_driver_sql(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {quoted}").all()
+        finally:
+            connection.exec_driver_sql("SET SESSION lock_wait_timeout = DEFAULT")
 
     def _set_session(self, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()

@@ -1,8 +1,10 @@
 """A connection as SQLAlchemy needs it: what it raises is an error of the DBAPI."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from _mysql_connector import MySQLInterfaceError  # type: ignore[import-not-found]
 from mysql.connector.connection_cext import CMySQLConnection
@@ -16,8 +18,39 @@ class Connection(CMySQLConnection):
     """The driver's connection, in its C form: the other one takes several times as long.
 
     Its own COMMIT and ROLLBACK raise MySQLInterfaceError, which is no error of the DBAPI; its other
-    calls translate that.
+    calls translate that. It asks the server whether it is there before each statement, which finds
+    that out by itself. And to close it while another thread waits for an answer would crash.
     """
+
+    def __init__(self, **options: Any) -> None:
+        self._state = threading.Lock()
+        self._waits = False
+        self._is_given_up = False
+        super().__init__(**options)
+
+    def cmd_query(self, *args: Any, **options: Any) -> Any:
+        """Send a statement and wait for the answer; raises the driver's Error."""
+        with self._state:
+            self._waits = True
+        try:
+            return super().cmd_query(*args, **options)
+        finally:
+            with self._state:
+                self._waits = False
+                is_given_up = self._is_given_up
+            if is_given_up:
+                super().close()
+
+    def close(self) -> None:
+        """End the connection: now, or as soon as a statement that another thread sent is over."""
+        with self._state:
+            self._is_given_up = self._waits
+        if not self._is_given_up:
+            super().close()
+
+    def is_connected(self) -> bool:
+        """Whether it was not closed; `ping` asks the server."""
+        return self._cmysql is not None and self._cmysql.connected()
 
     def commit(self) -> None:
         """Commit; raises the driver's Error."""

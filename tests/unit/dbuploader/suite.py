@@ -56,6 +56,8 @@ class LossyDatabase:
         self.engine = database.engine
         self.files = database.files
         self.load_file: Callable[..., None] = database.load_file
+        self.interrupt = database.interrupt
+        self.analyze = database.analyze
         self.refused: list[BaseException] = []
         self.lost: list[BaseException | None] = []
         self.after_commit: list[Callable[[], None]] = []

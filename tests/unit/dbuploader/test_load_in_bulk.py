@@ -2,14 +2,25 @@
 
 import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from threading import Event
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from mysql.connector import errors
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
-from muster.database import FilesRefused
+from dbuploader.columns import to_batch
+from dbuploader.loading import writing
+from dbuploader.loading.overlap import Overlap
+from dbuploader.loading.pipe import RowPipe
+from muster.database import Database, FilesRefused
 from muster.rejects import Reject
+from muster.tables import get_table
 from muster.uploads import UNFINISHED, Options, RowCounts, State, Upload
 from tests.servers.mariadb import new_database
 from tests.unit.dbuploader.suite import Killed, Suite, killed
@@ -95,19 +106,22 @@ def mysql(tmp_path: Path, mysql_database_url: str) -> Iterator[Suite]:
         yield suite
 
 
-def test_a_kill_between_two_files_leaves_nothing(mysql: Suite) -> None:
+def test_a_kill_in_the_middle_of_the_rows_leaves_nothing(
+    mysql: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload_id = mysql.accept("jobs", LARGE)
-    load_file, calls = mysql.faulty_database.load_file, []
+    write, calls = RowPipe.write, []
 
-    def die_at_the_second(*args: Any) -> None:
-        calls.append(args)
+    def die_at_the_second(pipe: RowPipe, text: bytes) -> None:
+        calls.append(text)
         if len(calls) == 2:
             killed()
-        load_file(*args)
+        write(pipe, text)
 
-    mysql.faulty_database.load_file = die_at_the_second
-    with pytest.raises(Killed):
-        mysql.finisher().finish_up_to(upload_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(RowPipe, "write", die_at_the_second)
+        with pytest.raises(Killed):
+            mysql.finisher().finish_up_to(upload_id)
     assert mysql.rows("jobs") == []
     assert list(mysql.files.iterdir()) == []
     mysql.finisher().finish_up_to(upload_id)
@@ -116,14 +130,112 @@ def test_a_kill_between_two_files_leaves_nothing(mysql: Suite) -> None:
     assert (upload.state, upload.rows) == (State.COMPLETED, RowCounts(160_000, inserted=160_000))
 
 
+def test_a_statement_takes_so_many_rows_at_most(
+    mysql: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "_MOST_LINES", 50_000)
+    load_file, counts = mysql.faulty_database.load_file, []
+
+    def count(*args: Any, **options: Any) -> None:
+        load_file(*args, **options)
+        counts.append(args[-1]())
+
+    mysql.faulty_database.load_file = count
+    upload = mysql.load("jobs", LARGE)
+
+    assert upload.rows == RowCounts(160_000, inserted=160_000)
+    assert sum(counts) == 160_000
+    assert len(counts) >= 2
+
+
+def test_after_a_statement_without_an_answer_the_next_are_shorter(
+    mysql: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "_LEAST_LINES", 50_000)
+    load_file, counts = mysql.faulty_database.load_file, []
+
+    def lose_long_ones(connection: Connection, *args: Any, **options: Any) -> None:
+        load_file(connection, *args, **options)
+        counts.append(args[-1]())
+        if counts[-1] > 140_000:
+            connection.invalidate()
+            lost = errors.OperationalError(errno=2013)
+            raise OperationalError("LOAD DATA", None, lost, connection_invalidated=True)
+
+    mysql.faulty_database.load_file = lose_long_ones
+    upload = mysql.load("jobs", LARGE)
+
+    assert upload.rows == RowCounts(160_000, inserted=160_000)
+    assert counts[0] == 160_000 == sum(counts[1:])
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_whole", "is_lost", "most"),
+    [
+        (800_000, True, True, 400_000),
+        (800_000, True, False, 10_000_000),
+        (800_000, False, True, 10_000_000),
+        (20, True, True, 10_000_000),
+    ],
+)
+def test_only_a_long_statement_that_was_sent_whole_makes_the_next_shorter(
+    mysql: Suite, lines: int, *, is_whole: bool, is_lost: bool, most: int
+) -> None:
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise OperationalError(
+            "LOAD DATA", None, Exception("no answer"), connection_invalidated=is_lost
+        )
+
+    mysql.faulty_database.load_file = fail
+    files = writing.RowFiles(cast("Database", mysql.faulty_database))
+    pipe = SimpleNamespace(path=Path(), lines=lines, is_whole=is_whole, leave=lambda: None)
+    with mysql.database.read() as connection, pytest.raises(OperationalError):
+        files.load(connection, get_table("jobs"), cast("RowPipe", pipe), replace=False)
+
+    assert files.most_lines == most
+
+
+def load_after_an_error(connection: Connection, files: writing.RowFiles) -> None:
+    table = get_table("jobs")
+    with Overlap() as thread:
+        wait([thread.give(lambda: 1 // 0)])
+        writer = writing.BulkWriter(connection, table, files, thread)
+        writer.write(to_batch(table, [(1, "Cook")]), replace=False)
+
+
+def test_a_load_that_ended_before_a_statement_leaves_no_pipe(mysql: Suite) -> None:
+    files = writing.RowFiles(mysql.database)
+    with mysql.database.write() as connection, pytest.raises(ZeroDivisionError):
+        load_after_an_error(connection, files)
+
+    assert list(mysql.files.iterdir()) == []
+
+
+def test_a_table_is_analyzed_after_many_changes_and_once_all_is_told(mysql: Suite) -> None:
+    seen: list[tuple[str, bool]] = []
+    finisher = mysql.finisher()
+
+    def note(table: str) -> None:
+        seen.append((table, mysql.store.get(large).announced))
+
+    mysql.faulty_database.analyze = note
+    finisher.finish_up_to(mysql.accept("departments", "1,Legal\n"))
+    assert seen == []
+    large = mysql.accept("jobs", LARGE)
+    finisher.finish_up_to(large)
+    finisher.finish_up_to(mysql.accept("jobs", "1000000,Cook\n"))
+
+    assert seen == [("jobs", True)]
+
+
 def test_a_load_is_cancelled_in_the_middle(mysql: Suite) -> None:
     upload_id = mysql.accept("jobs", LARGE)
     load_file, calls = mysql.faulty_database.load_file, []
 
-    def be_cancelled(*args: Any) -> None:
+    def be_cancelled(*args: Any, **options: Any) -> None:
         calls.append(args)
         mysql.store.update(upload_id, expect=UNFINISHED, cancel_requested=True)
-        load_file(*args)
+        load_file(*args, **options)
 
     mysql.faulty_database.load_file = be_cancelled
     mysql.finisher().finish_up_to(upload_id)
@@ -134,10 +246,30 @@ def test_a_load_is_cancelled_in_the_middle(mysql: Suite) -> None:
     assert mysql.rows("jobs") == []
 
 
+def test_a_load_is_cancelled_while_the_server_heeds_nobody(mysql: Suite) -> None:
+    upload_id = mysql.accept("jobs", LARGE)
+    load_file, answers, ended = mysql.faulty_database.load_file, Event(), Event()
+
+    def answer_late(*args: Any, **options: Any) -> None:
+        load_file(*args, **options)
+        mysql.store.update(upload_id, expect=UNFINISHED, cancel_requested=True)
+        assert answers.wait(60)
+        ended.set()
+
+    mysql.faulty_database.load_file = answer_late
+    mysql.finisher().finish_up_to(upload_id)
+
+    assert not ended.is_set()
+    assert mysql.store.get(upload_id).state == State.CANCELLED
+    assert mysql.rows("jobs") == []
+    answers.set()
+    assert ended.wait(60)
+
+
 def test_a_server_that_takes_no_files_is_asked_once(mysql: Suite) -> None:
     calls = []
 
-    def refuse(*args: Any) -> None:
+    def refuse(*args: Any, **_options: Any) -> None:
         calls.append(args)
         raise FilesRefused("local_infile is off")
 
@@ -148,6 +280,17 @@ def test_a_server_that_takes_no_files_is_asked_once(mysql: Suite) -> None:
 
     assert len(calls) == 1
     assert mysql.rows("jobs") == [(1, "Clerk"), (2, "Cook"), (3, "Editor")]
+
+
+def test_the_server_counts_the_rows_that_were_loaded(mysql: Suite) -> None:
+    mysql.load("jobs", LARGE)
+
+    with mysql.database.read() as connection:
+        counted = connection.exec_driver_sql(
+            "SELECT n_rows FROM mysql.innodb_table_stats"
+            " WHERE database_name = DATABASE() AND table_name = 'jobs'"
+        ).scalar_one()
+    assert counted == pytest.approx(160_000, rel=0.2)
 
 
 def test_parents_that_vanish_are_rejects(mysql: Suite) -> None:

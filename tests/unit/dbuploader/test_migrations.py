@@ -65,3 +65,16 @@ def test_a_migration_that_broke_off_halfway_is_run_again(
 
     assert differences(database) == []
     database.close()
+
+
+def test_the_server_counts_rows_on_request_alone(mysql_database_url: str) -> None:
+    database = open_database(mysql_database_url)
+    migrate(database)
+
+    with database.read() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+            " AND create_options LIKE '%stats_auto_recalc=0%' ORDER BY table_name"
+        )
+        assert found.scalars().all() == ["departments", "hired_employees", "jobs"]
+    database.close()

@@ -2,7 +2,11 @@
 
 import os
 import signal
+import time
 
+import pytest
+
+from embedded.children import Child, Program
 from embedded.home import Home
 from tests.unit.embedded.supervising import MakeChild, is_alive, pid_of, wait_until
 
@@ -20,3 +24,10 @@ def test_a_child_that_ended_unnoticed_before_it_is_asked_to_stop_still_tells_its
 
     assert child.ended() == -signal.SIGKILL
     assert not child.running
+
+
+def test_however_often_a_child_has_died_it_rests_no_longer_than_it_was_told(home: Home) -> None:
+    child = Child(Program("worker", ("true",), {}), home, longest_backoff=0.5)
+    for _ in range(2000):
+        child.back_off()
+    assert child.restart_at - time.monotonic() == pytest.approx(0.5, abs=0.2)

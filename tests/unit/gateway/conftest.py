@@ -10,6 +10,7 @@ from flask_openapi.openapi import OpenAPI
 from gateway.app import build_app
 from gateway.settings import Settings
 from muster.csvstore import CsvStore, open_csv_store
+from tests.unit.gateway.behind import Behind, serve_behind
 from tests.unit.gateway.fakes import FakeBroker, principal_named
 
 
@@ -52,3 +53,19 @@ def app(make_app: Callable[..., OpenAPI]) -> OpenAPI:
 @pytest.fixture
 def client(app: OpenAPI) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def behind() -> Iterator[Behind]:
+    with serve_behind() as behind:
+        yield behind
+
+
+@pytest.fixture
+def client_with_behind(make_app: Callable[..., OpenAPI], behind: Behind) -> Iterator[FlaskClient]:
+    url = behind.url
+    app = make_app(auth_url=url, queries_url=url, dbuploader_url=url)
+    yield app.test_client()
+    services = app.extensions["gateway"]
+    for upstream in (services.auth, services.queries, services.dbuploader):
+        upstream.close()

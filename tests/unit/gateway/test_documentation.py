@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from gateway.parameters import UploadHeaders, UploadQuery
 from gateway.representation import UploadDocument, represent
 from gateway.views.docs import prose
 from muster.csvstore import CsvStore
@@ -120,3 +121,8 @@ def test_code_in_the_documents_texts_is_shown_as_code_and_nothing_else_as_markup
     assert prose("Send `POST /v1/login` & <b>") == (
         "Send <code>POST /v1/login</code> &amp; &lt;b&gt;"
     )
+
+
+def test_checking_a_request_makes_no_schema_anew() -> None:
+    assert UploadQuery.model_json_schema() is UploadQuery.model_json_schema()
+    assert UploadHeaders.model_json_schema() is UploadHeaders.model_json_schema()

@@ -1,15 +1,12 @@
 """What is handed on to the services behind, and what comes back."""
 
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
+from tests.unit.gateway.behind import Behind
 from tests.unit.gateway.fakes import bearer
 
 QUERIES = bearer("ana", "queries:read")
@@ -17,61 +14,9 @@ ROWS = bearer("ana", "rows:write")
 ADMIN = bearer("ana", "users:admin")
 
 
-@dataclass
-class Behind:
-    """A service that keeps what it was asked and answers as it was told."""
-
-    url: str = ""
-    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
 @pytest.fixture
-def behind() -> Iterator[Behind]:
-    behind = Behind()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            length = int(self.headers.get("Content-Length", "0"))
-            body = self.rfile.read(length)
-            behind.asked.append((self.command, self.path, dict(self.headers), body))
-            self.send_response(behind.status)
-            for name, value in behind.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(behind.body)))
-            self.end_headers()
-            self.wfile.write(behind.body)
-
-        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        behind.url = f"http://127.0.0.1:{server.server_port}"
-        yield behind
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def client(make_app: Callable[..., OpenAPI], behind: Behind) -> Iterator[FlaskClient]:
-    url = behind.url
-    app = make_app(auth_url=url, queries_url=url, dbuploader_url=url)
-    yield app.test_client()
-    services = app.extensions["gateway"]
-    for upstream in (services.auth, services.queries, services.dbuploader):
-        upstream.close()
+def client(client_with_behind: FlaskClient) -> FlaskClient:
+    return client_with_behind
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from gateway.outbox import Outbox
 from gateway.relay import Relay
@@ -123,3 +125,14 @@ def test_a_relay_that_takes_no_turns_is_not_well(store: CsvStore, broker: FakeBr
     time = 61
     with pytest.raises(RuntimeError):
         relay.check()
+
+
+def test_what_is_published_late_is_logged_with_its_request_and_user(
+    store: CsvStore, relay: Relay
+) -> None:
+    accept(store, "a")
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        relay.turn()
+    line = logs[0]
+    assert (line["event"], line["upload_id"]) == ("published late", "a")
+    assert (line["request_id"], line["user"]) == ("r-a", "ana")

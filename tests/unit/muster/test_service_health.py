@@ -7,6 +7,7 @@ import requests
 from flask import Flask
 from structlog.testing import capture_logs
 
+from muster.heartbeat import Heartbeat
 from muster.service import install_service, serve_health
 
 
@@ -79,12 +80,40 @@ def test_requests_are_logged_and_probes_are_not(app: Flask) -> None:
     assert [(line["path"], line["status"]) for line in logs] == [("/things/one", 200)]
 
 
-def test_a_consumer_serves_its_health_beside_its_work() -> None:
+@pytest.fixture
+def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    serve_health("health-test", "127.0.0.1", port, {"broker": Dependency().check})
+        free: int = probe.getsockname()[1]
+    return free
+
+
+def statuses(port: int) -> dict[str, int]:
     with requests.Session() as session:
         session.trust_env = False
-        for path in ("/healthz", "/readyz", "/metrics"):
-            assert session.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code == 200
+        paths = ("/healthz", "/readyz", "/metrics")
+        return {
+            path: session.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code
+            for path in paths
+        }
+
+
+def test_a_consumer_serves_its_health_beside_its_work(port: int) -> None:
+    heartbeat = Heartbeat()
+    serve_health("health-test", "127.0.0.1", port, {"broker": Dependency().check}, heartbeat.check)
+    assert statuses(port) == {"/healthz": 200, "/readyz": 200, "/metrics": 200}
+
+
+def test_a_consumer_whose_loop_stands_still_is_neither_alive_nor_ready(port: int) -> None:
+    now = [0.0]
+    heartbeat = Heartbeat(lambda: now[0])
+    serve_health("health-test", "127.0.0.1", port, {"broker": Dependency().check}, heartbeat.check)
+    now[0] = 61.0
+    assert statuses(port) == {"/healthz": 503, "/readyz": 503, "/metrics": 200}
+
+
+def test_a_consumer_is_alive_while_what_it_depends_on_is_away(port: int) -> None:
+    broker = Dependency()
+    broker.answers = False
+    serve_health("health-test", "127.0.0.1", port, {"broker": broker.check}, Heartbeat().check)
+    assert statuses(port) == {"/healthz": 200, "/readyz": 503, "/metrics": 200}

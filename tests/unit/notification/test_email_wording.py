@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from muster.uploads import Failure, RowCounts, State, Upload
+from muster.wording import counts, sentence
 from notification import wording
 from notification.letter import write_letter
 from notification.visible import visible
@@ -30,11 +31,11 @@ def test_the_subject_says_what_became_of_the_rows(upload: Upload, subject: str) 
 def test_one_row_is_one_row() -> None:
     upload = replace(stories.WITH_REJECTS, rows=RowCounts(read=2, inserted=1, rejected=1))
     assert wording.subject(upload) == "hired_employees: 1 row loaded, 1 rejected"
-    assert wording.sentence(upload) == "Your file was loaded, but for 1 row that was rejected."
+    assert sentence(upload) == "Your file was loaded, but for 1 row that was rejected."
 
 
 @pytest.mark.parametrize(
-    ("rows", "sentence"),
+    ("rows", "expected"),
     [
         (RowCounts(), "Your file has no rows, so there was nothing to load."),
         (RowCounts(read=3, unchanged=3), "Your file was loaded: all of its rows are in the table."),
@@ -48,12 +49,12 @@ def test_one_row_is_one_row() -> None:
         ),
     ],
 )
-def test_the_sentence_is_true_of_the_counts(rows: RowCounts, sentence: str) -> None:
-    assert wording.sentence(replace(stories.COMPLETED, rows=rows)) == sentence
+def test_the_sentence_is_true_of_the_counts(rows: RowCounts, expected: str) -> None:
+    assert sentence(replace(stories.COMPLETED, rows=rows)) == expected
 
 
 def test_all_counts_are_there() -> None:
-    assert wording.counts(stories.TOO_MANY_REJECTS) == [
+    assert counts(stories.TOO_MANY_REJECTS) == [
         ("Rows read", "1,999"),
         ("Inserted", "0"),
         ("Updated", "0"),
@@ -64,7 +65,7 @@ def test_all_counts_are_there() -> None:
 
 
 def test_a_dry_run_says_what_would_be() -> None:
-    assert ("Would be inserted", "1,929") in wording.counts(stories.DRY_RUN)
+    assert ("Would be inserted", "1,929") in counts(stories.DRY_RUN)
 
 
 @pytest.mark.parametrize("code", ["internal-error", "too-many-attempts"])
@@ -85,7 +86,7 @@ def test_what_the_loader_waited_for_is_no_problem_of_a_loaded_file() -> None:
 def test_every_final_state_has_words(state: State) -> None:
     upload = replace(stories.COMPLETED, state=state)
     assert wording.subject(upload).startswith("hired_employees: ")
-    assert wording.sentence(upload).endswith(".")
+    assert sentence(upload).endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.mail import MailError
@@ -107,3 +109,15 @@ def test_an_unreadable_message_is_a_dead_letter(handler: Handler, body: bytes) -
 
 def test_a_message_about_no_upload_is_a_dead_letter(handler: Handler) -> None:
     assert isinstance(handler(finished("0" * 32)), DeadLetter)
+
+
+def test_log_lines_name_the_request_the_upload_and_its_user(
+    handler: Handler, upload_id: str, mailer: FakeMailer
+) -> None:
+    mailer.error = TEMPORARY
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        handler(finished(upload_id))
+    (line,) = logs
+    assert line["event"] == "email put off"
+    assert line["request_id"] == stories.TRACE.request_id
+    assert (line["upload_id"], line["user"]) == (upload_id, stories.WITH_REJECTS.owner)

@@ -2,7 +2,7 @@
 """Catches emails at port 1025 and shows them at port 8025, as Mailpit does.
 
 Of its API (https://mailpit.axllent.org/docs/api-v1) there are the list, one email as it came, and
-/readyz.
+/livez and /readyz.
 """
 
 import json
@@ -33,7 +33,7 @@ class Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the list, with one message, or with 404."""
         match self.path.partition("?")[0].strip("/").split("/"):
-            case ["readyz"]:
+            case ["livez" | "readyz"]:
                 self._answer(b"ok")
             case ["api", "v1", "messages"]:
                 messages = [{"ID": str(number)} for number in reversed(range(len(caught)))]

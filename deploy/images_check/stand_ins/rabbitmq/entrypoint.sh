@@ -1,13 +1,11 @@
 #!/bin/sh
-# What the image rabbitmq:4.3-management does at a start, as far as docker-compose.yml uses it.
+# What the image rabbitmq:4.3-management does at a start, as far as docker-compose.yml and k8s/ use it: the
+# node itself reads the variables; started by root, it becomes another user.
 set -eu
-cat >/etc/rabbitmq/rabbitmq.conf <<CONF
-default_user = $RABBITMQ_DEFAULT_USER
-default_pass = $RABBITMQ_DEFAULT_PASS
-loopback_users = none
-log.console = true
-log.file = false
-CONF
-chown rabbitmq: /etc/rabbitmq/rabbitmq.conf /var/lib/rabbitmq
-export HOME=/var/lib/rabbitmq
-exec setpriv --reuid=rabbitmq --regid=rabbitmq --init-groups /usr/lib/rabbitmq/bin/rabbitmq-server
+export HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-
+as_user=
+if [ "$(id -u)" = 0 ]; then
+	chown rabbitmq: "$HOME"
+	as_user="setpriv --reuid=rabbitmq --regid=rabbitmq --init-groups"
+fi
+exec $as_user /usr/lib/rabbitmq/bin/rabbitmq-server

@@ -1,0 +1,45 @@
+"""The suite on private servers of the machine, with settings that keep what was committed."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from embedded.client import Client
+from embedded.running import RunningSuite
+from tests.e2e.families import Family, private_servers
+from tests.servers.rabbitmq import RabbitServer
+
+ADMIN = "admin@example.com"
+# Beside flushing at each commit: as large as a server of its own would have them. The binary log
+# is off, as MariaDB has it by default.
+_MARIADB = ("--innodb-buffer-pool-size=2G", "--innodb-log-file-size=1G")
+
+
+def durable_servers(directory: Path) -> AbstractContextManager[Family]:
+    """RabbitMQ, MariaDB, a MongoDB-compatible server and SMTP, with empty databases."""
+    return private_servers(directory, *_MARIADB)
+
+
+@contextmanager
+def running_suite(family: Family) -> Iterator[tuple[RunningSuite, Client]]:
+    """The suite in new processes on the family's servers, and its administrator, logged in."""
+    environment = {**family.environment, "MUSTER_ADMIN_EMAIL": ADMIN}
+    with (
+        RunningSuite(family.home, environment) as suite,
+        Client(suite.url, ADMIN, suite.admin_password()) as client,
+    ):
+        yield suite, client
+
+
+def describe_servers(family: Family) -> str:
+    """Which servers they are, as a sentence."""
+    rabbitmq = family.servers["RabbitMQ"]
+    version = (
+        f" {rabbitmq.control('version').strip()}" if isinstance(rabbitmq, RabbitServer) else ""
+    )
+    return (
+        f"Private servers on the same machine: RabbitMQ{version} (quorum queues, confirms), "
+        "MariaDB, SecantusDB in the place of MongoDB (write concern majority, journalled), SMTP. "
+        "`retryWrites=false`, for at each such write SecantusDB, which is written in Python, goes "
+        "through all it has seen in the last half hour."
+    )

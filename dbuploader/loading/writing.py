@@ -1,0 +1,113 @@
+"""Rows on their way into the database: as one stream, if its server takes files."""
+
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from dbuploader.columns import rows_schema
+from dbuploader.loading.overlap import Overlap
+from dbuploader.loading.pipe import NobodyReads, RowPipe
+from dbuploader.repository.rows import insert_rows, replace_rows
+from dbuploader.rowtext import to_text
+from muster.database import Database, FilesRefused
+from muster.tables import Table
+
+log = structlog.get_logger(__name__)
+
+# MariaDB fills the indexes of an empty table at the statement's end, and says nothing meanwhile:
+# that must take less than an answer may. It took 8 seconds for so many hires.
+_MOST_LINES = 10_000_000
+_LEAST_LINES = 100_000
+
+
+class RowFiles:
+    """Whether the database's server takes rows from files. Once it refused it isn't asked again.
+
+    `directory` is where it takes them from, None if it doesn't. A statement takes `most_lines`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.directory = database.files
+        self.most_lines = _MOST_LINES
+
+    def load(self, connection: Connection, table: Table, pipe: RowPipe, *, replace: bool) -> None:
+        """Have the server read the pipe to its end.
+
+        Raises FilesRefused with nothing read, RowsDamaged and ConstraintViolated.
+        """
+        names = rows_schema(table).names
+        try:
+            self.database.load_file(
+                connection, table.name, names, pipe.path, lambda: pipe.lines, replace=replace
+            )
+        except FilesRefused as error:
+            self.directory = None
+            log.warning("the server takes no files: rows go by INSERT", error=str(error))
+            raise
+        except DBAPIError as error:
+            # Where all were sent: perhaps they were too many for the time that an answer may take.
+            lost = error.connection_invalidated and pipe.is_whole
+            if lost and pipe.lines >= 2 * _LEAST_LINES:
+                self.most_lines = pipe.lines // 2
+            raise
+        finally:
+            pipe.leave()
+
+
+class BulkWriter:
+    """Writes rows by calls in `thread`, in the transaction of `connection`, in their order.
+
+    Rows that follow each other go by one statement: for the first rows of an empty table MariaDB
+    then neither keeps what undoes each row nor sorts each into the indexes by itself.
+    """
+
+    def __init__(
+        self, connection: Connection, table: Table, files: RowFiles, thread: Overlap
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._files = files
+        self._thread = thread
+        self._pipe: RowPipe | None = None
+        self._replacing = False
+
+    def write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
+        """Insert `rows`, or `replace` those of their keys."""
+        if self._files.directory is None:
+            write = replace_rows if replace else insert_rows
+            self._thread.give(partial(write, self._connection, self._table.name, rows))
+            return
+        text = to_text(rows)
+        if self._pipe is None or self._replacing != replace:
+            self.end()
+            self._pipe = self._begin(self._files.directory, replace=replace)
+        try:
+            self._pipe.write(text)
+        except NobodyReads:
+            # The reason is more telling.
+            self._thread.finish()
+            raise
+        if self._pipe.lines >= self._files.most_lines:
+            self.end()
+
+    def end(self, *, whole: bool = True) -> None:
+        """End the statement, before another call is given to the thread."""
+        if self._pipe is not None:
+            self._pipe.close(whole=whole)
+            self._pipe = None
+
+    def _begin(self, directory: Path, *, replace: bool) -> RowPipe:
+        pipe, self._replacing = RowPipe(directory), replace
+        load = partial(self._files.load, self._connection, self._table, pipe, replace=replace)
+        try:
+            self._thread.give(load)
+        except BaseException:
+            pipe.path.unlink()
+            raise
+        pipe.open()
+        return pipe

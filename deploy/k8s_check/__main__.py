@@ -1,0 +1,95 @@
+"""`python -m deploy.k8s_check`: on the cluster of KUBECONFIG, on kind's, or else by podman."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.images_check import bases, images
+from deploy.images_check.commands import CommandFailed
+from deploy.images_check.engine import Podman
+from deploy.images_check.workshop import DATA, TAG, install, sweep
+from deploy.k8s_check import kind
+from deploy.k8s_check.by_kubectl import KubectlCluster
+from deploy.k8s_check.by_podman import PodmanCluster
+from deploy.k8s_check.checking import check
+from deploy.k8s_check.cluster import Cluster
+from deploy.k8s_check.suite import PodFailed, Suite
+from deploy.k8s_check.tree import Tree
+from deploy.k8s_check.unsupported import CannotTranslate
+from embedded.demo.checks import Checks, heading, table
+
+_OVERLAY = "dev"
+
+
+def main() -> int:
+    """Do all of it; returns 0 when everything was as it must be."""
+    # As Ctrl-C does: what runs is stopped and removed on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    checks = Checks()
+    try:
+        with tempfile.TemporaryDirectory(prefix="muster-k8s-") as directory:
+            _check(Path(directory), checks)
+    except (CannotTranslate, CommandFailed) as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 1 if checks.wrong else 0
+
+
+def _check(directory: Path, checks: Checks) -> None:
+    tree, started = Tree(directory / "tree"), time.monotonic()
+    with cluster_of(tree, directory) as cluster:
+        suite = Suite(cluster, tree.rendered(_OVERLAY), checks)
+        with cluster.running():
+            try:
+                check(suite)
+            except PodFailed as failure:
+                print(f"{failure}: there is no use in going on", file=sys.stderr)
+        _conclude(suite, time.monotonic() - started)
+
+
+@contextmanager
+def cluster_of(tree: Tree, directory: Path) -> Iterator[Cluster]:
+    """Where to run it: what the environment and this machine have, in this order."""
+    manifests, overlay = tree.rendered(_OVERLAY), tree.overlay(_OVERLAY)
+    if os.environ.get("KUBECONFIG"):
+        yield KubectlCluster(overlay, manifests, os.environ)
+    elif kind.is_here():
+        with kind.kind_cluster(manifests, directory) as environment:
+            yield KubectlCluster(overlay, manifests, environment)
+    else:
+        yield PodmanCluster(_podman_with_images(), manifests, directory)
+
+
+def _podman_with_images() -> Podman:
+    install("podman", "debootstrap")
+    podman = Podman(DATA)
+    sweep(podman)
+    heading("The images")
+    print(f"  those of others are from {bases.provide(podman, DATA)}")
+    images.show([images.build(podman, service, TAG) for service in images.SERVICES])
+    return podman
+
+
+def _conclude(suite: Suite, seconds: float) -> None:
+    made, wrong = suite.checks.made, len(suite.checks.wrong)
+    left_out = list(suite.cluster.left_out())
+    if left_out:
+        heading(f"What of the overlay is not run by {suite.cluster.title}")
+        table(left_out)
+    heading(f"{made - wrong} of {made} checks passed")
+    print(
+        f"  {len(suite.started)} pods started, {len(suite.returned)} killed and come back, "
+        f"by {suite.cluster.title} in {seconds:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""What the overlay runs on: the little that the check asks of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from deploy.k8s_check.manifests import Json, Workload
+
+
+class Cluster(Protocol):
+    """Runs the overlay. Every method raises CommandFailed when a command of its own fails."""
+
+    title: str
+    """What it is, for people."""
+
+    def running(self) -> AbstractContextManager[None]:
+        """It takes the overlay meanwhile; in the end all of the overlay is removed."""
+
+    def start(self) -> None:
+        """Start everything but the Jobs; does not wait."""
+
+    def start_jobs(self) -> None:
+        """Start the Jobs; does not wait."""
+
+    def wait_until_alive(self, workload: Workload) -> str:
+        """Wait until the pod has started, ready or not; says what is wrong, or ""."""
+
+    def wait_until_ready(self, workload: Workload) -> str:
+        """Wait until the probes of the pod pass; says what is wrong, or ""."""
+
+    def wait_until_done(self, job: Workload) -> str:
+        """Wait until a Job has succeeded; says what is wrong, or ""."""
+
+    def reached(self, workload: Workload, port: int) -> AbstractContextManager[str]:
+        """The URL at which a port of the pod can be reached meanwhile."""
+
+    def incarnation(self, workload: Workload) -> str:
+        """Tells one run of the pod's container from the next; "" while there is none."""
+
+    def kill(self, workload: Workload) -> None:
+        """Kill the pod. Nobody is told to bring it back."""
+
+    def log_of(self, workload: Workload) -> str:
+        """The last lines of what the pod said."""
+
+    def left_out(self) -> Iterator[Json] | Sequence[Json]:
+        """A row for each kind or field of the overlay that is not run here."""

@@ -1,0 +1,22 @@
+"""Rendering kustomizations by kubectl, which comes as a wheel."""
+
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from deploy.images_check.commands import CommandFailed, run
+from deploy.k8s_check.manifests import Manifests
+
+KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
+
+
+def render(kustomization: Path) -> Manifests:
+    """What `kubectl apply -k` would send; raises CommandFailed, also for a warning."""
+    with tempfile.TemporaryDirectory(prefix="muster-render-") as directory:
+        rendered = Path(directory) / "objects.yaml"
+        said = run(str(KUBECTL), "kustomize", str(kustomization), "--output", str(rendered))
+        if said:
+            raise CommandFailed(f"{kustomization}: {said}")
+        return Manifests([each for each in yaml.safe_load_all(rendered.read_text("utf-8")) if each])

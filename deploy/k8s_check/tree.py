@@ -1,0 +1,47 @@
+"""A copy of k8s/ with secrets of its own, and what its kustomizations render to."""
+
+import shutil
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from deploy.k8s_check.manifests import Manifests
+from deploy.k8s_check.rendering import render
+from deploy.make_k8s_secrets import write_secrets
+
+ROOT = Path(__file__).parents[2]
+# What k8s/ takes from outside of itself.
+_PARTS = ("k8s", "deploy/mysql", "deploy/mongo")
+
+
+class Tree:
+    """The copy in `directory`; each kustomization is rendered once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        for part in _PARTS:
+            shutil.copytree(ROOT / part, directory / part, ignore=shutil.ignore_patterns("secrets"))
+        write_secrets(self.overlay("dev") / "secrets")
+        self.rendered = cache(self._render)
+
+    def overlay(self, name: str) -> Path:
+        """Where the overlay `name` is."""
+        return self._directory / "k8s" / "overlays" / name
+
+    def _render(self, name: str) -> Manifests:
+        """What the overlay `name` renders to, or `dev with COMPONENT`."""
+        overlay, _, component = name.partition(" with ")
+        return render(self._with(overlay, component) if component else self.overlay(overlay))
+
+    def _with(self, overlay: str, component: str) -> Path:
+        directory = self.overlay(f"{overlay}-{component}")
+        directory.mkdir()
+        content = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [f"../{overlay}"],
+            "components": [f"../../components/{component}"],
+        }
+        (directory / "kustomization.yaml").write_text(yaml.safe_dump(content))
+        return directory

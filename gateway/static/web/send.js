@@ -1,0 +1,131 @@
+// Sends the chosen files, one after the other, in the order in which their tables refer to each other.
+
+import { ask } from "./asking.js";
+import { follow } from "./following.js";
+import { TABLES, mayRead, newItem, part, say, step, tell } from "./items.js";
+import { addToList } from "./listed.js";
+import { isFinal, show, wordFor } from "./showing.js";
+import { kindOf, outcome, refusal } from "./telling.js";
+import { transfer } from "./transfer.js";
+
+const form = document.getElementById("send");
+const input = document.getElementById("files");
+const drop = document.getElementById("drop");
+const list = document.getElementById("chosen");
+const start = document.getElementById("start");
+let sending = false;
+// One stream at a time: uploads are loaded in order, and a browser has few connections.
+let followed = Promise.resolve();
+
+const unsent = () => [...list.children].filter((item) => item.dataset.step === "chosen");
+
+function choose(files) {
+  for (const file of files) list.append(itemFor(file));
+  putInOrder();
+  const names = unsent().map((item) => item.file.name);
+  if (names.length > 1) tell(`To be sent in this order: ${names.join(", ")}`);
+}
+
+function itemFor(file) {
+  const item = newItem(file, tableOf(file.name));
+  part(item, "table").addEventListener("change", putInOrder);
+  part(item, "stop").addEventListener("click", () => stop(item));
+  return item;
+}
+
+const tableOf = (name) => TABLES.filter((table) => name.toLowerCase().startsWith(table)).pop() ?? "";
+
+function putInOrder() {
+  const rank = (item) => TABLES.indexOf(part(item, "table").value);
+  list.append(...unsent().sort((one, other) => rank(one) - rank(other)));
+  start.disabled = sending || !unsent().length;
+}
+
+async function stop(item) {
+  if (item.dataset.step === "chosen") {
+    item.remove();
+    putInOrder();
+    input.focus();
+  } else if (item.dataset.step === "sending") {
+    item.stopping.abort();
+  } else {
+    const button = part(item, "stop");
+    button.disabled = true;
+    button.disabled = (await ask(`/v1/uploads/${item.upload}`, { method: "DELETE" })) !== null;
+  }
+}
+
+async function sendAll() {
+  sending = true;
+  putInOrder();
+  for (let item; (item = unsent()[0]) && (await send(item)); );
+  sending = false;
+  const [refused, ...rest] = unsent();
+  for (const item of rest) say(item, `Not sent yet. First see to ${refused.file.name}, or remove it.`, "note");
+  putInOrder();
+}
+
+/** Whether the file was accepted. */
+async function send(item) {
+  const progress = item.querySelector("progress");
+  item.stopping = new AbortController();
+  step(item, "sending", "Stop");
+  say(item, "Sending …");
+  const result = await transfer(item.file, query(item), {
+    signal: item.stopping.signal,
+    onProgress: (share) => { progress.value = share; },
+    onPause: (reason, seconds) => say(item, `${refusal(reason)} Trying again in ${seconds} s.`, "note"),
+  });
+  if (result.status === 202 || result.status === 200) {
+    accepted(item, result.answer);
+    return true;
+  }
+  step(item, "chosen", "Remove");
+  if (item.stopping.signal.aborted) say(item, "Stopped. If all of it had arrived already, it is loaded all the same.", "note");
+  else say(item, `${refusal(result)}${result.passes ? " Press Upload to try again." : ""}`, "complaint");
+  return false;
+}
+
+function accepted(item, upload) {
+  item.upload = upload.id;
+  item.querySelector("progress").setAttribute("aria-label", "Checked and loaded");
+  step(item, "accepted", "Cancel");
+  show(item, upload);
+  say(item, "Sent, and safe.", "", upload);
+  addToList(upload);
+  if (mayRead) followed = followed.then(() => follow(upload.id, (latest) => take(item, latest)));
+  else step(item, "final");
+}
+
+function take(item, upload) {
+  if (isFinal(upload.state)) {
+    step(item, "final");
+    say(item, outcome(upload), kindOf(upload), upload);
+  } else if (upload.error) {
+    say(item, upload.error.detail, "note", upload);
+  } else if (upload.state !== item.dataset.state) {
+    say(item, `${wordFor(upload.state)} …`, "", upload);
+  }
+  show(item, upload);
+}
+
+function query(item) {
+  // A name of more than 255 characters is refused; all of it may not fit into an address.
+  const wanted = { table: part(item, "table").value, filename: item.file.name.slice(0, 256) };
+  for (const [name, value] of new FormData(form)) if (value) wanted[name] = value;
+  return new URLSearchParams(wanted);
+}
+
+input.addEventListener("change", () => { choose(input.files); input.value = ""; });
+// A file that misses the frame would be opened by the browser, and this page be gone.
+for (const kind of ["dragenter", "dragover"]) {
+  addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
+}
+addEventListener("dragleave", ({ relatedTarget }) => { if (!relatedTarget) drop.classList.remove("over"); });
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  choose(event.dataTransfer.files);
+});
+form.addEventListener("submit", (event) => { event.preventDefault(); sendAll(); });
+addEventListener("beforeunload", (event) => { if (sending) event.preventDefault(); });

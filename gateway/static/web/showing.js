@@ -1,0 +1,33 @@
+// Shows an upload, as the API tells it, in the elements of a page that are made for its fields.
+
+const WORDS = JSON.parse(document.body.dataset.states ?? "{}");
+const UNFINISHED = new Set(["queued", "validating", "loading"]);
+
+export const isFinal = (state) => !UNFINISHED.has(state);
+
+/** What the page calls a state. */
+export const wordFor = (state) => WORDS[state] ?? state;
+
+/** A number of rows as people read it. */
+export const inDigits = (number) => number.toLocaleString("en-US");
+
+/** Put the fields of `upload` into the parts of `element` that are named after them. */
+export function show(element, upload) {
+  element.dataset.state = upload.state;
+  const { rows } = upload;
+  const texts = { ...rows, loaded: rows.inserted + rows.updated };
+  for (const part of element.querySelectorAll("[data-field]")) {
+    const name = part.dataset.field;
+    if (name === "state") {
+      part.textContent = wordFor(upload.state);
+      part.className = `badge ${upload.state}`;
+    } else if (name === "progress") {
+      part.value = upload.progress;
+    } else if (name === "waiting") {
+      part.textContent = upload.error?.detail ?? "";
+      part.hidden = !upload.error;
+    } else {
+      part.textContent = inDigits(texts[name]);
+    }
+  }
+}

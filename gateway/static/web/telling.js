@@ -1,0 +1,38 @@
+// What is said of a file on its way: why it was refused, and what became of its rows.
+
+import { inDigits } from "./showing.js";
+
+const REFUSALS = new Map([
+  [null, "The file can't be read: it was changed or moved since it was chosen, or is a folder. Choose it again."],
+  [0, "Muster does not answer. Is the network there?"],
+  [401, "You are signed out. Sign in again, then press Upload."],
+  [429, "Muster was asked too much for now."],
+  [502, "Muster does not answer just now."],
+  [504, "Muster does not answer just now."],
+]);
+
+/** Why the API refused a file, in words. */
+export function refusal({ status, answer, retryAfter }) {
+  if (status === 409 && retryAfter) return "Muster still holds the first try of this file.";
+  return REFUSALS.get(status) ?? reasonIn(answer) ?? `The server answered ${status}, and did not say why.`;
+}
+
+function reasonIn(answer) {
+  const text = answer?.errors?.map(({ message }) => message).join("; ") ?? answer?.detail;
+  return text && text[0].toUpperCase() + text.slice(1);
+}
+
+/** What became of the rows of a final upload. */
+export function outcome({ state, rows, error }) {
+  if (state === "failed") return error.detail;
+  if (state === "cancelled") return "Nothing was loaded.";
+  const loaded = inDigits(rows.inserted + rows.updated);
+  const others = [[rows.unchanged, "unchanged"], [rows.rejected, "rejected"]]
+    .filter(([number]) => number).map(([number, word]) => `, ${inDigits(number)} ${word}`).join("");
+  const would = state === "validated" ? "would be " : "";
+  return `${rows.read === 1 ? "1 row" : `${inDigits(rows.read)} rows`}: ${loaded} ${would}loaded${others}.`;
+}
+
+/** How an outcome looks. */
+export const kindOf = ({ state, rows }) =>
+  state === "failed" ? "complaint" : state === "cancelled" || rows.rejected ? "note" : "success";

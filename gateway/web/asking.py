@@ -1,0 +1,75 @@
+"""Questions that a page has for another service, asked as the user who looks at it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request
+from werkzeug.datastructures import Authorization
+
+from gateway.upstream import Answer, Upstream
+from muster.problems import Problem
+
+
+def ask(
+    upstream: Upstream,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, object] | None = None,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """What the service answers, read from JSON; None if that is nothing.
+
+    Raises its refusal as the Problem that it is, and UpstreamUnavailable.
+    """
+    answer = send(upstream, method, path, query=query, body=body, headers=headers)
+    return json.loads(answer.body) if answer.body else None
+
+
+def send(
+    upstream: Upstream,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, object] | None = None,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """As `ask`, but the answer as it came."""
+    sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+    if "Authorization" in request.headers:
+        sent.setdefault("Authorization", request.headers["Authorization"])
+    answer = upstream.send(
+        method,
+        path,
+        query=urlencode(query or {}),
+        headers=sent,
+        body=b"" if body is None else json.dumps(body).encode(),
+        client_address=request.remote_addr or "",
+    )
+    if answer.status >= 400:
+        raise _refusal(answer)
+    return answer
+
+
+def log_in(auth: Upstream, email: str, password: str) -> tuple[str, int]:
+    """A token for the user, and its seconds; raises Problem 401 and 429."""
+    basic = Authorization("basic", {"username": email, "password": password}).to_header()
+    answer = ask(auth, "POST", "/v1/login", headers={"Authorization": basic})
+    return answer["access_token"], answer["expires_in"]
+
+
+def _refusal(answer: Answer) -> Problem:
+    document = json.loads(answer.body)
+    kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
+    return Problem(
+        answer.status,
+        document["type"].rpartition(":")[2],
+        document["title"],
+        document["detail"],
+        errors=document.get("errors", ()),
+        headers=kept,
+    )

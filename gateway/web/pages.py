@@ -1,0 +1,96 @@
+"""What all pages have in common: their looks, their headers, and how they say what went wrong."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, g, render_template, request, url_for
+from werkzeug.exceptions import HTTPException, NotFound
+
+from gateway.answers import ANSWERS
+from gateway.web.session import refuse_other_sites
+from muster.problems import Problem, from_http_exception
+from muster.tracing import current_trace
+
+# Nothing inline, nothing from elsewhere, and no text is ever taken for markup by a script.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+class Pages(Blueprint):
+    """Pages of one subject. What they raise is answered by a page, too."""
+
+    def __init__(self, name: str, import_name: str) -> None:
+        super().__init__(name, import_name)
+        self.before_request(refuse_other_sites)
+        self.register_error_handler(Problem, show_problem)
+        self.register_error_handler(HTTPException, _show_http_exception)
+        for exception, to_problem in ANSWERS.items():
+            self.register_error_handler(exception, _shown_as(to_problem))
+
+
+def install_pages(app: Flask) -> None:
+    """Have `app` answer a browser that asks for a path that isn't there by a page."""
+    app.register_error_handler(404, _show_not_found)
+
+
+def page(template: str, status: int = 200, **values: Any) -> Response:
+    """The page that `template` makes of `values`."""
+    values.setdefault("me", g.get("principal"))
+    return Response(render_template(f"web/{template}", **values), status, headers=_HEADERS)
+
+
+def show_problem(problem: Problem) -> Response:
+    """A page that says what is wrong; for 401 the one to sign in."""
+    if problem.status == 401:
+        return go(url_for("signing_in.sign_in", next=_here()))
+    request_id = current_trace().request_id
+    response = page("problem.html", problem.status, problem=problem, request_id=request_id)
+    response.headers.update(problem.headers)
+    return response
+
+
+def go(location: str) -> Response:
+    """On to another page of ours."""
+    return Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
+
+
+def own_path(location: str | None) -> str:
+    """`location` if it is a path on this host, else the first page's."""
+    # Browsers take a backslash for a slash, and pass over control characters (WHATWG URL).
+    text = (location or "").replace("\\", "/")
+    parts = urlsplit(text)
+    is_path = text.startswith("/") and not text.startswith("//") and text.isprintable()
+    return text if is_path and not parts.netloc else "/"
+
+
+def _here() -> str | None:
+    if request.method == "GET":
+        return request.full_path.rstrip("?") if request.path != "/" else None
+    # What was sent is not kept; back to the page with the form.
+    sent_from = urlsplit(request.referrer or "")
+    return sent_from.path if sent_from.netloc == request.host else None
+
+
+def _shown_as(to_problem: Callable[[Any], Problem]) -> Callable[[Exception], Response]:
+    return lambda error: show_problem(to_problem(error))
+
+
+def _show_not_found(error: NotFound) -> Response:
+    # Programs say nothing, or that they take anything.
+    if "text/html" in request.accept_mimetypes.values() and not request.path.startswith("/v1/"):
+        return _show_http_exception(error)
+    return from_http_exception(error)
+
+
+def _show_http_exception(error: HTTPException) -> Response:
+    status, title = error.code or 500, error.name
+    kind = title.lower().replace(" ", "-")
+    return show_problem(Problem(status, kind, title, error.description or title))

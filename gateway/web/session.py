@@ -1,0 +1,71 @@
+"""The session of a browser: a cookie that holds the access token.
+
+The cookie is another way to send the token, so that pages, downloads and the scripts of the page
+use one set of rules. It is HttpOnly, so no script can read it, and SameSite=Strict. A browser sends
+it by itself, so a request that changes something must also be seen to come from our own pages.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, Response, request
+
+from muster.problems import Problem
+
+COOKIE = "muster_session"
+_TOKEN = re.compile(r"[!-~]+")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def install_session(app: Flask) -> None:
+    """Have `app` take the token of a request without an Authorization header from its cookie.
+
+    A request with the cookie that changes something is answered 403 if another site may have made
+    the browser send it.
+    """
+    app.before_request(_take_token_from_cookie)
+
+
+def begin_session(response: Response, token: str, seconds: int) -> None:
+    """Have the browser keep `token` for so long."""
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=seconds,
+        httponly=True,
+        samesite="Strict",
+        secure=request.is_secure,
+    )
+
+
+def end_session(response: Response) -> None:
+    """Have the browser forget the token."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="Strict", secure=request.is_secure)
+
+
+def refuse_other_sites() -> None:
+    """Raises Problem 403 if the request changes something and another site may have sent it.
+
+    Browsers say where a request comes from (https://www.w3.org/TR/fetch-metadata/), or at least
+    its origin where the page was not fetched securely.
+    """
+    if request.method not in _SAFE_METHODS and not _is_from_here(request):
+        detail = "This came from another site. Open the page here, and do it again."
+        raise Problem(403, "cross-site", "Not from here", detail)
+
+
+def _take_token_from_cookie() -> None:
+    token = request.cookies.get(COOKIE, "")
+    if "Authorization" in request.headers or not _TOKEN.fullmatch(token):
+        return
+    refuse_other_sites()
+    # All who look at the token, here and in the services that a request is handed on to, find it
+    # where a program would have put it.
+    request.environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+
+
+def _is_from_here(request: Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    return urlsplit(request.headers.get("Origin", "")).netloc == request.host

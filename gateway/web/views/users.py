@@ -1,0 +1,99 @@
+"""The users, for whoever may administer them."""
+
+from typing import Any
+
+from flask import Response, request
+
+from gateway.services import services
+from gateway.web.asking import ask
+from gateway.web.pages import Pages, go, page
+from gateway.web.wording import PERMISSIONS
+from muster.problems import Problem
+from muster.tokens import requires
+
+pages = Pages("users_pages", __name__)
+
+
+@pages.get("/users")
+@requires("users:admin")
+def everybody() -> Response:
+    """All users, and the form to add one."""
+    return _show_all()
+
+
+@pages.post("/users")
+@requires("users:admin")
+def add() -> Response:
+    """Add a user."""
+    new = {
+        "email": request.form.get("email", "").strip(),
+        "password": request.form.get("password", ""),
+        "permissions": request.form.getlist("permission"),
+    }
+    try:
+        added = ask(services().auth, "POST", "/v1/users", body=new)
+    except Problem as problem:
+        if problem.status not in {409, 422}:
+            raise
+        return _show_all(problem, new)
+    return go(f"/users#user-{added['id']}")
+
+
+@pages.get("/users/<id>")
+@requires("users:admin")
+def one(id: str) -> Response:
+    """One user, to be changed."""
+    return _show_one(id)
+
+
+@pages.post("/users/<id>")
+@requires("users:admin")
+def change(id: str) -> Response:
+    """Change what a user may do, whether they are disabled, or their password."""
+    changes: dict[str, Any] = {
+        "permissions": request.form.getlist("permission"),
+        "disabled": "disabled" in request.form,
+    }
+    if request.form.get("password"):
+        changes["password"] = request.form["password"]
+    try:
+        ask(services().auth, "PATCH", _path(id), body=changes)
+    except Problem as problem:
+        if problem.status not in {409, 422}:
+            raise
+        return _show_one(id, problem)
+    return go(f"/users#user-{id}")
+
+
+@pages.post("/users/<id>/delete")
+@requires("users:admin")
+def delete(id: str) -> Response:
+    """Remove a user; their uploads stay."""
+    try:
+        ask(services().auth, "DELETE", _path(id))
+    except Problem as problem:
+        if problem.status != 409:
+            raise
+        return _show_one(id, problem)
+    return go("/users")
+
+
+def _show_all(problem: Problem | None = None, new: dict[str, Any] | None = None) -> Response:
+    users = ask(services().auth, "GET", "/v1/users")["users"]
+    status = problem.status if problem else 200
+    return page(
+        "users.html", status, users=users, permissions=PERMISSIONS, problem=problem, new=new or {}
+    )
+
+
+def _show_one(id: str, problem: Problem | None = None) -> Response:
+    user = ask(services().auth, "GET", _path(id))
+    status = problem.status if problem else 200
+    return page("user.html", status, user=user, permissions=PERMISSIONS, problem=problem)
+
+
+def _path(id: str) -> str:
+    # Ids are letters and digits; anything else must not become a part of the path.
+    if not id.isalnum():
+        raise Problem(404, "not-found", "Not found", "There is no such user.")
+    return f"/v1/users/{id}"

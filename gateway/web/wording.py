@@ -1,0 +1,50 @@
+"""What the page calls states, causes, options and permissions."""
+
+from collections.abc import Mapping
+
+from muster.uploads import Options, State
+
+STATES: Mapping[State, str] = {
+    State.QUEUED: "Waiting",
+    State.VALIDATING: "Checking",
+    State.LOADING: "Loading",
+    State.COMPLETED: "Loaded",
+    State.COMPLETED_WITH_REJECTS: "Loaded, with rejects",
+    State.VALIDATED: "Checked (dry run)",
+    State.FAILED: "Failed",
+    State.CANCELLED: "Cancelled",
+}
+CODES: Mapping[str, str] = {
+    "constraint-error": "Blank, too long or out of range",
+    "encoding-error": "Not text in the file's encoding",
+    "extra-cell": "Too many cells",
+    "foreign-key": "Refers to a row that is not there",
+    "missing-cell": "Too few cells",
+    "primary-key": "The key is taken",
+    "quote-error": "A quotation mark in the wrong place",
+    "row-error": "Could not be read",
+    "type-error": "Not of the column's type",
+}
+PERMISSIONS: Mapping[str, str] = {
+    "uploads:write": "upload files",
+    "uploads:read": "see one's own uploads",
+    "uploads:admin": "see and cancel everybody's uploads",
+    "rows:write": "write rows by the API",
+    "queries:read": "see tables and hiring",
+    "users:admin": "manage users",
+}
+_DELIMITERS = {",": "commas", ";": "semicolons", "tab": "tabs", "pipe": "pipes"}
+
+
+def wishes(options: Options) -> list[str]:
+    """What the uploader asked for that is not the usual, but for a dry run."""
+    limit, header = options.max_rejects, options.header
+    said = {
+        "rows whose key is taken are rejected": options.mode == "insert",
+        f"nothing is loaded with more than {limit} rejected": limit is not None,
+        f"the first line {'names the columns' if header == 'present' else 'is a row'}": header
+        != "auto",
+        f"cells are separated by {_DELIMITERS.get(options.delimiter)}": options.delimiter != "auto",
+        f"encoding {options.encoding}": options.encoding != "auto",
+    }
+    return [text for text, asked in said.items() if asked]

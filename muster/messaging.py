@@ -1,0 +1,39 @@
+"""Messages on behalf of a request: its id and its trace go with them, in their headers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from muster.broker import Broker, Delivery
+from muster.messages import Message
+from muster.spans import span
+from muster.tracing import Trace, current_trace, tracing, working_on
+from muster.uploads import Upload
+
+
+def publish(broker: Broker, message: Message, upload: Upload) -> None:
+    """Publish `message` about `upload`; raises BrokerUnavailable or Unroutable."""
+    key = message.routing_key
+    attributes = {**_named("send", key), "muster.upload_id": upload.id}
+    with working_on(upload), span(f"send {key}", "producer", attributes):
+        broker.publish(key, message.to_body(), current_trace().headers())
+
+
+@contextmanager
+def handling(delivery: Delivery) -> Iterator[None]:
+    """Work on behalf of the request that `delivery` names: in log lines and in the trace."""
+    key = delivery.routing_key
+    attributes = {**_named("process", key), "muster.attempt": delivery.attempt}
+    with (
+        tracing(Trace.from_headers(delivery.headers)),
+        span(f"process {key}", "consumer", attributes),
+    ):
+        yield
+
+
+def _named(operation: str, routing_key: str) -> dict[str, str | int]:
+    # https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+    return {
+        "messaging.system": "muster",
+        "messaging.operation.type": operation,
+        "messaging.destination.name": routing_key,
+    }

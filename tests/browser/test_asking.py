@@ -1,0 +1,102 @@
+"""The tables, browsed; and the questions about hiring, as numbers, pictures and files."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.site import Site
+
+YEAR = 2021
+
+
+def test_each_table_can_be_browsed_to_its_end(page: Page, site: Site) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Tables").click()
+    page.get_by_role("link", name="Hired employees").first.click()
+    expected = [str(row["id"]) for row in site.ana.rows("hired_employees")][:120]
+    ids: list[str] = []
+    while len(ids) < len(expected):
+        expect(page.locator("tbody tr")).to_have_count(50)
+        ids += page.locator("tbody td:first-child").all_inner_texts()
+        page.get_by_role("link", name="Next rows").click()
+        page.wait_for_url(lambda url: "cursor=" in url)
+        expect(page.locator("tbody td:first-child").first).not_to_have_text(ids[-50])
+    assert ids[: len(expected)] == expected
+    page.get_by_role("link", name="First rows").click()
+    expect(page.locator("tbody td:first-child").first).to_have_text(expected[0])
+
+
+@pytest.mark.parametrize("table", ["Departments", "Jobs"])
+def test_the_other_tables(page: Page, site: Site, table: str) -> None:
+    page.goto("/tables")
+    page.get_by_role("link", name=table, exact=True).first.click()
+    first = site.ana.rows(table.lower())[0]
+    cells = page.locator("tbody tr").first.locator("td")
+    expect(cells).to_have_text([str(value) for value in first.values()])
+
+
+def test_the_years_with_hires_are_there_to_pick(page: Page) -> None:
+    page.goto("/questions")
+    page.get_by_role("link", name=str(YEAR), exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Hiring in {YEAR}")
+    page.get_by_label("Year").fill("1999")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("main")).to_contain_text("Nobody was hired in 1999")
+
+
+def test_hires_by_quarter_are_a_heat_map_that_can_be_read(page: Page, site: Site) -> None:
+    page.goto(f"/questions?year={YEAR}")
+    expected: dict[str, list[int]] = {}
+    for row in site.ana.query("hires-by-quarter", YEAR)["rows"]:
+        sums = expected.setdefault(row["department"], [0] * 4)
+        for quarter in range(4):
+            sums[quarter] += row[f"q{quarter + 1}"]
+    most = max(max(sums) for sums in expected.values())
+    rows = page.locator(".heat tbody tr")
+    expect(rows).to_have_count(len(expected))
+    for row in rows.all():
+        sums = expected[row.locator("th").inner_text()]
+        cells = row.locator("td")
+        assert [int(text) for text in cells.all_inner_texts()] == [*sums, sum(sums)]
+        if most in sums:
+            expect(cells.nth(sums.index(most))).to_have_class("number shade6")
+
+
+def test_each_department_and_job_has_its_row(page: Page, site: Site) -> None:
+    page.goto(f"/questions?year={YEAR}")
+    answer = site.ana.query("hires-by-quarter", YEAR)["rows"]
+    department = answer[0]["department"]
+    page.locator(".heat").get_by_role("link", name=department, exact=True).click()
+    rows = page.get_by_role("region", name="By department and job").locator("tbody tr")
+    expected = [row for row in answer if row["department"] == department]
+    expect(rows).to_have_count(len(expected))
+    for row, values in zip(rows.all(), expected, strict=True):
+        assert row.locator("td").all_inner_texts() == [str(value) for value in values.values()]
+
+
+def test_departments_above_the_mean_have_bars_and_numbers(page: Page, site: Site) -> None:
+    page.goto(f"/questions?year={YEAR}")
+    answer = site.ana.query("departments-above-mean", YEAR)
+    section = page.locator("section", has=page.get_by_role("heading", name="above the mean"))
+    expect(section).to_contain_text(f"{answer['mean']:,.2f}")
+    texts = section.locator("tbody").inner_text()
+    for row in answer["rows"]:
+        assert row["department"] in texts
+        assert str(row["hired"]) in texts
+    expect(section.locator("svg rect")).to_have_count(len(answer["rows"]))
+
+
+@pytest.mark.parametrize(
+    ("question", "link"),
+    [("departments-above-mean", "Download as CSV"), ("hires-by-quarter", "Download all as CSV")],
+)
+def test_answers_can_be_had_as_files(page: Page, site: Site, question: str, link: str) -> None:
+    page.goto(f"/questions?year={YEAR}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=link).click()
+    assert download.value.suggested_filename == f"{question}-{YEAR}.csv"
+    answer = site.ana.session.get(
+        f"{site.url}/v1/queries/{question}", params={"year": YEAR}, headers={"Accept": "text/csv"}
+    )
+    assert Path(download.value.path()).read_bytes() == answer.content

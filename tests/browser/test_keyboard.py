@@ -1,0 +1,60 @@
+"""The main job with no mouse: sign in, send a file, correct what was rejected, sign out."""
+
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.site import ANA, PASSWORD
+
+_MAX_STEPS = 60
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Press Tab until the target has the focus, which is to be seen."""
+    for _ in range(_MAX_STEPS):
+        page.keyboard.press("Tab")
+        if target.evaluate("(element) => element === document.activeElement"):
+            outline = target.evaluate("(element) => getComputedStyle(element).outlineStyle")
+            assert outline != "none"
+            return
+    raise AssertionError(f"the focus does not come to {target}")
+
+
+def test_the_main_job_is_done_with_the_keyboard_alone(strangers_page: Page, tmp_path: Path) -> None:
+    page, keys = strangers_page, strangers_page.keyboard
+    # Who listens from the start gets every file chooser: Playwright does not wait until Chromium
+    # has heard that it is to be asked.
+    page.on("filechooser", lambda _: None)
+    (tmp_path / "jobs.csv").write_bytes(b"801,\n802,Cook\n")
+    page.goto("/")
+    expect(page.get_by_label("Email")).to_be_focused()
+    keys.type(ANA)
+    keys.press("Tab")
+    keys.type(PASSWORD)
+    keys.press("Enter")
+    page.wait_for_url("/")
+
+    tab_to(page, page.get_by_role("link", name="Skip to the content"))
+    keys.press("Enter")
+    tab_to(page, page.locator("#files"))
+    with page.expect_file_chooser() as chooser:
+        keys.press("Space")
+    chooser.value.set_files(tmp_path / "jobs.csv")
+    tab_to(page, page.get_by_role("button", name="Upload"))
+    keys.press("Enter")
+    link = page.get_by_role("link", name="See the rejected rows")
+    expect(link).to_be_visible()
+    tab_to(page, link)
+    keys.press("Enter")
+
+    cell = page.get_by_label("job, line 1")
+    expect(cell).to_be_visible()
+    tab_to(page, cell)
+    keys.type("Carpenter")
+    keys.press("Enter")
+    expect(page.get_by_text("Mends")).to_be_visible()
+    expect(page.locator("#upload .badge").first).to_have_text("Loaded")
+
+    tab_to(page, page.get_by_role("button", name="Sign out"))
+    keys.press("Enter")
+    page.wait_for_url("/login")

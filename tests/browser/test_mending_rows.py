@@ -1,0 +1,124 @@
+"""Rejected rows: shown with the bad cell, corrected in place, sent again, or taken home."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Download, Page, expect
+
+from embedded.client import Json
+from tests.browser.first_day import FirstDay
+from tests.browser.site import Site
+
+BAD = b'701,=1+1\n702,\n"703",Cook\nx,Baker\n'
+
+
+@pytest.fixture
+def rejected(page: Page, site: Site) -> Json:
+    """An upload of four rows with two bad ones, whose page is open."""
+    upload = site.ana.wait(site.ana.upload("jobs.csv", BAD)["id"])
+    page.goto(f"/uploads/{upload['id']}")
+    return upload
+
+
+def saved(download: Download) -> bytes:
+    path = download.path()
+    return Path(path).read_bytes()
+
+
+def test_counts_and_causes_are_told(page: Page, first_day: FirstDay) -> None:
+    hires = first_day.uploads[-1]
+    page.goto(f"/uploads/{hires['id']}")
+    counts = page.get_by_label("Rows", exact=True)
+    for field in ("read", "inserted", "rejected"):
+        expect(counts.locator(f"[data-field={field}]")).to_have_text(f"{hires['rows'][field]:,}")
+    causes = page.get_by_role("region", name="Why rows were rejected").locator("tbody tr")
+    expect(causes).to_have_count(len(hires["causes"]))
+    for row, cause in zip(causes.all(), hires["causes"], strict=True):
+        cells = row.locator("td").all_inner_texts()
+        assert cells[:2] == [str(cause["rows"]), cause["column"]]
+        assert "Blank" in cells[2]
+        assert cells[3] == str(cause["first_line"])
+
+
+def test_each_rejected_row_has_its_line_and_its_bad_cell_marked(
+    page: Page, site: Site, first_day: FirstDay
+) -> None:
+    hires = first_day.uploads[-1]
+    rejects = site.ana.rejects(hires["id"])
+    page.goto(f"/uploads/{hires['id']}")
+    rows = page.locator(".rejects tbody tr")
+    shown: list[tuple[str, str | None]] = []
+    while len(shown) < len(rejects):
+        for row in rows.all():
+            (bad,) = row.locator("td.bad [aria-invalid=true]").all()
+            line = row.locator("th").inner_text().replace(",", "")
+            shown.append((line, bad.get_attribute("aria-label")))
+        if len(shown) < len(rejects):
+            page.get_by_role("link", name="Rows after").click()
+            page.wait_for_url("**/*from=*")
+    expected = [(each["_line"], f"{each['_column']}, line {each['_line']}") for each in rejects]
+    assert shown == expected
+
+
+def test_a_row_is_corrected_in_place_and_sent_again(page: Page, site: Site, rejected: Json) -> None:
+    page.get_by_label("job, line 2").fill("Butcher")
+    expect(page.locator("input.changed")).to_have_count(1)
+    page.get_by_role("button", name="Send the changed").click()
+    page.wait_for_url(lambda url: not url.endswith(rejected["id"]))
+    expect(page.locator("#upload .badge").first).to_have_text("Loaded")
+    mended = site.ana.get_upload(page.url.rpartition("/")[2])
+    assert mended["rows"]["read"] == 1
+    assert {"id": 702, "job": "Butcher"} in site.ana.rows("jobs")
+    page.get_by_role("link", name="an earlier upload").click()
+    expect(page).to_have_url(f"/uploads/{rejected['id']}")
+
+
+def test_nothing_is_sent_while_nothing_was_changed(page: Page, site: Site, rejected: Json) -> None:
+    before = len(site.ana.uploads())
+    page.get_by_role("button", name="Send the changed").click()
+    expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("No cell was changed")
+    assert len(site.ana.uploads()) == before
+
+
+def test_who_leaves_is_asked_whether_changes_may_be_lost(page: Page, rejected: Json) -> None:
+    page.get_by_label("job, line 2").press_sequentially("B")
+    with page.expect_event("dialog") as asked:
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        page.get_by_role("link", name="Uploads").first.click(no_wait_after=True)
+    assert asked.value.type == "beforeunload"
+    assert page.url.endswith(rejected["id"])
+    page.get_by_label("job, line 2").clear()
+
+
+def test_the_file_can_be_had_as_it_came(page: Page, rejected: Json) -> None:
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the file").click()
+    assert download.value.suggested_filename == "jobs.csv"
+    assert saved(download.value) == BAD
+
+
+def test_the_rejected_rows_can_be_had_safe_for_a_spreadsheet_or_as_they_came(
+    page: Page, site: Site
+) -> None:
+    upload = site.ana.wait(site.ana.upload("jobs.csv", b"x,=1+1\n")["id"])
+    page.goto(f"/uploads/{upload['id']}")
+    with page.expect_download() as safe:
+        page.get_by_role("link", name="Download the rejected rows").click()
+    with page.expect_download() as raw:
+        page.get_by_role("link", name="for programs").click()
+    assert job_in(saved(safe.value)) == "'=1+1"
+    assert job_in(saved(raw.value)) == "=1+1"
+
+
+def job_in(content: bytes) -> str:
+    (row,) = csv.DictReader(io.StringIO(content.decode()))
+    return row["job"]
+
+
+def test_an_upload_that_failed_says_why(page: Page, site: Site) -> None:
+    upload = site.ana.wait(site.ana.upload("jobs.csv", b"")["id"])
+    page.goto(f"/uploads/{upload['id']}")
+    expect(page.locator("#upload .badge")).to_have_text("Failed")
+    expect(page.locator("#upload .complaint")).to_contain_text("empty")

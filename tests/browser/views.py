@@ -1,0 +1,112 @@
+"""Every view of the page, in the states that look different: to be checked, and to be drawn."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.choosing import choose, chosen, csv_file, send
+from tests.browser.first_day import FirstDay
+from tests.browser.site import ADMIN, ANA, Site, sign_in
+
+WIDTHS = (360, 1600)
+THEMES = ("light", "dark")
+HEIGHT = 1000
+
+
+@dataclass(frozen=True)
+class View:
+    """A page as `email` sees it once `show` is done; `paused` if the loader stands still for it."""
+
+    email: str | None
+    show: Callable[[Page, Site, FirstDay], object]
+    paused: bool = False
+
+
+def _at(path: str) -> Callable[[Page, Site, FirstDay], object]:
+    return lambda page, _site, _day: page.goto(path)
+
+
+def _wrong_password(page: Page, _site: Site, _day: FirstDay) -> None:
+    page.goto("/")
+    sign_in(page, ANA, "wrong")
+    expect(page.get_by_role("alert").filter(visible=True)).to_be_visible()
+
+
+def _files_sent(page: Page, _site: Site, _day: FirstDay) -> None:
+    page.goto("/")
+    page.get_by_text("Options").click()
+    choose(
+        page,
+        csv_file("jobs.csv", b"%PDF-1.7\n"),
+        csv_file("departments.csv", b"99,Archive\n,Nobody\n"),
+        csv_file("hired_employees.csv", b""),
+    )
+    send(page)
+    expect(chosen(page).locator(".complaint").first).to_be_visible()
+
+
+def _following(page: Page, site: Site, _day: FirstDay) -> None:
+    page.goto(f"/uploads/{site.ana.upload('jobs.csv', b'1,Cook')['id']}")
+
+
+def _with_rejects(page: Page, _site: Site, day: FirstDay) -> None:
+    page.goto(f"/uploads/{day.uploads[-1]['id']}")
+
+
+def _failed(page: Page, site: Site, _day: FirstDay) -> None:
+    page.goto(f"/uploads/{site.ana.wait(site.ana.upload('jobs.csv', b'')['id'])['id']}")
+
+
+def _user(page: Page, _site: Site, _day: FirstDay) -> None:
+    page.goto("/users")
+    page.get_by_role("link", name=ANA, exact=True).click()
+
+
+VIEWS: Mapping[str, View] = {
+    "sign-in": View(None, _at("/")),
+    "wrong-password": View(None, _wrong_password),
+    "uploads": View(ANA, _at("/")),
+    "files-sent": View(ANA, _files_sent),
+    "nothing-found": View(ANA, _at("/?state=failed&table=departments")),
+    "following": View(ANA, _following, paused=True),
+    "rejects": View(ANA, _with_rejects),
+    "failed": View(ANA, _failed),
+    "tables": View(ANA, _at("/tables")),
+    "table": View(ANA, _at("/tables/hired_employees")),
+    "hiring": View(ANA, _at("/questions?year=2021")),
+    "no-hiring": View(ANA, _at("/questions?year=1999")),
+    "account": View(ANA, _at("/account")),
+    "users": View(ADMIN, _at("/users")),
+    "user": View(ADMIN, _user),
+    "problem": View(ANA, _at("/uploads/none")),
+    "forbidden": View(ANA, _at("/users")),
+}
+
+
+@contextmanager
+def showing(view: View, site: Site, day: FirstDay) -> Iterator[Page]:
+    """The view, open in a browser."""
+    with site.open_page(view.email) as page:
+        if not view.paused:
+            view.show(page, site, day)
+            yield page
+            return
+        with site.loader_paused():
+            view.show(page, site, day)
+            yield page
+
+
+def looks(page: Page) -> Iterator[tuple[str, int]]:
+    """The page in each theme at each width, one after the other: yields both."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            yield theme, width
+
+
+def is_too_wide(page: Page) -> bool:
+    """Whether the page as a whole scrolls sideways."""
+    return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))

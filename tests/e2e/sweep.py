@@ -1,0 +1,202 @@
+"""Visiting crash points: each process is brought to its own, one after the other, all at once."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import requests
+
+from embedded.client import FINAL_STATES, Client, Json
+from tests.e2e.crashing import CrashPoints, Kind, Visit
+from tests.e2e.storm import may_pass
+from tests.e2e.supply import Supply
+from tests.e2e.workload import UploadFile
+
+T = TypeVar("T")
+
+_DEADLINE_SECONDS = 120.0
+_PAUSE_SECONDS = 0.1
+_CLAIMED_PAUSE_SECONDS = 3.0
+_POSTS_AT_ONCE = 64
+_MOST_TRIES = 10
+
+
+class Post:
+    """One file on its way to the gateway, sent again with its key until it is taken.
+
+    It is claimed while its key belongs to a try that died: for 30 seconds nobody else may have it.
+    """
+
+    def __init__(self, client: Client, file: UploadFile, turn: threading.Lock) -> None:
+        self._client = client
+        self._file = file
+        self._turn = turn
+        self.is_claimed = False
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it got its 202."""
+        return bool(self._file.accepted)
+
+    @property
+    def upload_id(self) -> str:
+        """The upload's id, once it is accepted."""
+        return str(self._file.accepted["id"])
+
+    def run(self) -> None:
+        """Return once it is accepted."""
+        while not self.is_accepted:
+            self._file.accepted = _patiently(self._try)
+
+    def _try(self) -> Json:
+        file = self._file
+        try:
+            # One at a time: a gateway that dies of one shall not leave the keys of others claimed.
+            with self._turn:
+                return self._client.upload(file.name, file.content, key=file.key, **file.options)
+        except requests.HTTPError as error:
+            if error.response.status_code != 409:
+                raise
+        self.is_claimed = True
+        time.sleep(_CLAIMED_PAUSE_SECONDS)
+        return {}
+
+
+class Sweep:
+    """Uploads by `client`, or by `grey`, whose mail is put off at first.
+
+    `files` are those that were posted, `cancelled` the uploads that were to be cancelled.
+    """
+
+    def __init__(self, points: CrashPoints, supply: Supply, client: Client, grey: Client) -> None:
+        self._points = points
+        self._supply = supply
+        self._client = client
+        self._grey = grey
+        self._turn = threading.Lock()
+        self._posts = ThreadPoolExecutor(_POSTS_AT_ONCE, "post")
+        self._posting: list[Future[None]] = []
+        self.files: list[UploadFile] = []
+        self.cancelled: set[str] = set()
+
+    def load_parents(self) -> None:
+        """Load what the other files refer to, with nothing armed."""
+        for file in self._supply.parents:
+            post = self._post(file, Kind.ANY)
+            _wait_until(partial(self._is_told, post))
+
+    def run(self, visits: Sequence[Visit], repetitions: int) -> None:
+        """Make each visit so often; returns once all uploads are accepted."""
+        processes = {visit.process for visit in visits}
+        with self._posts, ThreadPoolExecutor(len(processes), "visitor") as visitors:
+            rounds = [
+                visitors.submit(self._visit_all, [*_of(process, visits)] * repetitions)
+                for process in processes
+            ]
+            for future in rounds:
+                future.result()
+            for posting in self._posting:
+                posting.result()
+
+    def _visit_all(self, visits: Sequence[Visit]) -> None:
+        for visit in visits:
+            self._visit(visit)
+
+    def _visit(self, visit: Visit) -> None:
+        *before, last = visit.stops
+        self._points.arm(last)
+        for _ in range(_MOST_TRIES):
+            for stop in before:
+                self._points.arm(stop)
+            is_done = self._bring(visit)
+            for stop in before:
+                self._points.disarm(stop)
+            if is_done and not self._points.is_armed(last):
+                return
+        raise AssertionError(f"nobody comes to {last}")
+
+    def _bring(self, visit: Visit) -> bool:
+        """Upload, and wait until its process died at the last stop, or passed it by.
+
+        Returns whether the process is done with the upload. Before it is, nothing may be armed
+        again: an upload that is killed for the third time is given up.
+        """
+        post = self._post(self._supply.next(visit.kind), visit.kind)
+        if visit.kind is Kind.CANCELLED:
+            _wait_until(lambda: post.is_claimed or not self._points.is_armed(visit.stops[0]))
+            self._cancel(post)
+        last = visit.stops[-1]
+        _wait_until(lambda: not self._points.is_armed(last) or self._is_missed(visit, post))
+        match visit.process:
+            case "dbuploader-consumer":
+                _wait_until(lambda: post.is_claimed or self._is_final(post))
+            case "notification-consumer":
+                _wait_until(lambda: post.is_claimed or self._is_told(post))
+            case _:
+                return True
+        return not post.is_claimed
+
+    def _is_missed(self, visit: Visit, post: Post) -> bool:
+        match visit.process:
+            case "gateway":
+                return post.is_claimed or post.is_accepted
+            case "gateway-relay":
+                return post.is_accepted and self._points.is_armed(visit.stops[0])
+            case _:
+                return post.is_claimed or self._is_told(post)
+
+    def _post(self, file: UploadFile, kind: Kind) -> Post:
+        client = self._grey if kind is Kind.MAIL_PUT_OFF else self._client
+        post = Post(client, file, self._turn)
+        self.files.append(file)
+        self._posting.append(self._posts.submit(post.run))
+        return post
+
+    def _cancel(self, post: Post) -> None:
+        _wait_until(lambda: post.is_claimed or post.is_accepted)
+        if post.is_claimed:
+            return
+        self.cancelled.add(post.upload_id)
+        try:
+            self._client.cancel(post.upload_id)
+        except requests.RequestException as error:
+            # It may have been asked, or come too late: the model knows either.
+            if not may_pass(error):
+                raise
+
+    def _is_final(self, post: Post) -> bool:
+        return post.is_accepted and self._look(post)["state"] in FINAL_STATES
+
+    def _is_told(self, post: Post) -> bool:
+        email = self._look(post)["email"] if post.is_accepted else None
+        return email is not None and email["state"] == "sent"
+
+    def _look(self, post: Post) -> Json:
+        return _patiently(lambda: self._client.get_upload(post.upload_id))
+
+
+def _of(process: str, visits: Sequence[Visit]) -> list[Visit]:
+    return [visit for visit in visits if visit.process == process]
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """What `call` returns, once what it needs is there again."""
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while True:
+        try:
+            return call()
+        except requests.RequestException as error:
+            if not may_pass(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    # Seldom enough for conditions that ask the suite.
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the awaited condition did not come"
+        time.sleep(_PAUSE_SECONDS)

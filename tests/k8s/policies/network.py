@@ -1,0 +1,99 @@
+"""Who may talk to whom: nobody, but for the edges that are named."""
+
+from collections.abc import Iterator
+
+from deploy.k8s_check.manifests import Json, Manifests, name_of
+
+_DIRECTIONS = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}
+
+
+def all_traffic_is_denied_that_no_policy_names(manifests: Manifests) -> Iterator[str]:
+    closed = [
+        each["spec"]
+        for each in manifests.of("NetworkPolicy")
+        if each["spec"].get("podSelector") == {}
+        and not each["spec"].get("ingress")
+        and not each["spec"].get("egress")
+    ]
+    for direction in _DIRECTIONS:
+        if not any(direction in spec.get("policyTypes", []) for spec in closed):
+            yield f"{direction} is open"
+
+
+def everybody_may_ask_for_names(manifests: Manifests) -> Iterator[str]:
+    asked = {
+        (port["port"], port.get("protocol", "TCP"))
+        for policy in manifests.of("NetworkPolicy")
+        if policy["spec"]["podSelector"] == {}
+        for rule in policy["spec"].get("egress", [])
+        if "kube-system" in str(rule.get("to"))
+        for port in rule.get("ports", [])
+    }
+    for protocol in ("TCP", "UDP"):
+        if (53, protocol) not in asked:
+            yield f"nobody finds anybody by {protocol}"
+
+
+def every_open_edge_names_its_ports_and_its_peers(manifests: Manifests) -> Iterator[str]:
+    for policy in manifests.of("NetworkPolicy"):
+        for rule, peers in _rules(policy):
+            if not rule.get("ports") or any("port" not in port for port in rule["ports"]):
+                yield f"NetworkPolicy {name_of(policy)} opens every port"
+            if not peers or any(_is_everybody(peer) for peer in peers):
+                yield f"NetworkPolicy {name_of(policy)} lets everybody in or out"
+
+
+def _rules(policy: Json) -> Iterator[tuple[Json, list[Json]]]:
+    for key, peers in _DIRECTIONS.values():
+        for rule in policy["spec"].get(key, []):
+            yield rule, rule.get(peers, [])
+
+
+def _is_everybody(peer: Json) -> bool:
+    if "ipBlock" in peer:
+        return False
+    return not any(
+        selector.get("matchLabels") or selector.get("matchExpressions")
+        for selector in peer.values()
+    )
+
+
+def every_policy_and_service_selects_somebody(manifests: Manifests) -> Iterator[str]:
+    for policy in manifests.of("NetworkPolicy"):
+        if policy["spec"]["podSelector"] and not _selected(
+            manifests, policy["spec"]["podSelector"]
+        ):
+            yield f"NetworkPolicy {name_of(policy)} is about nobody"
+    for service in manifests.of("Service"):
+        selected = manifests.selected_by(service["spec"].get("selector", {"": ""}))
+        if len([each for each in selected if each.serves]) != 1 or len(selected) != 1:
+            yield f"Service {name_of(service)} sends to {list(map(str, selected))}"
+
+
+def _selected(manifests: Manifests, selector: Json) -> bool:
+    labels = [each.labels for each in manifests.workloads()] + list(manifests.operated().values())
+    return any(selects(selector, each) for each in labels)
+
+
+def selects(selector: Json, labels: dict[str, str]) -> bool:
+    """Whether a label selector takes pods with these labels."""
+    matched = selector.get("matchLabels", {}).items() <= labels.items()
+    return matched and all(_meets(labels, each) for each in selector.get("matchExpressions", []))
+
+
+def _meets(labels: dict[str, str], expression: Json) -> bool:
+    match expression["operator"]:
+        case "In":
+            return labels.get(expression["key"]) in expression["values"]
+        case "NotIn":
+            return labels.get(expression["key"]) not in expression["values"]
+        case "Exists":
+            return expression["key"] in labels
+        case _:
+            return expression["key"] not in labels
+
+
+def nothing_is_reached_from_outside_but_through_the_ingress(manifests: Manifests) -> Iterator[str]:
+    for service in manifests.of("Service"):
+        if service["spec"].get("type", "ClusterIP") != "ClusterIP":
+            yield f"Service {name_of(service)} is open to the outside"

@@ -1,0 +1,105 @@
+"""What the two overlays are for: all of it in one cluster, and a careful operator's."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.k8s_check.environment import references_of
+from deploy.k8s_check.manifests import Json, Manifests, name_of
+from tests.k8s.code import SERVICES
+from tests.k8s.mutating import FIRST, Change
+from tests.k8s.policies.configuration import every_image_is_its_publishers_and_pinned
+from tests.k8s.references import used_keys
+from tests.k8s.tree import K8S, OVERLAYS, Tree
+
+BACKENDS = {"auth-db", "employment-db", "mongo", "rabbitmq"}
+ASKED_BY_USERS = {"auth", "dbuploader", "gateway", "queries"}
+
+
+@pytest.fixture
+def prod(tree: Tree) -> Manifests:
+    return tree.rendered("prod")
+
+
+def test_each_service_and_backend_has_a_folder_of_its_own() -> None:
+    folders = {each.name for each in (K8S / "base").iterdir() if each.is_dir()}
+    assert folders == {*SERVICES, *BACKENDS, "namespace"}
+
+
+def test_dev_runs_every_backend_and_brings_every_secret(dev: Manifests) -> None:
+    stateful = {name_of(each) for each in dev.of("StatefulSet")}
+    assert stateful == BACKENDS
+    assert not any(each["spec"].get("replicas", 1) > 1 for each in dev.of("Deployment"))
+    assert {scaler["spec"]["minReplicas"] for scaler in dev.of("HorizontalPodAutoscaler")} == {1}
+    there = {name_of(each) for each in dev.of("Secret")}
+    assert {name for kind, name, _ in used_keys(dev) if kind == "Secret"} == there
+
+
+def test_prod_brings_no_secret_and_no_server_that_is_managed(prod: Manifests) -> None:
+    assert prod.of("Secret") == []
+    assert {name_of(each) for each in prod.of("StatefulSet")} == {"rabbitmq"}
+    assert "mailpit" not in {name_of(each) for each in prod.of("Deployment")}
+
+
+def test_prod_runs_three_nodes_of_rabbitmq_on_three_machines(prod: Manifests) -> None:
+    (rabbitmq,) = prod.of("StatefulSet")
+    assert rabbitmq["spec"]["replicas"] == 3
+    spread = {
+        each["topologyKey"]: each["whenUnsatisfiable"]
+        for each in rabbitmq["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    }
+    assert spread["kubernetes.io/hostname"] == "DoNotSchedule"
+
+
+def test_prod_has_more_than_one_of_all_that_users_wait_for(prod: Manifests) -> None:
+    least = {
+        scaler["spec"]["scaleTargetRef"]["name"]: scaler["spec"]["minReplicas"]
+        for scaler in prod.of("HorizontalPodAutoscaler")
+    }
+    fixed = {name_of(each): each["spec"].get("replicas", 1) for each in prod.of("Deployment")}
+    assert {name for name in fixed if least.get(name, fixed[name]) < 2} == {"notification"}
+    assert set(fixed) >= ASKED_BY_USERS
+
+
+def test_prod_is_reached_by_tls_alone(prod: Manifests) -> None:
+    for ingress in prod.of("Ingress"):
+        covered = {host for each in ingress["spec"]["tls"] for host in each["hosts"]}
+        assert {rule["host"] for rule in ingress["spec"]["rules"]} == covered
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_image_is_named_for_a_tag_or_digest(tree: Tree, name: str) -> None:
+    kustomization: Json = yaml.safe_load((overlay(name) / "kustomization.yaml").read_text("utf-8"))
+    run = {
+        container["image"].partition(":")[0] for _, container in tree.rendered(name).containers()
+    }
+    assert run == {each["name"] for each in kustomization["images"]}
+
+
+@pytest.mark.parametrize("pinned", [f"mongo@sha256:{'0a' * 32}", f"mongo:8.0@sha256:{'0a' * 32}"])
+def test_an_image_may_be_pinned_by_its_digest(dev: Manifests, pinned: str) -> None:
+    changed = Change("StatefulSet mongo", f"{FIRST}/image", pinned).applied_to(dev)
+    assert list(every_image_is_its_publishers_and_pinned(changed)) == []
+
+
+def overlay(name: str) -> Path:
+    return K8S / "overlays" / name
+
+
+def test_external_secrets_make_every_secret_that_prod_takes(tree: Tree) -> None:
+    made = {
+        (each["metadata"]["name"], item["secretKey"])
+        for each in tree.rendered("dev with external-secrets").of("ExternalSecret")
+        for item in each["spec"]["data"]
+    }
+    prod = tree.rendered("prod")
+    taken = {
+        (reference.name, reference.key)
+        for workload in prod.workloads()
+        for container in workload.all_containers
+        for _, reference in references_of(prod, container)
+        if reference.kind == "Secret"
+    }
+    mounted = {(name, key) for kind, name, key in used_keys(prod) if kind == "Secret"}
+    assert made == taken | mounted | {("auth-signing-key", "signing-key.pem")}

@@ -1,0 +1,46 @@
+"""The rules that hold for every manifest, and that each of them catches what it is for."""
+
+import inspect
+
+import pytest
+
+from deploy.k8s_check.manifests import Manifests
+from tests.k8s.mutating import Change
+from tests.k8s.mutations import MUTATIONS, Rule
+from tests.k8s.policies import capacity, configuration, isolation, network, probes, wiring
+from tests.k8s.tree import ALL, OVERLAYS, Tree
+
+# Components are there to use what a plain cluster does not know.
+PLAIN = {configuration.every_kind_is_one_of_kubernetes_itself}
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [(name, rule) for name in ALL for rule in MUTATIONS if name in OVERLAYS or rule not in PLAIN],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_the_rule_holds(tree: Tree, name: str, rule: Rule) -> None:
+    assert list(rule(tree.rendered(name))) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        pytest.param(rule, change, id=f"{rule.__name__}: {change}")
+        for rule, changes in MUTATIONS.items()
+        for change in changes
+    ],
+)
+def test_the_rule_catches(dev: Manifests, rule: Rule, change: Change) -> None:
+    assert list(rule(change.applied_to(dev))) != []
+
+
+def test_every_rule_is_held_and_has_something_to_catch() -> None:
+    rules = {
+        rule
+        for module in (capacity, configuration, isolation, network, probes, wiring)
+        for name, rule in inspect.getmembers(module, inspect.isgeneratorfunction)
+        if rule.__module__ == module.__name__ and not name.startswith("_")
+    }
+    assert rules == set(MUTATIONS)
+    assert all(MUTATIONS.values())

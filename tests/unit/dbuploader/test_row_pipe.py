@@ -1,0 +1,70 @@
+"""The pipe through which a server reads rows: to its end, or no further than it wants."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dbuploader.loading.pipe import NobodyReads, RowPipe
+
+MORE_THAN_FITS = b"1\tAna\n" * 1_000_000
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> RowPipe:
+    return RowPipe(tmp_path)
+
+
+def test_a_reader_gets_all_that_is_written(pipe: RowPipe) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(pipe.path.read_bytes)
+        pipe.open()
+        pipe.write(MORE_THAN_FITS)
+        pipe.write(b"2\tBo\n")
+        pipe.close()
+
+        assert reading.result() == MORE_THAN_FITS + b"2\tBo\n"
+    pipe.leave()
+    assert pipe.lines == 1_000_001
+    assert not pipe.path.exists()
+
+
+def test_who_opens_waits_for_a_reader_that_comes_late(pipe: RowPipe) -> None:
+    opened = threading.Event()
+
+    def write() -> None:
+        pipe.open()
+        opened.set()
+        pipe.write(b"1\tAna\n")
+        pipe.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        writing = thread.submit(write)
+        assert not opened.wait(0.05)
+        assert pipe.path.read_bytes() == b"1\tAna\n"
+        writing.result()
+
+
+def test_who_writes_for_nobody_is_told(pipe: RowPipe) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        # Before anybody has read, as when the server refuses the statement.
+        leaving = thread.submit(pipe.leave)
+        pipe.open()
+        with pytest.raises(NobodyReads):
+            pipe.write(MORE_THAN_FITS)
+        leaving.result()
+
+
+def test_who_writes_is_told_when_the_reader_goes(pipe: RowPipe) -> None:
+    def read_a_little() -> None:
+        with pipe.path.open("rb") as file:
+            file.read(10)
+        pipe.leave()
+
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(read_a_little)
+        pipe.open()
+        with pytest.raises(NobodyReads):
+            pipe.write(MORE_THAN_FITS)
+        reading.result()

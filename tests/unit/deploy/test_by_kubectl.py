@@ -1,0 +1,175 @@
+"""What `make k8s-check` asks of a cluster, held with a kubectl that only answers."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.images_check.commands import CommandFailed
+from deploy.k8s_check.by_kubectl import KubectlCluster
+from deploy.k8s_check.manifests import Json, Manifests, Workload
+
+Answers = dict[str, list[tuple[int, str]]]
+
+
+def workload(kind: str, name: str) -> Json:
+    labels = {"app": name}
+    spec: Json = {"template": {"metadata": {"labels": labels}, "spec": {"containers": []}}}
+    if kind != "Job":
+        spec["selector"] = {"matchLabels": labels}
+    return {"kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+MANIFESTS = Manifests(
+    [
+        {"kind": "Namespace", "metadata": {"name": "muster"}},
+        {"kind": "StorageClass", "metadata": {"name": "disks"}},
+        workload("Deployment", "auth"),
+        workload("Job", "migrations"),
+    ]
+)
+AUTH, MIGRATIONS = MANIFESTS.workloads()
+
+
+class Fake:
+    """A cluster whose kubectl gives `answers`, and the calls made so far."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        program = directory / "kubectl"
+        stand_in = Path(__file__).parent / "kubectl.py"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{stand_in}" "$@"\n')
+        program.chmod(0o755)
+        self.answer({})
+        self.cluster = KubectlCluster(
+            Path("overlay"),
+            MANIFESTS,
+            {**os.environ, "FAKE_KUBECTL": str(directory)},
+            str(program),
+            ready_seconds=0,
+        )
+
+    def answer(self, answers: Answers) -> None:
+        (self._directory / "answers.json").write_text(json.dumps(answers))
+
+    @property
+    def calls(self) -> list[str]:
+        path = self._directory / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+def pods(*containers: Json, leaving: bool = False) -> str:
+    metadata = {"deletionTimestamp": "now"} if leaving else {}
+    pod = {"metadata": metadata, "status": {"containerStatuses": list(containers)}}
+    return json.dumps({"items": [pod]})
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Fake:
+    return Fake(tmp_path)
+
+
+def test_the_jobs_are_applied_after_the_rest_and_all_of_it_is_deleted(fake: Fake) -> None:
+    with fake.cluster.running():
+        fake.cluster.start()
+        fake.cluster.start_jobs()
+    assert fake.calls == [
+        "get namespace/muster --ignore-not-found --output=name",
+        "get storageclass/disks --ignore-not-found --output=name",
+        "apply --kustomize overlay --selector=app.kubernetes.io/component!=once",
+        "apply --kustomize overlay",
+        "delete --kustomize overlay --ignore-not-found --timeout=300s",
+    ]
+
+
+def test_it_is_deleted_after_a_failure_too(fake: Fake) -> None:
+    with pytest.raises(KeyboardInterrupt), fake.cluster.running():
+        raise KeyboardInterrupt
+    assert fake.calls[-1].startswith("delete --kustomize overlay")
+
+
+@pytest.mark.parametrize("there", ["namespace/muster", "storageclass/disks"])
+def test_what_was_there_before_is_neither_changed_nor_deleted(fake: Fake, there: str) -> None:
+    fake.answer({f"get {there}": [(0, there)]})
+    with pytest.raises(CommandFailed, match=f"{there} is in the cluster"), fake.cluster.running():
+        fake.cluster.start()
+    assert all(call.startswith("get ") for call in fake.calls)
+
+
+def test_a_pod_is_alive_once_it_has_started_and_ready_once_all_of_it_is(fake: Fake) -> None:
+    started = {"started": True, "ready": False}
+    fake.answer({"get pods": [(0, pods(started))]})
+    assert fake.cluster.wait_until_alive(AUTH) == ""
+    assert fake.cluster.wait_until_ready(AUTH) != ""
+    fake.answer({"get pods": [(0, pods({"started": True, "ready": True}))]})
+    assert fake.cluster.wait_until_ready(AUTH) == ""
+    assert "rollout status deployment/auth --timeout=0s --namespace=muster" in fake.calls
+
+
+def test_a_pod_that_leaves_or_is_not_there_yet_is_neither(fake: Fake) -> None:
+    fake.answer({"get pods": [(0, pods({"started": True, "ready": True}, leaving=True))]})
+    assert fake.cluster.wait_until_alive(AUTH) != ""
+    assert fake.cluster.incarnation(AUTH) == ""
+    fake.answer({"get pods": [(0, json.dumps({"items": [{"metadata": {}}]}))]})
+    assert fake.cluster.wait_until_alive(AUTH) != ""
+    fake.answer({"get pods": [(0, json.dumps({"items": []})), (0, "")]})
+    assert fake.cluster.wait_until_alive(AUTH) == "not within 0 s\n"
+
+
+def test_a_rollout_or_a_job_that_does_not_end_says_so(fake: Fake) -> None:
+    late = "timed out"
+    fake.answer(
+        {"rollout": [(1, late)], "wait": [(1, late)], "get pods": [(0, "auth-x  CrashLoop")]}
+    )
+    for wrong in (fake.cluster.wait_until_ready(AUTH), fake.cluster.wait_until_done(MIGRATIONS)):
+        assert late in wrong
+        assert "CrashLoop" in wrong
+
+
+def test_a_job_that_is_complete_is_done(fake: Fake) -> None:
+    assert fake.cluster.wait_until_done(MIGRATIONS) == ""
+    wanted = "wait --for=condition=Complete job/migrations --timeout=0s --namespace=muster"
+    assert fake.calls == [wanted]
+
+
+def test_another_container_is_another_incarnation(fake: Fake) -> None:
+    one, two = ({"containerID": each, "ready": True} for each in "ab")
+    fake.answer({"get pods": [(0, pods(one)), (0, pods(two))]})
+    assert fake.cluster.incarnation(AUTH) == "a"
+    assert fake.cluster.incarnation(AUTH) == "b"
+
+
+def test_killing_deletes_the_pods_of_the_selector_alone(fake: Fake) -> None:
+    fake.cluster.kill(AUTH)
+    assert fake.calls == ["delete pods --selector=app=auth --now --namespace=muster"]
+
+
+def test_a_pod_is_reached_by_a_port_of_this_machine(fake: Fake) -> None:
+    fake.answer({"port-forward": [(0, "Forwarding from 127.0.0.1:4567 -> 8080")]})
+    with fake.cluster.reached(AUTH, 8080) as url:
+        assert url == "http://127.0.0.1:4567"
+    wanted = "port-forward deployment/auth :8080 --address=127.0.0.1 --namespace=muster"
+    assert fake.calls == [wanted]
+
+
+def test_a_pod_that_is_not_reached_says_why(fake: Fake) -> None:
+    fake.answer({"port-forward": [(1, "error: no running pod")]})
+    with (
+        pytest.raises(CommandFailed, match="no running pod"),
+        fake.cluster.reached(AUTH, 8080),
+    ):
+        pass
+
+
+def test_the_log_is_that_of_all_containers(fake: Fake) -> None:
+    fake.answer({"logs": [(0, "why")]})
+    assert fake.cluster.log_of(Workload(MIGRATIONS.manifest)) == "why"
+    assert fake.calls == [
+        "logs --selector=app=migrations --all-containers --tail=10 --namespace=muster"
+    ]
+
+
+def test_a_cluster_runs_all_of_it(fake: Fake) -> None:
+    assert list(fake.cluster.left_out()) == []

@@ -1,0 +1,213 @@
+"""What `make k8s-check` calls well, held on a cluster that is none."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from deploy.images_check.commands import CommandFailed
+from deploy.k8s_check import __main__ as program
+from deploy.k8s_check import killing
+from deploy.k8s_check.checking import migrate, start_without_a_schema
+from deploy.k8s_check.kind import ours
+from deploy.k8s_check.manifests import Json, Manifests, Workload
+from deploy.k8s_check.suite import PodFailed, Suite
+from embedded.demo.checks import Checks
+
+
+def workload(kind: str, name: str, component: str, *variables: str) -> Json:
+    container = {
+        "name": name,
+        "image": f"muster/{name}:local",
+        "env": [{"name": each, "value": "x"} for each in variables],
+        "ports": [{"name": "http", "containerPort": 8080}],
+    }
+    labels = {"app.kubernetes.io/component": component}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    return {"kind": kind, "metadata": {"name": name}, "spec": {"template": template}}
+
+
+MANIFESTS = Manifests(
+    [
+        workload("StatefulSet", "auth-db", "database"),
+        workload("Deployment", "auth", "http", "MUSTER_AUTH_DATABASE_URL"),
+        workload("Deployment", "gateway", "http", "MUSTER_BROKER_URL"),
+        workload("Deployment", "gateway-relay", "relay"),
+        workload("Job", "auth-migrations", "once", "MUSTER_AUTH_DATABASE_URL"),
+    ]
+)
+
+
+class Health(BaseHTTPRequestHandler):
+    ready = 503
+
+    def do_GET(self) -> None:
+        self.send_response(self.ready if self.path == "/readyz" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class FakeCluster:
+    """Everything is well, but for those in `wrong`; whoever is in `immortal` is not killed."""
+
+    title = "nobody"
+
+    def __init__(self) -> None:
+        self.wrong: set[str] = set()
+        self.immortal: set[str] = set()
+        self.killed: list[str] = []
+        self.done: list[str] = []
+        self.url = ""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.done.append("removed")
+
+    def start(self) -> None:
+        self.done.append("start")
+
+    def start_jobs(self) -> None:
+        self.done.append("jobs")
+
+    def _well(self, workload: Workload) -> str:
+        return "no" if workload.name in self.wrong else ""
+
+    wait_until_alive = wait_until_ready = wait_until_done = _well
+
+    @contextmanager
+    def reached(self, workload: Workload, port: int) -> Iterator[str]:
+        assert (workload.name, port) == ("auth", 8080)
+        yield self.url
+
+    def incarnation(self, workload: Workload) -> str:
+        return f"run {self.killed.count(workload.name)}"
+
+    def kill(self, workload: Workload) -> None:
+        if workload.name not in self.immortal:
+            self.killed.append(workload.name)
+
+    def log_of(self, workload: Workload) -> str:
+        return f"the log of {workload.name}"
+
+    def left_out(self) -> Sequence[Json]:
+        return [{"not run": "Ingress", "times": 1}]
+
+
+@pytest.fixture
+def suite(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FakeCluster, Suite]]:
+    monkeypatch.setattr(killing, "_RETURN_SECONDS", 0)
+    cluster = FakeCluster()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        cluster.url = f"http://127.0.0.1:{server.server_port}"
+        yield cluster, Suite(cluster, MANIFESTS, Checks())
+        server.shutdown()
+        thread.join()
+
+
+def test_who_has_no_schema_yet_has_to_be_alive_and_not_ready(
+    suite: tuple[FakeCluster, Suite], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, check = suite
+    start_without_a_schema(check)
+    assert cluster.done == ["start"]
+    assert (check.checks.made, check.checks.wrong) == (3, [])
+    monkeypatch.setattr(Health, "ready", 200)
+    start_without_a_schema(check)
+    assert check.checks.wrong == ["Deployment auth is not ready without its schema"]
+
+
+def test_the_jobs_come_after_that_and_then_all_is_ready(suite: tuple[FakeCluster, Suite]) -> None:
+    cluster, check = suite
+    migrate(check)
+    assert cluster.done == ["jobs"]
+    assert check.started == {each.name for each in MANIFESTS.workloads()}
+
+
+@pytest.mark.parametrize("name", ["auth-migrations", "gateway-relay"])
+def test_who_fails_shows_its_log_and_ends_it(
+    suite: tuple[FakeCluster, Suite], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster, check = suite
+    cluster.wrong = {name}
+    with pytest.raises(PodFailed, match=name):
+        migrate(check)
+    assert len(check.checks.wrong) == 1
+    assert f"the log of {name}" in capsys.readouterr().out
+
+
+def test_a_pod_that_is_killed_has_to_be_another_one_after_that(
+    suite: tuple[FakeCluster, Suite],
+) -> None:
+    cluster, check = suite
+    pods = check.servers("relay", "database")
+    killing.must_return(check, pods, killing.kill(check, pods))
+    assert cluster.killed == ["auth-db", "gateway-relay"]
+    assert check.returned == {"auth-db", "gateway-relay"}
+    cluster.immortal = {"auth-db"}
+    with pytest.raises(PodFailed, match="auth-db"):
+        killing.must_return(check, pods, killing.kill(check, pods))
+
+
+def test_a_pod_that_comes_back_has_to_be_ready(suite: tuple[FakeCluster, Suite]) -> None:
+    cluster, check = suite
+    cluster.wrong = {"gateway-relay"}
+    with pytest.raises(PodFailed):
+        killing.must_return(check, check.servers("relay"), ["another"])
+    assert check.returned == set()
+
+
+def test_our_images_are_those_that_kind_is_given() -> None:
+    others = workload("StatefulSet", "mysql", "database")
+    others["spec"]["template"]["spec"]["containers"][0]["image"] = "mysql:8.4"
+    assert ours(Manifests([workload("Deployment", "auth", "http"), others])) == {
+        "muster/auth:local"
+    }
+
+
+@pytest.mark.parametrize(
+    ("happens", "status", "is_summed_up"),
+    [
+        (None, 0, True),
+        (PodFailed("Deployment auth"), 1, True),
+        (CommandFailed("podman ended with 1"), 1, False),
+        (KeyboardInterrupt(), 130, False),
+    ],
+    ids=repr,
+)
+def test_it_ends_with_a_status_that_tells_and_removes_everything(
+    happens: BaseException | None,
+    status: int,
+    is_summed_up: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cluster = FakeCluster()
+
+    @contextmanager
+    def chosen(_tree: object, _directory: Path) -> Iterator[FakeCluster]:
+        yield cluster
+
+    def check(suite: Suite) -> None:
+        suite.checks.equal(
+            "something", "done", "wrong" if isinstance(happens, PodFailed) else "done"
+        )
+        if happens is not None:
+            raise happens
+
+    monkeypatch.setattr(program, "cluster_of", chosen)
+    monkeypatch.setattr(program, "check", check)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    assert program.main() == status
+    assert cluster.done == ["removed"]
+    assert ("checks passed" in capsys.readouterr().out) is is_summed_up

@@ -1,0 +1,208 @@
+"""The pages that other services answer for: users, my account, tables and the hiring questions."""
+
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from gateway.web.session import COOKIE
+from gateway.web.wording import PERMISSIONS as MEANINGS
+from muster.tokens import PERMISSIONS
+from tests.unit.gateway.behind import Behind
+
+HERE = {"Sec-Fetch-Site": "same-origin"}
+HOSTILE = "<img src=x onerror=alert(1)>\"'\u202e"
+ESCAPED = "&lt;img src=x onerror=alert(1)&gt;&#34;&#39;\u202e"
+USER = {"id": "u1", "email": HOSTILE, "permissions": ["queries:read"], "disabled": False}
+
+
+def problem(status: int, detail: str, **more: Any) -> tuple[int, object]:
+    return status, {"type": "urn:muster:problem:x", "title": "X", "detail": detail, **more}
+
+
+@pytest.fixture
+def browser(client: FlaskClient) -> FlaskClient:
+    client.set_cookie(COOKIE, "ana+users:admin+queries:read+uploads:write")
+    return client
+
+
+def asked(behind: Behind, verb: str) -> list[tuple[str, Any]]:
+    return [
+        (path, json.loads(body) if body else None)
+        for asked_verb, path, _, body in behind.asked
+        if asked_verb == verb
+    ]
+
+
+def test_every_permission_has_words() -> None:
+    assert list(MEANINGS) == list(PERMISSIONS)
+
+
+def test_users_are_listed_as_text(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["GET /v1/users"] = (
+        200,
+        {"users": [USER, {**USER, "id": "u2", "disabled": True}]},
+    )
+    text = browser.get("/users").text
+    assert text.count(f"<bdi>{ESCAPED}</bdi>") == 2
+    assert HOSTILE not in text
+    assert text.count("Active") == text.count("Disabled</span>") == 1
+
+
+def test_a_user_is_added_with_what_was_ticked(browser: FlaskClient, behind: Behind) -> None:
+    form = {"email": " bob@example.com ", "password": "12345678", "permission": ["queries:read"]}
+    behind.answers["POST /v1/users"] = (201, USER)
+    assert browser.post("/users", data=form, headers=HERE).location == "/users#user-u1"
+    new = {"email": "bob@example.com", "password": "12345678", "permissions": ["queries:read"]}
+    assert asked(behind, "POST") == [("/v1/users", new)]
+
+
+def test_a_refused_user_is_shown_with_what_is_wrong(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["GET /v1/users"] = (200, {"users": []})
+    errors = [{"field": "password", "message": "8 characters at least"}]
+    behind.answers["POST /v1/users"] = problem(422, "password", errors=errors)
+    answer = browser.post("/users", data={"email": "bob@example.com"}, headers=HERE)
+    assert answer.status_code == 422
+    assert "8 characters at least" in answer.text
+    assert 'value="bob@example.com"' in answer.text
+
+
+def test_a_user_is_changed(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["PATCH /v1/users/u1"] = (200, USER)
+    form = {"permission": ["uploads:write", "queries:read"], "disabled": "yes", "password": ""}
+    assert browser.post("/users/u1", data=form, headers=HERE).location == "/users#user-u1"
+    changes = {"permissions": ["uploads:write", "queries:read"], "disabled": True}
+    assert asked(behind, "PATCH") == [("/v1/users/u1", changes)]
+
+
+def test_a_password_is_only_sent_where_one_is_given(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["PATCH /v1/users/u1"] = (200, USER)
+    browser.post("/users/u1", data={"password": "12345678"}, headers=HERE)
+    ((_, changes),) = asked(behind, "PATCH")
+    assert changes["password"] == "12345678"
+
+
+@pytest.mark.parametrize(("verb", "path"), [("PATCH", "/users/u1"), ("DELETE", "/users/u1/delete")])
+def test_the_last_administrator_stays(
+    browser: FlaskClient, behind: Behind, verb: str, path: str
+) -> None:
+    behind.answers["GET /v1/users/u1"] = (200, USER)
+    behind.answers[f"{verb} /v1/users/u1"] = problem(409, "Nobody could manage users any more.")
+    answer = browser.post(path, headers=HERE)
+    assert answer.status_code == 409
+    assert "Nobody could manage users any more." in answer.text
+
+
+def test_an_id_does_not_become_another_path(browser: FlaskClient, behind: Behind) -> None:
+    assert browser.get("/users/..%2Fme").status_code == 404
+    assert browser.get("/users/a%3Fb").status_code == 404
+    assert behind.asked == []
+
+
+def test_another_password_keeps_me_signed_in(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["POST /v1/me/password"] = (204, None)
+    behind.answers["POST /v1/login"] = (200, {"access_token": "ana+new", "expires_in": 60})
+    form = dict.fromkeys(("new_password", "new_password_again"), "12345678")
+    answer = browser.post(
+        "/account/password", data={**form, "current_password": "old"}, headers=HERE
+    )
+    assert "The password is changed" in answer.text
+    assert f"{COOKIE}=ana+new" in answer.headers["Set-Cookie"]
+    change = {"current_password": "old", "new_password": "12345678"}
+    assert asked(behind, "POST")[0] == ("/v1/me/password", change)
+
+
+def test_two_different_new_passwords_change_nothing(browser: FlaskClient, behind: Behind) -> None:
+    form = {"new_password": "12345678", "new_password_again": "12345679"}
+    assert browser.post("/account/password", data=form, headers=HERE).status_code == 422
+    assert behind.asked == []
+
+
+def test_rows_of_a_table_are_browsed(browser: FlaskClient, behind: Behind) -> None:
+    rows = [{"id": 7, "job": HOSTILE}]
+    behind.answers["GET /v1/tables/jobs/rows"] = (200, {"rows": rows, "next": "a/b"})
+    text = browser.get("/tables/jobs").text
+    assert f"<bdi>{ESCAPED}</bdi>" in text
+    assert 'href="/tables/jobs?cursor=a/b"' in text
+    browser.get("/tables/jobs?cursor=a/b")
+    assert behind.asked[1][1] == "/v1/tables/jobs/rows?limit=50&cursor=a%2Fb"
+
+
+def test_an_empty_table_says_what_to_do_first(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["GET /v1/tables/hired_employees/rows"] = (200, {"rows": [], "next": None})
+    assert "after those for departments and jobs" in browser.get("/tables/hired_employees").text
+    assert browser.get("/tables/nothing").status_code == 404
+
+
+def hires(behind: Behind) -> None:
+    rows = [
+        {"department": HOSTILE, "job": f"Job {n}", "q1": n, "q2": 0, "q3": 1, "q4": 0}
+        for n in range(1, 151)
+    ]
+    above = {"year": 2021, "mean": 2.5, "rows": [{"id": 1, "department": HOSTILE, "hired": 5}]}
+    behind.answers |= {
+        "GET /v1/queries/years": (200, {"years": [2020, 2021]}),
+        "GET /v1/queries/hires-by-quarter": (200, {"year": 2021, "rows": rows}),
+        "GET /v1/queries/departments-above-mean": (200, above),
+    }
+
+
+def test_the_questions_are_asked_about_the_last_year_with_hires(
+    browser: FlaskClient, behind: Behind
+) -> None:
+    hires(behind)
+    text = browser.get("/questions").text
+    assert HOSTILE not in text
+    assert "Hiring in 2021" in text
+    assert "Rows 1 to 100 of 150" in text
+    assert "/v1/queries/hires-by-quarter?year=2021" in [path for path, _ in asked(behind, "GET")]
+    assert "Rows 101 to 150 of 150" in browser.get("/questions?year=2021&from=100").text
+
+
+def test_a_department_without_hires_has_no_rows(browser: FlaskClient, behind: Behind) -> None:
+    hires(behind)
+    assert "Nobody was hired there" in browser.get("/questions?year=2021&department=x").text
+
+
+def test_without_hires_the_page_says_what_to_do_first(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["GET /v1/queries/years"] = (200, {"years": []})
+    assert "Nobody was hired yet" in browser.get("/questions").text
+
+
+def test_an_answer_is_downloaded_as_csv(browser: FlaskClient, behind: Behind) -> None:
+    behind.headers["Content-Type"] = "text/csv"
+    behind.body = b"id,department,hired\r\n1,=1+1,5\r\n"
+    answer = browser.get("/questions/departments-above-mean.csv?year=2021")
+    assert answer.data == b"id,department,hired\r\n1,'=1+1,5\r\n"
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition == "attachment; filename=departments-above-mean-2021.csv"
+    assert behind.asked[0][2]["Accept"] == "text/csv"
+
+
+@pytest.mark.parametrize(
+    ("path", "permission"),
+    [
+        ("/users", "users:admin"),
+        ("/users/u1", "users:admin"),
+        ("/tables", "queries:read"),
+        ("/tables/jobs", "queries:read"),
+        ("/questions", "queries:read"),
+        ("/questions/hires-by-quarter.csv?year=2021", "queries:read"),
+        ("/uploads/u1", "uploads:read"),
+    ],
+)
+def test_a_page_needs_its_permission(client: FlaskClient, path: str, permission: str) -> None:
+    every = {"uploads:write", "rows:write", "uploads:read", "queries:read", "users:admin"}
+    client.set_cookie(COOKIE, "+".join(["ana", *sorted(every - {permission})]))
+    answer = client.get(path)
+    assert answer.status_code == 403
+    assert answer.mimetype == "text/html"
+    assert permission in answer.text
+
+
+def test_a_service_that_is_away_is_said_on_a_page(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["GET /v1/users"] = problem(503, "The database does not answer now; try again.")
+    answer = browser.get("/users")
+    assert answer.status_code == 503
+    assert "Try again" in answer.text

@@ -1,0 +1,213 @@
+"""The pages about uploads: the list, one of them, and the rejected rows to mend."""
+
+import io
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from gateway.web.session import COOKIE
+from muster.csvstore import CsvStore
+from muster.rejects import CellError, Reject, RejectsHeader
+from muster.uploads import UNFINISHED, Cause, RowCounts, State
+from tests.unit.gateway.fakes import ANA, CSV
+
+HERE = {"Sec-Fetch-Site": "same-origin"}
+HOSTILE = "<img src=x onerror=alert(1)>\"'\u202ejobs.csv"
+BLANK = CellError("constraint-error", "job", "the cell is blank: job is required")
+
+
+@pytest.fixture
+def browser(client: FlaskClient) -> FlaskClient:
+    client.set_cookie(COOKIE, "ana+uploads:write+uploads:read")
+    return client
+
+
+def upload(client: FlaskClient, **query: str) -> str:
+    query = {"table": "jobs", "filename": "jobs.csv", **query}
+    answer = client.post("/v1/uploads", query_string=query, data=b"1,\n", headers={**ANA, **CSV})
+    upload_id: str = answer.get_json()["id"]
+    return upload_id
+
+
+def finish(store: CsvStore, upload_id: str, count: int = 1) -> None:
+    lines = [RejectsHeader(("id", "job"), raw=False).to_json()]
+    lines += [Reject(n, n, (str(n), ""), None, (BLANK,)).to_json() for n in range(1, count + 1)]
+    with store.write_file(f"{upload_id}.rejects") as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+    store.update(
+        upload_id,
+        expect=UNFINISHED,
+        state=State.COMPLETED_WITH_REJECTS,
+        rows=RowCounts(read=count, rejected=count),
+        causes=(Cause(BLANK.code, "job", count, 1, BLANK.message),),
+    )
+
+
+def test_the_front_page_lists_my_uploads_newest_first(browser: FlaskClient) -> None:
+    first, second = upload(browser), upload(browser)
+    found = re.findall(r'data-upload="(\w+)"', browser.get("/").text)
+    assert found == [second, first]
+
+
+def test_the_list_is_paged_and_keeps_its_filter(browser: FlaskClient) -> None:
+    ids = [upload(browser) for _ in range(25)]
+    first = browser.get("/?table=jobs").text
+    assert re.findall(r'data-upload="(\w+)"', first) == ids[:4:-1]
+    (older,) = re.findall(r'rel="next" href="([^"]+)"', first)
+    rest = browser.get(older.replace("&amp;", "&")).text
+    assert re.findall(r'data-upload="(\w+)"', rest) == ids[4::-1]
+    assert browser.get("/?state=failed").text.count("data-upload=") == 0
+
+
+@pytest.mark.parametrize("query", ["?cursor=%21", "?table=nothing"])
+def test_a_mangled_address_gets_a_page_that_says_so(browser: FlaskClient, query: str) -> None:
+    answer = browser.get(f"/{query}")
+    assert answer.status_code == 422
+    assert answer.mimetype == "text/html"
+
+
+def test_an_upload_tells_its_counts_and_causes_in_words(
+    browser: FlaskClient, store: CsvStore
+) -> None:
+    upload_id = upload(browser)
+    finish(store, upload_id)
+    text = browser.get(f"/uploads/{upload_id}").text
+    assert "all of its rows were rejected" in text
+    assert "Blank, too long or out of range" in text
+    assert f"/v1/uploads/{upload_id}/rejects?spreadsheet=safe" in text
+    assert 'value="1" size="5" aria-label="id, line 1"' in text
+    assert re.search(r'<td class="bad"><input name="c1-1" value=""', text)
+
+
+def test_another_users_upload_is_not_there(client: FlaskClient) -> None:
+    upload_id = upload(client)
+    client.set_cookie(COOKIE, "bob+uploads:write+uploads:read")
+    for answer in (
+        client.get(f"/uploads/{upload_id}"),
+        client.post(f"/uploads/{upload_id}/cancel", headers=HERE),
+        client.post(f"/uploads/{upload_id}/mended", headers=HERE),
+    ):
+        assert answer.status_code == 404
+        assert answer.mimetype == "text/html"
+
+
+def test_changed_rows_are_a_new_upload_that_names_the_first(
+    browser: FlaskClient, store: CsvStore
+) -> None:
+    upload_id = upload(browser, mode="insert")
+    finish(store, upload_id, count=3)
+    cells = {"c1-0": "1", "c1-1": "", "c2-0": "2", "c2-1": "Baker", "c3-0": "3", "c3-1": ""}
+    answer = browser.post(f"/uploads/{upload_id}/mended", data=cells, headers=HERE)
+    assert answer.status_code == 303
+    mended = store.get(answer.location.rpartition("/")[2])
+    assert (mended.previous, mended.table, mended.filename) == (
+        upload_id,
+        "jobs",
+        "jobs.mended.csv",
+    )
+    assert mended.options.mode == "insert"
+    with store.open_file(mended.id) as file:
+        assert file.read() == b"id,job\r\n2,Baker\r\n"
+    assert f'href="/uploads/{upload_id}"' in browser.get(answer.location).text
+
+
+def test_the_first_upload_names_those_that_mend_it(client: FlaskClient, store: CsvStore) -> None:
+    upload_id = upload(client)
+    finish(store, upload_id)
+    client.set_cookie(COOKIE, "admin+uploads:write+uploads:read+uploads:admin")
+    theirs = client.post(f"/uploads/{upload_id}/mended", data={"c1-1": "x"}, headers=HERE).location
+    assert f'href="{theirs}"' in client.get(f"/uploads/{upload_id}").text
+    # Ana's upload, mended by an administrator, whose uploads she may not see.
+    client.set_cookie(COOKIE, "ana+uploads:write+uploads:read")
+    assert theirs not in client.get(f"/uploads/{upload_id}").text
+    mine = client.post(f"/uploads/{upload_id}/mended", data={"c1-1": "y"}, headers=HERE).location
+    assert f'href="{mine}"' in client.get(f"/uploads/{upload_id}").text
+
+
+def test_rows_of_a_later_page_are_mended_there(browser: FlaskClient, store: CsvStore) -> None:
+    upload_id = upload(browser)
+    finish(store, upload_id, count=60)
+    assert 'href="?from=50"' in browser.get(f"/uploads/{upload_id}").text
+    page = browser.get(f"/uploads/{upload_id}?from=50").text
+    assert re.findall(r'name="(c\d+-1)"', page) == [f"c{line}-1" for line in range(51, 61)]
+    cells = {"from": "50", "c60-1": "Baker"}
+    answer = browser.post(f"/uploads/{upload_id}/mended", data=cells, headers=HERE)
+    with store.open_file(answer.location.rpartition("/")[2]) as file:
+        assert file.read() == b"id,job\r\n60,Baker\r\n"
+
+
+def test_nothing_changed_is_nothing_to_send(browser: FlaskClient, store: CsvStore) -> None:
+    upload_id = upload(browser)
+    finish(store, upload_id)
+    answer = browser.post(f"/uploads/{upload_id}/mended", data={"c1-0": "1"}, headers=HERE)
+    assert answer.status_code == 422
+    assert "No cell was changed" in answer.text
+
+
+def test_without_scripts_a_form_sends_a_file(browser: FlaskClient, store: CsvStore) -> None:
+    for query, table, dry_run in (("?table=jobs", "jobs", False), ("?dry_run=true", "jobs", True)):
+        form = {"file": (io.BytesIO(b"1,Baker\n"), "jobs.csv")}
+        answer = browser.post(f"/uploads{query}", data=form, headers=HERE)
+        assert answer.status_code == 303
+        sent = store.get(answer.location.rpartition("/")[2])
+        assert (sent.table, sent.options.dry_run) == (table, dry_run)
+        assert 'http-equiv="refresh"' in browser.get(answer.location).text
+
+
+def test_a_file_of_a_form_that_is_refused_is_told_on_a_page(browser: FlaskClient) -> None:
+    form = {"file": (io.BytesIO(b"\x89PNG\r\n\x1a\n"), "jobs.csv")}
+    answer = browser.post("/uploads", data=form, headers=HERE)
+    assert (answer.status_code, answer.mimetype) == (415, "text/html")
+    assert "not CSV" in answer.text
+    assert browser.post("/uploads?table=jobs").status_code == 403
+
+
+def test_an_upload_tells_what_was_asked_for(browser: FlaskClient) -> None:
+    asked = {"mode": "insert", "max_rejects": "3", "delimiter": "tab", "header": "absent"}
+    text = browser.get(f"/uploads/{upload(browser, **asked)}").text
+    assert "rows whose key is taken are rejected; nothing is loaded with more than 3" in text
+    assert "the first line is a row; cells are separated by tabs" in text
+    assert "<dt>Options</dt>" not in browser.get(f"/uploads/{upload(browser)}").text
+
+
+def test_an_upload_is_cancelled(browser: FlaskClient, store: CsvStore) -> None:
+    upload_id = upload(browser)
+    answer = browser.post(f"/uploads/{upload_id}/cancel", headers=HERE)
+    assert answer.location == f"/uploads/{upload_id}"
+    assert store.get(upload_id).cancel_requested
+    assert "Being cancelled" in browser.get(answer.location).text
+    finish(store, upload_id)
+    assert browser.post(f"/uploads/{upload_id}/cancel", headers=HERE).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("permissions", "first_page"),
+    [
+        ("queries:read+users:admin", "/questions"),
+        ("users:admin", "/users"),
+        ("rows:write", "/account"),
+    ],
+)
+def test_who_has_no_business_with_uploads_begins_elsewhere(
+    client: FlaskClient, permissions: str, first_page: str
+) -> None:
+    client.set_cookie(COOKIE, f"ana+{permissions}")
+    assert client.get("/").location == first_page
+
+
+def test_what_a_user_named_is_text_and_nothing_else(browser: FlaskClient, store: CsvStore) -> None:
+    upload_id = upload(browser, filename=HOSTILE)
+    finish(store, upload_id)
+    for path in ("/", f"/uploads/{upload_id}"):
+        text = browser.get(path).text
+        assert "<img src=x" not in text
+        assert "&lt;img src=x onerror=alert(1)&gt;&#34;&#39;\u202ejobs.csv</bdi>" in text
+
+
+def test_who_may_only_read_sees_no_way_to_change(client: FlaskClient, store: CsvStore) -> None:
+    upload_id = upload(client)
+    finish(store, upload_id)
+    client.set_cookie(COOKIE, "ana+uploads:read")
+    assert 'id="send"' not in client.get("/").text
+    assert "<input name=" not in client.get(f"/uploads/{upload_id}").text

@@ -1,0 +1,175 @@
+"""Spans go where the OTEL_ variables say, and nowhere else; each test in a process of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.collector import Collector, collecting
+
+START = """
+import sys, time
+from muster.adapters import ConfigurationError
+from muster.spans import export_spans, span
+from muster.tracing import Trace, current_trace, tracing
+
+export_spans("probe")
+"""
+CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TRACE = CALLER.split("-")[1]
+
+
+def run(code: str, **environment: str) -> str:
+    """What a program prints that has only these variables; raises CalledProcessError."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    command = [sys.executable, "-W", "error", "-c", START + code]
+    return subprocess.run(
+        command, env={**kept, **environment}, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture
+def hanging_url() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
+    ],
+)
+def test_where_nothing_is_to_be_exported_nothing_is_imported(environment: dict[str, str]) -> None:
+    code = """
+with tracing(Trace("r-1", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")), span("work"):
+    print(current_trace().traceparent)
+print([name for name in sys.modules if "opentelemetry" in name])
+"""
+    assert run(code, **environment).splitlines() == [f"00-{'a' * 32}-{'b' * 16}-01", "[]"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"OTEL_TRACES_EXPORTER": "jaeger"}, "known are otlp, none"),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "known is http/protobuf",
+        ),
+    ],
+)
+def test_what_is_not_known_is_refused(environment: dict[str, str], told: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        run("", **environment)
+    assert told in caught.value.stderr
+
+
+def test_a_missing_package_names_the_extra() -> None:
+    code = """
+import os
+sys.modules["opentelemetry"] = None
+os.environ["OTEL_TRACES_EXPORTER"] = "otlp"
+try:
+    export_spans("probe")
+except ConfigurationError as error:
+    print(error)
+"""
+    assert "install muster[otel]" in run(code)
+
+
+def test_a_span_belongs_to_the_trace_and_is_handed_on(collector: Collector) -> None:
+    code = f"""
+with tracing(Trace("r-1", "{CALLER}")), span("outer"), span("inner", "producer"):
+    print(current_trace().headers())
+"""
+    handed_on = run(code, **collector.environment())
+    outer, inner = sorted(collector.spans(TRACE), key=lambda span: span.name, reverse=True)
+    assert (outer.parent, inner.parent) == (CALLER.split("-")[2], outer.id)
+    assert f"'traceparent': '00-{TRACE}-{inner.id}-01'" in handed_on
+    assert "'X-Request-Id': 'r-1'" in handed_on
+    assert (inner.service, inner.kind) == ("probe", "PRODUCER")
+    assert "r-1" in inner.attributes["muster.request_id"]
+
+
+def test_a_span_that_fails_tells_the_kind_of_error_and_no_more(collector: Collector) -> None:
+    code = f"""
+try:
+    with tracing(Trace("r-1", "{CALLER}")), span("failing"):
+        raise ValueError("row 7 of Ana")
+except ValueError:
+    pass
+"""
+    run(code, **collector.environment())
+    (failed,) = collector.spans(TRACE)
+    assert "ValueError" in failed.attributes["error.type"]
+    assert failed.failed
+    assert "Ana" not in str(failed)
+
+
+def test_calls_for_nobody_are_no_spans(collector: Collector) -> None:
+    code = f"""
+import requests
+with requests.Session() as session:
+    session.trust_env = False
+    for number in range(3):
+        session.get("{collector.url}/for-nobody", timeout=5)
+    with tracing(Trace("r-1", "{CALLER}")), span("call", "client"):
+        pass
+    with tracing(Trace("r-1", "{CALLER}")), span("work"), span("call", "client"):
+        session.get("{collector.url}/for-somebody", timeout=5)
+"""
+    run(code, **collector.environment())
+    assert sorted(span.name for span in collector.spans()) == ["GET", "call", "work"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, []),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}, []),
+        ({"OTEL_SERVICE_NAME": "renamed"}, ["renamed"]),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=named"}, ["named"]),
+    ],
+)
+def test_sampling_and_naming_are_left_to_the_variables(
+    collector: Collector, environment: dict[str, str], names: list[str]
+) -> None:
+    code = f"""
+with tracing(Trace("r-1", "{CALLER}")), span("work"):
+    print(current_trace().traceparent[-2:])
+"""
+    flags = run(code, **collector.environment(), **environment).strip()
+    assert [span.service for span in collector.spans()] == names
+    # What is not sampled here is not sampled further on.
+    assert flags == ("01" if names else "00")
+
+
+def test_a_collector_that_hangs_delays_neither_the_work_nor_the_end(hanging_url: str) -> None:
+    code = f"""
+start = time.monotonic()
+with tracing(Trace("r-1", "{CALLER}")):
+    for number in range(3000):
+        with span("work"):
+            pass
+print(time.monotonic() - start)
+"""
+    started = time.monotonic()
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": hanging_url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+    worked = float(run(code, **environment))
+    assert worked < 5
+    assert time.monotonic() - started < worked + 15
