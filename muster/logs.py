@@ -19,9 +19,10 @@ def configure_logging(service: str, level: str) -> None:
     `service` is in every line; `level` is a standard level name, such as INFO.
     """
     structlog.configure(
-        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*_shared(), *_rendering(service)],
+        # Not through the standard library, whose threads put their lines together one at a time.
+        logger_factory=_Lines,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         # Tests configure logging anew: a logger must not keep what it saw first.
         cache_logger_on_first_use=False,
     )
@@ -33,16 +34,22 @@ def configure_logging(service: str, level: str) -> None:
 
 
 def json_lines(service: str) -> logging.Formatter:
-    """What makes a JSON object of each record."""
+    """What makes a JSON object of each record of the standard library."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_shared(),
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _name_service(service),
-            _TRACEBACKS,
-            structlog.processors.JSONRenderer(),
+            *_rendering(service),
         ],
     )
+
+
+class _Lines(structlog.WriteLogger):
+    """Writes to standard error, for the logger called `name`."""
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(sys.stderr)
+        self.name = name
 
 
 def _shared() -> list[structlog.types.Processor]:
@@ -53,6 +60,10 @@ def _shared() -> list[structlog.types.Processor]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+
+
+def _rendering(service: str) -> list[structlog.types.Processor]:
+    return [_name_service(service), _TRACEBACKS, structlog.processors.JSONRenderer()]
 
 
 def _name_trace(

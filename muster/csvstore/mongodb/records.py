@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -50,14 +50,14 @@ class Records:
     def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
         with self._connection.using() as database:
-            result = database["uploads"].update_one(
+            changed = database["uploads"].find_one_and_update(
                 {"_id": upload_id, **_in_state(expect)},
                 {"$set": to_fields(changes), "$inc": {"version": 1}},
+                return_document=ReturnDocument.AFTER,
             )
-        upload = self.get(upload_id)
-        if not result.matched_count:
-            raise StateConflict(upload)
-        return upload
+        if changed is None:
+            raise StateConflict(self.get(upload_id))
+        return _upload_of(changed)
 
     def find(
         self,
