@@ -102,8 +102,8 @@ def test_a_small_file_takes_few_calls(store: CsvStore, commands: Commands) -> No
     assert [name for name, _ in commands.sent[before:]] == ["insert", "find", "insert"]
 
 
-def test_an_upload_is_changed_by_one_call(store: CsvStore, commands: Commands) -> None:
+def test_an_upload_is_changed_by_one_write(store: CsvStore, commands: Commands) -> None:
     store.accept(an_upload())
     before = len(commands.sent)
     store.update("u-1", expect=UNFINISHED, state=State.LOADING)
-    assert [name for name, _ in commands.sent[before:]] == ["findAndModify"]
+    assert [name for name, _ in commands.sent[before:]] == ["update", "find"]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -50,14 +50,14 @@ class Records:
     def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
         with self._connection.using() as database:
-            changed = database["uploads"].find_one_and_update(
+            result = database["uploads"].update_one(
                 {"_id": upload_id, **_in_state(expect)},
                 {"$set": to_fields(changes), "$inc": {"version": 1}},
-                return_document=ReturnDocument.AFTER,
             )
-        if changed is None:
-            raise StateConflict(self.get(upload_id))
-        return _upload_of(changed)
+        upload = self.get(upload_id)
+        if not result.matched_count:
+            raise StateConflict(upload)
+        return upload
 
     def find(
         self,
