@@ -71,7 +71,7 @@ class Child:
                 pass_fds=() if listener is None else (listener.fileno(),),
             )
         self._started_at = time.monotonic()
-        self._pid_file.write_text(f"{self._process.pid}\n")
+        _write_whole(self._pid_file, f"{self._process.pid}\n")
 
     def ended(self) -> int | None:
         """The exit status of a process that has ended, minus the signal's number if by one."""
@@ -126,6 +126,13 @@ def _signal_group(group: int, number: signal.Signals) -> None:
     # An ended process is no longer to be signalled, on some systems not permitted either.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    # By renaming, so that nobody reads an empty file.
+    partial = path.with_suffix(".part")
+    partial.write_text(text)
+    partial.rename(path)
 
 
 def _rotate(log: Path) -> None:

@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.1
 _PROBE_SECONDS = 2.0
+# How long a killed process may take to be gone, on a machine that is busy.
+_GONE_SECONDS = 30.0
 _HOPELESS_DEATHS = 3
 
 
@@ -94,7 +96,7 @@ def stop_all(children: Sequence[Child], seconds: float) -> None:
         for child in children:
             log.warning("process killed", process=child.program.name)
             child.kill()
-        _wait_until(lambda: _all_ended(children), seconds)
+        _wait_until(lambda: _all_ended(children), _GONE_SECONDS)
 
 
 def run_to_end(children: Sequence[Child], stop: threading.Event) -> None:

@@ -11,6 +11,8 @@ from muster.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifie
 
 REFRESH_SECONDS = 2.0
 MAX_AGE_SECONDS = 5.0
+# An answer that took so long makes a list that still holds: a stall of auth shuts nobody out.
+_FETCH_SECONDS = 4.0
 
 Revoked = Mapping[str, int | None]
 """User id to the least generation of tokens that still holds; None if no token of the user does."""
@@ -85,7 +87,7 @@ def fetch_from(auth_url: str) -> Callable[[], Revoked]:
 
     def fetch() -> Revoked:
         try:
-            answer = session.get(f"{auth_url}/v1/revocations", timeout=(1, 2))
+            answer = session.get(f"{auth_url}/v1/revocations", timeout=(1, _FETCH_SECONDS))
             answer.raise_for_status()
             revoked: Revoked = answer.json()["revocations"]
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
