@@ -53,7 +53,7 @@ class Client:
         """Ask for an upload to be cancelled; returns it as it stands."""
         return self._json("DELETE", f"/v1/uploads/{upload_id}")
 
-    def wait(self, upload_id: str, seconds: float = 120) -> Json:
+    def wait(self, upload_id: str, seconds: float = 300) -> Json:
         """The upload once it is final; raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -63,7 +63,7 @@ class Client:
                 return upload
         raise TimeoutError(f"upload {upload_id} is not final after {seconds} s")
 
-    def wait_for_email(self, upload_id: str, seconds: float = 60) -> Json:
+    def wait_for_email(self, upload_id: str, seconds: float = 300) -> Json:
         """What became of the email about an upload; raises TimeoutError while it waits."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -12,7 +12,9 @@ from typing import Self
 from embedded import lifeline
 
 _READY = re.compile(r"muster is ready at (http://\S+)")
-_STOP_SECONDS = 60.0
+# A machine that is busy with much else starts and stops a healthy suite, too, only later.
+_PATIENCE = {"MUSTER_START_SECONDS": "300", "MUSTER_STOP_SECONDS": "60"}
+_STOP_SECONDS = 300.0
 
 
 class SuiteFailed(Exception):
@@ -29,6 +31,7 @@ class RunningSuite:
         self.home = home
         self._said = home.with_name(f"{home.name}.stderr")
         self._environment = {
+            **_PATIENCE,
             **os.environ,
             "MUSTER_PORT": "0",
             **(environment or {}),
@@ -66,6 +69,14 @@ class RunningSuite:
         """The process id of the child `name`, such as "dbuploader-consumer"."""
         return int((self.home / "run" / f"{name}.pid").read_text())
 
+    def has_restarted(self, name: str, before: int) -> bool:
+        """Whether the child `name` runs again, in another process than `before`."""
+        try:
+            return self.pid(name) != before
+        except FileNotFoundError:
+            # It has ended, and the next has not begun.
+            return False
+
     def kill(self, name: str) -> bool:
         """Kill the child `name` with SIGKILL; returns whether it ran at the moment."""
         try:
@@ -73,6 +84,11 @@ class RunningSuite:
         except (FileNotFoundError, ProcessLookupError):
             return False
         return True
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The process id of the supervisor, below which everything else runs."""
+        return self._process.pid
 
     def kill_supervisor(self) -> None:
         """Kill the supervisor with SIGKILL, and with it all of its children."""

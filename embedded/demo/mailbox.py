@@ -17,7 +17,7 @@ Mailbox = Callable[[], list[EmailMessage]]
 """Gives all the emails that are there."""
 
 _PARSER = BytesParser(policy=policy.default)
-_TIMEOUT = 10.0
+_TIMEOUT = 60.0
 _LATEST = 100
 
 
@@ -53,7 +53,7 @@ def emails_in_mailpit(url: str) -> list[EmailMessage]:
         return [_PARSER.parsebytes(get(f"message/{each['ID']}/raw").content) for each in caught]
 
 
-def wait_for_email(mailbox: Mailbox, upload_id: str, seconds: float = 60) -> EmailMessage | None:
+def wait_for_email(mailbox: Mailbox, upload_id: str, seconds: float = 120) -> EmailMessage | None:
     """The email about an upload; None when it does not come in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -13,6 +13,8 @@ _OPTIONS = [
     # The page works with no network but the gateway: there is none.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+# A busy machine may need so long.
+_START_MILLISECONDS = 300_000
 
 
 def installed() -> str | None:
@@ -24,6 +26,8 @@ def installed() -> str | None:
 def open_chromium() -> Iterator[Browser]:
     """A browser without a window."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed(), args=_OPTIONS)
+        browser = playwright.chromium.launch(
+            executable_path=installed(), args=_OPTIONS, timeout=_START_MILLISECONDS
+        )
         yield browser
         browser.close()

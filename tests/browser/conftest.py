@@ -35,10 +35,26 @@ def families(*names: str) -> list[ParameterSet]:
     # The first of them waits until everything has started.
     return [
         pytest.param(
-            name, marks=[pytest.mark.xdist_group(f"browser {name}"), pytest.mark.timeout(300)]
+            name, marks=[pytest.mark.xdist_group(f"browser {name}"), pytest.mark.timeout(900)]
         )
         for name in names
     ]
+
+
+def only_on(name: str) -> pytest.MarkDecorator:
+    """For tests of what the page does by itself, whatever family is behind it."""
+    return pytest.mark.parametrize("new_site", families(name), indirect=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of a site in a row, so that one process, too, starts each site once."""
+    items.sort(key=_site_of)
+
+
+def _site_of(item: pytest.Item) -> str:
+    call = getattr(item, "callspec", None)
+    return "" if call is None else str(call.params.get("new_site", ""))
 
 
 @pytest.fixture(scope="session", params=families(*FAMILIES))

@@ -13,6 +13,8 @@ def slow_network(page: Page, bytes_per_second: int) -> Iterator[None]:
     conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
     throttled = {**conditions, "uploadThroughput": bytes_per_second}
     session.send("Network.emulateNetworkConditions", throttled)
-    yield
-    session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": -1})
-    session.detach()
+    try:
+        yield
+    finally:
+        session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": -1})
+        session.detach()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from embedded.client import Json
 
@@ -27,6 +27,12 @@ class Seen:
     state: str
     progress: float
     at: float
+
+
+def expect_final(page: Page, word: str) -> None:
+    """The page of an upload tells that it ended so, and does not come anew by itself any more."""
+    whole = page.locator("html:not(:has(script[src*='follow.js']))")
+    expect(whole.locator("#upload .badge").first).to_have_text(word)
 
 
 def record_states(page: Page) -> list[Seen]:

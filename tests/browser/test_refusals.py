@@ -4,7 +4,10 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.choosing import choose, chosen, csv_file, done, send, sent
+from tests.browser.conftest import only_on
 from tests.browser.site import MAX_UPLOAD_BYTES, Site, begin_session
+
+pytestmark = only_on("servers")
 
 ONE_JOB = csv_file("jobs.csv", b"401,Cooper\n")
 
@@ -21,7 +24,9 @@ def expect_complaint(page: Page, text: str) -> None:
         pytest.param(csv_file("jobs.csv", b"PK\x03\x04" + bytes(60)), "zip", id="415 a workbook"),
         pytest.param(csv_file("jobs.csv", b"%PDF-1.7\n"), "PDF", id="415 a PDF"),
         pytest.param(
-            csv_file("jobs.csv", b"402,Cooper\n" * (MAX_UPLOAD_BYTES // 11 + 1)), "8", id="413"
+            csv_file("jobs.csv", b"402,Cooper\n" * (MAX_UPLOAD_BYTES // 11 + 1)),
+            f"{MAX_UPLOAD_BYTES:,} bytes",
+            id="413",
         ),
         pytest.param(csv_file(f"{'j' * 256}.csv", b"403,Cook\n"), "255 characters", id="422 name"),
     ],

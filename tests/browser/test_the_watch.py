@@ -2,8 +2,11 @@
 
 import pytest
 
-from tests.browser.site import Site
+from tests.browser.conftest import only_on
+from tests.browser.site import TIMEOUT_MILLISECONDS, Site
 from tests.browser.watching import CANARY, Watch
+
+pytestmark = only_on("servers")
 
 INJECT = f"""() => {{
   const script = document.createElement("script");
@@ -14,6 +17,7 @@ INJECT = f"""() => {{
 
 def test_a_script_that_comes_in_a_page_is_blocked_and_told(site: Site) -> None:
     with site.browser.new_context(base_url=site.url) as context:
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
         watch = Watch(context, site.url)
         page = context.new_page()
         page.goto("/login")
@@ -26,6 +30,7 @@ def test_a_script_that_comes_in_a_page_is_blocked_and_told(site: Site) -> None:
 
 def test_a_script_that_runs_is_told(site: Site) -> None:
     with site.browser.new_context(base_url=site.url, bypass_csp=True) as context:
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
         watch = Watch(context, site.url)
         page = context.new_page()
         page.goto("/login")
@@ -37,6 +42,7 @@ def test_a_script_that_runs_is_told(site: Site) -> None:
 
 def test_a_request_to_another_host_is_told(site: Site) -> None:
     with site.browser.new_context() as context:
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
         watch = Watch(context, site.url)
         context.route("**", lambda route: route.fulfill(body="theirs"))
         context.new_page().goto("http://elsewhere.example/")

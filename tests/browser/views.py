@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from playwright.sync_api import Page, expect
 
@@ -11,7 +12,8 @@ from tests.browser.first_day import FirstDay
 from tests.browser.site import ADMIN, ANA, Site, sign_in
 
 WIDTHS = (360, 1600)
-THEMES = ("light", "dark")
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 HEIGHT = 1000
 
 
@@ -98,12 +100,18 @@ def showing(view: View, site: Site, day: FirstDay) -> Iterator[Page]:
             yield page
 
 
-def looks(page: Page) -> Iterator[tuple[str, int]]:
-    """The page in each theme at each width, one after the other: yields both."""
+def widths(page: Page) -> Iterator[int]:
+    """The page at each width, one after the other."""
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": HEIGHT})
+        yield width
+
+
+def looks(page: Page) -> Iterator[tuple[Theme, int]]:
+    """The page in each theme at each width, one after the other: yields both."""
+    for width in widths(page):
         for theme in THEMES:
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=theme)
             yield theme, width
 
 

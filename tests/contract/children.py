@@ -1,15 +1,15 @@
-"""Processes that use an adapter until they are killed: `python -m tests.contract.children`.
+"""Processes that use an adapter until they are killed.
 
 Each writes a line for every step that is over; what it wrote must hold after its death.
 """
 
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from email.message import EmailMessage
 from itertools import count
-from pathlib import Path
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from threading import Event
 from types import TracebackType
 from typing import Self
@@ -23,21 +23,30 @@ from muster.logs import configure_logging
 from muster.mail import open_mailer
 from tests.contract.records import an_upload, content_of
 
-_ROOT = Path(__file__).parents[2]
+# Forked from a process that has imported all this, which takes longer than what most of them do.
+_FORKS = get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    [
+        __name__,
+        *("muster.broker.sqlite", "muster.broker.rabbitmq", "muster.csvstore.file"),
+        *("muster.csvstore.mongodb", "muster.database.sqlite", "muster.database.mysql"),
+        *("muster.mail.maildir", "muster.mail.smtp"),
+    ]
+)
+
+MOST_STEPS = 100
+"""After these they wait to be killed: who is slow to do so has no more to look through."""
 
 
 class Child:
     """A process in one of the roles below, killed with SIGKILL when the `with` block ends."""
 
     def __init__(self, role: str, url: str, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.children", role, url, *arguments],
-            cwd=_ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self._output = self._process.stdout
+        reader, writer = _FORKS.Pipe(duplex=False)
+        with reader, writer:
+            self._process = _FORKS.Process(target=_play, args=(writer, role, url, *arguments))
+            self._process.start()
+            self._output = os.fdopen(os.dup(reader.fileno()), encoding="utf-8")
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +58,8 @@ class Child:
         _traceback: TracebackType | None,
     ) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.join()
+        self._process.close()
         self._output.close()
 
     def lines(self, number: int) -> list[str]:
@@ -66,8 +76,15 @@ class Child:
     def rest(self) -> list[str]:
         """Wait for its end; returns the lines that were not read."""
         lines = self._output.read().splitlines()
-        self._process.wait()
+        self._process.join()
         return lines
+
+
+def _play(writer: Connection, role: str, url: str, *arguments: str) -> None:
+    os.dup2(writer.fileno(), 1)
+    writer.close()
+    configure_logging("child", "INFO")
+    ROLES[role](url, *arguments)
 
 
 def publish(url: str, prefix: str, limit: str) -> None:
@@ -101,11 +118,12 @@ def _consume(url: str, handle: Callable[[Delivery], Verdict]) -> None:
 
 def write_files(url: str) -> None:
     store = open_csv_store(url)
-    for number in count():
+    for number in range(MOST_STEPS):
         with store.write_file(f"file-{number}") as file:
             for part in content_of(number):
                 file.write(part)
         print(number, flush=True)
+    _stay()
 
 
 def write_half(url: str, name: str) -> None:
@@ -161,7 +179,7 @@ def transfer(url: str) -> None:
 
 def send(url: str) -> None:
     mailer = open_mailer(url)
-    for number in count():
+    for number in range(MOST_STEPS):
         message = EmailMessage()
         message["Message-ID"] = f"<{number}@example.com>"
         message["From"] = "muster@example.com"
@@ -169,6 +187,7 @@ def send(url: str) -> None:
         message.set_content("word " * 10_000 + "end")
         mailer.send(message)
         print(f"<{number}@example.com>", flush=True)
+    _stay()
 
 
 def _stay() -> Verdict:
@@ -184,7 +203,3 @@ ROLES: dict[str, Callable[..., None]] = {
         *(transfer, send),
     )
 }
-
-if __name__ == "__main__":
-    configure_logging("child", "INFO")
-    ROLES[sys.argv[1]](*sys.argv[2:])

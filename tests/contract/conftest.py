@@ -21,7 +21,8 @@ from muster.database import Database, open_database
 from muster.database.sqlite import SqliteDialect
 from tests.contract.certificates import Authority
 from tests.contract.smtp_sink import Sink
-from tests.servers.mongodb import new_store
+from tests.servers.mariadb import MariaServer, require_mariadb
+from tests.servers.mongodb import MongoServer, new_store, require_mongodb
 from tests.servers.rabbitmq import RabbitServer, own_names, require_rabbitmq
 from tests.servers.shared import server_url
 
@@ -38,6 +39,13 @@ IMPATIENT_DATABASES: Mapping[str, Callable[[str], Database]] = {
 }
 MAILBOXES = ["maildir", "smtp"]
 UNREACHABLE_MAILBOXES = ["unreachable_maildir_url", "unreachable_smtp_url"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            # The first test that needs a server pays for its start, which a busy machine draws out.
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(params=BROKERS)
@@ -119,7 +127,8 @@ def rabbitmq_server_url(run_directory: Path) -> str:
 @pytest.fixture
 def rabbitmq_broker_url(rabbitmq_server_url: str) -> Iterator[str]:
     with own_names(rabbitmq_server_url) as url:
-        yield url
+        # A busy node may take longer than the default.
+        yield f"{url}&deadline_seconds=60"
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +147,17 @@ def rabbitmq_node(
         yield server
 
 
+@pytest.fixture(scope="session")
+def mysql_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaServer]:
+    """A server that a test may kill, pause or set, if it leaves it as it was.
+
+    Without TLS, so that a proxy can read along.
+    """
+    require_mariadb()
+    with MariaServer(tmp_path_factory.mktemp("mariadb"), "--skip-ssl") as server:
+        yield server
+
+
 @pytest.fixture
 def file_store_url(tmp_path: Path) -> str:
     return f"file://{tmp_path}/store"
@@ -147,6 +167,14 @@ def file_store_url(tmp_path: Path) -> str:
 def mongodb_server_url(run_directory: Path) -> str:
     """A server's URL without a database: MUSTER_TEST_MONGODB_URL, or one of our own."""
     return server_url("mongodb", run_directory)
+
+
+@pytest.fixture(scope="session")
+def mongodb_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """A server that a test may kill or pause, if it leaves it running."""
+    require_mongodb()
+    with MongoServer(tmp_path_factory.mktemp("mongodb")) as server:
+        yield server
 
 
 @pytest.fixture

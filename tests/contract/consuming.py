@@ -44,12 +44,16 @@ class Background:
 
     def __init__(self, broker: Broker, handle: Callable[[Delivery], Verdict] = acknowledge) -> None:
         self.deliveries: list[Delivery] = []
-        self.ticks = 0
+        self.ticked_at: list[float] = []
         self.tick_threads: set[int] = set()
         self.stop = threading.Event()
         self._broker = broker
         self._handle = handle
         self.thread = threading.Thread(target=self._run)
+
+    @property
+    def ticks(self) -> int:
+        return len(self.ticked_at)
 
     def __enter__(self) -> Self:
         self.thread.start()
@@ -73,7 +77,7 @@ class Background:
         return self._handle(delivery)
 
     def _tick(self) -> None:
-        self.ticks += 1
+        self.ticked_at.append(time.monotonic())
         self.tick_threads.add(threading.get_ident())
 
 

@@ -1,16 +1,17 @@
 """An SMTP server in this process that keeps what it is sent."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from functools import partial
 from ssl import SSLContext
 from threading import Thread
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.contract.waiting import DEADLINE_SECONDS
 
 USER, PASSWORD = "ana", "s3cret/pass@word"
 
@@ -67,26 +68,39 @@ class Sink:
         """Serve on a free port of 127.0.0.1, which is given; `options` are those of aiosmtpd."""
         options.setdefault("enable_SMTPUTF8", True)
         loop = asyncio.new_event_loop()
-        factory = partial(SMTP, self, loop=loop, hostname="sink.example.com", **options)
-        start = loop.create_server(factory, "127.0.0.1", 0, ssl=implicit_tls)
+        conversations: list[SMTP] = []
+
+        def converse() -> SMTP:
+            conversations.append(SMTP(self, loop=loop, hostname="sink.example.com", **options))
+            return conversations[-1]
+
+        start = loop.create_server(converse, "127.0.0.1", 0, ssl=implicit_tls)
         server = loop.run_until_complete(start)
         thread = Thread(target=loop.run_forever, name="smtp sink")
         thread.start()
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
-            asyncio.run_coroutine_threadsafe(_stop(server), loop).result(timeout=20)
+            stopping = asyncio.run_coroutine_threadsafe(_stop(server, conversations), loop)
+            stopping.result(DEADLINE_SECONDS)
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
 
 
-async def _stop(server: asyncio.Server) -> None:
+async def _stop(server: asyncio.Server, conversations: Sequence[SMTP]) -> None:
     server.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    # A connection that is left to the garbage collection is a warning, and so an error.
+    for each in conversations:
+        if isinstance(each.transport, asyncio.Transport):
+            each.transport.abort()
+    # TLS ends a turn of the loop later than what is under it.
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def only_ana(

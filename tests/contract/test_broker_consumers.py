@@ -1,7 +1,6 @@
 """How a consumer runs: one active at a time, ticking, waking up, stopping."""
 
 import threading
-import time
 from contextlib import closing
 
 import pytest
@@ -40,11 +39,13 @@ def test_the_consumer_ticks_in_its_own_thread_while_a_message_is_handled(broker:
 
 
 def test_an_idle_consumer_ticks_at_least_once_a_second(broker: Broker) -> None:
+    def four_followed_in_four_seconds() -> bool:
+        latest = consumer.ticked_at[-5:]
+        return len(latest) == 5 and latest[-1] - latest[0] < 4
+
     with Background(broker) as consumer:
-        eventually(lambda: consumer.ticks == 1)
-        started = time.monotonic()
-        eventually(lambda: consumer.ticks == 5)
-        assert time.monotonic() - started < 4
+        # Perhaps not the first: the machine may stall. A consumer that ticks less often never does.
+        eventually(four_followed_in_four_seconds)
 
 
 def test_one_consumer_is_active_and_the_other_ticks_and_takes_over(broker_url: str) -> None:
@@ -63,6 +64,7 @@ def test_one_consumer_is_active_and_the_other_ticks_and_takes_over(broker_url: s
                 eventually(lambda text=text: bodies(active.deliveries)[-1] == text)  # type: ignore[misc]
             assert standby.deliveries == []
             active.stop.set()
+            active.thread.join(DEADLINE_SECONDS)
             publish(one, b"d")
             eventually(lambda: bodies(standby.deliveries) == [b"d"])
 
@@ -75,22 +77,23 @@ def test_queues_have_active_consumers_of_their_own(broker: Broker) -> None:
 
 
 def test_a_waiting_consumer_wakes_up_when_a_message_is_published(broker: Broker) -> None:
-    arrived: list[float] = []
+    ticks_at_arrival: list[int] = []
 
     def handle(_delivery: Delivery) -> Verdict:
-        arrived.append(time.monotonic())
+        ticks_at_arrival.append(consumer.ticks)
         return Ack()
 
-    delays = []
+    def one_wakes_it_between_two_ticks() -> bool:
+        arrived, before = len(ticks_at_arrival), consumer.ticks
+        eventually(lambda: consumer.ticks > before)
+        ticks = consumer.ticks
+        publish(broker, b"a")
+        eventually(lambda: len(ticks_at_arrival) > arrived)
+        return ticks_at_arrival[-1] == ticks
+
     with Background(broker, handle) as consumer:
-        eventually(lambda: consumer.ticks >= 1)
-        for count in range(1, 6):
-            published = time.monotonic()
-            publish(broker, b"a")
-            eventually(lambda count=count: len(arrived) == count)  # type: ignore[misc]
-            delays.append(arrived[-1] - published)
-    # The best of five, for the machine may be busy; polling each half second would miss it.
-    assert min(delays) < 0.1
+        # One that only looks each time it ticks finds none sooner; a slow machine may need a few.
+        eventually(one_wakes_it_between_two_ticks)
 
 
 def test_a_stop_waits_for_the_verdict_and_heeds_it(broker: Broker) -> None:

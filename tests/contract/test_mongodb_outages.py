@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pymongo import MongoClient
@@ -12,22 +12,40 @@ from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_
 from muster.uploads import Upload
 from tests.contract.records import an_upload
 from tests.contract.waiting import eventually
-from tests.servers.mongodb import MongoServer, require_mongodb
+from tests.servers.mongodb import MongoServer, new_store
 
 HALF = b"half of it" * 100_000
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[MongoServer]:
-    require_mongodb()
-    with MongoServer(tmp_path / "mongodb") as server:
-        yield server
+pytestmark = pytest.mark.xdist_group("mongodb-node")
 
 
 @pytest.fixture
-def store(server: MongoServer) -> Iterator[CsvStore]:
-    url = server.url("muster", serverSelectionTimeoutMS="300", socketTimeoutMS="500")
+def server(mongodb_node: MongoServer) -> MongoServer:
+    return mongodb_node
+
+
+@pytest.fixture
+def database(server: MongoServer) -> Iterator[str]:
+    """The name of a database of the test's own."""
+    with new_store(server.url()) as url:
+        yield urlsplit(url).path[1:]
+
+
+@pytest.fixture
+def store(server: MongoServer, database: str) -> Iterator[CsvStore]:
+    """A store that is connected, so that it soon finds out when its server is gone."""
+    with closing(open_csv_store(server.url(database, serverSelectionTimeoutMS="500"))) as store:
+        eventually(lambda: answers(store))
+        yield store
+
+
+@pytest.fixture
+def impatient(server: MongoServer, database: str) -> Iterator[CsvStore]:
+    """The same store, connected, which takes a server that is only slow for one that hangs."""
+    url = server.url(database, serverSelectionTimeoutMS="500", socketTimeoutMS="500")
     with closing(open_csv_store(url)) as store:
+        eventually(lambda: answers(store))
         yield store
 
 
@@ -36,8 +54,8 @@ def write(store: CsvStore, name: str, content: bytes) -> None:
         file.write(content)
 
 
-def count_chunks(server: MongoServer) -> int:
-    with MongoClient[dict[str, Any]](server.url("muster")) as client:
+def count_chunks(server: MongoServer, database: str) -> int:
+    with MongoClient[dict[str, Any]](server.url(database)) as client:
         return client.get_default_database()["csv.chunks"].count_documents({})
 
 
@@ -85,12 +103,12 @@ def test_every_upload_accepted_before_a_kill_is_there(server: MongoServer, store
 
 
 def test_a_file_whose_server_died_is_not_seen_and_its_remains_are_swept(
-    server: MongoServer, store: CsvStore
+    server: MongoServer, database: str, store: CsvStore
 ) -> None:
     def write_while_it_dies() -> None:
         with store.write_file("u-1") as file:
             file.write(HALF)
-            eventually(lambda: count_chunks(server) > 0)
+            eventually(lambda: count_chunks(server, database) > 0)
             server.kill()
             file.write(HALF)
 
@@ -120,14 +138,15 @@ def test_reading_on_after_the_server_died_is_an_outage(
 
 
 def test_a_server_that_hangs_is_not_waited_for_for_ever(
-    server: MongoServer, store: CsvStore
+    server: MongoServer, store: CsvStore, impatient: CsvStore
 ) -> None:
     accepted = store.accept(an_upload())
     server.pause()
     try:
         with pytest.raises(StoreUnavailable):
-            store.get("u-1")
+            impatient.get("u-1")
     finally:
         server.resume()
+    eventually(lambda: answers(impatient))
     eventually(lambda: answers(store))
     assert store.get("u-1") == accepted

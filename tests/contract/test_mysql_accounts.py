@@ -26,6 +26,9 @@ from queries.hiring import Hiring
 from queries.repository import check_schema as check_for_queries
 from tests.servers.mariadb import MariaServer, require_mariadb, run
 
+# One process of the run starts the server, not each.
+pytestmark = pytest.mark.xdist_group("mysql-accounts")
+
 SCRIPT = Path(__file__).parents[2] / "deploy" / "mysql" / "accounts.sh"
 PASSWORDS = {
     "auth_migrations": "it's \"odd\" \\ 100% $HOME `id` #;é\\'",

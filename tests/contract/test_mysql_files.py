@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -16,8 +17,8 @@ from muster.database import (
     RowsDamaged,
     open_database,
 )
-from tests.contract.waiting import eventually
-from tests.servers.mariadb import MariaServer, new_database, require_mariadb, run
+from tests.contract.waiting import DEADLINE_SECONDS, eventually
+from tests.servers.mariadb import MariaServer, administration, new_database, run
 
 PETS = (
     "CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL,"
@@ -30,7 +31,7 @@ def database(tmp_path: Path, mysql_database_url: str) -> Iterator[Database]:
     """A database with a table, which takes files from a directory."""
     files = tmp_path / "files"
     files.mkdir(mode=0o700)
-    database = open_database(mysql_database_url, files)
+    database = open_database(f"{mysql_database_url}?answer_seconds=600", files)
     run(database, "CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(5) NOT NULL)")
     yield database
     database.close()
@@ -125,18 +126,25 @@ def test_foreign_keys_are_looked_at_again_afterwards(database: Database) -> None
         run(database, "INSERT INTO pets VALUES (1, 2)")
 
 
-def test_a_server_that_takes_no_files_says_so(tmp_path: Path) -> None:
-    require_mariadb()
-    (tmp_path / "files").mkdir()
+@pytest.fixture
+def no_files(mysql_node: MariaServer) -> Iterator[str]:
+    """The URL of a database whose server takes no files."""
     with (
-        MariaServer(tmp_path / "mariadb", "--local-infile=OFF") as server,
-        new_database(server.url()) as url,
+        closing(administration(mysql_node.url())) as administrator,
+        new_database(mysql_node.url()) as url,
     ):
-        database = open_database(url, tmp_path / "files")
+        run(administrator, "SET GLOBAL local_infile = OFF")
+        yield url
+        run(administrator, "SET GLOBAL local_infile = ON")
+
+
+@pytest.mark.xdist_group("mysql-node")
+def test_a_server_that_takes_no_files_says_so(no_files: str, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    with closing(open_database(no_files, tmp_path / "files")) as database:
         run(database, "CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(5) NOT NULL)")
         with pytest.raises(FilesRefused):
             load(database, database.files, "1\tAna\n", 1)
-        database.close()
 
 
 def write_lines(pipe: Path, some_went: Event, stop: Event) -> None:
@@ -155,13 +163,13 @@ def load_and_interrupt(database: Database, pipe: Path) -> None:
         columns = ["id", "name"]
         call = threads.submit(database.load_file, connection, "people", columns, pipe, lambda: 0)
         writing = threads.submit(write_lines, pipe, some_went, stop)
-        assert some_went.wait(30)
+        assert some_went.wait(DEADLINE_SECONDS)
         database.interrupt(connection)
         # What the server does not read would fill its and our buffers before.
         wait([call], 2)
         stop.set()
-        # An answer may take 60.
-        assert wait([call, writing], 30).not_done == set()
+        # An answer may take 600.
+        assert wait([call, writing], DEADLINE_SECONDS).not_done == set()
         call.result()
 
 
@@ -177,7 +185,7 @@ def test_who_sends_a_long_file_is_interrupted(database: Database) -> None:
 def test_a_connection_is_closed_once_its_statement_is_over(database: Database) -> None:
     with ThreadPoolExecutor(1) as thread, database.engine.connect() as connection:
         its_id = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
-        statement = thread.submit(connection.exec_driver_sql, "DO SLEEP(60)")
+        statement = thread.submit(connection.exec_driver_sql, "DO SLEEP(600)")
         eventually(lambda: its_id in asleep(database))
         connection.invalidate()
         assert its_id in asleep(database)
@@ -187,7 +195,7 @@ def test_a_connection_is_closed_once_its_statement_is_over(database: Database) -
 
 
 def asleep(database: Database) -> list[int]:
-    return connected(database, "info = 'DO SLEEP(60)'")
+    return connected(database, "info = 'DO SLEEP(600)'")
 
 
 def connected(database: Database, which: str = "1 = 1") -> list[int]:

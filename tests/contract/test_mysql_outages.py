@@ -9,29 +9,40 @@ import pytest
 from muster.database import Database, DatabaseUnavailable, open_database
 from tests.contract.at_once import at_once
 from tests.contract.mysql_server import note, noted, prepare
+from tests.contract.waiting import eventually
 from tests.servers.cutting import AnswerCutter
-from tests.servers.mariadb import MariaServer, require_mariadb, run
+from tests.servers.mariadb import MariaServer, run
 
-
-@pytest.fixture(scope="module")
-def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaServer]:
-    require_mariadb()
-    # Without TLS, so that a proxy can read along.
-    with MariaServer(tmp_path_factory.mktemp("mariadb"), "--skip-ssl") as server:
-        yield server
+pytestmark = pytest.mark.xdist_group("mysql-node")
 
 
 @pytest.fixture
-def server(running_server: MariaServer) -> MariaServer:
-    prepare(running_server)
-    return running_server
+def server(mysql_node: MariaServer) -> MariaServer:
+    prepare(mysql_node)
+    return mysql_node
 
 
 @pytest.fixture
 def database(server: MariaServer) -> Iterator[Database]:
+    with closing(open_database(server.url("service", connect_seconds=60))) as database:
+        yield database
+
+
+@pytest.fixture
+def impatient(server: MariaServer) -> Iterator[Database]:
+    """The same database, connected, which takes a server that is only slow for one that hangs."""
     url = server.url("service", connect_seconds=1, answer_seconds=1, lock_seconds=1)
     with closing(open_database(url)) as database:
+        eventually(lambda: answers(database))
         yield database
+
+
+def answers(database: Database) -> bool:
+    try:
+        database.check()
+    except DatabaseUnavailable:
+        return False
+    return True
 
 
 def fill_pool(database: Database, connections: int) -> None:
@@ -92,7 +103,7 @@ def test_a_commit_whose_answer_is_lost_is_unavailable_and_took_place(
     server: MariaServer, database: Database
 ) -> None:
     with AnswerCutter(server.port) as cutter:
-        url = f"mysql://root@127.0.0.1:{cutter.port}/service"
+        url = f"mysql://root@127.0.0.1:{cutter.port}/service?connect_seconds=60"
         with closing(open_database(url)) as far_database:
             note(far_database, 1)
             cutter.cut_answer_to(b"\x03commit")
@@ -116,17 +127,18 @@ def test_a_connection_that_is_killed_is_unavailable_and_replaced(database: Datab
 
 
 def test_a_server_that_hangs_is_not_waited_for_for_ever(
-    server: MariaServer, database: Database
+    server: MariaServer, database: Database, impatient: Database
 ) -> None:
     note(database, 1)
     server.pause()
     try:
         with pytest.raises(DatabaseUnavailable):
-            note(database, 2)
+            note(impatient, 2)
         with pytest.raises(DatabaseUnavailable):
-            database.check()
+            impatient.check()
     finally:
         server.resume()
+    eventually(lambda: answers(impatient))
     note(database, 3)
     assert noted(database)[-1] == 3
 

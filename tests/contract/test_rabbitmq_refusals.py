@@ -32,7 +32,7 @@ def prefix() -> str:
 
 @pytest.fixture
 def broker(rabbitmq_node: RabbitServer, prefix: str) -> Iterator[Broker]:
-    with closing(open_broker(rabbitmq_node.url(prefix=prefix, deadline_seconds="3"))) as broker:
+    with closing(open_broker(rabbitmq_node.url(prefix=prefix, deadline_seconds="60"))) as broker:
         yield broker
 
 
@@ -53,13 +53,13 @@ def why_not(call: Callable[[], object]) -> str:
 
 @contextmanager
 def short_of_memory(node: RabbitServer, broker: Broker) -> Iterator[None]:
-    node.control("set_vm_memory_high_watermark", "0.00001")
+    node.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.00001)")
     try:
         # The node tells those that publish, once they do.
         eventually(lambda: "memory" in why_not(lambda: publish(broker, b"in between")))
         yield
     finally:
-        node.control("set_vm_memory_high_watermark", "0.6")
+        node.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.6)")
         eventually(lambda: not why_not(broker.check))
 
 
@@ -114,11 +114,13 @@ def full_queue(rabbitmq_node: RabbitServer, broker: Broker, prefix: str) -> Iter
     """The queue `dbuploader`, with a dead letter."""
     publish(broker, b"dead")
     consume(broker, 1, lambda _delivery: DeadLetter("why"))
-    full = ("full", f"^{prefix}dbuploader$", '{"max-length": 1}')
-    rabbitmq_node.control("set_policy", *full, "--apply-to", "queues")
+    rabbitmq_node.evaluate(
+        f'rabbit_policy:parse_set(<<"/">>, <<"full">>, <<"^{prefix}dbuploader$">>,'
+        ' <<"{\\"max-length\\": 1}">>, 0, <<"queues">>, <<"test">>)'
+    )
     eventually(lambda: "the message was refused" in why_not(lambda: publish(broker, b"fills")))
     yield
-    rabbitmq_node.control("clear_policy", "full")
+    rabbitmq_node.evaluate('rabbit_policy:delete(<<"/">>, <<"full">>, <<"test">>)')
 
 
 @pytest.mark.usefixtures("full_queue")
@@ -182,15 +184,17 @@ NAMES = r"(dbuploader|notification)(\.dead|\.retry\..+)?"
 @pytest.fixture
 def clerk(rabbitmq_node: RabbitServer) -> Iterator[Callable[[str], Broker]]:
     """A broker of a user who may write to what matches the pattern, and else what the docs say."""
-    rabbitmq_node.control("add_user", "clerk", "s3cret")
+    users = "rabbit_auth_backend_internal"
+    rabbitmq_node.evaluate(f'{users}:add_user(<<"clerk">>, <<"s3cret">>, <<"test">>)')
 
     def open_with(write: str) -> Broker:
-        own = f"^(muster|{NAMES})$"
-        rabbitmq_node.control("set_permissions", "clerk", own, write, own)
-        return open_broker(rabbitmq_node.url(user="clerk:s3cret"))
+        own, write = (each.replace("\\", "\\\\") for each in (f"^(muster|{NAMES})$", write))
+        permissions = ", ".join(f'<<"{each}">>' for each in ("clerk", "/", own, write, own, "test"))
+        rabbitmq_node.evaluate(f"{users}:set_permissions({permissions})")
+        return open_broker(rabbitmq_node.url(user="clerk:s3cret", deadline_seconds="60"))
 
     yield open_with
-    rabbitmq_node.control("delete_user", "clerk")
+    rabbitmq_node.evaluate(f'{users}:delete_user(<<"clerk">>, <<"test">>)')
 
 
 def test_the_documented_permissions_are_enough(clerk: Callable[[str], Broker]) -> None:

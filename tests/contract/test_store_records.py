@@ -10,7 +10,7 @@ import pytest
 from muster.csvstore import CsvStore, StateConflict, StoreUnavailable, UploadNotFound
 from muster.uploads import UNFINISHED, Cause, Email, EmailState, Failure, Options, RowCounts, State
 from tests.contract.at_once import at_once
-from tests.contract.children import Child
+from tests.contract.children import MOST_STEPS, Child
 from tests.contract.records import an_upload
 
 
@@ -64,26 +64,26 @@ def test_records_accepted_at_once_have_sequences_of_their_own_in_order(
 ) -> None:
     with ExitStack() as stack:
         children = [
-            stack.enter_context(Child("accept", store_url, prefix, "25")) for prefix in "xyz"
+            stack.enter_context(Child("accept", store_url, prefix, "25")) for prefix in "xy"
         ]
         mine = [store.accept(an_upload(id=f"m{number}")).sequence for number in range(25)]
         theirs = [[int(line) for line in child.rest()] for child in children]
     for sequences in (mine, *theirs):
         assert sequences == sorted(sequences)
         assert len(sequences) == 25
-    assert len({*mine, *(sequence for group in theirs for sequence in group)}) == 100
+    assert len({*mine, *(sequence for group in theirs for sequence in group)}) == 75
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_what_a_killed_process_accepted_is_there(
     store: CsvStore, store_url: str, seed: int
 ) -> None:
-    with Child("accept", store_url, "u", "1000000") as killed:
+    with Child("accept", store_url, "u", str(MOST_STEPS)) as killed:
         accepted = killed.lines(random.Random(seed).randrange(1, 60))
         accepted += killed.kill()
     for number, sequence in enumerate(accepted):
         assert store.get(f"u{number}").sequence == int(sequence)
-    assert len(store.unpublished(limit=10_000)) in {len(accepted), len(accepted) + 1}
+    assert len(store.unpublished(limit=2 * MOST_STEPS)) in {len(accepted), len(accepted) + 1}
     assert store.accept(an_upload(id="next")).sequence > int(accepted[-1])
 
 

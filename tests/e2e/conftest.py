@@ -11,6 +11,12 @@ from tests.e2e.families import Family, embedded_family, private_servers, shared_
 ROOT = Path(__file__).parents[2]
 ADMIN = "admin@example.com"
 FAMILIES = ["embedded", "servers"]
+# On a busy machine a suite takes minutes to start and to stop.
+PATIENTLY = pytest.mark.timeout(600)
+# All tests of an xdist group run in one process, so that they have one suite in common.
+IN_GROUPS = [
+    pytest.param(name, marks=[pytest.mark.xdist_group(name), PATIENTLY]) for name in FAMILIES
+]
 
 
 @contextmanager
@@ -22,7 +28,7 @@ def open_family(name: str, directory: Path, run_directory: Path) -> Iterator[Fam
         yield family
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=[pytest.param(name, marks=PATIENTLY) for name in FAMILIES])
 def family(request: pytest.FixtureRequest, tmp_path: Path, run_directory: Path) -> Iterator[Family]:
     with open_family(request.param, tmp_path, run_directory) as family:
         yield family
@@ -34,19 +40,18 @@ def own_servers(tmp_path: Path) -> Iterator[Family]:
         yield family
 
 
-@pytest.fixture(
-    scope="session",
-    # All tests of an xdist group run in one process.
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FAMILIES],
-)
+@pytest.fixture(scope="session", params=IN_GROUPS)
 def suite(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_directory: Path
 ) -> Iterator[RunningSuite]:
-    """One suite of each family for all tests that don't mind others."""
+    """One suite of each family for all tests that don't mind others.
+
+    Its processes say in their logs which modules they import.
+    """
     directory = tmp_path_factory.mktemp("suite")
     with (
         open_family(request.param, directory, run_directory) as family,
-        family.run() as running,
+        family.run({"PYTHONPROFILEIMPORTTIME": "1"}) as running,
     ):
         yield running
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import psutil
 import requests
 
+from embedded import lifeline
 from embedded.running import RunningSuite
+from tests.e2e.waiting import wait_until
 from tests.servers.process import free_port
-from tests.unit.embedded.supervising import wait_until
 
 _ROOT = Path(__file__).parents[2]
-_TIMEOUT = 30.0
+_TIMEOUT = 120.0
 
 Send = Callable[[requests.Session, int], requests.Response]
 """Sends one request; the number is another one each time."""
@@ -42,8 +43,10 @@ class Replica:
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
         # What the suite's own process was given, passwords and addresses of the others included.
         own = psutil.Process(self.suite.pid(self.service)).environ()
+        argv = [sys.executable, "-m", *_command_of(self.service)]
         process = subprocess.Popen(
-            [sys.executable, "-m", *_command_of(self.service)],
+            # Nothing is left running when the tests themselves are killed.
+            lifeline.command(signal.SIGKILL, argv),
             env={**own, "MUSTER_BIND": f"127.0.0.1:{self.port}"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -105,19 +108,19 @@ class Load(threading.Thread):
             self.failures.append(f"{answer.status_code} {answer.text}")
 
 
-def stop_under_load(loads: Mapping[Replica, Sequence[Load]], seconds: float) -> None:
-    """SIGTERM to all replicas after some seconds of load; returns once they and the load ended."""
+def stop_under_load(loads: Mapping[Replica, Sequence[Load]]) -> None:
+    """SIGTERM to all replicas while each load is let in; returns once they and the load ended."""
     with ExitStack() as stack:
         processes = [stack.enter_context(replica.running()) for replica in loads]
         for process, replica in zip(processes, loads, strict=True):
-            wait_until(replica.is_ready, 60)
+            wait_until(replica.is_ready)
             assert process.poll() is None
         each = [load for its_loads in loads.values() for load in its_loads]
         for load in each:
             load.start()
-        time.sleep(seconds)
+        wait_until(lambda: all(load.answered or load.failures for load in each))
         for process in processes:
             process.terminate()
-        assert [process.wait(_TIMEOUT + 10) for process in processes] == [0] * len(processes)
+        assert [process.wait(_TIMEOUT) for process in processes] == [0] * len(processes)
         for load in each:
             load.join(_TIMEOUT)

@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import psutil
+
 from embedded.running import RunningSuite
+from tests.e2e.waiting import wait_until
 from tests.servers.process import ServerProcess
-from tests.unit.embedded.supervising import wait_until
+from tests.unit.embedded.supervising import is_alive
 
 PROCESSES = (
     "gateway",
@@ -45,8 +48,11 @@ def supervisor_kill(suite: RunningSuite) -> Fault:
     """SIGKILL to the supervisor, and so to everything; started again at once."""
 
     def strike() -> None:
+        supervisor = psutil.Process(suite.supervisor_pid)
+        below = [child.pid for child in supervisor.children(recursive=True)]
         suite.kill_supervisor()
-        # On the same port: that it is free shows that no child outlived the supervisor.
+        # No child outlives the supervisor, but on a busy machine it takes them a moment to end.
+        wait_until(lambda: not any(map(is_alive, below)))
         suite.start_again()
 
     return Fault("the supervisor", strike)

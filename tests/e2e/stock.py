@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from embedded.client import Client, Json
 from tests.e2e.families import Family
 from tests.e2e.model import Model
+from tests.e2e.waiting import wait_until
 from tests.e2e.workload import UploadFile
-from tests.unit.embedded.supervising import wait_until
-
-_DEADLINE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ def take_stock(
 
     An upload may be cancelled if it is one of `cancelled`.
     """
-    wait_until(lambda: all(_is_told(upload) for upload in admin.uploads()), _DEADLINE_SECONDS)
+    wait_until(lambda: all(_is_told(upload) for upload in admin.uploads()))
     listed = list(reversed(admin.uploads()))
     by_id = {file.accepted["id"]: file for file in files}
     ids = {upload["id"] for upload in listed}

@@ -11,13 +11,12 @@ import requests
 
 from embedded.client import FINAL_STATES, Client, Json
 from tests.e2e.faults import Fault
+from tests.e2e.waiting import DEADLINE_SECONDS, wait_until
 from tests.e2e.workload import UploadFile
-from tests.unit.embedded.supervising import wait_until
 
 _LONGEST_PAUSE = 0.3
 _REPEAT_SECONDS = 0.2
 _WATCH_SECONDS = 0.5
-_DEADLINE_SECONDS = 300.0
 
 
 class Uploader(threading.Thread):
@@ -53,7 +52,7 @@ class Uploader(threading.Thread):
 
     def finish(self) -> None:
         """Return once it has posted everything."""
-        self.join(_DEADLINE_SECONDS)
+        self.join(DEADLINE_SECONDS)
         assert not self.is_alive(), "uploads are still refused"
         if self._refusal is not None:
             raise self._refusal
@@ -91,7 +90,7 @@ class Watcher(threading.Thread):
 
     def finish(self) -> None:
         self._done.set()
-        self.join(_DEADLINE_SECONDS)
+        self.join(DEADLINE_SECONDS)
 
 
 def may_pass(error: requests.RequestException) -> bool:
@@ -146,7 +145,7 @@ def run_storm(
         waiting.put(None)
     for uploader in uploaders:
         uploader.finish()
-    wait_until(lambda: len(watcher.final) == len(files), _DEADLINE_SECONDS)
+    wait_until(lambda: len(watcher.final) == len(files))
     watcher.finish()
     storm.final = watcher.final
     storm.seconds_to_final = max(

@@ -13,11 +13,11 @@ from embedded.client import FINAL_STATES, Client, Json
 from tests.e2e.crashing import CrashPoints, Kind, Visit
 from tests.e2e.storm import may_pass
 from tests.e2e.supply import Supply
+from tests.e2e.waiting import DEADLINE_SECONDS, wait_until
 from tests.e2e.workload import UploadFile
 
 T = TypeVar("T")
 
-_DEADLINE_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
 _CLAIMED_PAUSE_SECONDS = 3.0
 _POSTS_AT_ONCE = 64
@@ -86,7 +86,7 @@ class Sweep:
         """Load what the other files refer to, with nothing armed."""
         for file in self._supply.parents:
             post = self._post(file, Kind.ANY)
-            _wait_until(partial(self._is_told, post))
+            wait_until(partial(self._is_told, post))
 
     def run(self, visits: Sequence[Visit], repetitions: int) -> None:
         """Make each visit so often; returns once all uploads are accepted."""
@@ -126,15 +126,15 @@ class Sweep:
         """
         post = self._post(self._supply.next(visit.kind), visit.kind)
         if visit.kind is Kind.CANCELLED:
-            _wait_until(lambda: post.is_claimed or not self._points.is_armed(visit.stops[0]))
+            wait_until(lambda: post.is_claimed or not self._points.is_armed(visit.stops[0]))
             self._cancel(post)
         last = visit.stops[-1]
-        _wait_until(lambda: not self._points.is_armed(last) or self._is_missed(visit, post))
+        wait_until(lambda: not self._points.is_armed(last) or self._is_missed(visit, post))
         match visit.process:
             case "dbuploader-consumer":
-                _wait_until(lambda: post.is_claimed or self._is_final(post))
+                wait_until(lambda: post.is_claimed or self._is_final(post))
             case "notification-consumer":
-                _wait_until(lambda: post.is_claimed or self._is_told(post))
+                wait_until(lambda: post.is_claimed or self._is_told(post))
             case _:
                 return True
         return not post.is_claimed
@@ -156,7 +156,7 @@ class Sweep:
         return post
 
     def _cancel(self, post: Post) -> None:
-        _wait_until(lambda: post.is_claimed or post.is_accepted)
+        wait_until(lambda: post.is_claimed or post.is_accepted)
         if post.is_claimed:
             return
         self.cancelled.add(post.upload_id)
@@ -184,19 +184,11 @@ def _of(process: str, visits: Sequence[Visit]) -> list[Visit]:
 
 def _patiently(call: Callable[[], T]) -> T:
     """What `call` returns, once what it needs is there again."""
-    deadline = time.monotonic() + _DEADLINE_SECONDS
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         try:
             return call()
         except requests.RequestException as error:
             if not may_pass(error) or time.monotonic() > deadline:
                 raise
-        time.sleep(_PAUSE_SECONDS)
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    # Seldom enough for conditions that ask the suite.
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the awaited condition did not come"
         time.sleep(_PAUSE_SECONDS)

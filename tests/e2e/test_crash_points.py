@@ -9,7 +9,7 @@ import pytest
 
 from embedded.client import Client
 from muster.crashpoints import Point
-from tests.e2e.conftest import ADMIN
+from tests.e2e.conftest import ADMIN, PATIENTLY
 from tests.e2e.crashing import VISITS, CrashPoints, Visit
 from tests.e2e.families import Family, embedded_family
 from tests.e2e.stock import Stock, take_stock
@@ -77,6 +77,7 @@ def test_the_sweeps_visit_every_point() -> None:
     assert visited == set(Point)
 
 
+@PATIENTLY
 def test_nothing_is_lost_or_doubled_at_some_crash_points(tmp_path: Path) -> None:
     visits = [visit for visit in VISITS["embedded"] if visit.stops[-1].point in MOST_DELICATE]
     sweep(embedded_family(tmp_path), visits, 1, tmp_path / "points")

@@ -12,9 +12,10 @@ import pytest
 
 from embedded.client import Client
 from embedded.demo.mailbox import text_of
-from tests.e2e.conftest import ADMIN, FAMILIES, open_family
+from tests.e2e.conftest import ADMIN, IN_GROUPS, open_family
+from tests.e2e.pausing import paused
+from tests.e2e.waiting import wait_until
 from tests.servers.collector import Recorded, collecting
-from tests.unit.embedded.supervising import wait_until
 
 CONTENT = b"7001,Secretly Named\r\n,nobody"
 PROCESSES = (
@@ -65,10 +66,7 @@ class Followed:
         return [self.path_of(span) for span in self.spans if span.name == name]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FAMILIES],
-)
+@pytest.fixture(scope="module", params=IN_GROUPS)
 def followed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_directory: Path
 ) -> Iterator[Followed]:
@@ -83,11 +81,13 @@ def followed(
         with traced.run() as suite, Client(suite.url, ADMIN, suite.admin_password()) as admin:
             headers = {"X-Request-Id": request_id, "traceparent": f"00-{trace}-{caller}-01"}
             admin.session.headers.update(headers)
-            upload = admin.upload("departments.csv", CONTENT)
-            for name in headers:
-                del admin.session.headers[name]
-            admin.wait(upload["id"])
-            wait_until(lambda: bool(family.emails()))
+            # Where the gateway stalls for seconds, the relay would publish the upload, too.
+            with paused(suite.pid("gateway-relay")):
+                upload = admin.upload("departments.csv", CONTENT)
+                for name in headers:
+                    del admin.session.headers[name]
+                admin.wait(upload["id"])
+                wait_until(family.emails)
             rows, me = f"{suite.url}/v1/tables/departments/rows", f"{suite.url}/v1/me"
             admin.session.post(rows, json=BATCH, headers=headers).raise_for_status()
             admin.session.get(rows, headers=headers).raise_for_status()

@@ -3,8 +3,6 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -13,24 +11,24 @@ import requests
 from embedded.client import Client
 from embedded.running import RunningSuite
 from tests.e2e.conftest import ADMIN
-from tests.e2e.families import Family, private_servers
+from tests.e2e.families import Family
 from tests.e2e.faults import PROCESSES
-from tests.unit.embedded.supervising import wait_until
+from tests.e2e.waiting import wait_until
 
 # Ten heartbeats of RabbitMQ's default, and more than MongoDB's and MariaDB's clients take to look.
 IDLE_SECONDS = float(os.environ.get("MUSTER_TEST_IDLE_SECONDS", "600"))
 READY_SECONDS = 60
 
 
-@pytest.fixture
-def own_servers(tmp_path: Path) -> Iterator[Family]:
-    with private_servers(tmp_path) as family:
-        yield family
+def ports_of(pid: int) -> set[int]:
+    connections = psutil.Process(pid).net_connections("tcp4")
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def health_url(suite: RunningSuite, process: str) -> str:
-    connections = psutil.Process(suite.pid(process)).net_connections("tcp4")
-    (port,) = {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
+    # One that another test has restarted listens only after a while.
+    wait_until(lambda: ports_of(suite.pid(process)))
+    (port,) = ports_of(suite.pid(process))
     return f"http://127.0.0.1:{port}/readyz"
 
 

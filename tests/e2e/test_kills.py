@@ -16,8 +16,8 @@ from tests.e2e.families import Family, embedded_family
 from tests.e2e.faults import Fault, outage, process_kills, server_kill, supervisor_kill
 from tests.e2e.model import Model
 from tests.e2e.storm import Storm, run_storm
+from tests.e2e.waiting import wait_until
 from tests.e2e.workload import UploadFile, make_files
-from tests.unit.embedded.supervising import wait_until
 
 USERS = 4
 PASSWORD = "correct horse battery"
@@ -62,7 +62,7 @@ def assert_nothing_was_lost(
     family: Family, admin: Client, files: list[UploadFile], storm: Storm
 ) -> Counter[str]:
     """Fails if anything was; returns how many emails came with which Message-ID."""
-    wait_until(lambda: all(is_told(upload) for upload in admin.uploads()), 120)
+    wait_until(lambda: all(is_told(upload) for upload in admin.uploads()))
     listed = list(reversed(admin.uploads()))
     by_id = {file.accepted["id"]: file for file in files}
     assert sorted(upload["id"] for upload in listed) == sorted(by_id)
@@ -118,7 +118,7 @@ def everything(family: Family, suite: RunningSuite, chance: random.Random) -> li
     return [*faults[:3], *no_mail, *faults[3:]]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_nothing_accepted_is_lost_or_doubled_when_processes_are_killed(family: Family) -> None:
     upload_under_fire(family, make_files(18, 3000, SEED), each_process_once, pause=1)
 

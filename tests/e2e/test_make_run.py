@@ -8,8 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from embedded import lifeline
+from tests.e2e.conftest import PATIENTLY
 from tests.e2e.families import Family
-from tests.unit.embedded.supervising import is_alive, wait_until
+from tests.e2e.waiting import wait_until
+from tests.unit.embedded.supervising import is_alive
 
 ROOT = Path(__file__).parents[2]
 READY = re.compile(r"muster is ready at http://127\.0\.0\.1:\d+\n")
@@ -23,13 +26,17 @@ class MakeRun:
         self.errors = self.home.with_name("stderr")
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                ["make", "run"],
+                # Nothing is left running when the tests themselves are killed.
+                lifeline.command(signal.SIGKILL, ["make", "run"]),
                 cwd=ROOT,
                 env={
                     **_outside_make(),
                     **family.environment,
                     "MUSTER_HOME": str(self.home),
                     "MUSTER_PORT": "0",
+                    # A busy machine may need so long.
+                    "MUSTER_START_SECONDS": "300",
+                    "MUSTER_STOP_SECONDS": "60",
                 },
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -46,7 +53,7 @@ class MakeRun:
             return output.read()
 
     def assert_all_ended(self) -> None:
-        wait_until(lambda: not any(is_alive(pid) for pid in self.started), 30)
+        wait_until(lambda: not any(map(is_alive, self.started)))
 
 
 def _outside_make() -> dict[str, str]:
@@ -70,19 +77,28 @@ def make_run(family: Family) -> Iterator[MakeRun]:
         running.process.wait()
 
 
-@pytest.mark.parametrize("family", ["embedded"], indirect=True)
+ON_SERVERS = pytest.mark.parametrize(
+    "family", [pytest.param("servers", marks=PATIENTLY)], indirect=True
+)
+EMBEDDED = pytest.mark.parametrize(
+    "family", [pytest.param("embedded", marks=PATIENTLY)], indirect=True
+)
+
+
+@ON_SERVERS
 def test_sigterm_to_make_stops_everything(make_run: MakeRun) -> None:
     make_run.process.terminate()
     rest = make_run.rest_of_output()
-    make_run.process.wait(30)
+    make_run.process.wait(120)
     make_run.assert_all_ended()
     assert rest == ""
 
 
+@EMBEDDED
 def test_ctrl_c_stops_everything_and_no_secret_was_printed(make_run: MakeRun) -> None:
     os.killpg(make_run.process.pid, signal.SIGINT)
     rest = make_run.rest_of_output()
-    make_run.process.wait(30)
+    make_run.process.wait(120)
     make_run.assert_all_ended()
     password = (make_run.home / "admin-password").read_text().strip()
     said = rest + make_run.first_line + make_run.errors.read_text()
@@ -91,7 +107,7 @@ def test_ctrl_c_stops_everything_and_no_secret_was_printed(make_run: MakeRun) ->
     assert password not in said + logs
 
 
-@pytest.mark.parametrize("family", ["embedded"], indirect=True)
+@EMBEDDED
 def test_no_process_is_left_when_make_is_killed(make_run: MakeRun) -> None:
     make_run.process.kill()
     make_run.rest_of_output()

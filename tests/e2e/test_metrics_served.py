@@ -13,7 +13,7 @@ from tests.unit.docs.metricspage import family_of, rows
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_process_serves_what_the_page_says(suite: RunningSuite, process: str) -> None:
     url = health_url(suite, process).replace("/readyz", "/metrics")
-    families = text_string_to_metric_families(requests.get(url, timeout=30).text)
+    families = text_string_to_metric_families(requests.get(url, timeout=120).text)
     served = {
         family.name: family.type
         for family in families

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from embedded.running import RunningSuite
-from tests.e2e.families import Family
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,17 +27,18 @@ def walk_through(suite: RunningSuite) -> str:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_walk_through_of_the_readme_works_as_pasted(tmp_path: Path, family: Family) -> None:
+def test_the_walk_through_of_the_readme_works_as_pasted(
+    tmp_path: Path, suite: RunningSuite
+) -> None:
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
-    with family.run() as suite:
-        done = subprocess.run(
-            # Not with pipefail: head ends before curl has written all.
-            ["bash", "-eu", "-c", walk_through(suite)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
+    done = subprocess.run(
+        # Not with pipefail: head ends before curl has written all.
+        ["bash", "-eu", "-c", walk_through(suite)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"state":"completed') == 3
     assert "id,name,datetime,department_id,job_id,_line,_row,_code,_column,_message" in done.stdout

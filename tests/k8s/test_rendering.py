@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from kubernetes_validate import utils
 
 from deploy.k8s_check.manifests import Json, name_of
 from tests.k8s.code import read
@@ -50,6 +52,15 @@ def _invalid(manifest: Json, version: str) -> list[str]:
 
 # Most objects are the same in all of them.
 complaints_once = cache(complaints)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schemas_read_once() -> Iterator[None]:
+    """The library reads the definitions, of megabytes, anew for each object."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("all_versions", "schema_contents"):
+            patch.setattr(utils, name, cache(getattr(utils, name)))
+        yield
 
 
 def test_there_are_two_overlays_and_the_components() -> None:

@@ -32,7 +32,11 @@ class AnswerCutter:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._server_port))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._server_port))
+                except OSError:
+                    client.close()
+                    continue
                 cut = Event()
                 Thread(target=self._forward, args=(client, server, cut), daemon=True).start()
                 Thread(target=_answer, args=(client, server, cut), daemon=True).start()

@@ -60,7 +60,7 @@ class MariaServer(ServerProcess):
 
     def answers(self) -> bool:
         """Whether an administrator can log in."""
-        with closing(open_database(self.url("mysql", connect_seconds=1))) as database:
+        with closing(open_database(self.url("mysql", connect_seconds=10))) as database:
             try:
                 database.check()
             except DatabaseUnavailable:

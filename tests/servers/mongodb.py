@@ -43,7 +43,7 @@ class MongoServer(ServerProcess):
 
     def answers(self) -> bool:
         """Whether it answers a ping."""
-        with MongoClient[dict[str, object]](self.url("admin"), timeoutMS=1000) as client:
+        with MongoClient[dict[str, object]](self.url("admin"), timeoutMS=5000) as client:
             try:
                 client.admin.command("ping")
             except PyMongoError:

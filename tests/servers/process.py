@@ -15,7 +15,7 @@ import pytest
 
 from embedded import lifeline
 
-_START_SECONDS = 60.0
+_START_SECONDS = 100.0
 _POLL_SECONDS = 0.1
 
 
@@ -109,10 +109,18 @@ def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody uses now, nor any client by chance.
 
     Systems give clients ports from 32768 on: one of those could be in use when a server comes back,
-    even by a client that was looking whether the server is there.
+    even by a client that was looking whether the server is there. And while the server is away, no
+    other process that asks here is given its port, for as long as this one lives.
     """
     while True:
         port = random.randrange(10_000, 32_768)
-        with socket.socket() as probe, suppress(OSError):
+        with (
+            socket.socket() as probe,
+            socket.socket(type=socket.SOCK_DGRAM) as token,
+            suppress(OSError),
+        ):
             probe.bind(("127.0.0.1", port))
+            # UDP's ports are others, which no server here uses: they tell which of TCP's are given.
+            token.bind(("127.0.0.1", port))
+            token.detach()
             return port

@@ -36,7 +36,7 @@ class MailServer(ServerProcess):
     def answers(self) -> bool:
         """Whether it greets."""
         try:
-            smtplib.SMTP("127.0.0.1", self._port, timeout=1).close()
+            smtplib.SMTP("127.0.0.1", self._port, timeout=10).close()
         except (OSError, smtplib.SMTPException):
             return False
         return True

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 
 from auth.accounts import Accounts
@@ -40,7 +41,14 @@ def accounts(store: UserStore, clock: Clock) -> Accounts:
 
 
 @pytest.fixture
-def app(settings: Settings, store: UserStore) -> Iterator[Flask]:
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed by Argon2id as cheaply as it can."""
+    cheapest = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("auth.app.owasp_hasher", lambda: cheapest)
+
+
+@pytest.fixture
+def app(settings: Settings, store: UserStore, quick_hashes: None) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
     app.extensions["database"].close()

@@ -105,7 +105,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(rows)
 def test_checking_many_rows_at_once_finds_what_checking_each_cell_finds(
     rows: list[tuple[str, ...]],

@@ -12,7 +12,17 @@ from tests.unit.dbuploader.suite import Suite
 
 
 @pytest.fixture
-def empty_suite(tmp_path: Path, database_url: str) -> Iterator[Suite]:
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loads report at each step of theirs and never between, however long one takes.
+
+    What they wait for is back at once.
+    """
+    monkeypatch.setattr("dbuploader.progress._REPORT_SECONDS", float("inf"))
+    monkeypatch.setattr("dbuploader.patience._FIRST_WAIT", 0.001)
+
+
+@pytest.fixture
+def empty_suite(tmp_path: Path, database_url: str, unhurried: None) -> Iterator[Suite]:
     suite = Suite(tmp_path, database_url)
     yield suite
     suite.close()

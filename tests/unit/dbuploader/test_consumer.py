@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from dbuploader.consumer import Consumer
 from dbuploader.finishing import Finisher
 from dbuploader.patience import Stopped
 from dbuploader.watching import Watchdog
+from embedded import ports
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
 from muster.csvstore import StoreUnavailable
 from muster.heartbeat import Heartbeat
@@ -25,7 +25,7 @@ from muster.messages import UploadAccepted
 from muster.uploads import UNFINISHED, RowCounts, State
 from tests.unit.dbuploader.suite import Suite
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 class FakeFinisher:
@@ -146,12 +146,11 @@ def publish(broker: Broker, upload_id: str) -> None:
 
 
 def test_the_process_says_whether_it_is_well(suite: Suite) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-
-    with consuming(suite, MUSTER_HEALTH_PORT=str(port)):
-        eventually(lambda: status(port, "/readyz") == 200)
-        assert status(port, "/healthz") == status(port, "/metrics") == 200
+    with ports.reserve() as reserved:
+        port = ports.port_of(reserved)
+        with consuming(suite, MUSTER_HEALTH_PORT=str(port)):
+            eventually(lambda: status(port, "/readyz") == 200)
+            assert status(port, "/healthz") == status(port, "/metrics") == 200
 
 
 def status(port: int, path: str) -> int:

@@ -37,7 +37,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 def test_rows_are_conserved(suite: Suite) -> None:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(content=FILES, options=OPTIONS)
     def check(content: str, options: dict[str, object]) -> None:
         before = suite.rows("hired_employees")

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.rejects import as_csv
@@ -97,7 +97,7 @@ def test_damaged_rows_and_no_others_come_back_until_they_are_mended(
     suite = Suite(tmp_path, sqlite_database_url)
     suite.seed()
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=150)
     @given(
         lines=st.lists(LINES, min_size=1, max_size=10),
         encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le"]),

@@ -282,7 +282,10 @@ def test_a_server_that_takes_no_files_is_asked_once(mysql: Suite) -> None:
     assert mysql.rows("jobs") == [(1, "Clerk"), (2, "Cook"), (3, "Editor")]
 
 
-def test_the_server_counts_the_rows_that_were_loaded(mysql: Suite) -> None:
+def test_the_server_counts_the_rows_that_were_loaded(
+    mysql: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster.database.mysql._ANALYZE_SECONDS", 60)
     mysql.load("jobs", LARGE)
 
     with mysql.database.read() as connection:
@@ -293,6 +296,7 @@ def test_the_server_counts_the_rows_that_were_loaded(mysql: Suite) -> None:
     assert counted == pytest.approx(160_000, rel=0.2)
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_parents_that_vanish_are_rejects(mysql: Suite) -> None:
     mysql.seed()
     upload_id = mysql.accept("hired_employees", "1,Ana,2021-01-01T00:00:00Z,1,2\n")

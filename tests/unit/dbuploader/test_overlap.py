@@ -7,7 +7,7 @@ import pytest
 
 from dbuploader.loading.overlap import Overlap
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Broke(Exception):
@@ -80,7 +80,8 @@ def test_a_call_that_may_stay_is_not_waited_for() -> None:
     assert call.ended.wait(SECONDS)
 
 
-def test_a_call_that_may_stay_is_given_a_moment_to_end() -> None:
+def test_a_call_that_may_stay_is_given_a_moment_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dbuploader.loading.overlap._LONGEST_END_SECONDS", SECONDS)
     call = Call()
     with pytest.raises(Broke):
         break_off(Overlap(interrupt=call.let_go.set, may_stay=True), call)

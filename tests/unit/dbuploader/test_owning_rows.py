@@ -24,7 +24,7 @@ def add(
     return to_rows(owning), repeats.same, repeats.others
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(chunks=CHUNKS)
 def test_the_first_row_of_a_key_owns_it(chunks: list[list[PlainRow]]) -> None:
     first: dict[int | str, tuple[int, PlainRow]] = {}

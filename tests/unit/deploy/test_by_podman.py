@@ -149,7 +149,7 @@ def test_killing_kills_the_process_of_the_container(
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         podman.states = deque([{"Status": "running", "Pid": process.pid}])
         cluster.kill(AUTH)
-        assert process.wait(timeout=10) == -signal.SIGKILL
+        assert process.wait(timeout=60) == -signal.SIGKILL
 
 
 def test_what_does_not_run_is_not_killed(

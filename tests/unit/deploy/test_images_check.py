@@ -57,7 +57,7 @@ def test_the_stand_ins_bring_what_the_lock_pins() -> None:
 def catcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(mailpit, "caught", [])
     with ThreadingHTTPServer(("127.0.0.1", 0), mailpit.Page) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -70,7 +70,7 @@ def test_the_demo_finds_an_email_in_mailpit(catcher: str) -> None:
         email["Message-ID"] = f"<{upload_id}.completed@muster>"
         email.set_content("Façade")
         mailpit.caught.append(email.as_bytes())
-    found = wait_for_email(lambda: emails_in_mailpit(catcher), "two", seconds=10)
+    found = wait_for_email(lambda: emails_in_mailpit(catcher), "two", seconds=60)
     assert found is not None
     assert found["Message-ID"] == "<two.completed@muster>"
     assert wait_for_email(lambda: emails_in_mailpit(catcher), "three", seconds=0.1) is None

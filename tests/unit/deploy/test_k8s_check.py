@@ -107,7 +107,7 @@ def suite(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FakeCluster, Suite]
     monkeypatch.setattr(killing, "_RETURN_SECONDS", 0)
     cluster = FakeCluster()
     with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         cluster.url = f"http://127.0.0.1:{server.server_port}"
         yield cluster, Suite(cluster, MANIFESTS, Checks())

@@ -25,7 +25,7 @@ class Answers(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server.server_port
         server.shutdown()
@@ -34,7 +34,8 @@ def port() -> Iterator[int]:
 
 def container(probe: Json, port: int, said: list[str] | None = None) -> Container:
     answers = iter(said or [])
-    manifest = {"ports": [{"name": "http", "containerPort": port}], "readinessProbe": probe}
+    ports = [{"name": "http", "containerPort": port}]
+    manifest = {"ports": ports, "readinessProbe": {"timeoutSeconds": 60, **probe}}
     return Container(manifest, "127.0.0.1", lambda _command, _seconds: next(answers))
 
 
@@ -69,7 +70,7 @@ def test_another_kind_of_probe_does_not_pass() -> None:
 
 def test_it_is_asked_until_it_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.k8s_check.probes._PERIOD_SECONDS", 0)
-    probe = {"exec": {"command": ["ping"]}, "periodSeconds": 5, "failureThreshold": 2}
+    probe = {"exec": {"command": ["ping"]}, "periodSeconds": 30, "failureThreshold": 2}
     found = container(probe, 1, ["no", "not yet", ""])
     assert found.wait_until_it_passes("readinessProbe") == ""
 

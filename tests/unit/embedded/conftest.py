@@ -3,6 +3,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,9 +38,16 @@ def make_child(home: Home) -> Iterator[MakeChild]:
 
     yield make
     for child in made:
-        stop_all([child], 20)
+        stop_all([child], 60)
     for reservation in reservations:
         reservation.close()
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> float:
+    """What time it is for children, all the while."""
+    monkeypatch.setattr("embedded.children.time", SimpleNamespace(monotonic=lambda: 1000.0))
+    return 1000.0
 
 
 @pytest.fixture

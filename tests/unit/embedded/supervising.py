@@ -13,7 +13,7 @@ MakeChild = Callable[..., Child]
 Supervise = Callable[..., Supervisor]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the awaited condition did not come"

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -26,8 +25,10 @@ def test_a_child_that_ended_unnoticed_before_it_is_asked_to_stop_still_tells_its
     assert not child.running
 
 
-def test_however_often_a_child_has_died_it_rests_no_longer_than_it_was_told(home: Home) -> None:
+def test_however_often_a_child_has_died_it_rests_no_longer_than_it_was_told(
+    home: Home, stopped_clock: float
+) -> None:
     child = Child(Program("worker", ("true",), {}), home, longest_backoff=0.5)
     for _ in range(2000):
         child.back_off()
-    assert child.restart_at - time.monotonic() == pytest.approx(0.5, abs=0.2)
+    assert child.restart_at - stopped_clock == pytest.approx(0.5)

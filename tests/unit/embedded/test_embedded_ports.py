@@ -20,11 +20,11 @@ def test_a_port_in_use_is_told_in_one_line_that_names_it() -> None:
 def test_a_reserved_port_can_be_served_by_a_server_that_reuses_addresses() -> None:
     with ports.reserve() as reservation:
         server = make_server("0.0.0.0", ports.port_of(reservation), Flask("health"))
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(f"http://127.0.0.1:{ports.port_of(reservation)}/", timeout=5)
+            answer = session.get(f"http://127.0.0.1:{ports.port_of(reservation)}/", timeout=60)
         server.shutdown()
         thread.join()
         server.server_close()
@@ -43,7 +43,7 @@ def test_a_reserved_port_is_not_to_be_had_by_others() -> None:
 def test_a_caller_is_kept_waiting_while_nobody_accepts() -> None:
     with (
         ports.listen(0) as listener,
-        socket.create_connection(("127.0.0.1", ports.port_of(listener)), timeout=5) as caller,
+        socket.create_connection(("127.0.0.1", ports.port_of(listener)), timeout=60) as caller,
     ):
         caller.sendall(b"hello")
         accepted, _ = listener.accept()

@@ -53,11 +53,14 @@ def test_a_database_that_can_not_be_used_ends_the_start_with_the_reason(tmp_path
     assert "unable to open database file" in ended.stderr
 
 
+# Two starts of twelve processes each.
+@pytest.mark.timeout(300)
 def test_a_database_that_has_an_administrator_already_is_told(tmp_path: Path) -> None:
-    # Too little time for the rest of the start, which nobody needs here.
+    # Too little time for the rest of the start, which nobody needs here, and for its end.
     on_one_database = {
         "MUSTER_AUTH_DATABASE_URL": f"sqlite:///{tmp_path}/auth.db",
         "MUSTER_START_SECONDS": "0.1",
+        "MUSTER_STOP_SECONDS": "0.1",
     }
     assert "The administrator admin@example.com is added" in (
         start(tmp_path / "first", **on_one_database).stderr

@@ -50,8 +50,9 @@ def test_an_upload_is_accepted_while_the_broker_is_away(
 
 
 def test_a_broker_that_is_away_is_not_waited_for_by_every_upload(
-    client: FlaskClient, broker: FakeBroker
+    client: FlaskClient, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gateway.outbox._REST_SECONDS", 600)
     broker.down = True
     for _ in range(3):
         client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})

@@ -61,7 +61,7 @@ def test_the_command_says_what_it_published(store: CsvStore, tmp_path: Path) -> 
     accept(store, "queued", State.QUEUED, None)
     command = [sys.executable, "-m", "gateway.republish"]
     environment = {**os.environ, "MUSTER_HOME": str(tmp_path)}
-    output = subprocess.check_output(command, env=environment, text=True, timeout=60)
+    output = subprocess.check_output(command, env=environment, text=True, timeout=100)
     assert output == "published: 1 upload.accepted, 0 upload.finished\n"
     with closing(open_broker(f"sqlite:///{tmp_path}/broker.db")) as broker:
         assert broker.depth("dbuploader").waiting == 1

@@ -21,7 +21,7 @@ class Source:
         with self._lock:
             self.begun.append(gate)
             number = len(self.begun)
-        gate.result(20)
+        gate.result(60)
         return number
 
 
@@ -76,12 +76,12 @@ def test_an_answer_about_the_one_who_asked_is_not_shared(shared: Shared[int]) ->
 
     def refuse(number: int) -> int:
         begun[number].set()
-        gates[number].wait(20)
+        gates[number].wait(60)
         return -1
 
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(shared.ask, "k", lambda: refuse(0))
-        begun[0].wait(20)
+        begun[0].wait(60)
         second = pool.submit(shared.ask, "k", lambda: refuse(1))
         third = pool.submit(shared.ask, "k", lambda: 3)
         gates[1].set()

@@ -49,9 +49,9 @@ def test_a_post_that_waits_answers_with_the_final_upload(
     client: FlaskClient, store: CsvStore
 ) -> None:
     with finishing(store):
-        answer = post(client, Prefer="wait=30")
+        answer = post(client, Prefer="wait=60")
     assert (answer.status_code, answer.get_json()["state"]) == (200, "completed")
-    assert answer.headers["Preference-Applied"] == "wait=30"
+    assert answer.headers["Preference-Applied"] == "wait=60"
     assert answer.headers["Location"] == answer.get_json()["links"]["self"]
 
 
@@ -63,7 +63,7 @@ def test_a_post_that_waited_in_vain_answers_as_one_that_did_not(client: FlaskCli
 def test_a_get_waits_too(client: FlaskClient, store: CsvStore) -> None:
     path = post(client).headers["Location"]
     with finishing(store):
-        answer = client.get(path, headers={**ANA, "Prefer": "respond-async, wait=30"})
+        answer = client.get(path, headers={**ANA, "Prefer": "respond-async, wait=60"})
     assert (answer.status_code, answer.get_json()["state"]) == (200, "completed")
 
 

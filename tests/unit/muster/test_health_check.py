@@ -1,10 +1,14 @@
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
+
+from muster import healthcheck
+
+Check = Callable[..., int]
 
 
 class _Process(BaseHTTPRequestHandler):
@@ -19,31 +23,42 @@ class _Process(BaseHTTPRequestHandler):
 @pytest.fixture
 def port() -> Iterator[int]:
     with HTTPServer(("127.0.0.1", 0), _Process) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server.server_port
         server.shutdown()
         thread.join()
 
 
-def check(port: int, *arguments: str) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "muster.healthcheck", *arguments],
-        # A proxy that is not there: a check that asked it would fail.
-        env={"MUSTER_HEALTH_PORT": str(port), "http_proxy": "http://127.0.0.1:1"},
-        capture_output=True,
-        timeout=30,
-    ).returncode
+@pytest.fixture
+def check(port: int, monkeypatch: pytest.MonkeyPatch) -> Check:
+    """Checks the process at `port`, which may take its time."""
+    monkeypatch.setattr(healthcheck, "_TIMEOUT", 60)
+    monkeypatch.setenv("MUSTER_HEALTH_PORT", str(port))
+    # A proxy that is not there: a check that asked it would fail.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+
+    def ask(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["healthcheck", *arguments])
+        return healthcheck.main()
+
+    return ask
 
 
-def test_a_process_that_says_so_is_well(port: int) -> None:
-    assert check(port) == 0
-    assert check(port, "/healthz") == 0
+def test_a_process_that_says_so_is_well(check: Check) -> None:
+    assert check() == 0
+    assert check("/healthz") == 0
 
 
-def test_a_process_that_is_not_ready_is_not_well(port: int) -> None:
-    assert check(port, "/readyz") == 1
+def test_a_process_that_is_not_ready_is_not_well(check: Check) -> None:
+    assert check("/readyz") == 1
 
 
 def test_a_process_that_does_not_answer_is_not_well() -> None:
-    assert check(1) == 1
+    asked = subprocess.run(
+        [sys.executable, "-m", "muster.healthcheck"],
+        env={"MUSTER_HEALTH_PORT": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert (asked.returncode, asked.stdout[:10]) == (1, "no answer:")

@@ -1,12 +1,13 @@
 """The health routes, access log and metrics that every service has."""
 
-import socket
+from collections.abc import Iterator
 
 import pytest
 import requests
 from flask import Flask
 from structlog.testing import capture_logs
 
+from embedded import ports
 from muster.heartbeat import Heartbeat
 from muster.service import install_service, serve_health
 
@@ -81,11 +82,9 @@ def test_requests_are_logged_and_probes_are_not(app: Flask) -> None:
 
 
 @pytest.fixture
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free: int = probe.getsockname()[1]
-    return free
+def port() -> Iterator[int]:
+    with ports.reserve() as reserved:
+        yield ports.port_of(reserved)
 
 
 def statuses(port: int) -> dict[str, int]:
@@ -93,7 +92,7 @@ def statuses(port: int) -> dict[str, int]:
         session.trust_env = False
         paths = ("/healthz", "/readyz", "/metrics")
         return {
-            path: session.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code
+            path: session.get(f"http://127.0.0.1:{port}{path}", timeout=60).status_code
             for path in paths
         }
 

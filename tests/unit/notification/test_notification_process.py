@@ -2,7 +2,6 @@
 
 import mailbox
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,16 +10,16 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
+from embedded import ports
 from notification.settings import Settings
 from tests.contract.waiting import eventually
 from tests.unit.notification.process import finish_upload, running_consumer
 
 
 @pytest.fixture
-def health() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+def health() -> Iterator[str]:
+    with ports.reserve() as reserved:
+        yield f"http://127.0.0.1:{ports.port_of(reserved)}"
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def consumer(tmp_path: Path, health: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=5).status_code == 200
+        return requests.get(url, timeout=60).status_code == 200
     except requests.ConnectionError:
         return False
 
@@ -51,9 +50,9 @@ def test_it_sends_the_email_shows_its_health_and_stops_when_told(
     eventually(lambda: mails(tmp_path) == ["hired_employees: 1,929 rows loaded, 70 rejected"])
     eventually(lambda: answers(f"{health}/readyz"))
     sent = 'muster_mails_total{outcome="sent"} 1.0'
-    eventually(lambda: sent in requests.get(f"{health}/metrics", timeout=5).text)
+    eventually(lambda: sent in requests.get(f"{health}/metrics", timeout=60).text)
     consumer.send_signal(signum)
-    assert consumer.wait(timeout=30) == 0
+    assert consumer.wait(timeout=60) == 0
 
 
 def test_the_http_side_answers_for_what_emails_depend_on(

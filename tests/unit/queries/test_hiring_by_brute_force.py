@@ -62,7 +62,8 @@ def ask(client: FlaskClient, question: str) -> tuple[dict[str, Any], Rows]:
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(employments())
 def test_the_answers_are_those_of_a_count_over_the_employees(
