@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import requests
@@ -42,6 +43,7 @@ class Revocations:
         self._fetch = fetch
         self._clock = clock
         self._refreshing = threading.Lock()
+        self._tries = 0
         self._listing: _Listing | None = None
 
     def check(self, principal: Principal) -> None:
@@ -54,12 +56,15 @@ class Revocations:
             raise InvalidToken("the token was revoked")
 
     def _current(self) -> Revoked:
+        tries = self._tries
         if self._is_older_than(REFRESH_SECONDS):
             # One thread asks; the others go on with what is there unless it is too old for them.
             must_wait = self._is_older_than(MAX_AGE_SECONDS)
             if self._refreshing.acquire(blocking=must_wait):
                 try:
-                    self._refresh()
+                    # Who waited for a try, even one that failed, does not make all wait for more.
+                    if self._tries == tries:
+                        self._refresh()
                 finally:
                     self._refreshing.release()
         listing = self._listing
@@ -68,13 +73,10 @@ class Revocations:
         return listing.revoked
 
     def _refresh(self) -> None:
-        if not self._is_older_than(REFRESH_SECONDS):
-            return
         asked_at = self._clock()
-        try:
+        with suppress(RevocationsUnavailable):
             self._listing = _Listing(asked_at, self._fetch())
-        except RevocationsUnavailable:
-            return
+        self._tries += 1
 
     def _is_older_than(self, seconds: float) -> bool:
         return self._listing is None or self._clock() - self._listing.fetched_at > seconds

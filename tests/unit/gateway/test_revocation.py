@@ -118,6 +118,42 @@ def test_one_request_asks_while_the_others_go_on(auth: Auth) -> None:
     assert auth.asked == 2
 
 
+class CountedLock:
+    """A lock that counts those who have come for it."""
+
+    def __init__(self) -> None:
+        self.came = threading.Semaphore(0)
+        self._lock = threading.Lock()
+
+    def acquire(self, *, blocking: bool) -> bool:
+        self.came.release()
+        return self._lock.acquire(blocking)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_those_who_waited_for_a_try_that_failed_do_not_try_one_after_another(auth: Auth) -> None:
+    lock, all_came = CountedLock(), threading.Event()
+
+    def hang() -> Mapping[str, int | None]:
+        auth.asked += 1
+        assert all_came.wait(60)
+        raise RevocationsUnavailable
+
+    auth.revocations._fetch = hang
+    auth.revocations._refreshing = cast(threading.Lock, lock)
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(auth.check) for _ in range(4)]
+        for _ in asking:
+            assert lock.came.acquire(timeout=60)
+        all_came.set()
+        for turned_away in asking:
+            with pytest.raises(KeysUnavailable):
+                turned_away.result(60)
+    assert auth.asked == 1
+
+
 class AnaVerifier:
     """Believes every token to be Ana's."""
 
