@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from muster.broker import Ack, Broker, Delivery, Verdict
-from tests.contract.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS
 
 
 def acknowledge(_delivery: Delivery) -> Verdict:

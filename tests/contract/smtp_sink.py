@@ -11,7 +11,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.contract.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS
 
 USER, PASSWORD = "ana", "s3cret/pass@word"
 

@@ -7,7 +7,7 @@ import pytest
 
 from muster.broker import Ack, Broker, Delivery, QueueDepth, Verdict, open_broker
 from tests.contract.consuming import Background, bodies, consume, publish
-from tests.contract.waiting import DEADLINE_SECONDS, eventually
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 
 def test_the_handler_has_a_thread_of_its_own(broker: Broker) -> None:

@@ -8,7 +8,7 @@ import pytest
 from muster.broker import Broker, QueueDepth, open_broker
 from tests.contract.children import MOST_STEPS, Child
 from tests.contract.consuming import Background, bodies, consume, publish
-from tests.contract.waiting import eventually
+from tests.waiting import eventually
 
 KILLS = range(2)
 

@@ -14,7 +14,7 @@ from muster.broker import (
 )
 from tests.contract.children import Child
 from tests.contract.consuming import bodies, consume, publish
-from tests.contract.waiting import eventually
+from tests.waiting import eventually
 
 
 def bury(broker: Broker, *texts: bytes) -> None:

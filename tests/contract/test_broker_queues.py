@@ -15,7 +15,7 @@ from muster.broker import (
 )
 from tests.contract.at_once import at_once
 from tests.contract.consuming import bodies, consume, publish
-from tests.contract.waiting import eventually
+from tests.waiting import eventually
 
 
 def test_messages_come_oldest_first(broker: Broker) -> None:

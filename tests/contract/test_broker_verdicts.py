@@ -15,7 +15,7 @@ from muster.broker import (
     Verdict,
 )
 from tests.contract.consuming import bodies, consume, publish
-from tests.contract.waiting import eventually
+from tests.waiting import eventually
 
 
 class HandlerBroke(Exception):

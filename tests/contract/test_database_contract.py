@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 from tests.contract.at_once import at_once
 from tests.contract.children import Child
-from tests.contract.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS
 
 metadata = MetaData()
 accounts = Table(

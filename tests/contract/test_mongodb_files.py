@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_store
 from tests.contract.records import an_upload
-from tests.contract.waiting import eventually
+from tests.waiting import eventually
 
 CONTENT = bytes(range(256)) * 2000
 

@@ -11,8 +11,8 @@ from pymongo import MongoClient
 from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_store
 from muster.uploads import Upload
 from tests.contract.records import an_upload
-from tests.contract.waiting import eventually
 from tests.servers.mongodb import MongoServer, new_store
+from tests.waiting import eventually
 
 HALF = b"half of it" * 100_000
 

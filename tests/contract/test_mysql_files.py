@@ -17,8 +17,8 @@ from muster.database import (
     RowsDamaged,
     open_database,
 )
-from tests.contract.waiting import DEADLINE_SECONDS, eventually
 from tests.servers.mariadb import MariaServer, administration, new_database, run
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 PETS = (
     "CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL,"

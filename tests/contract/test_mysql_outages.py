@@ -9,9 +9,9 @@ import pytest
 from muster.database import Database, DatabaseUnavailable, open_database
 from tests.contract.at_once import at_once
 from tests.contract.mysql_server import note, noted, prepare
-from tests.contract.waiting import eventually
 from tests.servers.cutting import AnswerCutter
 from tests.servers.mariadb import MariaServer, run
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("mysql-node")
 

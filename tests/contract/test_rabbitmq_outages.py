@@ -10,8 +10,8 @@ from pika import BlockingConnection, URLParameters
 
 from muster.broker import Ack, Broker, BrokerUnavailable, Delivery, Unroutable, Verdict, open_broker
 from tests.contract.consuming import Background, bodies, consume, publish
-from tests.contract.waiting import eventually
 from tests.servers.rabbitmq import RabbitServer
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("rabbitmq-node")
 

@@ -19,8 +19,8 @@ from muster.broker import (
     open_broker,
 )
 from tests.contract.consuming import Background, bodies, consume, publish
-from tests.contract.waiting import eventually
 from tests.servers.rabbitmq import RabbitServer
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("rabbitmq-node")
 

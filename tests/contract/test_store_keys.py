@@ -9,7 +9,7 @@ from muster.csvstore import CsvStore, KeyTaken
 from muster.uploads import State, Upload
 from tests.contract.at_once import at_once
 from tests.contract.records import an_upload
-from tests.contract.waiting import eventually
+from tests.waiting import eventually
 
 
 def is_free(store: CsvStore, owner: str, key: str) -> bool:

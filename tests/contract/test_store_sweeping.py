@@ -5,7 +5,7 @@ import pytest
 from muster.csvstore import CsvStore, FileNotStored
 from tests.contract.children import Child
 from tests.contract.records import an_upload
-from tests.contract.waiting import eventually
+from tests.waiting import eventually
 
 
 def put(store: CsvStore, name: str) -> None:

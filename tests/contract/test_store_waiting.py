@@ -7,7 +7,7 @@ from muster.csvstore import CsvStore, open_csv_store
 from muster.uploads import State, Upload
 from tests.contract.children import Child
 from tests.contract.records import an_upload
-from tests.contract.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS
 
 
 def test_a_change_made_already_is_answered_at_once(store: CsvStore) -> None:

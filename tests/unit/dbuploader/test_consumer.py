@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -24,8 +23,7 @@ from muster.heartbeat import Heartbeat
 from muster.messages import UploadAccepted
 from muster.uploads import UNFINISHED, RowCounts, State
 from tests.unit.dbuploader.suite import Suite
-
-DEADLINE_SECONDS = 60.0
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 
 class FakeFinisher:
@@ -179,10 +177,3 @@ def consuming(suite: Suite, **variables: str) -> Iterator[subprocess.Popen[bytes
     finally:
         process.kill()
         process.wait()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.01)

@@ -1,6 +1,5 @@
 """What the tests of the supervisor ask and wait for."""
 
-import time
 from collections.abc import Callable
 
 import psutil
@@ -11,13 +10,6 @@ from embedded.supervisor import Supervisor
 
 MakeChild = Callable[..., Child]
 Supervise = Callable[..., Supervisor]
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the awaited condition did not come"
-        time.sleep(0.01)
 
 
 def pid_of(child: Child, home: Home) -> int:

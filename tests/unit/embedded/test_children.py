@@ -7,7 +7,8 @@ import pytest
 
 from embedded.children import Child, Program
 from embedded.home import Home
-from tests.unit.embedded.supervising import MakeChild, is_alive, pid_of, wait_until
+from tests.unit.embedded.supervising import MakeChild, is_alive, pid_of
+from tests.waiting import eventually
 
 
 def test_a_child_that_ended_unnoticed_before_it_is_asked_to_stop_still_tells_its_status(
@@ -17,7 +18,7 @@ def test_a_child_that_ended_unnoticed_before_it_is_asked_to_stop_still_tells_its
     child.start()
     pid = pid_of(child, home)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(pid))
+    eventually(lambda: not is_alive(pid))
 
     child.terminate()
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.embedded.supervising import is_alive, wait_until
+from tests.unit.embedded.supervising import is_alive
+from tests.waiting import eventually
 
 PARENT = """
 import signal, subprocess, sys
@@ -33,8 +34,8 @@ def test_a_child_ends_when_its_parent_is_killed(parent: str, tmp_path: Path) -> 
     pid_file = tmp_path / "pid"
     script = parent.replace("{child!r}", repr(CHILD.format(path=str(pid_file))))
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as process:
-        wait_until(lambda: pid_file.exists() and pid_file.read_text())
+        eventually(lambda: pid_file.exists() and pid_file.read_text())
         child = int(pid_file.read_text())
         assert is_alive(child)
         os.kill(process.pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(child))
+    eventually(lambda: not is_alive(child))

@@ -7,7 +7,8 @@ import pytest
 from embedded.children import LOG_BYTES
 from embedded.home import Home
 from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
-from tests.unit.embedded.supervising import MakeChild, Supervise, is_alive, pid_of, wait_until
+from tests.unit.embedded.supervising import MakeChild, Supervise, is_alive, pid_of
+from tests.waiting import eventually
 
 
 def test_start_returns_when_every_child_is_ready(
@@ -32,7 +33,7 @@ def test_a_killed_child_is_started_again_on_its_port(
         supervisor.tend()
         return child.running and pid_of(child, home) != first
 
-    wait_until(is_another)
+    eventually(is_another)
     assert not is_alive(first)
 
 
@@ -43,8 +44,8 @@ def test_what_a_killed_child_started_ends_with_it(
     supervise(child).start(60)
     grandchild = int(child.log.read_text())
     os.kill(pid_of(child, home), signal.SIGKILL)
-    wait_until(lambda: child.ended() is not None)
-    wait_until(lambda: not is_alive(grandchild))
+    eventually(lambda: child.ended() is not None)
+    eventually(lambda: not is_alive(grandchild))
 
 
 def test_deaths_that_follow_closely_wait_longer_each_time(
@@ -98,7 +99,7 @@ def test_what_takes_work_in_is_stopped_before_what_it_calls(
     supervisor.start(60)
     stopping = threading.Thread(target=supervisor.stop, args=(60.0,))
     stopping.start()
-    wait_until(lambda: not front.running)
+    eventually(lambda: not front.running)
     assert behind.running
     os.kill(pid_of(behind, home), signal.SIGKILL)
     stopping.join()

@@ -6,13 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -20,11 +18,11 @@ import requests
 from embedded import ports
 from muster.csvstore import CsvStore, open_csv_store
 from tests.unit.gateway.fakes import ANA, CSV, bearer, stored_files
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 # The modules' servers are started once.
 pytestmark = pytest.mark.xdist_group("gateway-serving")
 
-DEADLINE_SECONDS = 60
 MEGABYTE = 1_000_000
 LIMIT = 2 * MEGABYTE
 LARGE = b"1,Recruiter\n" * MEGABYTE
@@ -45,13 +43,6 @@ class Gateway:
         return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS)
 
 
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def is_refused(connection: socket.socket, data: bytes) -> bool:
     try:
         connection.sendall(data)
@@ -69,7 +60,7 @@ def answers(gateway: Gateway) -> bool:
 
 
 @contextmanager
-def serving(home: Path, *, read_timeout: int = DEADLINE_SECONDS) -> Iterator[Gateway]:
+def serving(home: Path, *, read_timeout: float = DEADLINE_SECONDS) -> Iterator[Gateway]:
     """A gateway that gives up a client who says nothing for so many seconds."""
     settings = {
         "MUSTER_HOME": str(home),
@@ -92,7 +83,7 @@ def serving(home: Path, *, read_timeout: int = DEADLINE_SECONDS) -> Iterator[Gat
         )
         gateway = Gateway(port, home, process)
         try:
-            until(lambda: answers(gateway))
+            eventually(lambda: answers(gateway))
             yield gateway
             process.terminate()
             assert process.wait(DEADLINE_SECONDS) == 0
@@ -197,8 +188,8 @@ def test_a_client_that_breaks_off_leaves_nothing(refusing: Gateway) -> None:
     headers = {**CSV, **ANA, "Content-Length": str(MEGABYTE)}
     with refusing.connect() as connection:
         connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Recruiter\n")
-        until(lambda: stored_files(refusing.home) != [])
-    until(lambda: stored_files(refusing.home) == [])
+        eventually(lambda: stored_files(refusing.home) != [])
+    eventually(lambda: stored_files(refusing.home) == [])
     with closing(open_csv_store(f"file://{refusing.home}/store")) as store:
         assert store.find(owner=None, state=None, table=None, before=None, limit=10) == []
 
@@ -217,7 +208,7 @@ def test_a_client_that_stalled_holds_no_thread_after_its_answer(hasty: Gateway) 
         connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Recruiter\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
         # Nothing more is awaited, for which the server has longer than this waits.
-        until(lambda: is_refused(connection, b"2,Manager\n"))
+        eventually(lambda: is_refused(connection, b"2,Manager\n"))
 
 
 def test_clients_that_stalled_and_stay_keep_nobody_else_waiting(hasty: Gateway) -> None:
@@ -325,4 +316,4 @@ def test_the_place_of_a_follower_who_left_is_free_again(gateway: Gateway) -> Non
         with follow() as follower:
             return follower.status_code == 200
 
-    until(has_place)
+    eventually(has_place)

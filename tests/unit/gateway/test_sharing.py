@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from gateway.sharing import Shared
-from tests.contract.waiting import eventually
+from tests.waiting import eventually
 
 
 class Source:

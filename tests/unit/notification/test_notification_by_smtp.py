@@ -13,8 +13,8 @@ from muster.broker import open_broker
 from muster.csvstore import open_csv_store
 from muster.uploads import Email, EmailState
 from tests.contract.smtp_sink import USER, Sink, only_ana
-from tests.contract.waiting import eventually
 from tests.unit.notification.process import finish_upload, running_consumer
+from tests.waiting import eventually
 
 SUBJECT = "hired_employees: 1,929 rows loaded, 70 rejected"
 

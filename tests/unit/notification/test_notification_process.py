@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 
 from embedded import ports
 from notification.settings import Settings
-from tests.contract.waiting import eventually
 from tests.unit.notification.process import finish_upload, running_consumer
+from tests.waiting import eventually
 
 
 @pytest.fixture
