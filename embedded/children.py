@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedded import lifeline
-from embedded.home import Home
+from embedded.home import Home, write_whole
 
 LOG_BYTES = 16 * 1024 * 1024
 TAIL_LINES = 20
@@ -71,7 +71,7 @@ class Child:
                 pass_fds=() if listener is None else (listener.fileno(),),
             )
         self._started_at = time.monotonic()
-        _write_whole(self._pid_file, f"{self._process.pid}\n")
+        write_whole(self._pid_file, f"{self._process.pid}\n")
 
     def ended(self) -> int | None:
         """The exit status of a process that has ended, minus the signal's number if by one."""
@@ -126,13 +126,6 @@ def _signal_group(group: int, number: signal.Signals) -> None:
     # An ended process is no longer to be signalled, on some systems not permitted either.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    # By renaming, so that nobody reads an empty file.
-    partial = path.with_suffix(".part")
-    partial.write_text(text)
-    partial.rename(path)
 
 
 def _rotate(log: Path) -> None:

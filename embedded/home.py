@@ -44,7 +44,7 @@ class Home:
         if not self.admin_password_file.exists():
             if self.has_admin:
                 return None
-            _write_privately(self.admin_password_file, secrets.token_urlsafe(18) + "\n")
+            write_whole(self.admin_password_file, secrets.token_urlsafe(18) + "\n", 0o600)
         return self.admin_password_file.read_text().strip()
 
     def remember_admin(self) -> None:
@@ -66,15 +66,6 @@ class Home:
         return self.path / "admin-password"
 
 
-def _write_privately(path: Path, text: str) -> None:
-    # Written aside and renamed: a kill in between must not leave an empty password.
-    partial = path.with_suffix(".part")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    partial.write_text(text)
-    partial.rename(path)
-
-
 def _lock_or_fail(lock: IO[bytes], path: Path) -> None:
     # The kernel frees the lock when the process ends, however it ends.
     try:
@@ -84,3 +75,15 @@ def _lock_or_fail(lock: IO[bytes], path: Path) -> None:
         raise StartError(
             f"Another muster runs on {path}: stop it, or set MUSTER_HOME to another directory."
         ) from error
+
+
+def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
+    """Write the file `path` aside, for whom `mode` and the umask allow, and rename it.
+
+    Nobody reads half of it, nor finds it empty after a kill.
+    """
+    partial = path.with_suffix(".part")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode)
+    partial.write_text(text)
+    partial.rename(path)

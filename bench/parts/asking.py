@@ -1,21 +1,20 @@
 """Both hiring questions through the gateway: by the number of hires, and against a bare route."""
 
-import statistics
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from bench.bare import serving
 from bench.employment import EmploymentDatabase
-from bench.figures import Comparison, Figure, Series, at_least, at_most
+from bench.figures import Comparison, Figure, at_least, at_most
 from bench.hires import write_hires
 from bench.interleaving import interleaved
 from bench.part import Answer, Plan
 from bench.servers import describe_servers, durable_servers, running_suite
+from bench.timing import Reading, median_seconds, series_of
 from bench.uploading import load, load_parents
 from embedded.client import Client
 
@@ -23,16 +22,6 @@ QUESTIONS = ("hires-by-quarter", "departments-above-mean")
 _REPEATS = 50
 _CLIENTS = 8
 _SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """Milliseconds to an answer, or answers a second."""
-
-    value: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.1f}"
 
 
 def measure(plan: Plan) -> Answer:
@@ -66,20 +55,15 @@ _CONDITIONS = (
 )
 
 
-def _ask_in_turns(runs: int, client: Client) -> dict[str, list[_Asked]]:
+def _ask_in_turns(runs: int, client: Client) -> dict[str, list[Reading]]:
     return interleaved(runs, {name: partial(_time_of, name, client) for name in QUESTIONS})
 
 
-def _time_of(question: str, client: Client) -> _Asked:
-    times = []
-    for _ in range(_REPEATS):
-        began = time.monotonic()
-        client.query(question, 2021)
-        times.append(time.monotonic() - began)
-    return _Asked(statistics.median(times) * 1000)
+def _time_of(question: str, client: Client) -> Reading:
+    return Reading(1000 * median_seconds(_REPEATS, partial(client.query, question, 2021)))
 
 
-def _rates(plan: Plan, client: Client) -> dict[str, list[_Asked]]:
+def _rates(plan: Plan, client: Client) -> dict[str, list[Reading]]:
     headers = {"Authorization": str(client.session.headers["Authorization"])}
     urls = {name: f"{client.url}/v1/queries/{name}?year=2021" for name in QUESTIONS}
     body = plan.directory / "answer.json"
@@ -89,14 +73,14 @@ def _rates(plan: Plan, client: Client) -> dict[str, list[_Asked]]:
         return interleaved(plan.runs, {**turns, "bare": partial(_rate_of, bare, {})})
 
 
-def _rate_of(url: str, headers: Mapping[str, str]) -> _Asked:
+def _rate_of(url: str, headers: Mapping[str, str]) -> Reading:
     began = time.monotonic()
     with ThreadPoolExecutor(_CLIENTS) as clients:
         counts = [
             clients.submit(_ask_until, began + _SECONDS, url, headers) for _ in range(_CLIENTS)
         ]
         answers = sum(count.result() for count in counts)
-    return _Asked(answers / (time.monotonic() - began))
+    return Reading(answers / (time.monotonic() - began))
 
 
 def _ask_until(end: float, url: str, headers: Mapping[str, str]) -> int:
@@ -115,13 +99,13 @@ def _ask_until(end: float, url: str, headers: Mapping[str, str]) -> int:
 
 
 def _by_size(
-    hires: int, few: dict[str, list[_Asked]], many: dict[str, list[_Asked]]
+    hires: int, few: dict[str, list[Reading]], many: dict[str, list[Reading]]
 ) -> list[Figure]:
     return [
         Figure(
             f"{name} of {hires:,} hires, against 1,999",
-            _series("ms", many[name]),
-            _series("ms", few[name]),
+            series_of("ms", many[name]),
+            series_of("ms", few[name]),
             Comparison.RATIO,
             at_most(1.5),
         )
@@ -129,19 +113,15 @@ def _by_size(
     ]
 
 
-def _by_rate(rates: dict[str, list[_Asked]]) -> list[Figure]:
-    bare = _series("answers/s", rates["bare"])
+def _by_rate(rates: dict[str, list[Reading]]) -> list[Figure]:
+    bare = series_of("answers/s", rates["bare"])
     return [
         Figure(
             f"{name}, answers to {_CLIENTS} clients, against a bare Flask route",
-            _series("answers/s", rates[name]),
+            series_of("answers/s", rates[name]),
             bare,
             Comparison.RATIO,
             at_least(0.5) if name == "departments-above-mean" else None,
         )
         for name in QUESTIONS
     ]
-
-
-def _series(unit: str, asked: list[_Asked]) -> Series:
-    return Series(unit, tuple(each.value for each in asked))

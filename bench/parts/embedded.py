@@ -1,6 +1,5 @@
 """The suite on its embedded default: a new one for each run, one file, and both questions."""
 
-import statistics
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +9,14 @@ from bench.hires import write_hires
 from bench.interleaving import interleaved
 from bench.memory import peak_memory
 from bench.part import Answer, Plan
+from bench.parts.asking import QUESTIONS
+from bench.timing import median_seconds
 from bench.uploading import load, load_parents
 from embedded.client import Client
 from embedded.running import RunningSuite
 
 _ADMIN = "admin@example.com"
 _SMALL = 1000
-_QUESTIONS = ("hires-by-quarter", "departments-above-mean")
 _REPEATS = 30
 
 
@@ -65,7 +65,10 @@ def _run(plan: Plan, hires: int) -> _Run:
             loaded.final,
             peak_memory(suite.pid("gateway")),
             peak_memory(suite.pid("dbuploader-consumer")),
-            tuple(_time_of(question, client) for question in _QUESTIONS),
+            tuple(
+                median_seconds(_REPEATS, partial(client.query, question, 2021))
+                for question in QUESTIONS
+            ),
         )
 
 
@@ -77,16 +80,7 @@ def _figures(size: str, runs: list[_Run]) -> list[Figure]:
         "dbuploader's consumer, peak RSS": Series("MiB", tuple(run.consumer for run in runs)),
         **{
             f"{question}, median": Series("ms", tuple(run.questions[at] * 1000 for run in runs))
-            for at, question in enumerate(_QUESTIONS)
+            for at, question in enumerate(QUESTIONS)
         },
     }
     return [Figure(f"{size}: {title}", series) for title, series in columns.items()]
-
-
-def _time_of(question: str, client: Client) -> float:
-    times = []
-    for _ in range(_REPEATS):
-        began = time.monotonic()
-        client.query(question, 2021)
-        times.append(time.monotonic() - began)
-    return statistics.median(times)

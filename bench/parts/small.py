@@ -1,18 +1,16 @@
 """Small files: one that is waited for, and many of a few rows from several clients at once."""
 
-import statistics
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from bench.figures import Figure, Series, at_least, at_most
+from bench.figures import Figure, at_least, at_most
 from bench.interleaving import interleaved
 from bench.part import Answer, Plan
 from bench.servers import ADMIN, describe_servers, durable_servers, running_suite
+from bench.timing import Reading, median_seconds, series_of
 from bench.uploading import NotAsExpected, load_parents
 from embedded.client import Client, Json
 from embedded.running import RunningSuite
@@ -20,16 +18,6 @@ from embedded.running import RunningSuite
 _REPEATS = 15
 _CLIENTS = 8
 _FILES, _ROWS = 500, 20
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """One number a run."""
-
-    value: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.1f}"
 
 
 def measure(plan: Plan) -> Answer:
@@ -56,9 +44,9 @@ _CONDITIONS = (
 )
 
 
-def _figures(found: dict[str, list[_Turn]]) -> tuple[Figure, ...]:
-    one = Series("ms", tuple(turn.value for turn in found["one"]))
-    many = Series("uploads/s", tuple(turn.value for turn in found["many"]))
+def _figures(found: dict[str, list[Reading]]) -> tuple[Figure, ...]:
+    one = series_of("ms", found["one"])
+    many = series_of("uploads/s", found["many"])
     return (
         Figure("the sample of 1,999 hires, POST to final", one, target=at_most(150)),
         Figure(
@@ -69,24 +57,23 @@ def _figures(found: dict[str, list[_Turn]]) -> tuple[Figure, ...]:
     )
 
 
-def _wait_for_one(client: Client, path: Path) -> _Turn:
+def _wait_for_one(client: Client, path: Path) -> Reading:
     content = path.read_bytes()
-    times = []
-    for _ in range(_REPEATS):
-        began = time.monotonic()
+
+    def wait() -> None:
         answer = client.session.post(
             f"{client.url}/v1/uploads",
             params={"filename": path.name},
             headers={"Content-Type": "text/csv", "Prefer": "wait=30"},
             data=content,
         )
-        times.append(time.monotonic() - began)
         if answer.status_code != 200:
             raise NotAsExpected(answer.text)
-    return _Turn(statistics.median(times) * 1000)
+
+    return Reading(1000 * median_seconds(_REPEATS, wait))
 
 
-def _send_many(suite: RunningSuite, ids: Iterator[int]) -> _Turn:
+def _send_many(suite: RunningSuite, ids: Iterator[int]) -> Reading:
     files = iter([_file(ids) for _ in range(_FILES)])
     shares = [[next(files) for _ in range(_FILES // _CLIENTS)] for _ in range(_CLIENTS)]
     shares[0].extend(files)
@@ -98,7 +85,7 @@ def _send_many(suite: RunningSuite, ids: Iterator[int]) -> _Turn:
         if upload["rows"]["inserted"] != _ROWS:
             raise NotAsExpected(str(upload))
     last = max(datetime.fromisoformat(upload["finished_at"]) for upload in finished)
-    return _Turn(_FILES / (last - began).total_seconds())
+    return Reading(_FILES / (last - began).total_seconds())
 
 
 def _send(suite: RunningSuite, files: list[bytes]) -> list[Json]:

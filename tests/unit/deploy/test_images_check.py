@@ -4,9 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from email.message import EmailMessage
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import yaml
@@ -15,6 +13,7 @@ from deploy.images_check import bases, images
 from deploy.images_check.commands import CommandFailed, run
 from deploy.images_check.stand_ins.mailpit import mailpit
 from embedded.demo.mailbox import emails_in_mailpit, wait_for_email
+from tests.servers.http import serving
 
 ROOT = Path(__file__).parents[3]
 STAND_INS = ROOT / "deploy/images_check/stand_ins"
@@ -56,12 +55,8 @@ def test_the_stand_ins_bring_what_the_lock_pins() -> None:
 @pytest.fixture
 def catcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(mailpit, "caught", [])
-    with ThreadingHTTPServer(("127.0.0.1", 0), mailpit.Page) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(mailpit.Page) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_the_demo_finds_an_email_in_mailpit(catcher: str) -> None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -16,6 +15,7 @@ from deploy.k8s_check.kind import ours
 from deploy.k8s_check.manifests import Json, Manifests, Workload
 from deploy.k8s_check.suite import PodFailed, Suite
 from embedded.demo.checks import Checks
+from tests.servers.http import serving
 
 
 def workload(kind: str, name: str, component: str, *variables: str) -> Json:
@@ -106,13 +106,9 @@ class FakeCluster:
 def suite(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FakeCluster, Suite]]:
     monkeypatch.setattr(killing, "_RETURN_SECONDS", 0)
     cluster = FakeCluster()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        cluster.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(Health) as port:
+        cluster.url = f"http://127.0.0.1:{port}"
         yield cluster, Suite(cluster, MANIFESTS, Checks())
-        server.shutdown()
-        thread.join()
 
 
 def test_who_has_no_schema_yet_has_to_be_alive_and_not_ready(

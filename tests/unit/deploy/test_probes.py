@@ -1,13 +1,13 @@
 """The probes that `make k8s-check` asks in a kubelet's place."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from deploy.k8s_check.manifests import Json
 from deploy.k8s_check.probes import Container
+from tests.servers.http import serving
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -24,12 +24,8 @@ class Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    with serving(Answers) as port:
+        yield port
 
 
 def container(probe: Json, port: int, said: list[str] | None = None) -> Container:

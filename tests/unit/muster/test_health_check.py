@@ -1,12 +1,12 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from muster import healthcheck
+from tests.servers.http import serving
 
 Check = Callable[..., int]
 
@@ -22,12 +22,8 @@ class _Process(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), _Process) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    with serving(_Process) as port:
+        yield port
 
 
 @pytest.fixture
