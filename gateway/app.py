@@ -6,6 +6,7 @@ from typing import Any
 
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi.models.info import Info
+from flask_openapi.models.license import License
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.models.server import Server
 from flask_openapi.openapi import OpenAPI
@@ -41,6 +42,7 @@ _INFO = Info(
     version=version("muster-gateway"),
     description="Upload CSV files of employment records, get back the rows that are wrong, and ask "
     "hiring questions over the rest. Log in first: `POST /v1/login`.",
+    license=License(name="Apache License 2.0", identifier="Apache-2.0"),
 )
 _SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
     "bearer": SecurityScheme(
