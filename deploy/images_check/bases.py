@@ -12,7 +12,7 @@ PYTHON = "docker.io/library/python:3.13-slim-trixie"
 _DEBIAN = "docker.io/library/debian:trixie-slim"
 STAND_INS = {
     PYTHON: "python",
-    "docker.io/library/mysql:8.4": "mysql",
+    "docker.io/library/mysql:9.7": "mysql",
     "docker.io/library/rabbitmq:4.3-management": "rabbitmq",
     "docker.io/library/mongo:8.0": "mongo",
     "docker.io/axllent/mailpit:v1.29.5": "mailpit",

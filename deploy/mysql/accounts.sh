@@ -2,7 +2,7 @@
 # Makes the accounts of the services that use one database, each with no more rights than it needs. May
 # be run again at will: it sets the passwords and rights anew, and touches no data.
 #
-# Either in /docker-entrypoint-initdb.d of the image mysql:8.4, or by an operator, with the client mysql
+# Either in /docker-entrypoint-initdb.d of the image mysql:9.7, or by an operator, with the client mysql
 # or mariadb, against the server at MYSQL_HOST and MYSQL_TCP_PORT:
 #
 #   MYSQL_DATABASE         auth or employment

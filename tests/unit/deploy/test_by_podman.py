@@ -39,7 +39,7 @@ SERVICE = {
 MANIFESTS = Manifests(
     [
         workload("Deployment", "auth", PROBED, LABELS),
-        workload("StatefulSet", "db", {"image": "mysql:8.4", **PROBED}, {"app": "db"}),
+        workload("StatefulSet", "db", {"image": "mysql:9.7", **PROBED}, {"app": "db"}),
         workload("Job", "migrations", {}, {"app": "migrations"}),
         {"kind": "Secret", "metadata": {"name": "password"}, "data": {}},
         SERVICE,
@@ -165,7 +165,7 @@ def test_what_does_not_run_is_not_killed(
     ("named", "is_"),
     [
         ("muster/auth:local", "docker.io/muster/auth:check"),
-        ("mysql:8.4", "docker.io/library/mysql:8.4"),
+        ("mysql:9.7", "docker.io/library/mysql:9.7"),
         ("axllent/mailpit:v1.29.5", "docker.io/axllent/mailpit:v1.29.5"),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_pod_that_comes_back_has_to_be_ready(suite: tuple[FakeCluster, Suite])
 
 def test_our_images_are_those_that_kind_is_given() -> None:
     others = workload("StatefulSet", "mysql", "database")
-    others["spec"]["template"]["spec"]["containers"][0]["image"] = "mysql:8.4"
+    others["spec"]["template"]["spec"]["containers"][0]["image"] = "mysql:9.7"
     assert ours(Manifests([workload("Deployment", "auth", "http"), others])) == {
         "muster/auth:local"
     }

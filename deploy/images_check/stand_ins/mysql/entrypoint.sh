@@ -1,5 +1,5 @@
 #!/bin/bash
-# What the image mysql:8.4 does at a start, as far as docker-compose.yml and k8s/ use it: started by root,
+# What the image mysql:9.7 does at a start, as far as docker-compose.yml and k8s/ use it: started by root,
 # it becomes another user; else it stays who it is.
 set -euo pipefail
 
