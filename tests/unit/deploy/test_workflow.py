@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -24,15 +25,50 @@ def test_every_job_ends_and_may_only_read() -> None:
         assert "permissions" not in job
 
 
-def test_the_servers_are_those_of_the_compose_file() -> None:
+def matrix_of(job: str) -> list[dict[str, str]]:
+    included: list[dict[str, str]] = WORKFLOW["jobs"][job]["strategy"]["matrix"]["include"]
+    return included
+
+
+def tried(key: str) -> set[str]:
+    return {
+        entry[key]
+        for job in ("servers", "ubuntu", "rhel")
+        for entry in matrix_of(job)
+        if key in entry
+    }
+
+
+def test_every_server_that_is_supported_is_tried() -> None:
+    assert tried("sql") == {"mysql:8.4", "mysql:9.7", "mariadb:10.11", "mariadb:11.8"}
+    assert tried("rabbitmq") == {"3.13", "4.0", "4.3"}
+    assert tried("mongo") == {"7.0", "8.0"}
+
+
+def test_every_system_that_is_supported_is_tried() -> None:
+    debians = {"debian:bookworm", "debian:trixie"}
+    assert debians == set(WORKFLOW["jobs"]["debian"]["strategy"]["matrix"]["system"])
+    rhels = {"rockylinux/rockylinux:9", "rockylinux/rockylinux:10"}
+    ubuntus = {"ubuntu-22.04", "ubuntu-24.04", "ubuntu-24.04-arm"}
+    assert tried("system") == debians | rhels | ubuntus | {"python:3.14-trixie"}
+    assert WORKFLOW["jobs"]["macos"]["runs-on"] == "macos-latest"
+
+
+def test_the_servers_of_the_compose_file_are_tried_together() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
-    services = WORKFLOW["jobs"]["production-servers"]["services"]
-    assert services["mysql"]["image"] == compose["auth-db"]["image"]
-    assert services["rabbitmq"]["image"] == compose["rabbitmq"]["image"]
-    assert f" {compose['mongo']['image']} --replSet" in FILE.read_text("utf-8")
+    together = [
+        (each["sql"], f"rabbitmq:{each['rabbitmq']}-management", f"mongo:{each['mongo']}")
+        for each in matrix_of("servers")
+    ]
+    assert tuple(compose[name]["image"] for name in ("auth-db", "rabbitmq", "mongo")) in together
 
 
-def test_the_servers_are_named_as_the_tests_ask_for_them() -> None:
-    named = set(WORKFLOW["jobs"]["production-servers"]["env"]) - {"CI"}
+@pytest.mark.parametrize("job", ["servers", "ubuntu"])
+def test_the_servers_are_named_as_the_tests_ask_for_them(job: str) -> None:
+    named = set(WORKFLOW["jobs"][job]["env"]) - {"CI"}
     tests = "".join(file.read_text("utf-8") for file in (ROOT / "tests").rglob("conftest.py"))
     assert named >= set(re.findall(r"MUSTER_TEST_[A-Z]+_URL", tests))
+    hosts = {"sql", "rabbitmq"} if job == "servers" else {"127.0.0.1"}
+    assert set(WORKFLOW["jobs"][job]["services"]) == {"sql", "rabbitmq"}
+    urls = " ".join(WORKFLOW["jobs"][job]["env"].values())
+    assert set(re.findall(r"(?:@|//)([\w.]+):\d+/", urls)) - {"mongo"} == hosts
