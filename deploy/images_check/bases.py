@@ -37,7 +37,7 @@ def provide(podman: Podman, directory: Path) -> str:
 
 def _pulls(podman: Podman, image: str) -> bool:
     try:
-        podman("pull", "--quiet", "--retry=0", image, timeout=_PULL_SECONDS)
+        podman("pull", "--quiet", image, timeout=_PULL_SECONDS)
     except CommandFailed:
         return False
     return True

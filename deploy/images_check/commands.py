@@ -16,15 +16,15 @@ def run(
     environment: Mapping[str, str] | None = None,
     timeout: float = 1800,
     user_sees: bool = False,
-    warnings: bool = True,
+    with_errors: bool = False,
 ) -> str:
     """What the command printed, run in the root of the checkout; raises CommandFailed.
 
-    With `user_sees` it prints to this process's output instead, and "" is returned. Without
-    `warnings`, what it says beside its output is told in a failure only.
+    What it writes to standard error is in the message of a failure, and in what is returned only
+    `with_errors`. With `user_sees` it prints to this process's output instead, and "" is returned.
     """
     pipe = None if user_sees else subprocess.PIPE
-    errors = subprocess.STDOUT if warnings else subprocess.PIPE
+    errors = subprocess.STDOUT if with_errors else subprocess.PIPE
     try:
         done = subprocess.run(
             argv,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from deploy.images_check.commands import CommandFailed, run
 
 _SETTINGS = """\
 [containers]
-default_ulimits = ["nofile=20000:20000", "nproc=90000:90000"]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 [network]
 network_config_dir = "{directory}/networks"
 [engine]
@@ -29,6 +30,8 @@ runroot = "{directory}/run"
 """
 # What the builds need to get through to the package index from this machine, where it has it.
 _LENT = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf", "/etc/uv/uv.toml")
+# What containers need at most.
+_FILES, _PROCESSES = 20_000, 90_000
 _START_SECONDS = 30.0
 _PULSE_SECONDS = 2.0
 
@@ -39,7 +42,9 @@ class Podman:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings, storage = directory / "containers.conf", directory / "storage.conf"
-        settings.write_text(_SETTINGS.format(directory=directory))
+        settings.write_text(
+            _SETTINGS.format(directory=directory, files=_max_files(), processes=_max_processes())
+        )
         storage.write_text(_STORAGE.format(directory=directory))
         self._socket = directory / "podman.sock"
         self._environment = {
@@ -52,9 +57,14 @@ class Podman:
             "TMPDIR": str(directory),
         }
 
-    def __call__(self, *arguments: str, timeout: float = 1800) -> str:
-        """What `podman ARGUMENTS` printed; raises CommandFailed."""
-        return run("podman", *arguments, environment=self._environment, timeout=timeout)
+    def __call__(self, *arguments: str, timeout: float = 1800, with_errors: bool = False) -> str:
+        """What `podman ARGUMENTS` printed, `with_errors` on either output; raises CommandFailed."""
+        return run(
+            *("podman", *arguments),
+            environment=self._environment,
+            timeout=timeout,
+            with_errors=with_errors,
+        )
 
     def has(self, image: str) -> bool:
         """Whether the image is here."""
@@ -139,3 +149,18 @@ class Podman:
             listed = self("ps", f"--filter={condition}", "--format={{.Names}}", timeout=60)
             return listed.split()
         return []
+
+
+def _max_files() -> int:
+    return _lowest(_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def _max_processes() -> int:
+    # Old releases of podman lower their own limit to this, and it takes CAP_SYS_RESOURCE to raise
+    # it again: github.com/containers/common/pull/2199
+    pid_max = int(Path("/proc/sys/kernel/pid_max").read_text("ascii"))
+    return _lowest(_PROCESSES, resource.getrlimit(resource.RLIMIT_NPROC)[1], pid_max)
+
+
+def _lowest(*limits: int) -> int:
+    return min(limit for limit in limits if limit != resource.RLIM_INFINITY)

@@ -170,4 +170,4 @@ class KubectlCluster:
         return f"{workload.kind.lower()}/{workload.name}"
 
     def _run(self, *arguments: str) -> str:
-        return run(self._kubectl, *arguments, environment=self._environment, warnings=False)
+        return run(self._kubectl, *arguments, environment=self._environment)

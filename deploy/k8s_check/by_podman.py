@@ -51,7 +51,8 @@ class PodmanCluster:
     def running(self) -> Iterator[None]:
         """With a network and the secrets; in the end all pods and volumes are removed."""
         try:
-            self._podman("network", "create", "--ignore", _NETWORK)
+            if _NETWORK not in self._podman("network", "ls", "--format={{.Name}}").split():
+                self._podman("network", "create", _NETWORK)
             self._play("secrets", self._translation.secrets)
             yield
         finally:
@@ -113,7 +114,8 @@ class PodmanCluster:
         """The last lines of its containers."""
         play = self._translation.plays[workload.name]
         return "\n".join(
-            self._podman("logs", "--tail=10", container) for container in play.containers.values()
+            self._podman("logs", "--tail=10", container, with_errors=True)
+            for container in play.containers.values()
         )
 
     def left_out(self) -> Iterator[Json]:

@@ -16,7 +16,10 @@ def render(kustomization: Path) -> Manifests:
     """What `kubectl apply -k` would send; raises CommandFailed, also for a warning."""
     with tempfile.TemporaryDirectory(prefix="muster-render-") as directory:
         rendered = Path(directory) / "objects.yaml"
-        said = run(str(KUBECTL), "kustomize", str(kustomization), "--output", str(rendered))
+        said = run(
+            *(str(KUBECTL), "kustomize", str(kustomization), "--output", str(rendered)),
+            with_errors=True,
+        )
         if said:
             raise CommandFailed(f"{kustomization}: {said}")
         return Manifests([each for each in yaml.safe_load_all(rendered.read_text("utf-8")) if each])

@@ -91,7 +91,7 @@ def test_the_backends_are_played_first_and_the_jobs_on_their_own(
         assert podman.played == [["Secret password"], ["Pod db-0"], ["Deployment auth"]]
         cluster.start_jobs()
         assert podman.played[3:] == [["Job migrations"]]
-    assert podman.calls[0] == "network create --ignore muster"
+    assert podman.calls[:2] == ["network ls --format={{.Name}}", "network create muster"]
 
 
 def test_a_pod_is_called_by_the_names_of_its_services(

@@ -1,6 +1,8 @@
 """What `make images-check` takes for granted, held without podman."""
 
 import re
+import resource
+import sys
 import tomllib
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -72,8 +74,26 @@ def test_the_demo_finds_an_email_in_mailpit(catcher: str) -> None:
 
 
 def test_a_command_that_fails_says_what_it_said() -> None:
-    with pytest.raises(CommandFailed, match=r"ended with 3\n.*why"):
-        run("sh", "-c", "echo why; exit 3")
+    with pytest.raises(CommandFailed, match=r"ended with 3\nwhy\nthat is why"):
+        run("sh", "-c", "echo why; echo that is why >&2; exit 3")
+
+
+def test_what_a_command_warns_of_is_not_taken_for_its_output() -> None:
+    command = ("sh", "-c", "echo output; echo warning >&2")
+    assert run(*command) == "output"
+    assert run(*command, with_errors=True) == "output\nwarning"
+
+
+def test_containers_get_no_higher_limit_than_podman_has(tmp_path: Path) -> None:
+    program = f"from pathlib import Path; Podman(Path({str(tmp_path)!r}))"
+    program = f"from deploy.images_check.engine import Podman; {program}"
+    run("sh", "-c", 'ulimit -n 500; exec "$0" -c "$1"', sys.executable, program)
+    containers = tomllib.loads((tmp_path / "containers.conf").read_text("utf-8"))["containers"]
+    files, processes = containers["default_ulimits"]
+    assert files == "nofile=500:500"
+    most = int(Path("/proc/sys/kernel/pid_max").read_text("ascii"))
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    assert 0 < int(processes.rpartition(":")[2]) <= (most if hard < 0 else min(most, hard))
 
 
 def test_a_command_that_hangs_fails() -> None:
