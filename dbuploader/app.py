@@ -1,13 +1,14 @@
-"""The loader's HTTP side: `gunicorn -c python:muster.serving "dbuploader.app:create_app()"`."""
+"""The loader's HTTP side: `gunicorn -c python:muster.serving "dbuploader.app:create_app()"`.
+
+As in `dbuploader.consumer`, what imports pyarrow comes after the database's driver.
+"""
 
 from flask import Flask
 
 from dbuploader.batchbody import MalformedJson, WrongRows
-from dbuploader.batches import Batches
 from dbuploader.idempotency import KeyInFlight, KeyReused
 from dbuploader.repository import check_schema
 from dbuploader.settings import Settings
-from dbuploader.views import blueprint
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
@@ -25,6 +26,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging("dbuploader", settings.log_level)
     export_spans("dbuploader")
     database = open_database(settings.employment_database_url)
+    from dbuploader.batches import Batches
+    from dbuploader.views import blueprint
+
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BODY_BYTES
     app.extensions["verify_token"] = TokenVerifier(settings.auth_url).verify

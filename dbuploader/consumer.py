@@ -1,17 +1,22 @@
-"""`python -m dbuploader.consumer`: loads what the queue `dbuploader` says is accepted."""
+"""`python -m dbuploader.consumer`: loads what the queue `dbuploader` says is accepted.
+
+What imports pyarrow is imported once the adapters are open: after pyarrow, MySQL's driver does not
+load ("cannot allocate memory in static TLS block", where the loader of libraries has no room left
+for its thread-local variables: https://github.com/conda-forge/arrow-cpp-feedstock/issues/636).
+"""
 
 import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import structlog
 
-from dbuploader.finishing import Finisher
 from dbuploader.patience import Patience, Stopped
 from dbuploader.repository import check_schema
 from dbuploader.settings import Settings
 from dbuploader.watching import Watchdog
+from muster.adapters import exit_if_misconfigured
 from muster.broker import (
     Ack,
     BrokerUnavailable,
@@ -34,6 +39,9 @@ from muster.spans import export_spans
 from muster.stopping import stop_on
 from muster.tracing import concerning
 
+if TYPE_CHECKING:
+    from dbuploader.finishing import Finisher
+
 log = structlog.get_logger(__name__)
 
 QUEUE = "dbuploader"
@@ -42,7 +50,7 @@ QUEUE = "dbuploader"
 class Consumer:
     """Answers deliveries and ticks."""
 
-    def __init__(self, finisher: Finisher, watchdog: Watchdog, heartbeat: Heartbeat) -> None:
+    def __init__(self, finisher: "Finisher", watchdog: Watchdog, heartbeat: Heartbeat) -> None:
         self._finisher = finisher
         self._watchdog = watchdog
         self._heartbeat = heartbeat
@@ -78,6 +86,12 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
     store = open_csv_store(settings.csv_store_url)
     broker = open_broker(settings.broker_url)
     database = open_database(settings.employment_database_url, files)
+    import pyarrow as pa
+
+    from dbuploader.finishing import Finisher
+
+    # Arrow's own pool keeps what it once had, where the system's gives it back: about 20 MiB.
+    pa.set_memory_pool(pa.system_memory_pool())
     watchdog = Watchdog(settings.stall_seconds)
     heartbeat = Heartbeat()
     checks = {
@@ -100,13 +114,12 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
         database.close()
 
 
+@exit_if_misconfigured("dbuploader-consumer")
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
     configure_logging("dbuploader-consumer", settings.log_level)
     export_spans("dbuploader-consumer")
-    # Arrow's own pool keeps what it once had, where the system's gives it back: some 20 MiB.
-    pa.set_memory_pool(pa.system_memory_pool())
     with tempfile.TemporaryDirectory(prefix="muster-") as files:
         run(settings, stop_on(), Path(files))
 

@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 
 from gateway.outbox import Outbox
 from gateway.settings import Settings
+from muster.adapters import exit_if_misconfigured
 from muster.broker import BrokerUnavailable, Unroutable, open_broker
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
@@ -90,6 +91,7 @@ class Relay:
                 log.info("published late")
 
 
+@exit_if_misconfigured("gateway-relay")
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()

@@ -1,10 +1,12 @@
 """Chooses a port's adapter by the scheme of its URL and imports it only then.
 
-An unknown scheme names the known ones, a missing driver names the extra to install; nothing falls
-back silently.
+An unknown scheme names the known ones, a missing driver names the extra to install, one that does
+not load says why; nothing falls back silently.
 """
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -40,7 +42,23 @@ def load_adapter(port: str, url: str, adapters: Mapping[str, Adapter]) -> Any:
         raise ConfigurationError(
             f"A {scheme}:// {port} needs the package {error.name}: install muster[{adapter.extra}]."
         ) from error
+    except ImportError as error:
+        if adapter.extra is None:
+            raise
+        raise ConfigurationError(
+            f"The driver for a {scheme}:// {port} is installed but does not load ({error}): "
+            f"install muster[{adapter.extra}] again in the version that uv.lock names."
+        ) from error
     return getattr(module, adapter.name)
+
+
+@contextmanager
+def exit_if_misconfigured(program: str) -> Iterator[None]:
+    """End the process with status 1 and the one sentence of a ConfigurationError."""
+    try:
+        yield
+    except ConfigurationError as error:
+        sys.exit(f"{program}: {error}")
 
 
 def path_of(url: str) -> Path:

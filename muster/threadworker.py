@@ -11,7 +11,10 @@ import struct
 from contextlib import suppress
 from typing import Any
 
+from gunicorn.errors import AppImportError
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from muster.adapters import ConfigurationError
 
 _READ_SECONDS = float(os.environ.get("MUSTER_READ_TIMEOUT_SECONDS", "30"))
 _LINGER_SECONDS = 2.0
@@ -27,6 +30,13 @@ class Worker(ThreadWorker):
             timeout = struct.pack("ll", int(_READ_SECONDS), int(_READ_SECONDS % 1 * 1_000_000))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Make the app; one that is misconfigured ends gunicorn with that sentence alone."""
+        try:
+            super().load_wsgi()
+        except ConfigurationError as error:
+            raise AppImportError(str(error)) from error
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Also leave the port when the worker stops: who comes then is refused, and goes elsewhere.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from muster.adapters import exit_if_misconfigured
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
@@ -65,6 +66,7 @@ def _bury(reason: str) -> DeadLetter:
     return DeadLetter(reason)
 
 
+@exit_if_misconfigured("notification-consumer")
 def main() -> None:
     """Consume until SIGTERM or SIGINT."""
     settings = Settings()

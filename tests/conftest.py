@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+# Before any test imports pyarrow: see dbuploader/consumer.py. The tests run on both families.
+import muster.database.mysql  # noqa: F401
 from tests.servers.mariadb import new_database
 from tests.servers.shared import server_url
 

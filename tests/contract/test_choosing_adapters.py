@@ -58,6 +58,22 @@ def test_a_missing_driver_names_the_extra_to_install(
         load_adapter("broker", "amqp://host", adapters)
 
 
+def test_a_driver_that_does_not_load_says_why_and_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "adapter_with_broken_driver.py").write_text(
+        'raise ImportError("libssl.so.3: version `OPENSSL_3.2.0\' not found")\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "adapter_with_broken_driver", raising=False)
+    adapters = {"mysql": Adapter("adapter_with_broken_driver", "MysqlDialect", extra="mysql")}
+    with pytest.raises(
+        ConfigurationError,
+        match=r"mysql:// database .*OPENSSL_3\.2\.0' not found.*muster\[mysql\] again",
+    ):
+        load_adapter("database", "mysql://host/name", adapters)
+
+
 def test_an_error_never_shows_the_password() -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_broker("redis://user:secret@host/0")

@@ -1,0 +1,29 @@
+"""What no process of the embedded default imports: another default's drivers, and OpenTelemetry."""
+
+import re
+
+import pytest
+
+from embedded.client import Client
+from embedded.running import RunningSuite
+from tests.e2e.conftest import PATIENTLY
+from tests.e2e.faults import PROCESSES
+
+# MySQL's driver imports OpenTelemetry by itself.
+NOT_IMPORTED = {"_mysql_connector", "mysql", "pymongo", "bson", "gridfs", "pika", "opentelemetry"}
+# Python says of each module: "import time:       279 |        279 |   zipimport".
+IMPORT = re.compile(r"import time: [^|]*\|[^|]*\| +(\w+)")
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [pytest.param("embedded", marks=[pytest.mark.xdist_group("embedded"), PATIENTLY])],
+    indirect=True,
+)
+def test_no_process_imports_a_driver_or_opentelemetry(suite: RunningSuite, admin: Client) -> None:
+    upload = admin.upload("departments.csv", b"906,Sixth")
+    assert admin.wait_for_email(upload["id"])["state"] == "sent"
+    for process in PROCESSES:
+        imported = set(IMPORT.findall((suite.home / "log" / f"{process}.log").read_text()))
+        assert "muster" in imported
+        assert NOT_IMPORTED & imported == set(), process
