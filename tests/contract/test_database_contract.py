@@ -182,7 +182,9 @@ def test_a_database_that_does_not_answer_is_unavailable(unreachable_database: Da
 
 
 COUNTING = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
-LONG = {"sqlite": text(COUNTING), "mysql": text("SELECT SLEEP(60)")}
+# A SLEEP that is all of a query ends without an error in MySQL, one in a condition with one.
+SLEEPING = "SELECT * FROM accounts WHERE SLEEP(600)"
+LONG = {"sqlite": text(COUNTING), "mysql": text(SLEEPING)}
 
 
 def be_interrupted(database: Database) -> None:

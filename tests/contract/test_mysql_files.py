@@ -20,6 +20,11 @@ from muster.database import (
 from tests.servers.mariadb import MariaServer, administration, new_database, run
 from tests.waiting import DEADLINE_SECONDS, eventually
 
+# MariaDB 10.11 takes latin1 where nothing is said, unlike what came after it.
+PEOPLE = (
+    "CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(5) NOT NULL)"
+    " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+)
 PETS = (
     "CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL,"
     " FOREIGN KEY (owner) REFERENCES people (id))"
@@ -32,7 +37,7 @@ def database(tmp_path: Path, mysql_database_url: str) -> Iterator[Database]:
     files = tmp_path / "files"
     files.mkdir(mode=0o700)
     database = open_database(f"{mysql_database_url}?answer_seconds=600", files)
-    run(database, "CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(5) NOT NULL)")
+    run(database, PEOPLE)
     yield database
     database.close()
 
@@ -142,7 +147,7 @@ def no_files(mysql_node: MariaServer) -> Iterator[str]:
 def test_a_server_that_takes_no_files_says_so(no_files: str, tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     with closing(open_database(no_files, tmp_path / "files")) as database:
-        run(database, "CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(5) NOT NULL)")
+        run(database, PEOPLE)
         with pytest.raises(FilesRefused):
             load(database, database.files, "1\tAna\n", 1)
 

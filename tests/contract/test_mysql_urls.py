@@ -49,14 +49,17 @@ def test_a_url_that_can_t_be_used_says_why_without_the_password(url: str, reason
 
 @pytest.fixture
 def odd_account(mysql_database_url: str) -> Iterator[str]:
-    """The URL of a database, for an account with an odd password and the database's name."""
+    """The URL of a database, for an account with an odd password."""
     parts = urlsplit(mysql_database_url)
-    name = parts.path[1:]
+    database = parts.path[1:]
+    # MySQL takes 32 letters.
+    name = database[-32:]
     password = ODD_PASSWORD.replace("\\", "\\\\").replace("'", "''")
     with closing(administration(mysql_database_url)) as administrator:
         run(administrator, f"CREATE USER `{name}` IDENTIFIED BY '{password}'")
-        run(administrator, f"GRANT ALL ON `{name}`.* TO `{name}`")
-        yield f"mysql://{name}:{quote(ODD_PASSWORD, safe='')}@{parts.hostname}:{parts.port}/{name}"
+        run(administrator, f"GRANT ALL ON `{database}`.* TO `{name}`")
+        password = quote(ODD_PASSWORD, safe="")
+        yield f"mysql://{name}:{password}@{parts.hostname}:{parts.port}/{database}"
         run(administrator, f"DROP USER `{name}`")
 
 

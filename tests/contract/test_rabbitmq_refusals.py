@@ -207,8 +207,9 @@ def test_the_documented_permissions_are_enough(clerk: Callable[[str], Broker]) -
 
 
 def test_a_missing_permission_is_named(clerk: Callable[[str], Broker]) -> None:
+    # RabbitMQ 4 says which access, 3.10 does not.
     with (
         closing(clerk(f"^(amq\\.default|{NAMES})$")) as broker,
-        pytest.raises(BrokerUnavailable, match=r"write access to exchange 'muster'.*refused"),
+        pytest.raises(BrokerUnavailable, match=r"access to exchange 'muster'.*refused"),
     ):
         publish(broker, b"a")

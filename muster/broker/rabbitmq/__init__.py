@@ -1,7 +1,7 @@
 """RabbitMQ as the broker: `amqp://user:password@host:5672/vhost`, or `amqps://`.
 
-Works alike on RabbitMQ 4.0 to 4.3. All threads of the process publish over one connection, and each
-consumer has its own, so that an alarm, which stops publishers, stops no acknowledgement.
+Works alike on RabbitMQ 3.10 to 4.3. All threads of the process publish over one connection, and
+each consumer has its own, so that an alarm, which stops publishers, stops no acknowledgement.
 """
 
 import logging

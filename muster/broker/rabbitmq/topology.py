@@ -17,8 +17,10 @@ from muster.broker import BINDINGS, DELIVERY_LIMIT, QueueDepth
 Arguments = Mapping[str, Any]
 
 _QUORUM: Arguments = {"x-queue-type": "quorum"}
-# Listing dead letters takes and gives them back, which must never use them up.
-_UNLIMITED: Arguments = {"x-delivery-limit": -1}
+# Listing dead letters takes and gives them back, which must never use them up. Not -1, which means
+# no limit from RabbitMQ 4.0 but 0 before, where the first return drops the message; nor nothing,
+# which means 20 from 4.0. https://github.com/Particular/NServiceBus.RabbitMQ/issues/1828
+_UNLIMITED: Arguments = {"x-delivery-limit": 2**31 - 1}
 _WEEK_MS = 7 * 24 * 3600 * 1000
 _RETRIES = {"10s": 10.0, "100s": 100.0, "long": float("inf")}
 """A retry queue's suffix, and the longest delay in seconds that it is for."""
