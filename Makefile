@@ -6,6 +6,7 @@ SAMPLES ?= samples
 HIRES ?= 1000000
 RUNS ?= 5
 ONLY ?=
+MIRROR ?=
 COMPOSE ?= docker compose
 UV_VERSION := 0.13.9
 
@@ -21,7 +22,7 @@ BENCH := .venv-bench/.synced-dev .venv-bench/.synced-bench
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test servers lint fmt chaos bench docs screenshots env up down k8s-secrets images-check k8s-check clean
+.PHONY: help run demo test servers lint fmt chaos bench docs screenshots env up down k8s-secrets images-check k8s-check compat clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,8 +86,11 @@ images-check: $(DEV) ## build the images with podman, run the stack and check bo
 k8s-check: $(DEV) ## run the overlay dev and check it: on KUBECONFIG's cluster, by kind, or by podman
 	@exec $(BIN)/python -m deploy.k8s_check
 
+compat: ## make demo and make test on other systems and servers, into docs/platforms.md: root on Debian; ONLY=debian13
+	@exec "$(PYTHON)" -m tools.compat --only "$(ONLY)" --mirror "$(MIRROR)"
+
 clean: ## remove the environment and the caches, but no data
-	rm -rf .venv .venv-bench .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check
+	rm -rf .venv .venv-bench .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check .servers
 
 define CHECK_PYTHON
 @command -v "$(PYTHON)" >/dev/null || { \
