@@ -1,0 +1,50 @@
+"""A process with a setting that can't be used ends with one sentence and no traceback."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+WRONG = {
+    "MUSTER_BROKER_URL": "kafka://host",
+    "MUSTER_CSV_STORE_URL": "kafka://host",
+    "MUSTER_SMTP_URL": "kafka://host",
+    "MUSTER_BIND": "127.0.0.1:0",
+}
+SENTENCE = "URL begins with 'kafka'; known are "
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        env={**os.environ, **WRONG},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "program"),
+    [
+        ("dbuploader.consumer", "dbuploader-consumer"),
+        ("notification.consumer", "notification-consumer"),
+        ("gateway.relay", "gateway-relay"),
+    ],
+)
+def test_a_worker_ends_with_the_sentence(module: str, program: str) -> None:
+    ended = run(module)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"{program}: The ")
+    assert SENTENCE in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_gunicorn_ends_with_the_sentence() -> None:
+    ended = run("gunicorn", "-c", "python:muster.serving", "notification.app:create_app()")
+    # gunicorn's status for an app that does not load.
+    assert ended.returncode == 4
+    assert SENTENCE in ended.stderr
+    assert "Traceback" not in ended.stderr
