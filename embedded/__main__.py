@@ -16,6 +16,7 @@ from embedded.home import Home
 from embedded.settings import EmbeddedSettings
 from embedded.suite import Suite, plan_suite
 from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
+from embedded.terminal import Style, Terminal
 from muster.logs import configure_logging
 from muster.stopping import stop_on
 
@@ -23,6 +24,10 @@ _DESCRIPTION = """\
 Run all of Muster on this machine until Ctrl-C or SIGTERM. It makes its data directory,
 databases and first administrator itself, starts its processes, starts again those that
 die, and prints one line on standard output when it can serve."""
+
+
+# Not standard output, which has one line only: the one that says the suite is ready.
+_SCREEN = Terminal(sys.stderr)
 
 
 def main() -> int:
@@ -33,12 +38,20 @@ def main() -> int:
         run(EmbeddedSettings(), _stop_on_signals())
     except ValidationError as error:
         for problem in error.errors():
-            _say(f"MUSTER_{str(problem['loc'][0]).upper()}: {problem['msg']}")
+            _complain(f"MUSTER_{str(problem['loc'][0]).upper()}: {problem['msg']}")
         return 2
     except StartError as error:
-        _say(str(error))
+        _complain(str(error))
         if isinstance(error, ChildFailed):
             print(error.child.log_tail(), file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _complain(
+            f"{error.filename} can't be used ({error.strerror}): set MUSTER_HOME to a directory of "
+            "yours."
+        )
         return 1
     return 0
 
@@ -60,15 +73,49 @@ def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> No
     rest = settings.restart_seconds
     supervisor = Supervisor([Child(program, home, rest) for program in suite.processes], stop)
     try:
+        _SCREEN.say("Making the databases ready …", Style.STEP)
         _set_up(suite, home, stop)
+        _SCREEN.say(f"Starting {len(suite.processes)} processes …", Style.STEP)
         supervisor.start(settings.start_seconds)
-        print(f"muster is ready at {suite.url}", flush=True)
+        Terminal(sys.stdout).say(f"muster is ready at {suite.url}", Style.GOOD)
+        _say_what_next(suite, home, settings)
         supervisor.run()
     except Stopped:
         pass
     finally:
-        supervisor.stop(settings.stop_seconds)
+        _stop(supervisor, settings.stop_seconds)
         suite.close()
+
+
+def _say_what_next(suite: Suite, home: Home, settings: EmbeddedSettings) -> None:
+    first_password = "as it was set"  # noqa: S105
+    if settings.admin_password is not None:
+        first_password = "as MUSTER_ADMIN_PASSWORD was when the account was made"  # noqa: S105
+    elif home.admin_password_file.exists():
+        first_password = f"in {home.admin_password_file}, until it is changed"
+    for what, where in {
+        "sign in as": settings.admin_email,
+        "password": first_password,
+        "API": f"{suite.url}/docs",
+        "logs": f"in {home.logs}",
+        "to stop": "Ctrl-C" if sys.stderr.isatty() else f"kill {os.getpid()}",
+    }.items():
+        _SCREEN.say(f"  {what:<12}{where}")
+
+
+def _stop(supervisor: Supervisor, seconds: float) -> None:
+    if not supervisor.running:
+        return
+    _SCREEN.say(
+        f"Stopping: what is being done is finished, or given up after {seconds:g} s …", Style.STEP
+    )
+    supervisor.stop(seconds, _show_waiting)
+    _SCREEN.say("Stopped.")
+
+
+def _show_waiting(names: list[str]) -> None:
+    if names:
+        _SCREEN.show(f"  waiting for {', '.join(names)}")
 
 
 def _set_up(suite: Suite, home: Home, stop: threading.Event) -> None:
@@ -77,17 +124,14 @@ def _set_up(suite: Suite, home: Home, stop: threading.Event) -> None:
     run_to_end([admin], stop)
     if not home.has_admin:
         # A database that outlived another home keeps its administrator, whose password stays.
-        _say(admin.log_tail().splitlines()[-1])
+        _SCREEN.say(admin.log_tail().splitlines()[-1])
         home.remember_admin()
 
 
 def _admin_password(settings: EmbeddedSettings, home: Home) -> str | None:
     if settings.admin_password is not None:
         return settings.admin_password.get_secret_value()
-    password = home.admin_password()
-    if password is not None:
-        _say(f"the first password of {settings.admin_email} is in {home.admin_password_file}")
-    return password
+    return home.admin_password()
 
 
 def _stop_on_signals() -> threading.Event:
@@ -98,9 +142,8 @@ def _stop_on_signals() -> threading.Event:
     return stop_on(numbers)
 
 
-def _say(text: str) -> None:
-    # Standard output has one line only, the one that says the suite is ready.
-    print(f"muster: {text}", file=sys.stderr, flush=True)
+def _complain(text: str) -> None:
+    _SCREEN.say(f"muster: {text}", Style.BAD)
 
 
 def _parse_arguments() -> None:

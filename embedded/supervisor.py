@@ -19,6 +19,10 @@ _GONE_SECONDS = 30.0
 _HOPELESS_DEATHS = 3
 
 
+def _tell_nobody(_names: list[str]) -> None:
+    """Nobody wants to know what is waited for."""
+
+
 class ChildFailed(StartError):
     """A child ended badly or never became ready; `child` has the log to look into."""
 
@@ -74,29 +78,46 @@ class Supervisor:
                 child.start()
                 log.info("process started again", process=child.program.name)
 
+    @property
+    def running(self) -> bool:
+        """Whether any child runs, as far as was noticed."""
+        return any(child.running for child in self._children)
+
     def run(self) -> None:
         """Tend the children until asked to stop."""
         while not self._stop.wait(_POLL_SECONDS):
             self.tend()
 
-    def stop(self, seconds: float) -> None:
+    def stop(self, seconds: float, tell: Callable[[list[str]], None] = _tell_nobody) -> None:
         """Stop the children that take work in, then those that they call.
 
-        Each group is killed if it takes longer than `seconds`.
+        Each group is killed if it takes longer than `seconds`. `tell` is given the names of those
+        that are waited for, again and again.
         """
         for front in (True, False):
-            stop_all([child for child in self._children if child.program.front is front], seconds)
+            group = [child for child in self._children if child.program.front is front]
+            stop_all(group, seconds, tell)
 
 
-def stop_all(children: Sequence[Child], seconds: float) -> None:
+def stop_all(
+    children: Sequence[Child],
+    seconds: float,
+    tell: Callable[[list[str]], None] = _tell_nobody,
+) -> None:
     """Ask the children to stop, and kill what is left after `seconds`."""
     for child in children:
         child.terminate()
-    if not _wait_until(lambda: _all_ended(children), seconds):
+
+    def all_ended() -> bool:
+        left = [child.program.name for child in children if not _has_ended(child)]
+        tell(left)
+        return not left
+
+    if not _wait_until(all_ended, seconds):
         for child in children:
             log.warning("process killed", process=child.program.name)
             child.kill()
-        _wait_until(lambda: _all_ended(children), _GONE_SECONDS)
+        _wait_until(all_ended, _GONE_SECONDS)
 
 
 def run_to_end(children: Sequence[Child], stop: threading.Event) -> None:
@@ -119,16 +140,20 @@ def run_to_end(children: Sequence[Child], stop: threading.Event) -> None:
 
 def _is_ready(child: Child, session: requests.Session) -> bool:
     try:
-        answer = session.get(f"{child.program.health}/readyz", timeout=_PROBE_SECONDS)
+        answer = session.get(
+            f"{child.program.health}/readyz",
+            # A server that stops waits for the connections that are kept open.
+            headers={"Connection": "close"},
+            timeout=_PROBE_SECONDS,
+        )
     except requests.RequestException:
         return False
     return answer.ok
 
 
-def _all_ended(children: Sequence[Child]) -> bool:
-    for child in children:
-        child.ended()
-    return not any(child.running for child in children)
+def _has_ended(child: Child) -> bool:
+    child.ended()
+    return not child.running
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:

@@ -28,7 +28,7 @@ class Terminal:
         self._stream = stream
         self._is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._in_colour = self._is_terminal and not os.environ.get("NO_COLOR")
-        self._passing = False
+        self._passing = ""
 
     def say(self, text: str, style: Style | None = None) -> None:
         """Write a line that stays.
@@ -44,14 +44,14 @@ class Terminal:
 
     def show(self, text: str) -> None:
         """Show a line that the next one replaces; on a terminal only."""
-        if self._is_terminal:
+        if self._is_terminal and text != self._passing:
             line = text[:_WIDTH]
             styled = f"{Style.ASIDE.value}{line}{_RESET}" if self._in_colour else line
             self._stream.write(_CLEAR_LINE + styled)
             self._stream.flush()
-            self._passing = True
+            self._passing = text
 
     def _clear(self) -> None:
         if self._passing:
             self._stream.write(_CLEAR_LINE)
-            self._passing = False
+            self._passing = ""

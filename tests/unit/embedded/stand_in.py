@@ -10,6 +10,8 @@ class Ready(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
+        if behaviour == "telling":
+            print("Connection:", self.headers["Connection"], flush=True)
 
     def log_message(self, *_arguments: object) -> None:
         pass

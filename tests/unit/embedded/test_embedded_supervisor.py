@@ -20,6 +20,24 @@ def test_start_returns_when_every_child_is_ready(
     assert other.running
 
 
+def test_a_probe_leaves_no_connection_that_a_server_would_wait_for(
+    make_child: MakeChild, supervise: Supervise
+) -> None:
+    child = make_child("telling")
+    supervise(child).start(60)
+    assert set(child.log_tail().splitlines()) == {"Connection: close"}
+
+
+def test_who_is_waited_for_at_the_end_is_told(make_child: MakeChild, supervise: Supervise) -> None:
+    supervisor = supervise(make_child("stubborn", "slow"), make_child(name="quick"))
+    supervisor.start(60)
+    told: list[list[str]] = []
+    supervisor.stop(0.5, told.append)
+    assert ["slow"] in [[name for name in names if name != "quick"] for names in told]
+    assert told[-1] == []
+    assert not supervisor.running
+
+
 def test_a_killed_child_is_started_again_on_its_port(
     make_child: MakeChild, supervise: Supervise, home: Home
 ) -> None:
