@@ -69,12 +69,14 @@ env: ## make .env for Docker Compose, with random secrets, where there is none
 	@"$(PYTHON)" deploy/make_env.py
 
 up: env ## build the images and run the suite with Docker Compose; COMPOSE=docker-compose
+	@deploy/require_compose "$(COMPOSE)"
 	@$(COMPOSE) up --build --detach --wait
 	@echo "muster is ready at http://$$($(COMPOSE) port gateway 8080)," \
 		"and shows the emails it sends at http://$$($(COMPOSE) port mailpit 8025)"
 	@echo "The administrator's password is MUSTER_ADMIN_PASSWORD in .env"
 
 down: ## stop what `make up` runs; the data stays in its volumes
+	@deploy/require_compose "$(COMPOSE)"
 	@$(COMPOSE) down
 
 k8s-secrets: ## make the secrets of k8s/overlays/dev, random ones, where there are none
