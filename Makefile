@@ -13,8 +13,9 @@ UV_VERSION := 0.13.9
 PACKAGES := $(dir $(wildcard */pyproject.toml))
 
 BIN := .venv/bin
-# What the suite runs on, and what is added to that.
-RUN := .venv/.synced
+# What the suite runs on: with the drivers of servers where a URL names one.
+URLS := $(foreach name,BROKER CSV_STORE AUTH_DATABASE EMPLOYMENT_DATABASE,$(value MUSTER_$(name)_URL))
+RUN := .venv/.synced$(if $(filter-out sqlite:% file:%,$(URLS)),-servers)
 DEV := .venv/.synced-dev
 DOCS := .venv/.synced-docs
 # An environment of its own: pyarrow imports pandas wherever there is one, in every loader that starts.
@@ -101,9 +102,9 @@ define CHECK_PYTHON
 3.11 or newer and %s is %s.%s: make PYTHON=python3.12" % ((sys.executable,) + sys.version_info[:2]))'
 endef
 
-$(RUN) $(DEV) $(DOCS): .venv/bin/python
+.venv/.synced .venv/.synced-servers $(DEV) $(DOCS): .venv/bin/python
 $(BENCH): .venv-bench/bin/python
-$(RUN) $(DEV) $(DOCS) $(BENCH): uv.lock pyproject.toml $(PACKAGES:=pyproject.toml)
+.venv/.synced .venv/.synced-servers $(DEV) $(DOCS) $(BENCH): uv.lock pyproject.toml $(PACKAGES:=pyproject.toml)
 	$(CHECK_PYTHON)
 	@"$(PYTHON)" -m tools.environment $(UV_VERSION) $@
 

@@ -1,8 +1,9 @@
 """Sets the checkout up, for the Makefile: `python -m tools.environment UV_VERSION STAMP`.
 
 uv comes into .uv and what uv.lock pins into the directory of STAMP. The name of the stamp says
-what is wanted: .venv/.synced is what the suite runs on, .venv/.synced-dev adds the dependency
-group dev. An environment only grows: a group that it has is kept, and kept up to date.
+what is wanted: .venv/.synced is what the suite runs on, .venv/.synced-servers adds the drivers of
+servers and .venv/.synced-dev the dependency group dev, which includes them. An environment only
+grows: a group that it has is kept, and kept up to date.
 
 Runs before anything is installed: it imports the standard library only.
 """
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +29,9 @@ _UV = ROOT / ".uv"
 _LOG = _UV / "set-up.log"
 _STAMP = ".synced"
 # What an environment takes on Linux, in MB, beside what it runs on.
-MEGABYTES = {"": 300, "dev": 550, "docs": 150, "bench": 150}
+MEGABYTES = {"": 230, "servers": 70, "dev": 600, "docs": 150, "bench": 150}
+# Extras of the package muster, whose adapters import a driver when a URL asks for it.
+_DRIVERS = ("mongodb", "mysql", "rabbitmq")
 
 _AGAIN = "then run make again."
 # What pip and uv report of a failure, and what to do about it.
@@ -120,7 +124,9 @@ class Environment:
         self._begun.unlink(missing_ok=True)
 
     def _command(self, groups: set[str]) -> list[str]:
-        asked = [f"--group={group}" for group in sorted(groups) if group]
+        asked = [f"--group={group}" for group in sorted(groups - {"", "servers"})]
+        if not groups & {"servers", "dev"}:
+            asked += [f"--no-install-package={driver}" for driver in drivers()]
         # Not the Python of an environment, which may be the one that is replaced.
         python = getattr(sys, "_base_executable", sys.executable)
         command = [str(_UV / "bin/uv"), "sync", "--frozen", "--no-default-groups", *asked]
@@ -130,6 +136,14 @@ class Environment:
         """What its files take."""
         files = (Path(folder, name) for folder, _, names in os.walk(self.path) for name in names)
         return round(sum(file.lstat().st_size for file in files) / 1e6)
+
+
+def drivers() -> list[str]:
+    """The packages that only servers need."""
+    project = tomllib.loads((ROOT / "muster/pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    required = (requirement for extra in _DRIVERS for requirement in extras[extra])
+    return [re.split("[^a-z-]", requirement)[0] for requirement in required]
 
 
 def group_of(stamp: Path) -> str:

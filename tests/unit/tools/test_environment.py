@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.environment import MEGABYTES, explain
+from tools.environment import MEGABYTES, drivers, explain
 
 ROOT = Path(__file__).parents[3]
 UV = ROOT / ".uv/bin/uv"
@@ -46,7 +46,7 @@ class Checkout:
         return python
 
     def make(
-        self, target: str = ".venv/.synced", python: str | Path | None = None
+        self, *targets: str, python: str | Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         outside_make = {
             name: value
@@ -54,7 +54,7 @@ class Checkout:
             if name not in {"MAKELEVEL", "MAKEFLAGS", "MFLAGS", "VIRTUAL_ENV", "PIP_FIND_LINKS"}
         }
         return subprocess.run(
-            ["make", target, f"PYTHON={python or base_python()}"],
+            ["make", *(targets or [".venv/.synced"]), f"PYTHON={python or base_python()}"],
             cwd=self.path,
             env={
                 **outside_make,
@@ -181,3 +181,27 @@ def test_a_failure_is_explained(output: str, advice: str) -> None:
 def test_every_group_of_packages_has_a_size() -> None:
     groups = re.findall(r"/\.synced-?(\w*)", (ROOT / "Makefile").read_text("utf-8"))
     assert set(groups) == set(MEGABYTES)
+
+
+def test_the_packages_that_only_servers_need_are_drivers() -> None:
+    assert set(drivers()) == {"mysql-connector-python", "pika", "pymongo"}
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "stamp"),
+    [
+        ("BROKER", "amqp://guest:a$b@broker/", ".venv/.synced-servers"),
+        ("EMPLOYMENT_DATABASE", "mysql://db/employment", ".venv/.synced-servers"),
+        ("EMPLOYMENT_DATABASE", "sqlite:////tmp/employment.db", ".venv/.synced"),
+        ("CSV_STORE", "file:///tmp/store", ".venv/.synced"),
+        ("CSV_STORE", "", ".venv/.synced"),
+    ],
+)
+def test_drivers_are_installed_when_a_url_names_a_server(
+    name: str, url: str, stamp: str, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("BROKER", "CSV_STORE", "AUTH_DATABASE", "EMPLOYMENT_DATABASE"):
+        monkeypatch.delenv(f"MUSTER_{other}_URL", raising=False)
+    monkeypatch.setenv(f"MUSTER_{name}_URL", url)
+    planned = checkout.make("--dry-run", "run").stdout
+    assert re.findall(r"-m tools.environment \S+ (\S+)", planned) == [stamp]
