@@ -107,6 +107,12 @@ class Podman:
             user_sees=user_sees,
         )
 
+    def unwell(self) -> list[str]:
+        """The names of the running containers whose health check has not passed."""
+        filters = ("health=starting", "health=unhealthy")
+        listed = (self("ps", f"--filter={each}", "--format={{.Names}}") for each in filters)
+        return [name for names in listed for name in names.split()]
+
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Serve the API meanwhile, and run the health checks, for which podman needs systemd."""
@@ -139,16 +145,14 @@ class Podman:
     def _run_health_checks(self, stop: Event) -> None:
         while not stop.wait(_PULSE_SECONDS):
             # Only until it is well once: nothing is asked about it later.
-            for name in self._names("health=starting") + self._names("health=unhealthy"):
-                # One that is not well yet ends with a status, and is asked again.
-                with suppress(CommandFailed):
-                    self("healthcheck", "run", name, timeout=30)
+            with suppress(CommandFailed):
+                for name in self.unwell():
+                    self._check_health(name)
 
-    def _names(self, condition: str) -> list[str]:
+    def _check_health(self, name: str) -> None:
+        # One that is not well yet ends with a status, and is asked again.
         with suppress(CommandFailed):
-            listed = self("ps", f"--filter={condition}", "--format={{.Names}}", timeout=60)
-            return listed.split()
-        return []
+            self("healthcheck", "run", name, timeout=30)
 
 
 def _max_files() -> int:

@@ -2,18 +2,19 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.images_check.commands import CommandFailed, run
+from deploy.images_check.commands import ROOT, CommandFailed, run
 from deploy.images_check.engine import Podman
 from embedded.demo.checks import Checks
 from embedded.ports import port_of, reserve
 
-_UP_SECONDS = 300
-_UP = ("up", "--detach", "--no-build", "--wait", f"--wait-timeout={_UP_SECONDS}")
+_UP_SECONDS = 300.0
+_POLL_SECONDS = 1.0
 # As root, so that it is the file system that refuses and not the file's owner.
 _WRITE = """\
 import errno
@@ -30,17 +31,21 @@ open("/tmp/probe", "w")
 
 @dataclass(frozen=True)
 class Stack:
-    """docker-compose.yml as a project of its own; `environment` goes before `env_file`."""
+    """A compose file as a project of its own; `environment` goes before `env_file`.
+
+    Compose 1, which Debian 12 has, takes what is asked of docker-compose here, as Compose 2 does.
+    """
 
     podman: Podman
+    file: Path
     env_file: Path
     environment: Mapping[str, str]
 
     def compose(self, *arguments: str, user_sees: bool = False, timeout: float = 120) -> str:
         """What the command of docker-compose printed; raises CommandFailed."""
         return self.podman.compose(
-            f"--env-file={self.env_file}",
-            *arguments,
+            *(f"--file={self.file}", f"--project-directory={ROOT}"),
+            *(f"--env-file={self.env_file}", *arguments),
             environment=self.environment,
             user_sees=user_sees,
             timeout=timeout,
@@ -50,7 +55,8 @@ class Stack:
     def running(self) -> Iterator[None]:
         """All of it, well; removed in the end with its data. Raises CommandFailed with the logs."""
         try:
-            self.compose(*_UP, timeout=_UP_SECONDS + 60)
+            self.compose("up", "--detach", "--no-build", timeout=_UP_SECONDS)
+            self._wait_until_well()
             yield
         except CommandFailed:
             self.compose("ps", "--all", user_sees=True)
@@ -58,6 +64,13 @@ class Stack:
             raise
         finally:
             self.compose("down", "--volumes", "--timeout=20")
+
+    def _wait_until_well(self) -> None:
+        deadline = time.monotonic() + _UP_SECONDS
+        while unwell := self.podman.unwell():
+            if time.monotonic() > deadline:
+                raise CommandFailed(f"not well after {_UP_SECONDS:.0f} s: {', '.join(unwell)}")
+            time.sleep(_POLL_SECONDS)
 
     def check_containers(self, checks: Checks) -> None:
         """Check that no process of ours can write anywhere but in /tmp."""
@@ -90,8 +103,11 @@ class Stack:
 
 
 def new_stack(podman: Podman, tag: str, directory: Path) -> Stack:
-    """A stack on free ports, with secrets made as `make env` makes them, kept in `directory`."""
-    env = directory / "env"
+    """docker-compose.yml on free ports, with secrets as `make env` makes them, in `directory`."""
+    file, env = directory / "docker-compose.yml", directory / "env"
+    # Compose 1 refuses the key `name`, before which COMPOSE_PROJECT_NAME goes anyway.
+    lines = (ROOT / "docker-compose.yml").read_text("utf-8").splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("name:")), "utf-8")
     run(sys.executable, "deploy/make_env.py", str(env))
     values = dict(
         line.split("=", 1) for line in env.read_text("utf-8").splitlines() if "=" in line[1:]
@@ -108,4 +124,4 @@ def new_stack(podman: Podman, tag: str, directory: Path) -> Stack:
         "MUSTER_TAG": tag,
         "MUSTER_PUBLIC_URL": f"http://127.0.0.1:{muster}",
     }
-    return Stack(podman, env, environment)
+    return Stack(podman, file, env, environment)

@@ -7,11 +7,12 @@ import tomllib
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from deploy.images_check import bases, images
+from deploy.images_check import bases, images, stack
 from deploy.images_check.commands import CommandFailed, run
 from deploy.images_check.stand_ins.mailpit import mailpit
 from embedded.demo.mailbox import emails_in_mailpit, wait_for_email
@@ -52,6 +53,64 @@ def test_the_stand_ins_bring_what_the_lock_pins() -> None:
     ]
     assert len(pinned) == 3
     assert pinned == [(name, locked[name]) for name, _ in pinned]
+
+
+class FakePodman:
+    """Containers that get well one by one; `calls` are docker-compose's, by their commands."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.sick = ["auth-db", "mongo"]
+
+    def compose(self, *arguments: str, **_options: Any) -> str:
+        self.calls.append(next(word for word in arguments if not word.startswith("-")))
+        return ""
+
+    def unwell(self) -> list[str]:
+        sick = list(self.sick)
+        del self.sick[:1]
+        return sick
+
+
+@pytest.fixture
+def podman(monkeypatch: pytest.MonkeyPatch) -> FakePodman:
+    monkeypatch.setattr(stack, "_POLL_SECONDS", 0)
+    return FakePodman()
+
+
+def new_stack(podman: FakePodman, directory: Path) -> stack.Stack:
+    anything: Any = podman
+    return stack.new_stack(anything, "check", directory)
+
+
+def test_the_stack_is_the_compose_file_without_the_key_that_compose_1_refuses(
+    podman: FakePodman, tmp_path: Path
+) -> None:
+    whole = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+    made = new_stack(podman, tmp_path)
+    assert whole.pop("name") != made.environment["COMPOSE_PROJECT_NAME"]
+    assert yaml.safe_load(made.file.read_text("utf-8")) == whole
+
+
+def test_the_stack_runs_when_every_container_is_well_and_is_removed(
+    podman: FakePodman, tmp_path: Path
+) -> None:
+    with new_stack(podman, tmp_path).running():
+        assert podman.sick == []
+        assert podman.calls == ["up"]
+    assert podman.calls == ["up", "down"]
+
+
+def test_a_stack_that_does_not_get_well_says_who_is_not(
+    podman: FakePodman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "_UP_SECONDS", -1)
+    with (
+        pytest.raises(CommandFailed, match="auth-db, mongo"),
+        new_stack(podman, tmp_path).running(),
+    ):
+        pytest.fail("it runs")
+    assert podman.calls == ["up", "ps", "logs", "down"]
 
 
 @pytest.fixture
