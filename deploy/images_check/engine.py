@@ -46,12 +46,14 @@ class Podman:
             _SETTINGS.format(directory=directory, files=_max_files(), processes=_max_processes())
         )
         storage.write_text(_STORAGE.format(directory=directory))
-        self._socket = directory / "podman.sock"
+        self._socket, self._log = directory / "podman.sock", directory / "podman.log"
         self._environment = {
             **os.environ,
             "CONTAINERS_CONF": str(settings),
             "CONTAINERS_STORAGE_CONF": str(storage),
             "DOCKER_HOST": f"unix://{self._socket}",
+            # For Compose 1: podman answers only when it has removed all files of a container.
+            "COMPOSE_HTTP_TIMEOUT": "300",
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
             # The builds keep the downloads of their cache mounts there.
             "TMPDIR": str(directory),
@@ -117,11 +119,14 @@ class Podman:
     def serving(self) -> Iterator[None]:
         """Serve the API meanwhile, and run the health checks, for which podman needs systemd."""
         self._socket.unlink(missing_ok=True)
-        service = subprocess.Popen(
-            ["podman", "system", "service", "--time=0", f"unix://{self._socket}"],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-        )
+        # It complains of systemd's absence at every health check that it removes.
+        with self._log.open("w") as log:
+            service = subprocess.Popen(
+                ["podman", "system", "service", "--time=0", f"unix://{self._socket}"],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+            )
         stop = Event()
         pulse = Thread(target=self._run_health_checks, args=(stop,), name="health checks")
         try:
@@ -139,7 +144,7 @@ class Podman:
         deadline = time.monotonic() + _START_SECONDS
         while not self._socket.exists():
             if service.poll() is not None or time.monotonic() > deadline:
-                raise CommandFailed("podman system service does not start")
+                raise CommandFailed(f"podman system service does not start: see {self._log}")
             time.sleep(0.1)
 
     def _run_health_checks(self, stop: Event) -> None:

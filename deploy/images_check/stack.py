@@ -13,7 +13,7 @@ from deploy.images_check.engine import Podman
 from embedded.demo.checks import Checks
 from embedded.ports import port_of, reserve
 
-_UP_SECONDS = 300.0
+_UP_SECONDS = 900.0
 _POLL_SECONDS = 1.0
 # As root, so that it is the file system that refuses and not the file's owner.
 _WRITE = """\

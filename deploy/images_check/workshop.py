@@ -10,7 +10,11 @@ from deploy.images_check.engine import Podman
 DATA = ROOT / ".images-check"
 TAG = "check"
 _PACKAGES = {
-    "podman": ("podman", "runc", "conmon", "netavark", "aardvark-dns", "nftables", "catatonit"),
+    # netavark calls nft, and in Debian 12 iptables.
+    "podman": (
+        *("podman", "runc", "conmon", "catatonit"),
+        *("netavark", "aardvark-dns", "nftables", "iptables"),
+    ),
     "docker-compose": ("docker-compose",),
     "debootstrap": ("debootstrap",),
 }
