@@ -24,6 +24,7 @@ from deploy.k8s_check.unsupported import CannotTranslate
 from embedded.demo.checks import Checks, heading, table
 
 _OVERLAY = "dev"
+_PODMAN = 5
 
 
 def main() -> int:
@@ -71,11 +72,23 @@ def cluster_of(tree: Tree, directory: Path) -> Iterator[Cluster]:
 def _podman_with_images() -> Podman:
     install("podman", "debootstrap")
     podman = Podman(DATA)
+    require_podman(podman)
     sweep(podman)
     heading("The images")
     print(f"  those of others are from {bases.provide(podman, DATA)}")
     images.show([images.build(podman, service, TAG) for service in images.SERVICES])
     return podman
+
+
+def require_podman(podman: Podman) -> None:
+    """Raises CommandFailed if it is too old to play the overlay."""
+    # Podman 4.3, which Debian 12 has, cannot read a variable from a Secret that it has itself played.
+    version = podman("version", "--format={{.Client.Version}}")
+    if int(version.partition(".")[0]) < _PODMAN:
+        raise CommandFailed(
+            f"This takes podman {_PODMAN}, as in Debian 13, and here is {version}: "
+            "install that, or set KUBECONFIG for a cluster."
+        )
 
 
 def _conclude(suite: Suite, seconds: float) -> None:

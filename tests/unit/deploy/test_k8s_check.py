@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -207,3 +208,17 @@ def test_it_ends_with_a_status_that_tells_and_removes_everything(
     assert program.main() == status
     assert cluster.done == ["removed"]
     assert ("checks passed" in capsys.readouterr().out) is is_summed_up
+
+
+def podman_of(version: str) -> Any:
+    return lambda *_arguments: version
+
+
+@pytest.mark.parametrize("version", ["5.4.2", "10.0.0"])
+def test_a_podman_that_can_play_secrets_is_taken(version: str) -> None:
+    program.require_podman(podman_of(version))
+
+
+def test_a_podman_that_cannot_play_secrets_is_named() -> None:
+    with pytest.raises(CommandFailed, match=r"podman 5, as in Debian 13, and here is 4\.3\.1"):
+        program.require_podman(podman_of("4.3.1"))
