@@ -82,7 +82,7 @@ def _podman_with_images() -> Podman:
 
 def require_podman(podman: Podman) -> None:
     """Raises CommandFailed if it is too old to play the overlay."""
-    # Podman 4.3, which Debian 12 has, cannot read a variable from a Secret that it has itself played.
+    # Podman 4.3, which Debian 12 has, cannot read a variable from a Secret that it has played.
     version = podman("version", "--format={{.Client.Version}}")
     if int(version.partition(".")[0]) < _PODMAN:
         raise CommandFailed(
