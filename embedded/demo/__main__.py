@@ -15,6 +15,7 @@ from embedded.demo.mailbox import emails, emails_in_mailpit, maildir_of
 from embedded.running import RunningSuite, SuiteFailed
 
 ADMIN = "admin@example.com"
+_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -35,6 +36,10 @@ def main() -> int:
             maildir = arguments.maildir or maildir_of(suite.home)
             mailbox = partial(emails, maildir) if maildir else None
             do_the_job(arguments.samples, client, mailbox, checks)
+            heading("Stopping the suite")
+    except KeyboardInterrupt:
+        # The suite has ended by now, and its data directory is removed.
+        return _INTERRUPTED
     except SuiteFailed as failure:
         print(failure, file=sys.stderr)
         return 1

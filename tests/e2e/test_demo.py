@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,25 @@ def test_a_directory_without_the_three_files_is_refused(tmp_path: Path) -> None:
     demo = run_demo(str(tmp_path))
     assert demo.returncode == 2
     assert "there is no" in demo.stderr
+
+
+def test_ctrl_c_ends_the_demo_without_a_traceback(tmp_path: Path) -> None:
+    errors = tmp_path / "stderr"
+    with (
+        errors.open("wb") as said,
+        subprocess.Popen(
+            [sys.executable, "-u", "-m", "embedded.demo"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            # As at a terminal, even where the tests run in the background, with SIGINT ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as demo,
+    ):
+        assert demo.stdout is not None
+        assert any("it answers at" in line for line in demo.stdout)
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=120)
+    assert demo.returncode == 130
+    assert errors.read_text() == ""
