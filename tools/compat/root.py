@@ -40,7 +40,8 @@ _FILES = {
     # A mirror that keeps a day of the past is as good.
     "etc/apt/apt.conf.d/90compat": 'Acquire::Check-Valid-Until "false";\n',
 }
-_INSTALL = "apt-get -qq install --no-install-recommends"
+# Thrown away soon: nothing need be on the disk for sure.
+_INSTALL = "apt-get -qq install --no-install-recommends -o Dpkg::Options::=--force-unsafe-io"
 _SETUP_SECONDS = 1800.0
 
 

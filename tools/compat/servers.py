@@ -6,10 +6,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.compat import commands
 from tools.compat.commands import CommandFailed
 from tools.compat.root import Root
 
@@ -26,7 +27,7 @@ GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;
 .
 exec mysqld --no-defaults --user=root --datadir=/srv/mysql --socket=/srv/mysql.sock \\
 	--init-file=/srv/administrator.sql --bind-address=127.0.0.1 --port={port} --mysqlx=OFF \\
-	--skip-name-resolve --local-infile=ON --innodb-flush-log-at-trx-commit=2
+	--secure-file-priv= --skip-name-resolve --local-infile=ON --innodb-flush-log-at-trx-commit=2
 """
 
 # A name server of its own, so that it is known to no other node of the machine.
@@ -92,8 +93,10 @@ def other_servers(root: Root, kept: Path) -> Iterator[OtherServers]:
         mysql, rabbitmq, epmd, distribution, postgresql, mongodb = _free_ports(6)
 
         def start(name: str, script: str, port: int) -> None:
-            stack.enter_context(root.running(script, name))
-            _wait(root, name, port)
+            process = stack.enter_context(root.running(script, name))
+            if not _answers(process, port):
+                said = commands.tail(root.log(name))
+                raise CommandFailed(f"{name} does not start\n{said}")
 
         start("mysql", _MYSQL.format(port=mysql), mysql)
         amqp = _RABBITMQ.format(port=rabbitmq, epmd=epmd, distribution=distribution)
@@ -144,17 +147,15 @@ def _build_ferretdb(kept: Path) -> Path | None:
     return directory / "ferretdb"
 
 
-def _wait(root: Root, name: str, port: int) -> None:
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Whether it takes connections before it ends or its time is over."""
     deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise CommandFailed(f"{name} does not start: see {root.log(name)}") from None
-            time.sleep(_POLL_SECONDS)
-        else:
-            return
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
 
 
 def _free_ports(count: int) -> Sequence[int]:
