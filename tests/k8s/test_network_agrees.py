@@ -3,10 +3,10 @@
 import pytest
 
 from deploy.k8s_check.manifests import Manifests, name_of
-from tests.k8s.code import read
 from tests.k8s.edges import Edge, implied_edges, let_in, let_out
 from tests.k8s.mutating import Change
 from tests.k8s.policies.network import selects
+from tests.k8s.sources import read
 from tests.k8s.tree import ALL, Tree
 
 # Between the nodes of a backend, which no variable names.

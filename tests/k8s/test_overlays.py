@@ -7,10 +7,10 @@ import yaml
 
 from deploy.k8s_check.environment import references_of
 from deploy.k8s_check.manifests import Json, Manifests, name_of
-from tests.k8s.code import SERVICES
 from tests.k8s.mutating import FIRST, Change
 from tests.k8s.policies.configuration import every_image_is_its_publishers_and_pinned
 from tests.k8s.references import used_keys
+from tests.k8s.sources import SERVICES
 from tests.k8s.tree import K8S, OVERLAYS, Tree
 
 BACKENDS = {"auth-db", "employment-db", "mongo", "rabbitmq"}

@@ -14,7 +14,7 @@ import yaml
 from kubernetes_validate import utils
 
 from deploy.k8s_check.manifests import Json, name_of
-from tests.k8s.code import read
+from tests.k8s.sources import read
 from tests.k8s.tree import ALL, COMPONENTS, OVERLAYS, Tree
 
 SCHEMAS = Path(__file__).parent / "schemas"

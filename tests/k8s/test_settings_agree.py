@@ -7,7 +7,8 @@ import pytest
 
 from deploy.k8s_check.environment import data_of, environment_of
 from deploy.k8s_check.manifests import Manifests, name_of
-from tests.k8s.code import (
+from tests.k8s.references import used_keys
+from tests.k8s.sources import (
     SERVICES,
     Process,
     compose,
@@ -16,7 +17,6 @@ from tests.k8s.code import (
     processes,
     variables_of,
 )
-from tests.k8s.references import used_keys
 from tests.k8s.tree import K8S, OVERLAYS, Tree
 
 # Set in the cluster and not in Compose, and why.
