@@ -1,4 +1,6 @@
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,11 @@ PARENTS = {
 
 
 @pytest.fixture
-def parents(tmp_path: Path) -> Suite:
-    suite = Suite(tmp_path, f"sqlite:///{tmp_path}/employment.db")
-    for table, content in PARENTS.items():
-        suite.load(table, content)
-    return suite
+def parents(tmp_path: Path) -> Iterator[Suite]:
+    with closing(Suite(tmp_path, f"sqlite:///{tmp_path}/employment.db")) as suite:
+        for table, content in PARENTS.items():
+            suite.load(table, content)
+        yield suite
 
 
 def counts(suite: Suite, path: Path) -> Counter[str]:
