@@ -19,6 +19,12 @@ _FERRETDB_MODULE = f"github.com/FerretDB/FerretDB/v2/cmd/ferretdb@v{FERRETDB}"
 _START_SECONDS = 120.0
 _POLL_SECONDS = 0.2
 
+# Nobody kills these servers, so what they write need not reach a disk.
+_IN_MEMORY = """
+mount -t tmpfs tmpfs /srv
+cd /srv
+"""
+
 _MYSQL = """
 mysqld --no-defaults --user=root --initialize-insecure --datadir=/srv/mysql
 cat >/srv/administrator.sql <<'.'
@@ -27,13 +33,11 @@ GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;
 .
 exec mysqld --no-defaults --user=root --datadir=/srv/mysql --socket=/srv/mysql.sock \\
 	--init-file=/srv/administrator.sql --bind-address=127.0.0.1 --port={port} --mysqlx=OFF \\
-	--secure-file-priv= --skip-name-resolve --local-infile=ON --innodb-flush-log-at-trx-commit=2
+	--secure-file-priv= --skip-name-resolve --local-infile=ON
 """
 
 # A name server of its own, so that it is known to no other node of the machine.
 _RABBITMQ = """
-mkdir -p /srv/rabbitmq
-cd /srv/rabbitmq
 echo 'listeners.tcp.1 = 127.0.0.1:{port}' >rabbitmq.conf
 echo '[].' >plugins
 export HOME=$PWD ERL_EPMD_PORT={epmd} ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_DIST_PORT={distribution}
@@ -46,10 +50,8 @@ exec /usr/lib/rabbitmq/bin/rabbitmq-server
 
 _POSTGRESQL = """
 PATH=/usr/lib/postgresql/18/bin:$PATH
-mkdir -p /srv/postgresql
-chown postgres /srv/postgresql
+chown postgres /srv
 postgres() {{ setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }}
-cd /srv/postgresql
 postgres initdb --pgdata=data --encoding=UTF8 --auth=trust
 cat >>data/postgresql.conf <<'.'
 listen_addresses = '127.0.0.1'
@@ -65,10 +67,9 @@ _DOCUMENTDB = "psql --host=127.0.0.1 --port={port} --username=postgres --command
 _EXTENSION = "CREATE EXTENSION documentdb CASCADE"
 
 _FERRETDB = """
-mkdir -p /srv/ferretdb
 exec /usr/local/bin/ferretdb --postgresql-url=postgres://postgres@127.0.0.1:{postgresql}/postgres \\
 	--listen-addr=127.0.0.1:{port} --no-auth --telemetry=disable \\
-	--state-dir=/srv/ferretdb --debug-addr=-
+	--state-dir=/srv --debug-addr=-
 """
 
 
@@ -93,7 +94,7 @@ def other_servers(root: Root, kept: Path) -> Iterator[OtherServers]:
         mysql, rabbitmq, epmd, distribution, postgresql, mongodb = _free_ports(6)
 
         def start(name: str, script: str, port: int) -> None:
-            process = stack.enter_context(root.running(script, name))
+            process = stack.enter_context(root.running(_IN_MEMORY + script, name))
             if not _answers(process, port):
                 said = commands.tail(root.log(name))
                 raise CommandFailed(f"{name} does not start\n{said}")
