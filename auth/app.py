@@ -52,7 +52,9 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _wire(app: Flask, settings: Settings) -> None:
-    database = open_database(settings.auth_database_url)
+    database = open_database(
+        settings.auth_database_url, allow_multi_primary=settings.allow_multi_primary
+    )
     store = UserStore(database)
     key = load_key(settings.key_file)
     passwords = Passwords(owasp_hasher())

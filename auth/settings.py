@@ -5,10 +5,10 @@ from pathlib import Path
 from limits import parse_many
 from pydantic import Field, SecretStr, field_validator
 
-from muster.settings import ServiceSettings
+from muster.settings import DatabaseSettings
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """What the auth service reads beside the settings of every service."""
 
     auth_database_url: str = Field(

@@ -25,7 +25,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     configure_logging("dbuploader", settings.log_level)
     export_spans("dbuploader")
-    database = open_database(settings.employment_database_url)
+    database = open_database(
+        settings.employment_database_url, allow_multi_primary=settings.allow_multi_primary
+    )
     from dbuploader.batches import Batches
     from dbuploader.views import blueprint
 

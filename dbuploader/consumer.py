@@ -34,6 +34,7 @@ from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.messages import UnreadableMessage, UploadAccepted
 from muster.messaging import handling
+from muster.servers import require_servers
 from muster.service import serve_health
 from muster.spans import export_spans
 from muster.stopping import stop_on
@@ -85,7 +86,9 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
     """Consume until `stop` is set; `files` is an empty private directory."""
     store = open_csv_store(settings.csv_store_url)
     broker = open_broker(settings.broker_url)
-    database = open_database(settings.employment_database_url, files)
+    database = open_database(
+        settings.employment_database_url, files, allow_multi_primary=settings.allow_multi_primary
+    )
     import pyarrow as pa
 
     from dbuploader.finishing import Finisher
@@ -99,6 +102,7 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
         "CSV store": store.check,
         "database": lambda: check_schema(database),
     }
+    require_servers(checks)
     host, port = settings.health_host, settings.health_port
     serve_health("dbuploader-consumer", host, port, checks, alive=heartbeat.check)
     consumer = Consumer(Finisher(store, broker, database, stop, watchdog), watchdog, heartbeat)

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from muster.settings import WorkerSettings
+from muster.settings import DatabaseSettings, WorkerSettings
 
 
-class Settings(WorkerSettings):
+class Settings(WorkerSettings, DatabaseSettings):
     """What the loader reads on top of what every service reads."""
 
     employment_database_url: str = Field(default="", description="The database that uploads go to.")

@@ -1,4 +1,6 @@
-"""Whether the URLs in the environment name adapters that exist, asked before anything starts."""
+"""Whether what the URLs in the environment name can be used, asked before anything starts."""
+
+from contextlib import ExitStack, closing
 
 from embedded.errors import StartError
 from muster.adapters import ConfigurationError
@@ -6,10 +8,13 @@ from muster.broker import open_broker
 from muster.csvstore import open_csv_store
 from muster.database import open_database
 from muster.mail import open_mailer
-from muster.settings import ServiceSettings
+from muster.servers import Check, require_servers
+from muster.settings import DatabaseSettings
+
+_FILES = ("sqlite:", "file:")
 
 
-class _Urls(ServiceSettings):
+class _Settings(DatabaseSettings):
     broker_url: str = ""
     csv_store_url: str = ""
     auth_database_url: str = ""
@@ -18,13 +23,30 @@ class _Urls(ServiceSettings):
 
 
 def check_backends() -> None:
-    """Return if each service will find its adapters; connects nowhere. Raises StartError."""
-    urls = _Urls()
+    """Return if each service will find its adapters, and no server that they may not use.
+
+    Connects to servers alone, and one that is away may come back. Raises StartError.
+    """
     try:
-        open_broker(urls.broker_url).close()
-        open_csv_store(urls.csv_store_url).close()
-        open_database(urls.auth_database_url).close()
-        open_database(urls.employment_database_url).close()
-        open_mailer(urls.smtp_url)
+        with ExitStack() as stack:
+            checks = _open_all(_Settings(), stack)
+            require_servers(
+                {url: check for url, check in checks.items() if not url.startswith(_FILES)}
+            )
     except ConfigurationError as error:
         raise StartError(str(error)) from error
+
+
+def _open_all(settings: _Settings, stack: ExitStack) -> dict[str, Check]:
+    """What asks whether it answers, by URL; mail has none that can be too old."""
+    broker = stack.enter_context(closing(open_broker(settings.broker_url)))
+    store = stack.enter_context(closing(open_csv_store(settings.csv_store_url)))
+    checks: dict[str, Check] = {
+        settings.broker_url: broker.check,
+        settings.csv_store_url: store.check,
+    }
+    for url in (settings.auth_database_url, settings.employment_database_url):
+        database = open_database(url, allow_multi_primary=settings.allow_multi_primary)
+        checks[url] = stack.enter_context(closing(database)).check
+    open_mailer(settings.smtp_url)
+    return checks

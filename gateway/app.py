@@ -80,8 +80,10 @@ def build_app(
     app.json = _InDeclaredOrder(app)
     app.extensions["verify_token"] = verify
     provide(app, _services(settings, store, broker))
-    # The broker is not asked: without it uploads are accepted all the same.
-    install_service(app, "gateway", {"CSV store": store.check})
+    # The broker is no part of readiness: without it uploads are accepted all the same.
+    install_service(
+        app, "gateway", {"CSV store": store.check}, also_at_start={"broker": broker.check}
+    )
     install_session(app)
     install_pages(app)
     answer_with(app, ANSWERS)

@@ -16,6 +16,7 @@ from muster.broker import BrokerUnavailable, Unroutable, open_broker
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
 from muster.logs import configure_logging
+from muster.servers import require_servers
 from muster.service import serve_health
 from muster.spans import export_spans
 from muster.stopping import stop_on
@@ -101,6 +102,7 @@ def main() -> None:
     relay = Relay(store, Outbox(store, broker), settings.sweep_after_seconds)
     stop = stop_on()
     checks = {"CSV store": store.check, "broker": broker.check}
+    require_servers(checks)
     host, port = settings.health_host, settings.health_port
     serve_health("gateway-relay", host, port, checks, alive=relay.check)
     relay.run(stop)

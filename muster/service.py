@@ -1,9 +1,10 @@
 """What every service's HTTP side has: trace, log line and metrics per request, health, problems."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from threading import Thread
+from types import MappingProxyType
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
@@ -11,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from muster.problems import install_problems, unavailable
+from muster.servers import Check
 from muster.spans import in_this_span, record_requests
 from muster.tracing import Trace, current_trace, tracing
 
@@ -24,10 +26,9 @@ REQUESTS = Counter(
 SECONDS = Histogram(
     "muster_http_request_duration_seconds", "Time to answer, in seconds.", ("service", "route")
 )
+AT_START = "asked at start"
+"""Under this the extensions of an app have the checks that a process that serves it first asks."""
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
-
-Check = Callable[[], None]
-"""Returns if a dependency answers; raises otherwise."""
 
 
 def _runs() -> None:
@@ -35,13 +36,20 @@ def _runs() -> None:
 
 
 def install_service(
-    app: Flask, service: str, checks: Mapping[str, Check], alive: Check = _runs
+    app: Flask,
+    service: str,
+    checks: Mapping[str, Check],
+    alive: Check = _runs,
+    *,
+    also_at_start: Mapping[str, Check] = MappingProxyType({}),
 ) -> None:
     """Give `app` tracing, access log, metrics, problem documents and the health routes.
 
     `checks` are the dependencies that `/readyz` asks, by name; `/healthz` asks `alive` alone, which
-    must look at no dependency.
+    must look at no dependency. A process that serves `app` first asks `checks` and `also_at_start`
+    whether a server refuses (muster.servers).
     """
+    app.extensions[AT_START] = {**checks, **also_at_start}
     install_problems(app)
     # First, so that the spans begin before and end after all that follows.
     record_requests(app)

@@ -44,6 +44,15 @@ class ServiceSettings(BaseSettings):
         return values
 
 
+class DatabaseSettings(ServiceSettings):
+    """What a service reads that has a database."""
+
+    allow_multi_primary: bool = Field(
+        default=False,
+        description="Use a database server of a cluster in which several members take writes.",
+    )
+
+
 class WorkerSettings(ServiceSettings):
     """What a service reads that works with uploads, by messages or by records."""
 

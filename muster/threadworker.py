@@ -15,6 +15,8 @@ from gunicorn.errors import AppImportError
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from muster.adapters import ConfigurationError
+from muster.servers import require_servers
+from muster.service import AT_START
 
 _READ_SECONDS = float(os.environ.get("MUSTER_READ_TIMEOUT_SECONDS", "30"))
 _LINGER_SECONDS = 2.0
@@ -35,6 +37,8 @@ class Worker(ThreadWorker):
         """Make the app; one that is misconfigured ends gunicorn with that sentence alone."""
         try:
             super().load_wsgi()
+            app: Any = self.wsgi
+            require_servers(app.extensions[AT_START])
         except ConfigurationError as error:
             raise AppImportError(str(error)) from error
 

@@ -13,6 +13,7 @@ from muster.logs import configure_logging
 from muster.mail import MailError, open_mailer
 from muster.messages import UnreadableMessage, UploadFinished
 from muster.messaging import handling
+from muster.servers import require_servers
 from muster.service import serve_health
 from muster.spans import export_spans
 from muster.stopping import stop_on
@@ -81,6 +82,7 @@ def main() -> None:
         "CSV store": store.check,
         "mail": mailer.check,
     }
+    require_servers(checks)
     host, port = settings.health_host, settings.health_port
     serve_health("notification-consumer", host, port, checks, alive=heartbeat.check)
     broker.consume("notification", Handler(notifier), stop=stop, tick=heartbeat.beat)

@@ -21,7 +21,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     configure_logging("queries", settings.log_level)
     export_spans("queries")
-    database = open_database(settings.employment_database_url)
+    database = open_database(
+        settings.employment_database_url, allow_multi_primary=settings.allow_multi_primary
+    )
     app = Flask("queries")
     app.extensions["verify_token"] = TokenVerifier(settings.auth_url).verify
     app.extensions["database"] = database

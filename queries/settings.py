@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from muster.settings import ServiceSettings
+from muster.settings import DatabaseSettings
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """What the queries service reads beside the settings of every service."""
 
     employment_database_url: str = Field(

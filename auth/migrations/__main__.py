@@ -10,8 +10,11 @@ from muster.database import DatabaseUnavailable, open_database
 
 def main() -> None:
     """Upgrade; exits with the reason and status 1 if that can't be done now."""
+    settings = Settings()
     try:
-        database = open_database(Settings().auth_database_url)
+        database = open_database(
+            settings.auth_database_url, allow_multi_primary=settings.allow_multi_primary
+        )
         try:
             migrate(database)
         finally:

@@ -14,7 +14,9 @@ def main() -> None:
     settings = Settings()
     configure_logging("dbuploader", settings.log_level)
     try:
-        database = open_database(settings.employment_database_url)
+        database = open_database(
+            settings.employment_database_url, allow_multi_primary=settings.allow_multi_primary
+        )
         try:
             migrate(database)
         finally:

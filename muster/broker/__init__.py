@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from muster.adapters import Adapter, load_adapter
+from muster.servers import ServerRefused
 
 ADAPTERS = {
     "sqlite": Adapter("muster.broker.sqlite", "SqliteBroker"),
@@ -27,6 +28,10 @@ DELIVERY_LIMIT = 20
 
 class BrokerUnavailable(Exception):
     """The broker did not confirm in time: the message may or may not be queued. Retryable."""
+
+
+class BrokerRefused(ServerRefused, BrokerUnavailable):
+    """The server is too old; every new connection looks whether it still is."""
 
 
 class Unroutable(Exception):

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
 
 from muster.adapters import Adapter, load_adapter
+from muster.servers import ServerRefused
 from muster.uploads import State, Upload
 
 ADAPTERS = {
@@ -18,6 +19,10 @@ ADAPTERS = {
 
 class StoreUnavailable(Exception):
     """The store did not answer in time, or is full. Retryable."""
+
+
+class StoreRefused(ServerRefused, StoreUnavailable):
+    """The server is too old; each call looks whether it still is, until one finds it is not."""
 
 
 class UploadNotFound(Exception):

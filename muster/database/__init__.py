@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from muster.adapters import Adapter, load_adapter
+from muster.servers import ServerRefused
 from muster.spans import span
 
 ADAPTERS = {
@@ -20,6 +21,10 @@ ADAPTERS = {
 
 class DatabaseUnavailable(Exception):
     """The transaction was rolled back for a reason that passes: run all of it again."""
+
+
+class DatabaseRefused(ServerRefused, DatabaseUnavailable):
+    """The server can't be used as it is; every new connection looks whether it can by now."""
 
 
 class ConstraintViolated(Exception):
@@ -50,7 +55,10 @@ class Dialect(Protocol):
         """Whether the same transaction may succeed when it is run again."""
 
     def alone(self, engine: Engine, /) -> AbstractContextManager[None]:
-        """Keep other migrations of this database out where a transaction does not; or raise."""
+        """Keep other migrations of this database out where a transaction does not; or raise.
+
+        They may run on other members of the server's cluster.
+        """
 
     def load_file(
         self,
@@ -179,9 +187,13 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str, files: Path | None = None) -> Database:
+def open_database(
+    url: str, files: Path | None = None, *, allow_multi_primary: bool = False
+) -> Database:
     """The database at `url`; connects at first use. Raises ConfigurationError.
 
-    `files` is a private directory from which rows may be sent to a server.
+    `files` is a private directory from which rows may be sent to a server. A member of a cluster
+    with several writers is used if `allow_multi_primary`, and else refused.
     """
-    return Database(load_adapter("database", url, ADAPTERS)(url), files)
+    adapter = load_adapter("database", url, ADAPTERS)
+    return Database(adapter(url, allow_multi_primary=allow_multi_primary), files)

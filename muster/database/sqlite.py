@@ -29,7 +29,13 @@ class SqliteDialect:
 
     takes_files = False
 
-    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        allow_multi_primary: bool = False,  # noqa: ARG002 - a file is no cluster
+    ) -> None:
         self._path = path_of(url)
         self._busy_seconds = busy_seconds
 

@@ -27,6 +27,7 @@ ONLY_IN_THE_CLUSTER = {
 }
 # Read by the code and set nowhere, and why.
 LEFT_TO_THEIR_DEFAULT = {
+    "MUSTER_ALLOW_MULTI_PRIMARY": "is for clusters of databases, which these are not",
     "MUSTER_AUTH_URL": "is for those who check tokens, which auth and notification don't",
     "MUSTER_HOME": "is of the embedded default",
     "MUSTER_BIND": "stands in the Dockerfile",

@@ -60,7 +60,7 @@ class MariaServer(ServerProcess):
 
     def answers(self) -> bool:
         """Whether an administrator can log in."""
-        with closing(open_database(self.url("mysql", connect_seconds=10))) as database:
+        with closing(administration(self.url(connect_seconds=10))) as database:
             try:
                 database.check()
             except DatabaseUnavailable:
@@ -109,7 +109,7 @@ def new_database(server_url: str, name: str | None = None) -> Iterator[str]:
 
 def administration(server_url: str) -> Database:
     """The server's own database, as its administrator has it."""
-    return open_database(with_database(server_url, "mysql"))
+    return open_database(with_database(server_url, "mysql"), allow_multi_primary=True)
 
 
 def run(database: Database, statement: str) -> None:

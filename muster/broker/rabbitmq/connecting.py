@@ -5,14 +5,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
+from typing import Any, cast
 
-from pika import BlockingConnection
+from pika import BlockingConnection, ConnectionParameters
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from muster.broker import BrokerUnavailable
+from muster.broker import BrokerRefused, BrokerUnavailable
 from muster.broker.rabbitmq.server import RabbitServer
+from muster.servers import too_old
 
 # The second is no AMQPError: it is raised when a handshake takes too long.
 _ERRORS = (AMQPError, AMQPConnectorException, OSError)
@@ -34,11 +36,24 @@ def translated(server: RabbitServer) -> Iterator[None]:
 def blocking_channel(server: RabbitServer) -> Iterator[BlockingChannel]:
     """A channel of a connection of its own, for this thread; raises BrokerUnavailable."""
     with translated(server):
-        connection = BlockingConnection(server.impatient)
+        connection = connect(server, server.impatient)
         try:
             yield connection.channel()
         finally:
             close(connection)
+
+
+def connect(server: RabbitServer, parameters: ConnectionParameters) -> BlockingConnection:
+    """A connection to a server that is new enough; raises BrokerRefused, or pika's errors."""
+    connection = BlockingConnection(parameters)
+    # On a connection of this kind they have no public name.
+    properties = cast(Any, connection)._impl.server_properties
+    product, version = (_text(properties.get(name)) for name in ("product", "version"))
+    complaint = too_old(product, version, server.address, "broker")
+    if complaint is not None:
+        close(connection)
+        raise BrokerRefused(complaint)
+    return connection
 
 
 def close(connection: BlockingConnection) -> None:
@@ -63,6 +78,11 @@ def say(goodbye: Callable[[], object], after: threading.Thread | None = None) ->
     saying.start()
     saying.join(_LONGEST_GOODBYE_SECONDS)
     return saying
+
+
+def _text(value: object) -> str:
+    # As pika decodes it, which depends on whether it is UTF-8.
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def reason_of(error: BaseException) -> str:

@@ -74,8 +74,13 @@ class RabbitServer:
         parameters.blocked_connection_timeout = self.options.deadline_seconds
         return parameters
 
+    @property
+    def address(self) -> str:
+        """Its host and port."""
+        return f"{self.parameters.host}:{self.parameters.port}"
+
     def __str__(self) -> str:
-        return f"RabbitMQ at {self.parameters.host}:{self.parameters.port}"
+        return f"RabbitMQ at {self.address}"
 
 
 def _refuse(advice: str, cause: Exception | None = None) -> NoReturn:

@@ -34,7 +34,7 @@ class Session:
         self._asked: set[Future[None]] = set()
         self.is_over = False
         # The rest is the thread's own.
-        self._ending: str | None = None
+        self._ending: BrokerUnavailable | None = None
         self._connection: SelectConnection | None = None
         self._channel: Channel | None = None
         self._when_ready: list[Callable[[], None]] = []
@@ -68,7 +68,7 @@ class Session:
         done: Future[None] = Future()
         with self._lock:
             if self.is_over:
-                _fail(done, self._why_it_ended())
+                _end(done, self._why_it_ended())
             else:
                 self._asked.add(done)
                 done.add_done_callback(self._asked.discard)
@@ -88,12 +88,12 @@ class Session:
             )
             self._loop.start()
         except BrokerUnavailable as error:
-            self._ending = str(error)
+            self._ending = error
         finally:
             with self._lock:
                 self.is_over = True
             for done in [*self._asked]:
-                _fail(done, self._why_it_ended())
+                _end(done, self._why_it_ended())
             self._loop.close()
 
     def _on_open(self, connection: Any) -> None:
@@ -122,10 +122,10 @@ class Session:
 
     def _note_ending(self, reason: str) -> None:
         # The first counts: a channel's end says why, and the connection is closed after it.
-        self._ending = self._ending or f"{self._server}: {reason}"
+        self._ending = self._ending or BrokerUnavailable(f"{self._server}: {reason}")
 
-    def _why_it_ended(self) -> str:
-        return self._ending or f"{self._server}: the connection was closed"
+    def _why_it_ended(self) -> BrokerUnavailable:
+        return self._ending or BrokerUnavailable(f"{self._server}: the connection was closed")
 
     def _close(self) -> None:
         # From now on nothing can be published, though the channel is not closed yet.

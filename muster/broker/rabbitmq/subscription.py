@@ -9,7 +9,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from muster.broker import BrokerUnavailable
-from muster.broker.rabbitmq.connecting import close, say, translated
+from muster.broker.rabbitmq.connecting import close, connect, say, translated
 from muster.broker.rabbitmq.envelope import Received, received
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.topology import Topology
@@ -89,7 +89,7 @@ class Subscription:
 def subscribe(server: RabbitServer, topology: Topology, queue: str) -> Subscription:
     """Connect, declare what is missing and subscribe to `queue`; raises BrokerUnavailable."""
     with translated(server):
-        connection = BlockingConnection(server.parameters)
+        connection = connect(server, server.parameters)
         try:
             channel = connection.channel()
             topology.declare(channel)

@@ -13,7 +13,8 @@ from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
 from muster.adapters import ConfigurationError
-from muster.csvstore import StoreUnavailable
+from muster.csvstore import StoreRefused, StoreUnavailable
+from muster.servers import too_old
 
 Document = dict[str, Any]
 
@@ -63,6 +64,8 @@ _INDEXES: Mapping[str, list[IndexModel]] = {
 class Connection:
     """The database that `url` names; connects, and makes missing indexes and the counter, at first.
 
+    Then, and not again, it reads which version the server has.
+
     Writes are acknowledged by the majority, journaled, and reads see nothing less, whatever the URL
     says: a 202 depends on it. Raises ConfigurationError, without the URL's password.
     """
@@ -98,6 +101,10 @@ class Connection:
         # No lock: done twice it does no harm, and threads would queue for a server that is away.
         if self._prepared:
             return
+        version = str(self._client.admin.command("buildInfo")["version"])
+        complaint = too_old("MongoDB", version, self._hosts, "CSV store")
+        if complaint is not None:
+            raise StoreRefused(complaint)
         for collection, indexes in _INDEXES.items():
             self._database[collection].create_indexes(indexes)
         with suppress(DuplicateKeyError):

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from muster.database import DatabaseUnavailable
+from muster.database.mysql.cluster import QUERY, admit
+from muster.database.mysql.connection import Connection as DriverConnection
 from muster.database.mysql.connection import connect
 from muster.database.mysql.localfiles import load_file
 from muster.database.mysql.transience import is_transient
@@ -48,8 +48,9 @@ class MysqlDialect:
 
     takes_files = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, allow_multi_primary: bool = False) -> None:
         self._target = parse(url)
+        self._allow_multi_primary = allow_multi_primary
 
     def create_engine(self, files: Path | None = None, /) -> Engine:
         """An engine whose reads see one snapshot and whose writes see what is committed.
@@ -60,7 +61,7 @@ class MysqlDialect:
         """
         engine = create_engine(
             "mysql+mysqlconnector://",
-            creator=partial(connect, self._target, files),
+            creator=partial(self._connect, files),
             # Parameters are tuples in the statements' order, as SQLite takes them.
             paramstyle="format",
             pool_size=self._target.connections,
@@ -72,7 +73,6 @@ class MysqlDialect:
             # Every transaction is ended where it began; another ROLLBACK would be a round trip.
             pool_reset_on_return=None,
         )
-        event.listen(engine, "connect", self._set_session)
         event.listen(engine, "begin", _begin)
         return engine
 
@@ -126,11 +126,22 @@ class MysqlDialect:
         finally:
             connection.exec_driver_sql("SET SESSION lock_wait_timeout = DEFAULT")
 
-    def _set_session(self, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        for statement in _SESSION:
-            cursor.execute(statement.format(mode=_SQL_MODE, lock_seconds=self._target.lock_seconds))
-        cursor.close()
+    def _connect(self, files: Path | None) -> DriverConnection:
+        # Here and not by an event: before those SQLAlchemy asks a server what an old one can't say.
+        connection = connect(self._target, files)
+        try:
+            cursor = connection.cursor()
+            cursor.execute(QUERY)
+            variables: Any = cursor.fetchall()
+            waits = admit(dict(variables), self._target, self._allow_multi_primary)
+            settings = {"mode": _SQL_MODE, "lock_seconds": self._target.lock_seconds}
+            for statement in (*_SESSION, *waits):
+                cursor.execute(statement.format(**settings))
+            cursor.close()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _begin(connection: Connection) -> None:

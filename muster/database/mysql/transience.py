@@ -15,7 +15,9 @@ _AGAIN = {
     1317,  # the query was interrupted
     1969,  # max_statement_time (MariaDB)
     3024,  # max_execution_time
+    3100,  # group replication could not look at it
     3101,  # rolled back by group replication
+    3797,  # waited too long for what the group has committed
 }
 _AWAY = {
     1053,  # the server shuts down
@@ -61,6 +63,7 @@ _READ_ONLY = {
     1047,  # a node of a cluster isn't ready
     1290,
     1836,
+    3796,  # a member of a group isn't ready
 }
 # Not as it should be, and for an operator to put right, who may be just doing it. A loader that
 # gave up instead would fail every upload behind it.

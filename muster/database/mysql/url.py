@@ -32,6 +32,9 @@ class Target:
     answer_seconds: int = 60
     lock_seconds: int = 20
 
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
 
 def parse(url: str) -> Target:
     """What `url` says; raises ConfigurationError, which shows neither password nor user."""
