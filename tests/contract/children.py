@@ -177,6 +177,15 @@ def transfer(url: str) -> None:
         print("transferred", flush=True)
 
 
+def migrate(url: str, lease_seconds: str) -> None:
+    # Here, for it brings the driver along.
+    from muster.database.mysql.migrationlock import LockRow
+
+    with LockRow(open_database(url), float(lease_seconds)).held(open_database(url).engine, 0):
+        print("held", flush=True)
+        _stay()
+
+
 def send(url: str) -> None:
     mailer = open_mailer(url)
     for number in range(MOST_STEPS):
@@ -200,6 +209,6 @@ ROLES: dict[str, Callable[..., None]] = {
     for role in (
         *(publish, consume, stick, replay),
         *(write_files, write_half, copy, accept, change),
-        *(transfer, send),
+        *(transfer, migrate, send),
     )
 }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+import auth.migrations
 import dbuploader.migrations
 from dbuploader.repository import check_schema
 from muster.database import DatabaseRefused, DatabaseUnavailable, open_database
@@ -129,3 +130,14 @@ def test_its_sessions_wait_for_what_is_committed(url: str) -> None:
         for transaction in (database.read, database.write):
             with transaction() as connection:
                 assert connection.scalar(text("SELECT @@wsrep_sync_wait")) == 7
+
+
+def test_there_the_migrations_hold_the_row(url: str) -> None:
+    held: list[object] = []
+    with closing(open_database(url, allow_multi_primary=True)) as database:
+        auth.migrations.migrate(database)
+        with database.migrating() as connection:
+            held += connection.exec_driver_sql("SELECT owner FROM migration_lock").all()
+        with database.read() as connection:
+            assert connection.exec_driver_sql("SELECT owner FROM migration_lock").all() == []
+    assert len(held) == 1

@@ -1,19 +1,20 @@
 """MySQL or MariaDB as a service's database: `mysql://user:password@host:3306/database`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from muster.database import DatabaseUnavailable
-from muster.database.mysql.cluster import QUERY, admit
+from muster.database import Database
+from muster.database.mysql.cluster import QUERY, admit, cluster_of
 from muster.database.mysql.connection import Connection as DriverConnection
 from muster.database.mysql.connection import connect
 from muster.database.mysql.localfiles import load_file
+from muster.database.mysql.migrationlock import LockRow, named_lock
 from muster.database.mysql.transience import is_transient
 from muster.database.mysql.url import parse
 
@@ -39,8 +40,6 @@ _SESSION = (
     f"SET SESSION group_concat_max_len = {_LONGEST_TEXT}",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 )
-# At most 64 letters; MySQL 9 has no SHA1().
-_LOCK = "CONCAT('muster.', LEFT(SHA2(DATABASE(), 256), 40))"
 
 
 class MysqlDialect:
@@ -82,16 +81,18 @@ class MysqlDialect:
 
     @contextmanager
     def alone(self, engine: Engine, /) -> Iterator[None]:
-        """Hold a named lock of the server, as each DDL statement ends a transaction there."""
+        """Hold a lock of the server, or one that all members of its cluster see."""
         with engine.connect() as connection:
-            get_lock = text(f"SELECT GET_LOCK({_LOCK}, :seconds)")
-            if connection.scalar(get_lock, {"seconds": self._target.lock_seconds}) != 1:
-                raise DatabaseUnavailable("another migration of the database does not end")
-            try:
+            cluster = cluster_of(dict(connection.exec_driver_sql(QUERY).all()))
+        if cluster is None:
+            with named_lock(engine, self._target.lock_seconds):
                 yield
-            finally:
-                # The lock ends with its connection.
-                connection.invalidate()
+        else:
+            with (
+                closing(Database(self)) as own,
+                LockRow(own).held(engine, self._target.lock_seconds),
+            ):
+                yield
 
     def load_file(
         self,
