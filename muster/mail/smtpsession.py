@@ -57,10 +57,9 @@ class _Client(smtplib.SMTP):
         self._connection = connection
         super().__init__(host, port)
 
-    def connect(self, *_address: object) -> tuple[int, bytes]:
-        """The server's greeting."""
-        self.sock = self._connection
-        return self.getreply()
+    def _get_socket(self, *_address: object) -> socket.socket:
+        # Where smtplib's own subclass has a socket of its kind. Not connect(), which keeps more.
+        return self._connection
 
 
 @contextmanager
