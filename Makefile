@@ -89,7 +89,7 @@ images-check: $(DEV) ## build the images with podman, run the stack and check bo
 k8s-check: $(DEV) ## run the overlay dev and check it: on KUBECONFIG's cluster, by kind, or by podman
 	@exec $(BIN)/python -m deploy.k8s_check
 
-compat: ## make demo and make test on other systems and servers, into docs/platforms.md: root on Debian; ONLY=debian13
+compat: ## make demo and make test on other Debians and servers: root on Debian; ONLY=debian13
 	@exec "$(PYTHON)" -m tools.compat --only "$(ONLY)" --mirror "$(MIRROR)"
 
 clean: ## remove the environment and the caches, but no data

@@ -1,6 +1,7 @@
 """`python -m tools.compat`: needs root on Debian. What it makes lies in .servers."""
 
 import argparse
+import fcntl
 import os
 import shutil
 import signal
@@ -62,21 +63,33 @@ def _prepare() -> None:
     if not shutil.which("debootstrap"):
         commands.capture("apt-get", "-qq", "update")
         commands.capture("apt-get", "-qq", "install", "--no-install-recommends", "debootstrap")
+    # Until this process ends: two would take each other's roots away.
+    _DIRECTORY.mkdir(exist_ok=True)
+    try:
+        fcntl.flock(os.open(_DIRECTORY, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CommandFailed("Another make compat runs in this checkout.") from error
     if commands.capture("git", "status", "--porcelain"):
         _say("what is not committed is not tried")
 
 
 def _attempt(platform: Platform, mirror: str) -> bool:
     """Try the platform, and write down what it shows; returns whether nothing failed."""
+    roots = Roots(_DIRECTORY, mirror)
     try:
-        record = _try(platform, Roots(_DIRECTORY, mirror))
+        record = _try(platform, roots)
     except CommandFailed as failure:
         print(failure, file=sys.stderr)
         return False
     keep(record, _RECORDS)
     known = kept(_RECORDS, [each.name for each in PLATFORMS])
     _PAGE.write_text(as_markdown(known), encoding="utf-8")
-    return record.demo_passed and not record.outcomes.failed
+    if not record.demo_passed or record.outcomes.failed:
+        return False
+    # What failed stays, to be looked into.
+    roots.remove(platform.name)
+    roots.remove(_servers_of(platform))
+    return True
 
 
 def _try(platform: Platform, roots: Roots) -> Record:
@@ -89,7 +102,7 @@ def _try(platform: Platform, roots: Roots) -> Record:
     servers: AbstractContextManager[OtherServers | None] = nullcontext()
     if platform.other_servers:
         _say(f"{platform.name}: installing and starting the other servers")
-        beside = roots.make(f"{platform.name}-servers", platform.system)
+        beside = roots.make(_servers_of(platform), platform.system)
         servers = other_servers(beside, _DIRECTORY)
     with servers as others:
         variables = others.variables if others else {}
@@ -108,6 +121,11 @@ def _try(platform: Platform, roots: Roots) -> Record:
         test=test,
         outcomes=_outcomes(root),
     )
+
+
+def _servers_of(platform: Platform) -> str:
+    """The name of the root that the other servers run in."""
+    return f"{platform.name}-servers"
 
 
 def _spend(

@@ -140,8 +140,8 @@ class Roots:
     def make(self, name: str, system: System) -> Root:
         """A minimal root of the system, new though one of that name was there, and up to date."""
         base = self._base(system)
+        self.remove(name)
         directory = self._directory / "roots" / name
-        shutil.rmtree(directory, ignore_errors=True)
         directory.parent.mkdir(exist_ok=True)
         commands.capture("cp", "--archive", "--reflink=auto", str(base), str(directory))
         root = Root(directory, self._archives, self._directory / "logs" / name)
@@ -149,9 +149,9 @@ class Roots:
         root.run("apt-get -qq update && apt-get -qq --with-new-pkgs upgrade", "upgrade")
         return root
 
-    def remove(self, root: Root) -> None:
-        """Free what it takes on the disk."""
-        shutil.rmtree(root.directory)
+    def remove(self, name: str) -> None:
+        """Free what the root of that name takes on the disk, if there is one."""
+        shutil.rmtree(self._directory / "roots" / name, ignore_errors=True)
 
     def _base(self, system: System) -> Path:
         base = self._directory / "bases" / system.suite
