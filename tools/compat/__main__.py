@@ -22,7 +22,7 @@ from tools.compat.root import Root, Roots
 from tools.compat.servers import OtherServers, other_servers, version
 
 _DIRECTORY = commands.ROOT / ".servers"
-_RECORDS = Path(__file__).parent / "records"
+_RESULTS = Path(__file__).parent / "results"
 _PAGE = commands.ROOT / "docs/platforms.md"
 # What the README says is needed, and what Debian keeps apart of it.
 _NEEDED = ("python3", "python3-venv", "git", "make")
@@ -81,8 +81,8 @@ def _attempt(platform: Platform, mirror: str) -> bool:
     except CommandFailed as failure:
         print(failure, file=sys.stderr)
         return False
-    keep(record, _RECORDS)
-    known = kept(_RECORDS, [each.name for each in PLATFORMS])
+    keep(record, _RESULTS)
+    known = kept(_RESULTS, [each.name for each in PLATFORMS])
     _PAGE.write_text(as_markdown(known), encoding="utf-8")
     if not record.demo_passed or record.outcomes.failed:
         return False

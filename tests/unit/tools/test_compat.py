@@ -147,5 +147,5 @@ def test_the_workflow_tries_what_the_page_says_it_does() -> None:
 
 
 def test_the_page_is_that_of_the_records() -> None:
-    records = kept(ROOT / "tools/compat/records", [each.name for each in PLATFORMS])
+    records = kept(ROOT / "tools/compat/results", [each.name for each in PLATFORMS])
     assert (ROOT / "docs/platforms.md").read_text("utf-8") == as_markdown(records)
