@@ -1,12 +1,14 @@
 """What the first pass over a file leaves for the second."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Self
 
 from dbuploader.keys import Owners
+from dbuploader.outcomes import Outcome
 from dbuploader.rejected import RejectSpool
 from muster.tables import Table
-from muster.uploads import RowCounts
+from muster.uploads import MOST_WARNINGS, Failure, RowCounts, State, UploadWarning
 
 
 class Checked:
@@ -21,6 +23,8 @@ class Checked:
         self.labels = table.column_names
         self.read = 0
         self.repeats = 0
+        self.warnings: list[UploadWarning] = []
+        self.warnings_total = 0
 
     def __enter__(self) -> Self:
         return self
@@ -34,6 +38,20 @@ class Checked:
         self.rejects.clear()
         self.labels = self.table.column_names
         self.read = self.repeats = 0
+        self.warnings.clear()
+        self.warnings_total = 0
+
+    def warn(self, warnings: Iterable[UploadWarning]) -> None:
+        """Keep the first of all warnings, and count them."""
+        for warning in warnings:
+            self.warnings_total += 1
+            if len(self.warnings) < MOST_WARNINGS:
+                self.warnings.append(warning)
+
+    def outcome(self, state: State, rows: RowCounts, error: Failure | None = None) -> Outcome:
+        """How the upload ends in `state`, with what was found in its file."""
+        warnings = tuple(self.warnings)
+        return Outcome(state, rows, self.rejects.causes(), error, warnings, self.warnings_total)
 
     def unloaded(self) -> RowCounts:
         """The counts if none of the rows is loaded."""

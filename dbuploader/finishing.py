@@ -143,6 +143,8 @@ class Finisher:
                 rows=outcome.rows,
                 causes=outcome.causes,
                 error=outcome.error,
+                warnings=outcome.warnings,
+                warnings_total=outcome.warnings_total,
                 finished_at=now(),
                 progress=1.0,
             )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from muster.uploads import Cause, Failure, RowCounts, State
+from muster.uploads import Cause, Failure, RowCounts, State, UploadWarning
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,8 @@ class Outcome:
     rows: RowCounts = field(default_factory=RowCounts)
     causes: tuple[Cause, ...] = ()
     error: Failure | None = None
+    warnings: tuple[UploadWarning, ...] = ()
+    warnings_total: int = 0
 
 
 def failed(

@@ -15,6 +15,7 @@ from dbuploader.keys import BadKeys, References
 from dbuploader.repository.finding import existing_keys
 from muster.database import Database
 from muster.rejects import CellError, Reject
+from muster.tables.mapping import parse_columns
 from muster.uploads import Options
 
 KeyErrors = dict[int, list[CellError]]
@@ -40,10 +41,14 @@ class Validation:
         StoreUnavailable.
         """
         options = self._options
+        columns = parse_columns(options.columns, self._table)
         records = open_csv(
-            file, self._table, CsvOptions(options.header, options.delimiter, options.encoding)
+            file,
+            self._table,
+            CsvOptions(options.header, options.delimiter, options.encoding, columns),
         )
         self._checked.labels = records.labels
+        self._checked.warn(records.warnings)
         checker = ColumnChecker(self._table, records.labels)
         for chunk in records.chunks():
             yield self._take(checker.check(chunk))
@@ -73,7 +78,31 @@ class Validation:
                 value = row.values[self._place(bad.column)]
                 if isinstance(value, int) and value in bad.keys:
                     errors[row.line].append(bad.error(value))
+        for line, key in self._find_overwriting(chunk, flawed).items():
+            errors[line].append(self._overwriting(key))
         return errors
+
+    def _find_overwriting(self, chunk: CheckedChunk, flawed: list[FlawedRow]) -> dict[int, int]:
+        """By line, the keys that the table has of rows which must not change one that is there."""
+        if not chunk.only_inserted or self._options.mode == "insert":
+            return {}
+        key = self._table.key
+        lines = pa.array(chunk.only_inserted, pa.int64())
+        rows = pc.is_in(chunk.lines, value_set=lines)
+        keys = dict(
+            zip(
+                chunk.lines.filter(rows).to_pylist(),
+                chunk.rows.column(key).filter(rows).to_pylist(),
+                strict=True,
+            )
+        )
+        for row in flawed:
+            value = row.values[self._place(key)]
+            if row.line in chunk.only_inserted and isinstance(value, int):
+                keys[row.line] = value
+        with self._database.read() as connection:
+            taken = existing_keys(connection, self._table.name, set(keys.values()))
+        return {line: value for line, value in keys.items() if value in taken}
 
     def _find_bad_keys(self, chunk: CheckedChunk, flawed: list[FlawedRow]) -> list[BadKeys]:
         keys: dict[str, set[int]] = {}
@@ -93,6 +122,13 @@ class Validation:
         message = (
             f"{self._table.name} has {key} already, and this upload only inserts: take the row "
             "out, or upload with mode=upsert"
+        )
+        return CellError("primary-key", self._table.key, message)
+
+    def _overwriting(self, key: int) -> CellError:
+        message = (
+            f"{self._table.name} has {key} already, and _code says that it had: blank _code to "
+            "have this row in place of that one, or take it out"
         )
         return CellError("primary-key", self._table.key, message)
 

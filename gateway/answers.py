@@ -23,6 +23,7 @@ from gateway.refusals import (
     TooLarge,
     TooManyWaiters,
     UnknownEncoding,
+    WrongColumns,
 )
 from gateway.upstream import UpstreamUnavailable
 from muster.csvstore import FileNotStored, StateConflict, StoreUnavailable, UploadNotFound
@@ -66,6 +67,7 @@ ANSWERS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     BadForm: _problem(422, "bad-form", "Not such a form"),
     BadFilename: lambda error: invalid([{"field": "filename", "message": str(error)}]),
     TableNotNamed: lambda error: invalid([{"field": "table", "message": str(error)}]),
+    WrongColumns: lambda error: invalid([{"field": "columns", "message": str(error)}]),
     PreviousNotFound: lambda error: invalid([{"field": "previous", "message": str(error)}]),
     UnknownTable: _unknown_table,
     BadCursor: lambda _error: invalid(

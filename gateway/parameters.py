@@ -92,6 +92,14 @@ class UploadQuery(Query):
         description="A text encoding as Python names it; auto is UTF-8, or UTF-16 with a mark.",
         examples=["cp1252"],
     )
+    columns: str = Field(
+        "",
+        max_length=4096,
+        description="What the header's labels mean: one CSV record, each cell a label and a column "
+        "of the table, split at its last colon. A label without a column after its colon is "
+        "ignored, with its cells.",
+        examples=["Employee No:id,Full name:name,Remarks:"],
+    )
     previous: str | None = Field(
         None, description="The id of the upload whose rejected rows the file has, mended."
     )
@@ -105,6 +113,7 @@ class UploadQuery(Query):
             header=self.header,
             delimiter=self.delimiter,
             encoding=self.encoding,
+            columns=self.columns,
         )
 
 

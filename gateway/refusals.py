@@ -4,6 +4,10 @@ from muster.tables import tables
 from muster.uploads import Upload
 
 
+class WrongColumns(Exception):
+    """The option `columns` can't be used; the message says why and what to write."""
+
+
 class TooLarge(Exception):
     """The file has more than `limit` bytes."""
 

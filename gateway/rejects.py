@@ -11,6 +11,8 @@ from muster.tables import Table
 
 _PIECE = 64 * 1024
 _REASON = ("_line", "_row", "_code", "_column", "_message")
+# Tells the loader to take the apostrophes off again.
+_SPREADSHEET = "_spreadsheet"
 
 
 def as_ndjson(stored: BinaryIO | None) -> Iterator[bytes]:
@@ -26,15 +28,18 @@ def as_ndjson(stored: BinaryIO | None) -> Iterator[bytes]:
 def as_csv(stored: BinaryIO | None, table: Table, *, spreadsheet_safe: bool) -> Iterator[bytes]:
     """The original cells and why the row was rejected, as RFC 4180 has it, in UTF-8.
 
-    With `spreadsheet_safe`, cells that a spreadsheet would take for a formula begin with a quote.
+    With `spreadsheet_safe`, cells that a spreadsheet would take for a formula begin with an
+    apostrophe, and a last column says so.
     Where nothing was stored there is only the header.
     """
     if stored is None:
         header = RejectsHeader(table.column_names, raw=False)
-        yield from _written(_lines(header, ()), spreadsheet_safe)
+        lines = _lines(header, ())
+        yield from _written(_made_safe(lines) if spreadsheet_safe else lines)
         return
     with stored:
-        yield from _written(_lines(*read_rejects(stored)), spreadsheet_safe)
+        lines = _lines(*read_rejects(stored))
+        yield from _written(_made_safe(lines) if spreadsheet_safe else lines)
 
 
 def _lines(header: RejectsHeader, rejects: Iterable[Reject]) -> Iterator[Sequence[object]]:
@@ -43,16 +48,23 @@ def _lines(header: RejectsHeader, rejects: Iterable[Reject]) -> Iterator[Sequenc
     blanks = ("",) * len(header.labels)
     for reject in rejects:
         cause = reject.errors[0]
-        reason = (reject.line, reject.row, cause.code, cause.column or "", cause.message)
+        more = len(reject.errors) - 1
+        message = f"{cause.message} (and {more} more)" if more else cause.message
+        reason = (reject.line, reject.row, cause.code, cause.column or "", message)
         raw = (reject.raw or "",) if header.raw else ()
         yield (*(blanks if reject.cells is None else reject.cells), *reason, *raw)
 
 
-def _written(lines: Iterable[Sequence[object]], spreadsheet_safe: bool) -> Iterator[bytes]:
+def _made_safe(lines: Iterable[Sequence[object]]) -> Iterator[Sequence[object]]:
+    for number, line in enumerate(lines):
+        yield (*map(defused, line), "safe" if number else _SPREADSHEET)
+
+
+def _written(lines: Iterable[Sequence[object]]) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for line in lines:
-        writer.writerow([defused(cell) for cell in line] if spreadsheet_safe else line)
+        writer.writerow(line)
         if buffer.tell() >= _PIECE:
             yield _taken_from(buffer)
     yield _taken_from(buffer)

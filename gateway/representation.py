@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from muster.uploads import Cause, Email, Failure, Options, RowCounts, State, Upload
+from muster.uploads import Cause, Email, Failure, Options, RowCounts, State, Upload, UploadWarning
 
 _EXAMPLE: JsonDict = {
     "id": "5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",
@@ -26,6 +26,7 @@ _EXAMPLE: JsonDict = {
         "header": "auto",
         "delimiter": "auto",
         "encoding": "auto",
+        "columns": "",
     },
     "progress": 1.0,
     "rows": {
@@ -46,6 +47,14 @@ _EXAMPLE: JsonDict = {
         }
     ],
     "error": None,
+    "warnings": [
+        {
+            "code": "preamble",
+            "line": 1,
+            "message": '"Headcount of 2021" was passed over: the header is on line 2',
+        }
+    ],
+    "warnings_total": 1,
     "email": {"state": "sent", "at": "2021-11-07T02:48:43.500000Z", "reason": None},
     "previous": None,
     "links": {
@@ -88,6 +97,10 @@ class UploadDocument(BaseModel):
     error: Failure | None = Field(
         description="Why it failed, or what it waits for while it is not final."
     )
+    warnings: list[UploadWarning] = Field(
+        description="What the uploader should know though it rejects nothing: the first 20."
+    )
+    warnings_total: int = Field(description="How many warnings there were.")
     email: Email | None = Field(
         description="What became of the email about the final state, and since when; null before "
         "it was first tried. `waiting` is tried again; `refused` (for good) and `given_up` (after "

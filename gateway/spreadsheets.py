@@ -2,14 +2,20 @@
 
 import csv
 import io
+import re
 
-# https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# https://owasp.org/www-community/attacks/CSV_Injection, after any number of apostrophes: so one can
+# be taken off again from each cell that matches, and only from those.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def defused(cell: object) -> object:
-    """The cell, after a quote if a spreadsheet would take it for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    """The cell, after an apostrophe if a spreadsheet would take it for a formula.
+
+    Also if it begins with apostrophes and then as a formula, so that `dbuploader/csvfile` can tell
+    the apostrophe that was put there from one of the data.
+    """
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
 def defused_csv(content: bytes) -> bytes:

@@ -12,10 +12,11 @@ from gateway.filenames import clean_filename, table_for
 from gateway.idempotency import claimed, fingerprint
 from gateway.outbox import Outbox
 from gateway.receiving import Received, receive
-from gateway.refusals import KeyInFlight, KeyReused
+from gateway.refusals import KeyInFlight, KeyReused, WrongColumns
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, KeyTaken
-from muster.tables import tables
+from muster.tables import get_table, tables
+from muster.tables.mapping import parse_columns
 from muster.tokens import Principal
 from muster.tracing import concerning, current_trace
 from muster.uploads import Options, Upload, now
@@ -124,6 +125,10 @@ def _read(submission: Submission, body: Body, write: Callable[[bytes], None]) ->
     part = body.open()
     filename = clean_filename(submission.filename or part.filename or "")
     table = table_for(submission.table, filename)
+    try:
+        parse_columns(submission.options.columns, get_table(table))
+    except ValueError as error:
+        raise WrongColumns(str(error)) from error
     received = receive(part, filename, body.limit, write)
     filename = filename or f"{table}.csv"
     digest = fingerprint(table, filename, submission.options, received.sha256)

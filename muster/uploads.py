@@ -25,6 +25,9 @@ class State(StrEnum):
         return self not in UNFINISHED
 
 
+MOST_WARNINGS = 20
+"""How many warnings an upload keeps; it counts all."""
+
 UNFINISHED = frozenset({State.QUEUED, State.VALIDATING, State.LOADING})
 
 
@@ -38,6 +41,7 @@ class Options:
     header: Literal["auto", "present", "absent"] = "auto"
     delimiter: str = "auto"
     encoding: str = "auto"
+    columns: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,15 @@ class Cause:
     column: str | None
     rows: int
     first_line: int
+    message: str
+
+
+@dataclass(frozen=True)
+class UploadWarning:
+    """What an uploader should know though it rejects nothing; `line` is a physical line, from 1."""
+
+    code: str
+    line: int
     message: str
 
 
@@ -127,6 +140,8 @@ class Upload:
     rows: RowCounts = field(default_factory=RowCounts)
     causes: tuple[Cause, ...] = ()
     error: Failure | None = None
+    warnings: tuple[UploadWarning, ...] = ()
+    warnings_total: int = 0
     cancel_requested: bool = False
     published: bool = False
     announced: bool = False
@@ -151,6 +166,8 @@ class Upload:
             rows=RowCounts(),
             causes=(),
             error=None,
+            warnings=(),
+            warnings_total=0,
             cancel_requested=False,
             email=None,
         )
@@ -176,6 +193,9 @@ class Upload:
         values["rows"] = RowCounts(**values["rows"])
         values["causes"] = tuple(Cause(**cause) for cause in values["causes"])
         values["error"] = None if values["error"] is None else Failure(**values["error"])
+        values["warnings"] = tuple(
+            UploadWarning(**warning) for warning in document.get("warnings", ())
+        )
         values["email"] = _email_of(document)
         return cls(**values)
 

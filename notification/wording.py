@@ -12,7 +12,10 @@ _ADVICE: Mapping[str, str] = {
     "blank-label": _HEADER_ADVICE,
     "duplicate-label": _HEADER_ADVICE,
     "extra-label": _HEADER_ADVICE,
+    "incorrect-label": "Send what follows that line as a file of its own.",
     "missing-label": _HEADER_ADVICE,
+    "unknown-header": "Name the columns in the first line, or say what its labels mean, with "
+    "columns= in the address below, and send the file again.",
     "dialect-error": "Say which delimiter the file has, with delimiter= in the address below.",
     "encoding-error": "Save the file as UTF-8, or name its encoding with encoding= in the address "
     "below.",

@@ -1,7 +1,7 @@
 """Checking many records at once: the ordinary ones by columns, and the others one by one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import attrgetter
 
@@ -21,6 +21,7 @@ class CheckedChunk:
 
     `rows` are the good ones, `lines` the physical lines on which they begin, and `cells` their
     texts, a column for each label of the file. `rejects` are the others, in the order of the input.
+    `only_inserted` are the lines of those of both that must not change a row that is there.
     """
 
     lines: pa.Int64Array
@@ -28,6 +29,7 @@ class CheckedChunk:
     cells: pa.RecordBatch
     rejects: list[Reject]
     numbering: Numbering
+    only_inserted: list[int]
 
     def __len__(self) -> int:
         return len(self.lines) + len(self.rejects)
@@ -36,12 +38,11 @@ class CheckedChunk:
         """The same with those good rows only for which `mask` holds."""
         if mask.false_count == 0:
             return self
-        return CheckedChunk(
-            self.lines.filter(mask),
-            self.rows.filter(mask),
-            self.cells.filter(mask),
-            self.rejects,
-            self.numbering,
+        return replace(
+            self,
+            lines=self.lines.filter(mask),
+            rows=self.rows.filter(mask),
+            cells=self.cells.filter(mask),
         )
 
     def records(self) -> Iterator[Record]:
@@ -64,7 +65,9 @@ class ColumnChecker:
         columns = [checker.canonical(chunk.cells.column(place)) for place, checker in self._columns]
         rows = pa.RecordBatch.from_arrays(columns, schema=rows_schema(self._table))
         rejects = [Reject(*record) for record in chunk.flawed]
-        checked = CheckedChunk(chunk.lines, rows, chunk.cells, rejects, chunk.numbering)
+        checked = CheckedChunk(
+            chunk.lines, rows, chunk.cells, rejects, chunk.numbering, chunk.only_inserted
+        )
         ordinary = reduce(pc.and_, [pc.is_valid(column) for column in columns])
         return checked if ordinary.false_count == 0 else self._check_others(checked, ordinary)
 
@@ -77,12 +80,10 @@ class ColumnChecker:
         is_mended = pc.is_in(
             chunk.lines, value_set=pa.array([row.line for row in mended], pa.int64())
         )
-        checked = CheckedChunk(
-            chunk.lines,
-            self._replace(chunk.rows, is_mended, [row.values for row in mended]),
-            chunk.cells,
-            sorted([*chunk.rejects, *rejects], key=attrgetter("line")),
-            chunk.numbering,
+        checked = replace(
+            chunk,
+            rows=self._replace(chunk.rows, is_mended, [row.values for row in mended]),
+            rejects=sorted([*chunk.rejects, *rejects], key=attrgetter("line")),
         )
         return checked.select(pc.or_(ordinary, is_mended))
 

@@ -8,10 +8,14 @@ import pyarrow.compute as pc
 
 from dbuploader.csvfile.chunk import Chunk, Numbering
 from dbuploader.csvfile.columns import ColumnSplitter, SplitLines
+from dbuploader.csvfile.layout import RepeatedHeader
 from dbuploader.csvfile.lines import count_lines
 from dbuploader.csvfile.record import Record
 from dbuploader.csvfile.shaping import Shaper
 from dbuploader.csvfile.splitting import Split
+
+# What the first cell of most rows begins with, and that of no header: all keys are integers.
+_BEGINS_AS_KEY = r"^[\s]*[0-9+-]"
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,16 @@ class ChunkBuilder:
     """
 
     def __init__(
-        self, columns: ColumnSplitter, shaper: Shaper, delimiter: str, first_line: int
+        self,
+        columns: ColumnSplitter,
+        shaper: Shaper,
+        header: RepeatedHeader,
+        delimiter: str,
+        first_line: int,
     ) -> None:
         self._columns = columns
         self._shaper = shaper
+        self._header = header
         self._delimiter = delimiter
         self._first_line = self.line = first_line
         self._plain = _Pieces()
@@ -58,8 +68,13 @@ class ChunkBuilder:
         self._passed += range(self.line + 1, self.line + split.lines)
         self.line += split.lines
 
+    def pass_over(self) -> None:
+        """Take an empty line."""
+        self._passed.append(self.line)
+        self.line += 1
+
     def build(self, first_row: int) -> Chunk:
-        """The chunk, the first record of which is number `first_row`."""
+        """The chunk, the first record of which is number `first_row`. Raises FileError."""
         plain = self._columns.split(self._plain.data, sum(map(len, self._plain.runs)))
         lines, others = self._lines_of(plain)
         self._splits += [
@@ -68,19 +83,21 @@ class ChunkBuilder:
             if text
         ]
         self._passed += [line for line, text in others if not text]
-        numbering = Numbering(self._first_line, first_row, sorted(self._passed))
-        records = [
-            self._shaper.record(line, numbering.row(line), split)
-            for line, split in sorted(self._splits)
-        ]
-        parts = [(lines, plain.cells)]
+        parts = [self._rows_of(lines, plain.cells)]
         if self._quoted.data:
             quoted = self._columns.split_quoted(self._quoted.data)
-            parts.append((self._quoted.lines(), quoted.cells))
+            parts.append(self._rows_of(self._quoted.lines(), quoted.cells))
+        splits = [split for split in self._splits if not self._is_header(*split)]
+        numbering = Numbering(self._first_line, first_row, sorted(self._passed))
+        records = [
+            self._shaper.record(line, numbering.row(line), split) for line, split in sorted(splits)
+        ]
         if whole := [record for record in records if not record.errors]:
-            parts.append(_columns_of(whole, plain.cells.schema))
+            parts.append(_columns_of(whole, parts[0][1].schema))
         lines, cells = _in_order(parts)
-        return Chunk(lines, cells, [record for record in records if record.errors], numbering)
+        flawed = [record for record in records if record.errors]
+        only_inserted = [line for line, split in splits if self._shaper.only_inserts(split)]
+        return Chunk(lines, cells, flawed, numbering, only_inserted)
 
     def _add(self, pieces: _Pieces, data: bytes) -> None:
         if data:
@@ -89,6 +106,34 @@ class ChunkBuilder:
             pieces.data.append(data + b"\n" if data.endswith(b"\r") else data)
             pieces.runs.append(range(self.line, self.line + count))
             self.line += count
+
+    def _rows_of(
+        self, lines: pa.Int64Array, cells: pa.RecordBatch
+    ) -> tuple[pa.Int64Array, pa.RecordBatch]:
+        """The rows among what was split into columns: no header again. Raises FileError."""
+        cells = self._shaper.drop_blank_columns(lines, cells)
+        keys = cells.column(self._header.key)
+        others = pc.invert(pc.match_substring_regex(keys, _BEGINS_AS_KEY))
+        if not others.true_count:
+            return lines, cells
+        again = [
+            line
+            for line, texts in zip(
+                lines.filter(others).to_pylist(),
+                zip(*[column.to_pylist() for column in cells.filter(others).columns], strict=True),
+                strict=True,
+            )
+            if self._header.is_one(line, texts)
+        ]
+        if not again:
+            return lines, cells
+        self._passed += again
+        rows = pc.invert(pc.is_in(lines, value_set=pa.array(again, pa.int64())))
+        return lines.filter(rows), cells.filter(rows)
+
+    def _is_header(self, line: int, split: Split) -> bool:
+        cells = self._shaper.cells(split)
+        return cells is not None and self._header.is_one(line, cells)
 
     def _lines_of(self, plain: SplitLines) -> tuple[pa.Int64Array, list[tuple[int, str]]]:
         """The physical lines of what was split into columns, and of the others with their texts."""

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -32,10 +32,11 @@ class Chunk:
 
     `cells` holds the texts of the records that have all their cells, a column for each label of the
     file, in the order of the file; `lines` the physical line on which each begins. `flawed` are the
-    other records.
+    other records. `only_inserted` are the lines of rows that must not change one that is there.
     """
 
     lines: pa.Int64Array
     cells: pa.RecordBatch
     flawed: list[Record]
     numbering: Numbering
+    only_inserted: list[int] = field(default_factory=list)

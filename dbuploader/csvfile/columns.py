@@ -22,17 +22,20 @@ class SplitLines:
 class ColumnSplitter:
     """Splits lines whose cells `delimiter` separates.
 
-    `columns` names the table's column in each place of a line, None where it is to be ignored.
+    `columns` names the table's column in each place of a line, None where it is to be ignored. Of
+    the last `blanks` places the cells come too, under the numbers of the places.
     """
 
-    def __init__(self, delimiter: str, columns: Sequence[str | None]) -> None:
+    def __init__(self, delimiter: str, columns: Sequence[str | None], blanks: int = 0) -> None:
+        first_blank = len(columns) - blanks
+        names = [str(place) if place >= first_blank else name for place, name in enumerate(columns)]
         places = [str(place) for place in range(len(columns))]
         # The first line names the columns, and no line of the file can be taken for a beginning,
         # where a byte order mark would be passed over.
         self._head = delimiter.join(places).encode() + b"\n"
         self._delimiter = delimiter
-        self._wanted = [place for place, name in zip(places, columns, strict=True) if name]
-        self._schema = pa.schema([(name, pa.string()) for name in columns if name])
+        self._wanted = [place for place, name in zip(places, names, strict=True) if name]
+        self._schema = pa.schema([(name, pa.string()) for name in names if name])
         self._convert = csv.ConvertOptions(
             # UTF-8 was made sure of when odd lines were looked for.
             check_utf8=False,

@@ -1,112 +1,301 @@
-"""What the beginning of a file tells about the whole of it: the delimiter and the header."""
+"""What the beginning of a file tells about the whole of it: the delimiter, the header, the columns.
 
-import re
+The rules stand in docs/csv.md. Nothing is guessed that could be otherwise: a file whose first
+records are neither a header nor rows fails.
+"""
+
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
-from dbuploader.csvfile.lines import Lines
-from dbuploader.csvfile.options import CsvOptions, FileError, delimiter_candidates
+from dbuploader.csvfile.labels import LabelMap, is_blank, looks_typed, show_text
+from dbuploader.csvfile.lines import Lines, count_lines
+from dbuploader.csvfile.options import DELIMITERS, CsvOptions, FileError, delimiter_candidates
 from dbuploader.csvfile.splitting import Split, Splitter
 from muster.tables import Table
+from muster.uploads import UploadWarning
 
 _SAMPLE_RECORDS = 100
-_BLANKS = " \t\n\r\x0b\x0c"
-_BEGINS_AS_DATA = re.compile(r"[+-]?[0-9]")
+_HEADER_WITHIN = 10
+_SHOWN_CELLS = 12
+_SHOWN = 40
+_NAMES = {character: name for name, character in DELIMITERS.items()}
 
 
 @dataclass(frozen=True)
 class Layout:
     """How the records of a file are laid out.
 
-    `header_lines` is how many physical lines the header takes, 0 when there is none. `columns`
-    names the table's column in each place, None where the place is to be ignored.
+    `head_lines` is how many physical lines there are before the first row: those of the header, and
+    of what stands above it. `columns` names the table's column in each place, None where the place
+    is to be ignored; the last `blanks` of them must hold nothing. `labels` is the header's text in
+    each place, empty without a header. `is_assumed` says that no delimiter gave the records the
+    table's number of columns.
     """
 
     delimiter: str
-    header_lines: int
     columns: tuple[str | None, ...]
+    head_lines: int = 0
+    labels: tuple[str, ...] = ()
+    blanks: int = 0
+    is_assumed: bool = False
+    warnings: tuple[UploadWarning, ...] = ()
+
+    def place_of(self, label: str) -> int | None:
+        """Where the header has a label of ours, such as `_line`; None if it does not."""
+        return self.labels.index(label) if label in self.labels else None
 
 
-def find_layout(sample: bytes, table: Table, options: CsvOptions) -> Layout:
+class _Sampled(NamedTuple):
+    """A record of the sample: the physical line, from 1, on which it begins, and its cells.
+
+    The cells of one that can't be split are a guess.
+    """
+
+    line: int
+    split: Split
+    cells: list[str]
+
+
+class _Reading(NamedTuple):
+    """The sample under one delimiter: its records, and which is the header, if one is."""
+
+    delimiter: str
+    records: list[_Sampled]
+    header: int | None
+    named: int
+
+
+def find_layout(sample: bytes, table: Table, options: CsvOptions, first_line: int = 1) -> Layout:
     """The layout of a file that begins with `sample`: whole lines, the first of them not empty.
 
-    Raises FileError when the header names not exactly the columns of `table`.
+    `first_line` is that line's number. Raises FileError when the file has no header and cannot be
+    without one, or when the header names not exactly the columns of `table`.
     """
-    names = table.column_names
-    splits = {
-        delimiter: _split_sample(sample, delimiter, len(names))
+    labels = LabelMap(table, options.columns)
+    readings = [
+        _read(sample, delimiter, table, labels, options, first_line)
         for delimiter in delimiter_candidates(options)
-    }
-    labels = {delimiter: _labels(found[0], delimiter) for delimiter, found in splits.items()}
-    scores = {delimiter: _header_score(found, names) for delimiter, found in labels.items()}
-    delimiter = max(scores, key=lambda candidate: scores[candidate])
-    named = scores[delimiter] > 0 and options.header != "absent"
-    if not named:
-        delimiter = max(splits, key=lambda candidate: _fitting(splits[candidate], len(names)))
-    if not named and options.header != "present":
-        return Layout(delimiter, header_lines=0, columns=names)
-    header = splits[delimiter][0]
-    if header.error is not None:
-        detail = f"The header cannot be read: {header.error.message}."
-        raise FileError(header.error.code, detail)
-    return Layout(delimiter, header.lines, _header_columns(labels[delimiter], table))
+    ]
+    best = max(readings, key=lambda reading: reading.named)
+    if best.header is None:
+        best = max(readings, key=lambda reading: _fit(reading, table))
+    is_assumed = not any(_fit(reading, table)[0] for reading in readings)
+    if best.header is None:
+        layout = _without_header(best, table, options)
+    else:
+        layout = _with_header(best, best.header, table, labels, first_line)
+    return replace(layout, is_assumed=is_assumed and options.delimiter == "auto")
 
 
-def _split_sample(sample: bytes, delimiter: str, width: int) -> list[Split]:
+def _read(
+    sample: bytes,
+    delimiter: str,
+    table: Table,
+    labels: LabelMap,
+    options: CsvOptions,
+    first_line: int,
+) -> _Reading:
+    records = _split_sample(sample, delimiter, len(table.columns), first_line)
+    if options.header == "absent":
+        return _Reading(delimiter, records, None, 0)
+    # Of a table with two columns one is enough: the other may be the one that is misspelt.
+    enough = min(2, len(table.columns) - 1)
+    for place, record in enumerate(records[:_HEADER_WITHIN]):
+        if (named := labels.count(record.cells)) >= enough:
+            return _Reading(delimiter, records, place, named)
+    return _Reading(delimiter, records, 0 if options.header == "present" else None, 0)
+
+
+def _split_sample(sample: bytes, delimiter: str, width: int, first_line: int) -> list[_Sampled]:
     splitter = Splitter(delimiter, width)
     lines = Lines(iter([sample]))
 
-    def records() -> Iterator[Split]:
+    def records() -> Iterator[_Sampled]:
+        number = first_line
         while lines.fill():
             line = lines.take()
             if line.rstrip(b"\r\n"):
-                yield splitter.split(line, lines)
+                split = splitter.split(line, lines)
+                yield _Sampled(number, split, _cells_of(split, delimiter))
+                number += split.lines
+            else:
+                number += count_lines(line, 0, len(line))
 
     return list(islice(records(), _SAMPLE_RECORDS))
 
 
-def _labels(split: Split, delimiter: str) -> list[str]:
-    """The cells of the first record as labels; a guess at them where it cannot be split."""
-    if split.error is not None:
-        return [cell.strip(_BLANKS + '"').casefold() for cell in split.text.split(delimiter)]
-    return [cell.strip(_BLANKS).casefold() for cell in split.cells]
+def _cells_of(split: Split, delimiter: str) -> list[str]:
+    if split.error is None:
+        return split.cells
+    return [cell.strip(' \t"') for cell in split.text.split(delimiter)]
 
 
-def _header_score(labels: Sequence[str], names: Sequence[str]) -> int:
-    """How many columns the labels name; 0 when the record is not a header.
+def _fit(reading: _Reading, table: Table) -> tuple[int, int]:
+    """How many records have the table's number of cells, and how many cells have their type."""
+    fitting = _fitting(reading.records, len(table.columns))
+    typed = sum(
+        looks_typed(column, cell) is True
+        for record in fitting
+        for column, cell in zip(table.columns, record.cells, strict=False)
+    )
+    return len(fitting), typed
 
-    Labels with nothing but names among them are one, and so are labels with any name among them
-    when none could be a number or a date.
+
+def _fitting(records: Sequence[_Sampled], width: int) -> list[_Sampled]:
+    """The records with `width` cells, or with more of which the further ones are blank."""
+    return [
+        record
+        for record in records
+        if len(record.cells) >= width and all(map(is_blank, record.cells[width:]))
+    ]
+
+
+def _row_width(records: Sequence[_Sampled], width: int) -> int:
+    """How many cells the rows have, where a delimiter at their end may make it more than `width`.
+
+    That is so only if all of them have as many: else each row is read for itself.
     """
-    named = [label for label in labels if not label.startswith("_")]
-    known = sum(label in names for label in named)
-    if known < len(named) and any(_BEGINS_AS_DATA.match(label) for label in labels):
-        return 0
-    return known
+    widths = {len(record.cells) for record in records}
+    if len(widths) == 1 and len(_fitting(records, width)) == len(records):
+        return widths.pop()
+    return width
 
 
-def _fitting(splits: Sequence[Split], width: int) -> int:
-    return sum(len(split.cells) == width for split in splits)
-
-
-def _header_columns(labels: Sequence[str], table: Table) -> tuple[str | None, ...]:
-    named = [label for label in labels if not label.startswith("_")]
+def _without_header(reading: _Reading, table: Table, options: CsvOptions) -> Layout:
+    first = reading.records[0]
+    if options.header == "auto" and not _could_be_row(first, table):
+        raise FileError("unknown-header", _unknown_header(first, reading.delimiter, table))
     names = table.column_names
-    wanted = f"The columns of {table.name} are {', '.join(names)}"
-    if "" in named:
-        place = labels.index("") + 1
-        raise FileError("blank-label", f"Column {place} of the header has no name. {wanted}.")
-    if repeated := [label for label, count in Counter(named).items() if count > 1]:
+    blanks = _row_width(reading.records, len(names)) - len(names)
+    return Layout(reading.delimiter, (*names, *[None] * blanks), blanks=blanks)
+
+
+def _could_be_row(record: _Sampled, table: Table) -> bool:
+    """Whether an integer or datetime stands where one must, or nothing in any such place."""
+    cells = [
+        (cell, looks_typed(column, cell))
+        for column, cell in zip(table.columns, record.cells, strict=False)
+    ]
+    typed = [(cell, is_typed) for cell, is_typed in cells if is_typed is not None]
+    return any(is_typed for _, is_typed in typed) or all(is_blank(cell) for cell, _ in typed)
+
+
+def _is_whole_row(record: _Sampled, table: Table) -> bool:
+    typed = [looks_typed(*pair) for pair in zip(table.columns, record.cells, strict=False)]
+    return bool(_fitting([record], len(table.columns))) and False not in typed
+
+
+def _unknown_header(record: _Sampled, delimiter: str, table: Table) -> str:
+    return (
+        f"Line {record.line} is neither a header nor a row of {table.name}: "
+        f"{_shown(record.cells)}. {_wanted(table)}. Name them in the header; or say what its "
+        "labels mean, by columns=LABEL:COLUMN,LABEL:COLUMN; or, if that line is a row, send "
+        f"header=absent. Cells were taken to be separated by {_NAMES[delimiter]!r}."
+    )
+
+
+def _with_header(
+    reading: _Reading, place: int, table: Table, labels: LabelMap, first_line: int
+) -> Layout:
+    header, above = reading.records[place], reading.records[:place]
+    if header.split.error is not None:
+        detail = f"The header cannot be read: {header.split.error.message}."
+        raise FileError(header.split.error.code, detail)
+    for record in above:
+        if _is_whole_row(record, table):
+            detail = (
+                f"Line {header.line} is a header, and line {record.line} above it could be a row: "
+                f"{_shown(record.cells)}. Put the header first, or take it out and send "
+                "header=absent."
+            )
+            raise FileError("unknown-header", detail)
+    columns, blanks = _header_columns(header.cells, table, labels)
+    further = _row_width(reading.records[place + 1 :], len(columns)) - len(columns)
+    return Layout(
+        reading.delimiter,
+        (*columns, *[None] * further),
+        head_lines=header.line - first_line + header.split.lines,
+        labels=tuple(cell.strip() for cell in header.cells),
+        blanks=blanks + further,
+        warnings=tuple(_passed_over(record, header.line) for record in above),
+    )
+
+
+def _passed_over(record: _Sampled, header_line: int) -> UploadWarning:
+    message = f"{_shown(record.cells)} was passed over: the header is on line {header_line}"
+    return UploadWarning("preamble", record.line, message)
+
+
+class RepeatedHeader:
+    """Tells a later record that is the header again, as where files were put one after another.
+
+    `key` is the column in which such a record differs from a row: all keys are integers.
+    """
+
+    def __init__(self, layout: Layout, table: Table, options: CsvOptions) -> None:
+        self.key = table.key
+        self._columns = [column for column in layout.columns if column]
+        self._labels = LabelMap(table, options.columns)
+        self._is_row = options.header == "absent"
+
+    def is_one(self, line: int, cells: Sequence[str]) -> bool:
+        """Whether the record on `line` with these cells, of the table's columns, is no row.
+
+        Raises FileError where it names the columns in another order: the rows after it would get
+        wrong values.
+        """
+        if not self._labels.count(cells):
+            return False
+        found = [self._labels.column(cell) for cell in cells]
+        if found == self._columns:
+            return not self._is_row
+        if set(found) != set(self._columns):
+            return False
+        raise FileError(
+            "incorrect-label",
+            f"Line {line} is a header in another order: {_shown(cells)}. Until there the columns "
+            f"were {', '.join(self._columns)}. Send what follows it as a file of its own.",
+        )
+
+
+def _header_columns(
+    cells: Sequence[str], table: Table, labels: LabelMap
+) -> tuple[tuple[str | None, ...], int]:
+    """The column in each place of the header, and how many places at its end have no label."""
+    width = len(cells)
+    while is_blank(cells[width - 1]):
+        width -= 1
+    # A data frame's index comes first and has no label.
+    first = 1 if is_blank(cells[0]) else 0
+    found = [labels.column(cell) for cell in cells[first:width]]
+    wanted = _wanted(table)
+    if blank := [place for place in range(first, width) if is_blank(cells[place])]:
+        detail = f"Column {blank[0] + 1} of the header has no label. {wanted}."
+        raise FileError("blank-label", detail)
+    counts = Counter(column for column in found if column)
+    if repeated := [column for column, count in counts.items() if count > 1]:
         detail = f"The header names a column more than once: {', '.join(repeated)}. {wanted}."
         raise FileError("duplicate-label", detail)
-    if unknown := [label for label in named if label not in names]:
+    if unknown := [cells[first + place] for place, column in enumerate(found) if column is None]:
         detail = (
-            f"The header has unknown columns: {', '.join(unknown)}. {wanted}; "
-            "further ones are ignored if their names begin with _."
+            f"The header has unknown columns: {_shown(unknown)}. {wanted}; further ones are "
+            "ignored if their labels begin with _, or if columns= gives them no column: "
+            f"columns={unknown[0].strip()}:"
         )
         raise FileError("extra-label", detail)
-    if missing := [name for name in names if name not in named]:
+    if missing := [name for name in table.column_names if name not in counts]:
         raise FileError("missing-label", f"The header lacks {', '.join(missing)}. {wanted}.")
-    return tuple(label if label in names else None for label in labels)
+    ignored = [None] * (len(cells) - width)
+    return (*[None] * first, *[column or None for column in found], *ignored), len(ignored)
+
+
+def _wanted(table: Table) -> str:
+    return f"The columns of {table.name} are {', '.join(table.column_names)}"
+
+
+def _shown(cells: Sequence[str]) -> str:
+    shown = [show_text(cell.strip(), _SHOWN) for cell in cells[:_SHOWN_CELLS]]
+    return ", ".join(shown + ["…"] * (len(cells) > _SHOWN_CELLS))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from dbuploader.csvfile.record import RECORD_BYTES
+from dbuploader.csvfile.record import STRICT_RECORD_BYTES
 
 _LINE_END = re.compile(rb"[\r\n]")
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n?|\n)?")
@@ -12,7 +12,7 @@ _LINE = re.compile(rb"[^\r\n]*+(?:\r\n?|\n)?")
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in chunks of whole physical lines.
 
-    A line beyond RECORD_BYTES may come cut, but to more than that, so it still shows as too long:
+    A line beyond STRICT_RECORD_BYTES may come cut, but to more, so it still shows as too long:
     no more of it is ever held.
     """
     carry = b""
@@ -42,10 +42,10 @@ def _after_last_line_end(data: bytes) -> int:
 
 def _bounded(line: bytes) -> tuple[bytes, bool]:
     """The beginning of a line, cut when it is too long, and whether its rest is to be skipped."""
-    if len(line) <= RECORD_BYTES + len(b"+\r"):
+    if len(line) <= STRICT_RECORD_BYTES + len(b"+\r"):
         return line, False
     ended = line.endswith(b"\r")
-    return line[: RECORD_BYTES + 1] + (b"\r" if ended else b""), not ended
+    return line[: STRICT_RECORD_BYTES + 1] + (b"\r" if ended else b""), not ended
 
 
 class Lines:

@@ -1,6 +1,7 @@
 """How the uploader says a file is to be read, and the error that ends the whole file."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 DELIMITERS = {",": ",", ";": ";", "tab": "\t", "pipe": "|"}
@@ -11,11 +12,13 @@ class CsvOptions:
     """What the uploader said about the file; `auto` is found out from its beginning.
 
     `delimiter` is `auto` or a name in DELIMITERS; `encoding` is `auto` or the name of a codec.
+    `columns` gives the column that a label means, blank for a label to pass over.
     """
 
     header: Literal["auto", "present", "absent"] = "auto"
     delimiter: str = "auto"
     encoding: str = "auto"
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 class FileError(Exception):

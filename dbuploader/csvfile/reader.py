@@ -8,11 +8,12 @@ from dbuploader.csvfile.building import ChunkBuilder
 from dbuploader.csvfile.chunk import Chunk
 from dbuploader.csvfile.columns import ColumnSplitter
 from dbuploader.csvfile.encoding import utf8_blocks
-from dbuploader.csvfile.layout import Layout, find_layout
+from dbuploader.csvfile.layout import Layout, RepeatedHeader, find_layout
 from dbuploader.csvfile.lines import Lines, few_lines, line_start, whole_lines
 from dbuploader.csvfile.oddlines import OddPlaces, QuotedLines
 from dbuploader.csvfile.options import CsvOptions, FileError
 from dbuploader.csvfile.record import Record
+from dbuploader.csvfile.reject_file import is_reject_file
 from dbuploader.csvfile.shaping import Shaper
 from dbuploader.csvfile.splitting import Splitter
 from muster.tables import Table
@@ -22,6 +23,8 @@ SAMPLE_SIZE = 64 * 1024
 _EMPTY_LINES = (b"\n", b"\r\n", b"\r")
 # Enough to make what a chunk costs small; few enough to hold though each be rejected.
 _CHUNK_LINES = 40_000
+# Of a reject file, whose records may be four times as long each.
+_CHUNK_RECORDS = 1000
 
 
 def open_csv(
@@ -40,8 +43,9 @@ def open_csv(
     """
     chunks = whole_lines(utf8_blocks(stream, options.encoding, block_size))
     head, empty_lines = _read_head(chunks, sample_size)
-    layout = find_layout(head, table, options)
-    return CsvFile(layout, head, chunks, empty_lines)
+    layout = find_layout(head, table, options, empty_lines + 1)
+    header = RepeatedHeader(layout, table, options)
+    return CsvFile(layout, header, head, chunks, empty_lines)
 
 
 def _read_head(chunks: Iterator[bytes], size: int) -> tuple[bytes, int]:
@@ -64,24 +68,32 @@ class CsvFile:
 
     Iterating over it gives record by record: that is the definition of what a file holds.
     `chunks` gives the same much faster. `labels` are the table's columns in the order in which the
-    file has them; `delimiter` is the character between its cells, `has_header` whether its first
-    record was taken as the header.
+    file has them; `delimiter` is the character between its cells, `has_header` whether it has a
+    header, and `warnings` what its uploader should know.
     """
 
     def __init__(
-        self, layout: Layout, head: bytes, further: Iterator[bytes], lines_before: int
+        self,
+        layout: Layout,
+        header: RepeatedHeader,
+        head: bytes,
+        further: Iterator[bytes],
+        lines_before: int,
     ) -> None:
         self.labels = tuple(column for column in layout.columns if column is not None)
         self.delimiter = layout.delimiter
-        self.has_header = layout.header_lines > 0
-        self._splitter = Splitter(layout.delimiter, len(layout.columns))
-        self._columns = ColumnSplitter(layout.delimiter, layout.columns)
+        self.has_header = bool(layout.labels)
+        self.warnings = layout.warnings
+        self._header = header
+        self._strict = is_reject_file(layout)
+        self._splitter = Splitter(layout.delimiter, len(layout.columns), strict=self._strict)
+        self._columns = ColumnSplitter(layout.delimiter, layout.columns, layout.blanks)
         self._quoted = QuotedLines(layout.delimiter, len(layout.columns))
-        self._shaper = Shaper(layout.columns)
+        self._shaper = Shaper(layout)
         self._lines = Lines(chain([head], further))
         self._lines.fill()
-        self._lines.drop(layout.header_lines)
-        self._line = lines_before + layout.header_lines + 1
+        self._lines.drop(layout.head_lines)
+        self._line = lines_before + layout.head_lines + 1
         self._row = 1
 
     def __iter__(self) -> Iterator[Record]:
@@ -91,14 +103,16 @@ class CsvFile:
                 self._line += 1
                 continue
             split = self._splitter.split(line, self._lines)
-            yield self._shaper.record(self._line, self._row, split)
+            cells = self._shaper.cells(split)
+            if cells is None or not self._header.is_one(self._line, cells):
+                yield self._shaper.record(self._line, self._row, split)
+                self._row += 1
             self._line += split.lines
-            self._row += 1
 
     def chunks(self) -> Iterator[Chunk]:
         """The records, many at a time: those of some MiB of the file, or fewer."""
         while self._lines.fill():
-            chunk = self._read_chunk()
+            chunk = self._read_strictly() if self._strict else self._read_chunk()
             self._row = chunk.numbering.row(self._line)
             yield chunk
 
@@ -106,7 +120,7 @@ class CsvFile:
         lines, data = self._lines, self._lines.data
         stop = few_lines(data, lines.position, _CHUNK_LINES)
         odd = OddPlaces(data, lines.position, stop)
-        builder = ChunkBuilder(self._columns, self._shaper, self.delimiter, self._line)
+        builder = self._builder()
         # Looking ahead may bring other data: the next chunk, which then begins here.
         while lines.data is data and lines.position < stop:
             place = odd.find(lines.position)
@@ -118,3 +132,19 @@ class CsvFile:
                 builder.add_split(self._splitter.split(lines.take(), lines))
         self._line = builder.line
         return builder.build(self._row)
+
+    def _read_strictly(self) -> Chunk:
+        builder = self._builder()
+        for _ in range(_CHUNK_RECORDS):
+            if not self._lines.fill():
+                break
+            line = self._lines.take()
+            if line in _EMPTY_LINES:
+                builder.pass_over()
+            else:
+                builder.add_split(self._splitter.split(line, self._lines))
+        self._line = builder.line
+        return builder.build(self._row)
+
+    def _builder(self) -> ChunkBuilder:
+        return ChunkBuilder(self._columns, self._shaper, self._header, self.delimiter, self._line)

@@ -6,6 +6,8 @@ from muster.rejects import CellError
 
 RECORD_BYTES = 64 * 1024
 RECORD_LINES = 100
+# Of a reject file: a record's text with its quotes doubled, and what is wrong with it.
+STRICT_RECORD_BYTES = 4 * RECORD_BYTES
 
 
 class Record(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dbuploader.csvfile.encoding import show_undecodable
 from dbuploader.csvfile.lines import Lines
-from dbuploader.csvfile.record import RECORD_BYTES, RECORD_LINES
+from dbuploader.csvfile.record import RECORD_BYTES, RECORD_LINES, STRICT_RECORD_BYTES
 from muster.rejects import CellError
 
 _UNCLOSED = (
@@ -46,9 +46,14 @@ class Split(NamedTuple):
 
 
 class Splitter:
-    """Splits records whose cells `delimiter` separates, `width` cells to a record."""
+    """Splits records whose cells `delimiter` separates, `width` cells to a record.
 
-    def __init__(self, delimiter: str, width: int) -> None:
+    A `strict` one takes a quote for what RFC 4180 says it is, whatever stands in the lines after
+    it: where quotes do not pair up, all that may be inside them is rejected with them.
+    """
+
+    def __init__(self, delimiter: str, width: int, *, strict: bool = False) -> None:
+        self._strict = strict
         blanks = "".join(sorted({" ", "\t", "\x0b", "\x0c"} - {delimiter}))
         # Possessive throughout: there is one way to read a cell, so none is kept to come back to.
         self._cell = re.compile(
@@ -64,6 +69,8 @@ class Splitter:
         Lines of `following` are taken when they belong to the record. A line with a quote that does
         not close, or that stands in mid-cell, is a record by itself.
         """
+        if self._strict:
+            return self._split_strictly(line, following)
         body = line.rstrip(b"\r\n")
         if len(body) > RECORD_BYTES:
             return self._split_cut(body)
@@ -75,6 +82,18 @@ class Splitter:
                 following.drop(count)
                 return split
         return self._split_record(body, 1)
+
+    def _split_strictly(self, line: bytes, following: Lines) -> Split:
+        size, quotes, count = len(line), line.count(b'"'), 0
+        for further in islice(following.look_ahead(), RECORD_LINES - 1):
+            if quotes % 2 == 0 or size > STRICT_RECORD_BYTES:
+                break
+            size, quotes, count = size + len(further), quotes + further.count(b'"'), count + 1
+        record = b"".join([line, *islice(following.look_ahead(), count)]).rstrip(b"\r\n")
+        following.drop(count)
+        if size > STRICT_RECORD_BYTES:
+            return self._split_cut(record)._replace(lines=1 + count)
+        return self._split_record(record, 1 + count)
 
     def _split_record(self, record: bytes, lines: int) -> Split:
         try:

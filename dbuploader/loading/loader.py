@@ -164,7 +164,7 @@ class Loader:
         progress.heed()
         rows = _loaded_rows(counts, checked)
         state = State.COMPLETED_WITH_REJECTS if rows.rejected else State.COMPLETED
-        outcome = Outcome(state, rows, checked.rejects.causes())
+        outcome = checked.outcome(state, rows)
         # Last, so that nobody who decides otherwise waits for this transaction. It is refused
         # if somebody has decided.
         insert_outcome(connection, upload, outcome)
@@ -200,7 +200,7 @@ class Loader:
         # Ends here if another loader was quicker, whose rejects must stay.
         progress.heed()
         self._store_rejects(upload, checked, progress)
-        outcome = Outcome(state, rows or checked.unloaded(), checked.rejects.causes(), error)
+        outcome = checked.outcome(state, rows or checked.unloaded(), error)
         return progress.patiently(partial(self._decisions.decide, upload, outcome))
 
     def _store_rejects(self, upload: Upload, checked: Checked, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from dbuploader.outcomes import Outcome
 from dbuploader.repository.rows import upsert
 from dbuploader.repository.schema import ledger, load_attempts
-from muster.uploads import Cause, Failure, RowCounts, State, Upload
+from muster.uploads import Cause, Failure, RowCounts, State, Upload, UploadWarning
 
 
 def find_outcome(connection: Connection, upload_id: str) -> Outcome | None:
@@ -50,6 +50,8 @@ def _values(outcome: Outcome) -> dict[str, Any]:
         "causes": json.dumps([asdict(cause) for cause in outcome.causes]),
         "error_code": outcome.error.code if outcome.error else None,
         "error_detail": outcome.error.detail if outcome.error else None,
+        "warnings": json.dumps([asdict(warning) for warning in outcome.warnings]),
+        "warnings_total": outcome.warnings_total,
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
 
@@ -68,4 +70,7 @@ def _outcome_of(row: Row[Any]) -> Outcome:
         ),
         causes=tuple(Cause(**cause) for cause in json.loads(row.causes)),
         error=error,
+        # A row of an older version has none.
+        warnings=tuple(UploadWarning(**each) for each in json.loads(row.warnings or "[]")),
+        warnings_total=row.warnings_total or 0,
     )

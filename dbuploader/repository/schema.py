@@ -24,6 +24,8 @@ ledger = Table(
     Column("error_code", String(64)),
     Column("error_detail", Text),
     Column("decided_at", _datetime, nullable=False),
+    Column("warnings", _long_text),
+    Column("warnings_total", Integer),
 )
 """How each upload ended. Whoever inserts an upload's row first has decided it, for ever."""
 

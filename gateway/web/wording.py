@@ -46,5 +46,6 @@ def wishes(options: Options) -> list[str]:
         != "auto",
         f"cells are separated by {_DELIMITERS.get(options.delimiter)}": options.delimiter != "auto",
         f"encoding {options.encoding}": options.encoding != "auto",
+        f"labels mean {options.columns}": options.columns != "",
     }
     return [text for text, asked in said.items() if asked]

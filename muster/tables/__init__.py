@@ -22,7 +22,10 @@ class UnknownTable(Exception):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its type, and the least and greatest value or length it takes."""
+    """One column: its name, its type, and the least and greatest value or length it takes.
+
+    `aliases` are further labels that a file may give it.
+    """
 
     name: str
     type: ColumnType
@@ -30,6 +33,7 @@ class Column:
     minimum: int | str | None
     maximum: int | str | None
     max_length: int | None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,4 +102,6 @@ def _parse_column(field: dict[str, Any]) -> Column:
         minimum=constraints.get("minimum"),
         maximum=constraints.get("maximum"),
         max_length=constraints.get("maxLength"),
+        # Table Schema has no property for them, and allows others than its own.
+        aliases=tuple(field.get("aliases", ())),
     )

@@ -59,7 +59,7 @@ def _on_to(upload: Upload) -> Response:
 
 def _accept_mended(upload: Upload, content: bytes) -> Upload:
     stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".mended")
-    options = replace(upload.options, header="present", delimiter=",", encoding="utf-8")
+    options = replace(upload.options, header="present", delimiter=",", encoding="utf-8", columns="")
     submission = Submission(options, upload.table, f"{stem[:200]}.mended.csv", previous=upload.id)
     body = Body(
         stream=io.BytesIO(content),

@@ -1,5 +1,6 @@
 """What the CSV tests do again and again: read bytes as a table's file, and check them."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Literal
 
@@ -16,10 +17,11 @@ def open_bytes(
     header: Literal["auto", "present", "absent"] = "auto",
     delimiter: str = "auto",
     encoding: str = "auto",
+    columns: Mapping[str, str] | None = None,
     block_size: int = 1024,
     sample_size: int = 1024,
 ) -> CsvFile:
-    options = CsvOptions(header=header, delimiter=delimiter, encoding=encoding)
+    options = CsvOptions(header, delimiter, encoding, columns or {})
     return open_csv(
         BytesIO(data), get_table(table), options, block_size=block_size, sample_size=sample_size
     )

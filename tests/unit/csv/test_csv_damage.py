@@ -63,7 +63,7 @@ def write_line(line: Line, number: int, delimiter: str) -> str:
         case "missing delimiter":
             cells[3:] = [cells[3] + cells[4]]
         case "extra delimiter":
-            cells.append("")
+            cells.append("x")
         case "bad byte":
             cells[1] = f"A{BAD_BYTE}na"
         case "bad byte in quotes":

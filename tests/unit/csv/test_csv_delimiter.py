@@ -22,9 +22,13 @@ def test_the_delimiter_that_gives_most_rows_their_columns_is_found(character: st
     assert file.delimiter == character
 
 
-def test_a_tie_goes_to_the_comma() -> None:
-    assert open_bytes(b"1,Sales;x\n").delimiter == ","
-    assert open_bytes(b"Sales\n").delimiter == ","
+def test_types_break_a_tie() -> None:
+    assert open_bytes(b"1;Sales, East\n").delimiter == ";"
+    assert open_bytes(b"1,Sales; East\n").delimiter == ","
+
+
+def test_a_tie_that_types_leave_goes_to_the_comma() -> None:
+    assert open_bytes(b",x;\n").delimiter == ","
 
 
 def test_a_delimiter_within_quotes_does_not_count() -> None:

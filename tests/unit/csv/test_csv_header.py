@@ -1,8 +1,11 @@
 """Whether the first record is a header, and what its labels mean."""
 
+from collections.abc import Callable
+
 import pytest
 
-from dbuploader.csvfile import FileError
+from dbuploader.csvfile import CsvFile, FileError
+from muster.rejects import Reject
 from tests.unit.csv.reading import check, open_bytes
 
 ROW = b"1,Sales\n"
@@ -18,7 +21,7 @@ def test_a_first_record_of_column_names_is_a_header(header: bytes) -> None:
     assert file.labels == ("id", "department")
 
 
-@pytest.mark.parametrize("first", [b"1,Department", b"1,Sales", b",Sales", b"x,y", b"-1,id"])
+@pytest.mark.parametrize("first", [b"1,Department", b"1,Sales", b",Sales", b"-1,id", b"1.0,x"])
 def test_a_first_record_that_could_be_data_is_data(first: bytes) -> None:
     file = open_bytes(first + b"\n")
     assert not file.has_header
@@ -65,7 +68,9 @@ def test_a_reject_file_is_valid_input() -> None:
     good, bad = check(data)
     assert not hasattr(good, "errors")
     assert good.values == (1, "Sales")
-    assert bad.cells == ("", "")
+    assert isinstance(bad, Reject)
+    assert (bad.cells, bad.raw) == (None, '9,"Legal')
+    assert [error.code for error in bad.errors] == ["quote-error"]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +80,7 @@ def test_a_reject_file_is_valid_input() -> None:
         (b"id", "missing-label", "department"),
         (b"id,_x", "missing-label", "department"),
         (b"id,department,Id", "duplicate-label", "id"),
-        (b"id,department,", "blank-label", "3"),
+        (b"id,,department", "blank-label", "2"),
     ],
 )
 def test_labels_that_do_not_fit_fail_the_file(header: bytes, code: str, named: str) -> None:
@@ -110,3 +115,143 @@ def test_a_header_that_cannot_be_read_fails_the_file(header: bytes, code: str) -
 
 def test_a_headerless_file_has_the_declared_columns() -> None:
     assert open_bytes(b"1,Ana,2021-01-01T00:00:00Z,1,1\n", "hired_employees").labels == HIRES
+
+
+HIRE = b"1,Ana,2021-01-01T00:00:00Z,10,20\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "ID,Name,DateTime,Department ID,Job ID",
+        "id,name,datetime,department-id,jobId",
+        "[id],[name],[datetime],[department_id],[job_id]",
+        "#id,name,datetime,department_id,job_id",
+        "# id , 'name',\u201cdatetime\u201d,department id,JOB_ID",
+        "id\u200b,\ufeffname,date\u00adtime,department\u00a0id,job\u2011id",
+        "Employee No,Full name,Hire date,Department number,Job number",
+        "\uff49\uff44,name,datetime,department_id,job_id",
+    ],
+)
+def test_labels_are_compared_as_people_write_them(header: str) -> None:
+    file = open_bytes(header.encode() + b"\n" + HIRE, "hired_employees")
+    assert (file.has_header, file.labels) == (True, HIRES)
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Headcount of 2021\n",
+        "Headcount,,,,\n\n",
+        "sep=;\n",
+        "# exported by a tool, by hand\n",
+        ",,,,\n,,,,\n",
+        "Report\n" * 9,
+    ],
+)
+def test_what_stands_above_the_header_is_passed_over_and_told(above: str) -> None:
+    header = b"id,name,job_id,datetime,department_id\n"
+    data = above.encode() + header + b"1,Ana,20,2021-01-01T00:00:00Z,10\n"
+    file = open_bytes(data, "hired_employees")
+    (record,) = file
+    line = above.count("\n") + 2
+    assert (record.line, record.row) == (line, 1)
+    assert file.labels == ("id", "name", "job_id", "datetime", "department_id")
+    told = [(warning.code, warning.line) for warning in file.warnings]
+    assert told == [
+        ("preamble", number) for number, text in enumerate(above.splitlines(), start=1) if text
+    ]
+    assert all(f"the header is on line {line - 1}" in each.message for each in file.warnings)
+
+
+@pytest.mark.parametrize(
+    ("data", "table"),
+    [
+        (b"Employee,Role,When,Dept,Position\n" + HIRE, "hired_employees"),
+        (b"Report\n" * 10 + b"id,name,datetime,department_id,job_id\n" + HIRE, "hired_employees"),
+        (b"nombre,apellido\nAna,Lopez\n", "departments"),
+        (b"name;description\nSales;All of it\n", "jobs"),
+        (b"{\n", "departments"),
+    ],
+)
+def test_a_first_record_that_can_be_neither_header_nor_row_fails_the_file(
+    data: bytes, table: str
+) -> None:
+    with pytest.raises(FileError) as caught:
+        open_bytes(data, table)
+    assert caught.value.code == "unknown-header"
+    assert "Line 1 is neither a header nor a row" in caught.value.detail
+    assert "columns=LABEL:COLUMN" in caught.value.detail
+    assert "header=absent" in caught.value.detail
+
+
+def test_a_row_above_the_header_fails_the_file() -> None:
+    with pytest.raises(FileError, match="line 1 above it could be a row") as caught:
+        open_bytes(b"1,Sales\nid,department\n2,Legal\n")
+    assert caught.value.code == "unknown-header"
+
+
+def test_columns_says_what_labels_mean_and_which_to_pass_over() -> None:
+    columns = {"Nr.": "id", "Wer": "name", "Wann": "datetime", "Abt": "department_id"}
+    data = b"Wann,Nr.,Wer,job_id,abt,Notiz\n2021-01-01T00:00:00Z,1,Ana,20,10,x\n"
+    file = open_bytes(data, "hired_employees", columns={**columns, "Notiz": ""})
+    assert file.labels == ("datetime", "id", "name", "job_id", "department_id")
+    assert [record.cells for record in file] == [("2021-01-01T00:00:00Z", "1", "Ana", "20", "10")]
+
+
+def test_a_data_frame_s_index_is_ignored() -> None:
+    file = open_bytes(b",id,department\n0,1,Sales\n1,2,Legal\n")
+    assert file.labels == ("id", "department")
+    assert [record.cells for record in file] == [("1", "Sales"), ("2", "Legal")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"id,department,,\n1,Sales,,\n2,Legal, ,\n",
+        b"id,department\n1,Sales,,\n2,Legal,,\n",
+        b"1,Sales,,\n2,Legal,,\n",
+    ],
+)
+def test_blank_columns_at_the_right_are_ignored(data: bytes) -> None:
+    assert [record.cells for record in open_bytes(data)] == [("1", "Sales"), ("2", "Legal")]
+
+
+def test_a_value_in_a_column_without_a_label_fails_the_file() -> None:
+    data = b"id,department,\n" + ROW * 200 + b"1,Sales,East\n"
+    for read in (list, lambda file: list(file.chunks())):
+        with pytest.raises(FileError, match=r"[Ll]ine 202.*column 3") as caught:
+            read(open_bytes(data.replace(b"1,Sales\n", b"1,Sales,\n")))
+        assert caught.value.code == "blank-label"
+
+
+def each_way(file_of: Callable[[], CsvFile]) -> list[list[tuple[int, int]]]:
+    """Line and number of each record, as read one by one and many at once."""
+    slow = [(record.line, record.row) for record in file_of()]
+    fast = [
+        (line, chunk.numbering.row(line))
+        for chunk in file_of().chunks()
+        for line in sorted([*chunk.lines.to_pylist(), *[each.line for each in chunk.flawed]])
+    ]
+    return [slow, fast]
+
+
+@pytest.mark.parametrize("again", [b"id,department", b" ID,Department ", b'"id","department"'])
+def test_the_header_again_in_mid_file_is_passed_over_and_no_row(again: bytes) -> None:
+    data = b"id,department\n1,Sales\n" + again + b"\r\n\n2,Legal\n"
+    for found in each_way(lambda: open_bytes(data)):
+        assert found == [(2, 1), (5, 2)]
+
+
+def test_a_header_in_another_order_in_mid_file_fails_the_file() -> None:
+    data = b"id,department\n1,Sales\ndepartment,id\nLegal,2\n"
+    for read_all in (list, lambda file: list(file.chunks())):
+        with pytest.raises(FileError, match="Line 3 is a header in another order") as caught:
+            read_all(open_bytes(data))
+        assert caught.value.code == "incorrect-label"
+
+
+def test_with_header_absent_a_header_in_mid_file_is_a_row() -> None:
+    data = b"1,Sales\nid,department\n2,Legal\n"
+    for found in each_way(lambda: open_bytes(data, header="absent")):
+        assert found == [(1, 1), (2, 2), (3, 3)]

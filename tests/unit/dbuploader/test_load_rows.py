@@ -195,6 +195,45 @@ def test_a_file_that_cannot_be_read_fails_with_its_code(suite: Suite) -> None:
     assert upload.rows == RowCounts()
 
 
+def test_a_header_that_is_not_known_loads_nothing(suite: Suite) -> None:
+    upload = suite.load("jobs", "Stelle,Nummer\nClerk,1\n")
+
+    assert upload.error is not None
+    assert (upload.state, upload.error.code) == (State.FAILED, "unknown-header")
+    assert len(suite.rows("jobs")) == 3
+
+
+def test_columns_says_what_the_labels_of_a_file_mean(suite: Suite) -> None:
+    content = "Stelle,Nummer,Notiz\nClerk,10,x\n"
+    upload = suite.load("jobs", content, columns="Nummer:id,Stelle:job,Notiz:")
+
+    assert upload.state == State.COMPLETED
+    assert suite.rows("jobs")[-1] == (10, "Clerk")
+
+
+def test_what_was_passed_over_above_the_header_stands_in_the_warnings(suite: Suite) -> None:
+    upload = suite.load("jobs", "Jobs of 2021\n\njob,id\nClerk,10\n")
+
+    assert upload.rows == RowCounts(read=1, inserted=1)
+    assert [(each.code, each.line) for each in upload.warnings] == [("preamble", 1)]
+    assert upload.warnings_total == 1
+    assert "the header is on line 3" in upload.warnings[0].message
+
+
+def test_a_rejected_key_overwrites_no_row_when_its_reject_file_comes_back(suite: Suite) -> None:
+    first = suite.load("jobs", "9,Baker\n9,Cook\n")
+    (reject,) = suite.rejects(first.id)
+    header = "id,job,_line,_row,_code,_column,_message\n"
+    again = suite.load("jobs", f"{header}9,Cook,2,2,{reject.errors[0].code},id,why\n")
+
+    assert again.rows == RowCounts(read=1, rejected=1)
+    assert [each.errors[0].code for each in suite.rejects(again.id)] == ["primary-key"]
+    assert suite.rows("jobs")[-1] == (9, "Baker")
+
+    wanted = suite.load("jobs", f"{header}9,Cook,2,2,,id,why\n")
+    assert wanted.rows == RowCounts(read=1, updated=1)
+
+
 def test_an_empty_file_fails(suite: Suite) -> None:
     upload = suite.load("jobs", "")
 

@@ -112,6 +112,7 @@ def test_the_options_are_kept_as_the_loader_takes_them(client: FlaskClient) -> N
         "header": "absent",
         "delimiter": "\t",
         "encoding": "cp1252",
+        "columns": "Nr.:id,Remarks:",
     }
     answer = client.post(
         "/v1/uploads",
@@ -137,6 +138,10 @@ def test_the_options_are_kept_as_the_loader_takes_them(client: FlaskClient) -> N
         ("dry_run", "perhaps"),
         ("header", "yes"),
         ("delimiter", ":"),
+        ("columns", "Nr:number"),
+        ("columns", "Nr:id,Nr:job"),
+        ("columns", ":id"),
+        ("columns", '"Nr:id'),
         ("encoding", "klingon"),
         ("encoding", "base64"),
         ("encoding", "utf-8\0"),

@@ -47,7 +47,7 @@ def test_rejects_are_the_cells_in_the_order_of_the_input_and_the_reason(
     answer = get(client, upload_id)
     assert answer.get_data(as_text=True) == (
         "job,id,_line,_row,_code,_column,_message\r\n"
-        '" ""a"", b",x,3,2,type-error,id,write digits only\r\n'
+        '" ""a"", b",x,3,2,type-error,id,write digits only (and 1 more)\r\n'
     )
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == "attachment; filename=jobs.rejects.csv"
@@ -87,7 +87,7 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula(
     safe = get(client, upload_id, "?spreadsheet=safe").get_data(as_text=True)
     plain = get(client, upload_id).get_data(as_text=True)
     (_, row) = csv.reader(io.StringIO(safe, newline=""))
-    assert (row[0], row[1], row[-1]) == (f"'{cell}", "'=1", f"'{cell}")
+    assert (row[0], row[1], row[-2], row[-1]) == (f"'{cell}", "'=1", f"'{cell}", "safe")
     (_, row) = csv.reader(io.StringIO(plain, newline=""))
     assert (row[0], row[-1]) == (cell, cell)
 
