@@ -83,7 +83,7 @@ def _cost(cost: Cost) -> str:
 
 
 def _skips(record: Record) -> Iterator[str]:
-    title = f"{record.system} with {', '.join(record.servers)}"
+    title = _title(record)
     outcomes = record.outcomes
     if not outcomes.skipped:
         yield from (f"{title}: nothing.", "")
@@ -102,12 +102,16 @@ def _unsteady(records: Sequence[Record]) -> Iterator[str]:
         ("Failed beside other tests, and passed by itself", "repeated"),
     ):
         lines = [
-            f"- {record.system}: `{test}`"
+            f"- {_title(record)}: `{test}`"
             for record in records
             for test in getattr(record.outcomes, kind)
         ]
         if lines:
             yield from (f"## {heading}", "", *lines, "")
+
+
+def _title(record: Record) -> str:
+    return f"{record.system} with {', '.join(record.servers)}"
 
 
 def _line(cells: Sequence[str]) -> str:
