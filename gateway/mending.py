@@ -34,7 +34,7 @@ def read_page(stored: BinaryIO | None, first: int, count: int) -> RejectsPage:
 
 
 def mended_rows(page: RejectsPage, cells: Mapping[tuple[int, int], str]) -> list[tuple[str, ...]]:
-    """The rows of the page in which a cell has another text now.
+    """The rows of the page in which a cell has another text now, each with its line at the end.
 
     `cells` are the texts by the line of the row and the index of the column.
     """
@@ -43,14 +43,17 @@ def mended_rows(page: RejectsPage, cells: Mapping[tuple[int, int], str]) -> list
         before = reject.cells or ("",) * len(page.labels)
         after = tuple(cells.get((reject.line, column), text) for column, text in enumerate(before))
         if after != before:
-            rows.append(after)
+            rows.append((*after, str(reject.line)))
     return rows
 
 
 def as_file(labels: tuple[str, ...], rows: list[tuple[str, ...]]) -> bytes:
-    """The rows under their labels, as RFC 4180 has it, in UTF-8."""
+    """The rows under their labels, as RFC 4180 has it, in UTF-8.
+
+    With `_line` it is a reject file, in which nothing inside a cell is taken for a row.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(labels)
+    writer.writerow((*labels, "_line"))
     writer.writerows(rows)
     return buffer.getvalue().encode()

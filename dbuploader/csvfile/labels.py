@@ -8,6 +8,8 @@ from muster.tables import Column, Table
 
 _SEPARATORS = re.compile(r"[\s_\u2010-\u2015-]+")
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d\u00ab\u00bb"
+# More cells than any header has: a line of delimiters alone may have 65,536.
+_MOST_LABELS = 1000
 # A number, or numbers with what stands between those of a date.
 _DATA = re.compile(r"[+-]?[0-9][0-9\s.,:/+TtZz-]*")
 _VALUES = {
@@ -51,7 +53,7 @@ class LabelMap:
 
     def count(self, labels: Sequence[str]) -> int:
         """How many different columns the labels name; 0 when one of them can only be data."""
-        if any(_DATA.fullmatch(label.strip()) for label in labels):
+        if len(labels) > _MOST_LABELS or any(_DATA.fullmatch(label.strip()) for label in labels):
             return 0
         return len({column for label in labels if (column := self.column(label))})
 

@@ -165,22 +165,25 @@ def _row_width(records: Sequence[_Sampled], width: int) -> int:
 
 
 def _without_header(reading: _Reading, table: Table, options: CsvOptions) -> Layout:
-    first = reading.records[0]
-    if options.header == "auto" and not _could_be_row(first, table):
-        raise FileError("unknown-header", _unknown_header(first, reading.delimiter, table))
+    if options.header == "auto":
+        _require_row(reading, table)
     names = table.column_names
     blanks = _row_width(reading.records, len(names)) - len(names)
     return Layout(reading.delimiter, (*names, *[None] * blanks), blanks=blanks)
 
 
-def _could_be_row(record: _Sampled, table: Table) -> bool:
-    """Whether an integer or datetime stands where one must, or nothing in any such place."""
-    cells = [
-        (cell, looks_typed(column, cell))
-        for column, cell in zip(table.columns, record.cells, strict=False)
-    ]
-    typed = [(cell, is_typed) for cell, is_typed in cells if is_typed is not None]
-    return any(is_typed for _, is_typed in typed) or all(is_blank(cell) for cell, _ in typed)
+def _require_row(reading: _Reading, table: Table) -> None:
+    """Return if the first record that has anything where integers and datetimes must stand has one.
+
+    Raises FileError where it has none: it can be neither header nor row.
+    """
+    for record in reading.records[:_HEADER_WITHIN]:
+        pairs = zip(table.columns, record.cells, strict=False)
+        typed = [looks_typed(*pair) for pair in pairs if not is_blank(pair[1])]
+        if True in typed:
+            return
+        if False in typed:
+            raise FileError("unknown-header", _unknown_header(record, reading.delimiter, table))
 
 
 def _is_whole_row(record: _Sampled, table: Table) -> bool:

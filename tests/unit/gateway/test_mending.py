@@ -34,13 +34,13 @@ def test_only_rows_with_a_changed_cell_are_sent() -> None:
     page = read_page(stored(reject(3, ("1", "")), reject(5, ("2", ""))), 0, 10)
     same = {(3, 0): "1", (3, 1): "", (5, 0): "2", (5, 1): ""}
     assert mended_rows(page, same) == []
-    assert mended_rows(page, {**same, (5, 1): "Baker"}) == [("2", "Baker")]
+    assert mended_rows(page, {**same, (5, 1): "Baker"}) == [("2", "Baker", "5")]
 
 
 def test_a_line_that_was_not_split_is_sent_as_its_cells_are_filled_in() -> None:
     page = read_page(stored(reject(3, None, '1,"Ba')), 0, 10)
     assert mended_rows(page, {(3, 0): "", (3, 1): ""}) == []
-    assert mended_rows(page, {(3, 0): "1", (3, 1): "Baker"}) == [("1", "Baker")]
+    assert mended_rows(page, {(3, 0): "1", (3, 1): "Baker"}) == [("1", "Baker", "3")]
 
 
 def test_what_the_page_does_not_show_is_not_changed() -> None:
@@ -49,6 +49,6 @@ def test_what_the_page_does_not_show_is_not_changed() -> None:
 
 
 def test_the_file_is_csv_under_the_labels_of_the_first() -> None:
-    assert as_file(("id", "job"), [("1", 'a "b", c'), ("2", "é\nf")]) == (
-        'id,job\r\n1,"a ""b"", c"\r\n2,"é\nf"\r\n'.encode()
+    assert as_file(("id", "job"), [("1", 'a "b", c', "3"), ("2", "é\nf", "5")]) == (
+        'id,job,_line\r\n1,"a ""b"", c",3\r\n2,"é\nf",5\r\n'.encode()
     )

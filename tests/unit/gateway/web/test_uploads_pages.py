@@ -108,7 +108,7 @@ def test_changed_rows_are_a_new_upload_that_names_the_first(
     )
     assert mended.options.mode == "insert"
     with store.open_file(mended.id) as file:
-        assert file.read() == b"id,job\r\n2,Baker\r\n"
+        assert file.read() == b"id,job,_line\r\n2,Baker,2\r\n"
     assert f'href="/uploads/{upload_id}"' in browser.get(answer.location).text
 
 
@@ -134,7 +134,7 @@ def test_rows_of_a_later_page_are_mended_there(browser: FlaskClient, store: CsvS
     cells = {"from": "50", "c60-1": "Baker"}
     answer = browser.post(f"/uploads/{upload_id}/mended", data=cells, headers=HERE)
     with store.open_file(answer.location.rpartition("/")[2]) as file:
-        assert file.read() == b"id,job\r\n60,Baker\r\n"
+        assert file.read() == b"id,job,_line\r\n60,Baker,60\r\n"
 
 
 def test_nothing_changed_is_nothing_to_send(browser: FlaskClient, store: CsvStore) -> None:
