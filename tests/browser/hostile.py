@@ -47,7 +47,8 @@ def leave_hostile_values(site: Site) -> Hostile:
             for cell in (MARKUP, BACKWARDS, ATTRIBUTE, LONG)
         ]
         bad.append(f'9999,"{LONG}{MARKUP}\n')
-        rejected = client.upload(FILENAME, "".join(bad).encode(), table="hired_employees")
+        options = {"table": "hired_employees", "header": "absent"}
+        rejected = client.upload(FILENAME, "".join(bad).encode(), **options)
         header = f"id,{_quoted(MARKUP + BACKWARDS)}\n1,Cook\n".encode()
         failed = client.upload("jobs.csv", header, header="present")
         return Hostile(user, client.wait(rejected["id"]), client.wait(failed["id"]))

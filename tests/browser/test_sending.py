@@ -79,6 +79,7 @@ def test_all_options_reach_the_loader(page: Page, site: Site) -> None:
         "header": "absent",
         "delimiter": ";",
         "encoding": "cp1252",
+        "columns": "",
     }
     assert {"id": 304, "department": "Küche"} in site.ana.rows("departments")
 
