@@ -13,7 +13,6 @@ Value = int | str | datetime
 """A checked cell; a datetime is in UTC and has no tzinfo."""
 
 _BLANKS = " \t\n\r\x0b\x0c"
-_SHOWN = 40
 
 
 class CellProblem(Exception):
@@ -61,15 +60,3 @@ class CellChecker(ABC):
 def valid_where(valid: pa.BooleanArray, array: pa.Array) -> pa.Array:
     """`array` with nulls where `valid` does not hold."""
     return array if valid.false_count == 0 else pc.if_else(valid, array, None)
-
-
-def shown(text: str) -> str:
-    r"""`text` in quotes for a message: shortened, with `\` escapes for what is not printable."""
-    short = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return '"' + "".join(map(_visible, short)) + '"'
-
-
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape").decode()

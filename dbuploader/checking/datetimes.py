@@ -6,8 +6,9 @@ from datetime import MINYEAR, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbuploader.checking.cells import CellChecker, CellProblem, shown, valid_where
+from dbuploader.checking.cells import CellChecker, CellProblem, valid_where
 from dbuploader.columns import plain_datetime
+from dbuploader.csvfile.labels import shown
 from muster.tables import Column
 
 _TIMESTAMP = re.compile(

@@ -5,8 +5,9 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbuploader.checking.cells import CellChecker, CellProblem, shown, valid_where
+from dbuploader.checking.cells import CellChecker, CellProblem, valid_where
 from dbuploader.columns import column_type
+from dbuploader.csvfile.labels import shown
 from muster.tables import Column
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping
 
-from dbuploader.checking.cells import CellProblem, Value, shown
+from dbuploader.checking.cells import CellProblem, Value
 from dbuploader.checking.rows import Values, parse_cell
+from dbuploader.csvfile.labels import shown
 from muster.rejects import CellError
 from muster.tables import Column, Table
 

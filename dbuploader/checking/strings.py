@@ -5,7 +5,8 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbuploader.checking.cells import CellChecker, CellProblem, shown, valid_where
+from dbuploader.checking.cells import CellChecker, CellProblem, valid_where
+from dbuploader.csvfile.labels import shown
 from muster.tables import Column
 
 # The Unicode category Cc, which is fixed: https://www.unicode.org/policies/stability_policy.html

@@ -8,6 +8,7 @@ from muster.tables import Column, Table
 
 _SEPARATORS = re.compile(r"[\s_\u2010-\u2015-]+")
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_SHOWN = 40
 # More cells than any header has: a line of delimiters alone may have 65,536.
 _MOST_LABELS = 1000
 # A number, or numbers with what stands between those of a date.
@@ -58,9 +59,9 @@ class LabelMap:
         return len({column for label in labels if (column := self.column(label))})
 
 
-def show_text(text: str, most: int) -> str:
+def shown(text: str) -> str:
     r"""`text` in quotes for a message: shortened, with `\` escapes for what is not to be seen."""
-    short = text if len(text) <= most else text[:most] + "…"
+    short = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return '"' + "".join(map(_visible, short)) + '"'
 
 

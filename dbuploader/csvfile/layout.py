@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
-from dbuploader.csvfile.labels import LabelMap, is_blank, looks_typed, show_text
+from dbuploader.csvfile.labels import LabelMap, is_blank, looks_typed, shown
 from dbuploader.csvfile.lines import Lines, count_lines
-from dbuploader.csvfile.options import DELIMITERS, CsvOptions, FileError, delimiter_candidates
+from dbuploader.csvfile.options import DELIMITER_NAMES, CsvOptions, FileError, delimiter_candidates
 from dbuploader.csvfile.splitting import Split, Splitter
 from muster.tables import Table
 from muster.uploads import UploadWarning
@@ -20,8 +20,6 @@ from muster.uploads import UploadWarning
 _SAMPLE_RECORDS = 100
 _HEADER_WITHIN = 10
 _SHOWN_CELLS = 12
-_SHOWN = 40
-_NAMES = {character: name for name, character in DELIMITERS.items()}
 
 
 @dataclass(frozen=True)
@@ -196,7 +194,7 @@ def _unknown_header(record: _Sampled, delimiter: str, table: Table) -> str:
         f"Line {record.line} is neither a header nor a row of {table.name}: "
         f"{_shown(record.cells)}. {_wanted(table)}. Name them in the header; or say what its "
         "labels mean, by columns=LABEL:COLUMN,LABEL:COLUMN; or, if that line is a row, send "
-        f"header=absent. Cells were taken to be separated by {_NAMES[delimiter]!r}."
+        f"header=absent. Cells were taken to be separated by {DELIMITER_NAMES[delimiter]!r}."
     )
 
 
@@ -300,5 +298,5 @@ def _wanted(table: Table) -> str:
 
 
 def _shown(cells: Sequence[str]) -> str:
-    shown = [show_text(cell.strip(), _SHOWN) for cell in cells[:_SHOWN_CELLS]]
-    return ", ".join(shown + ["…"] * (len(cells) > _SHOWN_CELLS))
+    texts = [shown(cell.strip()) for cell in cells[:_SHOWN_CELLS]]
+    return ", ".join(texts + ["…"] * (len(cells) > _SHOWN_CELLS))

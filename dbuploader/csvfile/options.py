@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 DELIMITERS = {",": ",", ";": ";", "tab": "\t", "pipe": "|"}
+DELIMITER_NAMES = {character: name for name, character in DELIMITERS.items()}
 
 
 @dataclass(frozen=True)
