@@ -3,11 +3,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before any test imports pyarrow: see dbuploader/consumer.py. The tests run on both families.
 import muster.database.mysql  # noqa: F401
 from tests.servers.mariadb import new_database
 from tests.servers.shared import server_url
+
+# A busy machine fails no property. `make chaos` tries each with ten times the examples.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", UNHURRIED, max_examples=60)
+settings.register_profile("thorough", UNHURRIED, max_examples=600)
+settings.load_profile("quick")
 
 DATABASES = ["sqlite_database_url", "mysql_database_url"]
 

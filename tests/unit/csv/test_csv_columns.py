@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbuploader.checking import ColumnChecker, FlawedRow, Row, RowChecker
@@ -139,7 +139,6 @@ LINES = st.tuples(
 BLOCK_SIZES = st.integers(1, 200) | st.just(1 << 20)
 
 
-@settings(max_examples=600)
 @given(
     lines=st.lists(LINES, min_size=1, max_size=12),
     delimiter=st.sampled_from([",", ";", "\t", "|"]),
@@ -155,7 +154,6 @@ def test_records_of_all_kinds_are_found_alike(
     assert_alike(encode(text, encoding), HIRES, options, block_size)
 
 
-@settings(max_examples=300)
 @given(
     rows=st.lists(cells(HIRES), min_size=1, max_size=6),
     order=st.permutations([*HIRES.column_names, "_note", "_other"]),
@@ -173,7 +171,6 @@ def test_columns_in_any_order_with_ignored_ones_are_found_alike(
     assert_alike(data, HIRES, CsvOptions("present", ","), block_size)
 
 
-@settings(max_examples=600)
 @given(
     text=st.text(st.sampled_from('ab1,,;"" \n\n\r\t\0é\ufeff' + BAD_BYTE), max_size=60),
     block_size=BLOCK_SIZES,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dbuploader.checking import Row, RowChecker
@@ -100,7 +100,6 @@ def encode(text: str, encoding: str) -> bytes:
     return mark + text.encode("utf-8", "surrogateescape")
 
 
-@settings(max_examples=500)
 @given(
     lines=st.lists(lines, min_size=1, max_size=12),
     delimiter=st.sampled_from(sorted(DELIMITERS)),
@@ -145,7 +144,6 @@ def test_exactly_the_damaged_records_are_rejected(
             assert result.values == (number, line.name.strip(" "), when, 2, 3)
 
 
-@settings(max_examples=300)
 @given(st.text(st.sampled_from('ab1,;"\n\r \t\0é' + BAD_BYTE), max_size=60), st.integers(1, 30))
 def test_any_text_reads_the_same_in_blocks_of_any_size(text: str, block_size: int) -> None:
     data = b"1,x\n" + text.encode("utf-8", "surrogateescape")
@@ -161,7 +159,6 @@ def test_any_text_reads_the_same_in_blocks_of_any_size(text: str, block_size: in
     assert places[-1] <= len(data.splitlines())
 
 
-@settings(max_examples=300)
 @given(st.text(st.sampled_from("ab1, \r\n\t\0é\u2028" + BAD_BYTE), max_size=60))
 def test_lines_without_a_quote_read_the_same_beside_one(text: str) -> None:
     # A quote in the block has each line split by itself, and not the block at once.

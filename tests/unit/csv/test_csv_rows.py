@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dbuploader.checking import CellProblem, Row, RowChecker, Value, check_object, parse_cell
@@ -105,7 +105,6 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=400)
 @given(rows)
 def test_checking_many_rows_at_once_finds_what_checking_each_cell_finds(
     rows: list[tuple[str, ...]],

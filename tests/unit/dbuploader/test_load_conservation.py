@@ -2,7 +2,8 @@
 
 from dataclasses import astuple
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from muster.uploads import State, Upload
@@ -36,8 +37,8 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.hypothesis
 def test_rows_are_conserved(suite: Suite) -> None:
-    @settings(max_examples=300)
     @given(content=FILES, options=OPTIONS)
     def check(content: str, options: dict[str, object]) -> None:
         before = suite.rows("hired_employees")

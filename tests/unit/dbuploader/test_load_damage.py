@@ -8,7 +8,8 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rejects import as_csv
@@ -92,13 +93,13 @@ def encode(text: str, encoding: str) -> bytes:
     return mark + text.encode("utf-8", "surrogateescape")
 
 
+@pytest.mark.hypothesis
 def test_damaged_rows_and_no_others_come_back_until_they_are_mended(
     tmp_path: Path, sqlite_database_url: str
 ) -> None:
     suite = Suite(tmp_path, sqlite_database_url)
     suite.seed()
 
-    @settings(max_examples=75)
     @given(
         lines=st.lists(LINES, min_size=1, max_size=10),
         encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le"]),

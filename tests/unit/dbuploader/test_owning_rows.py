@@ -1,7 +1,7 @@
 """Which row of a file owns a key, found with a bitmap, and by a dictionary as a check."""
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dbuploader.columns import PlainRow, to_batch, to_rows
@@ -24,7 +24,6 @@ def add(
     return to_rows(owning), repeats.same, repeats.others
 
 
-@settings(max_examples=300)
 @given(chunks=CHUNKS)
 def test_the_first_row_of_a_key_owns_it(chunks: list[list[PlainRow]]) -> None:
     first: dict[int | str, tuple[int, PlainRow]] = {}

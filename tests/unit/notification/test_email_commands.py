@@ -102,7 +102,6 @@ shell = st.text(st.sampled_from("a'\"`$(){};&|<>\\ \n\r\t*?[]#~=%!@-/,é\u202e")
 
 
 @settings(
-    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(shell, shell)

@@ -62,7 +62,6 @@ def ask(client: FlaskClient, question: str) -> tuple[dict[str, Any], Rows]:
 
 
 @settings(
-    max_examples=100,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(employments())
