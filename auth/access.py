@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import jwt
 
@@ -54,6 +55,7 @@ class AccessTokens:
             raise InvalidToken("signed under another key id")
         with self._store.reading() as users:
             user = users.get(claimed.id)
-        if user is None or user.disabled or user.generation != claimed.generation:
+            signed_out = users.has_ended(claimed.token_id)
+        if user is None or user.disabled or user.generation != claimed.generation or signed_out:
             raise InvalidToken("ended")
-        return Principal(user.id, user.email, user.permissions, user.generation)
+        return replace(claimed, email=user.email, permissions=user.permissions)

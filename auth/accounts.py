@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from auth.passwords import Passwords
 from auth.repository import UserStore, UserTable
 from auth.users import NewUser, User, UserChanges
 from muster.database import ConstraintViolated
+from muster.tokens import Principal
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 _SLACK = 60
 """Seconds that the clocks of the services may differ."""
+SINGLE_ENDS = 100
+"""How many tokens of a user may be listed as ended one by one; so the list stays short."""
 
 
 class Accounts:
@@ -119,13 +123,30 @@ class Accounts:
             self._end_tokens(users, replace(user, password_hash=new_hash))
         log.info("password changed", user_id=proven.id)
 
-    def revocations(self) -> dict[str, int | None]:
-        """Whose tokens ended while such a token may still look valid, by user id.
+    def end_token(self, principal: Principal) -> None:
+        """End the token of `principal`: it is signed out.
 
-        The value is the least generation that still counts, or None when none does.
+        Who signs out more often than SINGLE_ENDS within the life of a token ends all of theirs.
+        """
+        with suppress(ConstraintViolated), self._store.writing() as users:
+            user = users.get(principal.id)
+            users.forget_ended(int(self._clock()) - _SLACK)
+            if user is not None and users.count_ended(user.id) >= SINGLE_ENDS:
+                self._end_tokens(users, user)
+                users.forget_ended_of(user.id)
+            else:
+                users.end_token(principal.token_id, principal.id, principal.expires_at)
+        log.info("signed out", user_id=principal.id)
+
+    def revocations(self) -> tuple[dict[str, int | None], list[str]]:
+        """Whose tokens, and which single ones, ended while such a token may still look valid.
+
+        Of a user by id, the least generation that still counts, or None when none does; then the
+        ids of single tokens.
         """
         with self._store.reading() as users:
-            return users.revoked_since(self._oldest_announced())
+            now = int(self._clock())
+            return users.revoked_since(self._oldest_announced()), users.ended(now - _SLACK)
 
     def _end_tokens(self, users: UserTable, user: User) -> User:
         raised = replace(user, generation=user.generation + 1)

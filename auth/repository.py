@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
-from auth.schema import revocations, user_permissions, users
+from auth.schema import ended_tokens, revocations, user_permissions, users
 from auth.users import User, account_key
 from muster.database import Database
 
@@ -84,6 +84,35 @@ class UserTable:
             revocations.c.revoked_at >= since
         )
         return {row.user_id: row.generation for row in self._connection.execute(query)}
+
+    def end_token(self, token_id: str, user_id: str, expires_at: int) -> None:
+        """Note that one token of the user ended. One that has ended is a ConstraintViolated."""
+        self._connection.execute(
+            insert(ended_tokens).values(token_id=token_id, user_id=user_id, expires_at=expires_at)
+        )
+
+    def has_ended(self, token_id: str) -> bool:
+        """Whether that token was ended by itself."""
+        query = select(ended_tokens.c.token_id).where(ended_tokens.c.token_id == token_id)
+        return self._connection.execute(query).first() is not None
+
+    def count_ended(self, user_id: str) -> int:
+        """How many tokens of the user were ended one by one and are not forgotten yet."""
+        query = select(func.count()).where(ended_tokens.c.user_id == user_id)
+        return self._connection.execute(query).scalar_one()
+
+    def forget_ended(self, before: int) -> None:
+        """Remove the tokens whose time was over before."""
+        self._connection.execute(delete(ended_tokens).where(ended_tokens.c.expires_at < before))
+
+    def forget_ended_of(self, user_id: str) -> None:
+        """Remove the tokens of one user."""
+        self._connection.execute(delete(ended_tokens).where(ended_tokens.c.user_id == user_id))
+
+    def ended(self, since: int) -> list[str]:
+        """The tokens that were ended and whose time was not over at `since`."""
+        query = select(ended_tokens.c.token_id).where(ended_tokens.c.expires_at >= since)
+        return list(self._connection.execute(query).scalars())
 
     def _grant(self, user_id: str, permissions: Iterable[str]) -> None:
         rows = [{"user_id": user_id, "permission": name} for name in sorted(permissions)]

@@ -57,3 +57,11 @@ revocations = Table(
 
 No foreign key: the row outlives a deleted user.
 """
+ended_tokens = Table(
+    "ended_tokens",
+    metadata,
+    Column("token_id", _text(32), primary_key=True),
+    Column("user_id", _text(32), nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+"""Tokens that were signed out, by `jti`, until they would have ended, in Unix seconds."""

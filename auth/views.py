@@ -46,6 +46,14 @@ def log_in() -> Response:
     return jsonify(access_token=token, token_type="Bearer", expires_in=tokens.seconds)  # noqa: S106
 
 
+@blueprint.post("/v1/logout")
+@requires()
+def log_out() -> tuple[str, int]:
+    """End this token."""
+    _accounts().end_token(g.principal)
+    return "", 204
+
+
 @blueprint.get("/v1/me")
 @requires()
 def show_me() -> Response:
@@ -110,9 +118,10 @@ def show_keys() -> Response:
 
 @blueprint.get("/v1/revocations")
 def list_revocations() -> Response:
-    """Whose tokens ended, by user id; for the services that check tokens by signature alone.
+    """Whose tokens ended, by user id, and which single ones; for the services that check tokens.
 
     Open, as the keys are: it tells random ids only, and asking for a token here would need an
     account for each service.
     """
-    return jsonify(revocations=_accounts().revocations())
+    users, tokens = _accounts().revocations()
+    return jsonify(revocations=users, tokens=tokens)

@@ -12,10 +12,10 @@ from dbuploader.settings import Settings
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
+from muster.revocations import check_with
 from muster.service import install_service
 from muster.spans import export_spans
 from muster.tables import UnknownTable
-from muster.tokens import TokenVerifier
 
 _MOST_BODY_BYTES = 4 * 1024 * 1024
 
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BODY_BYTES
-    app.extensions["verify_token"] = TokenVerifier(settings.auth_url).verify
+    app.extensions["verify_token"] = check_with(settings.auth_url).verify
     app.extensions["database"] = database
     app.extensions["batches"] = Batches(database)
     app.register_blueprint(blueprint)

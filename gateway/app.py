@@ -1,6 +1,5 @@
 """The gateway's HTTP app: what it is made of, put together in one place."""
 
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -17,7 +16,6 @@ from gateway.documents import ProblemDocument
 from gateway.draining import DrainingMiddleware
 from gateway.outbox import Outbox
 from gateway.records import Records
-from gateway.revocation import Revocations, fetch_from, token_check
 from gateway.services import Services, provide
 from gateway.settings import Settings
 from gateway.sharing import Shared
@@ -33,9 +31,10 @@ from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.logs import configure_logging
 from muster.problems import answer_with
+from muster.revocations import check_with
 from muster.service import install_service
 from muster.spans import export_spans
-from muster.tokens import Principal, TokenVerifier
+from muster.tokens import Tokens
 
 _INFO = Info(
     title="Muster",
@@ -57,17 +56,13 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     settings = settings or Settings()
     configure_logging("gateway", settings.log_level)
     export_spans("gateway")
-    verify = token_check(
-        TokenVerifier(settings.auth_url), Revocations(fetch_from(settings.auth_url))
-    )
     store = open_csv_store(settings.csv_store_url)
-    return build_app(settings, store, open_broker(settings.broker_url), verify)
+    tokens = check_with(settings.auth_url)
+    return build_app(settings, store, open_broker(settings.broker_url), tokens)
 
 
-def build_app(
-    settings: Settings, store: CsvStore, broker: Broker, verify: Callable[[str], Principal]
-) -> OpenAPI:
-    """The app over these adapters; `verify` says who a token stands for (muster.tokens)."""
+def build_app(settings: Settings, store: CsvStore, broker: Broker, tokens: Tokens) -> OpenAPI:
+    """The app over these adapters."""
     app = OpenAPI(
         __name__,
         info=_INFO,
@@ -78,8 +73,8 @@ def build_app(
         doc_ui=False,
     )
     app.json = _InDeclaredOrder(app)
-    app.extensions["verify_token"] = verify
-    provide(app, _services(settings, store, broker))
+    app.extensions["verify_token"] = tokens.verify
+    provide(app, _services(settings, store, broker, tokens))
     # The broker is no part of readiness: without it uploads are accepted all the same.
     install_service(
         app, "gateway", {"CSV store": store.check}, also_at_start={"broker": broker.check}
@@ -103,7 +98,7 @@ class _InDeclaredOrder(DefaultJSONProvider):
     sort_keys = False
 
 
-def _services(settings: Settings, store: CsvStore, broker: Broker) -> Services:
+def _services(settings: Settings, store: CsvStore, broker: Broker, tokens: Tokens) -> Services:
     return Services(
         uploads=Uploads(store, Outbox(store, broker)),
         records=Records(store),
@@ -111,6 +106,7 @@ def _services(settings: Settings, store: CsvStore, broker: Broker) -> Services:
         auth=Upstream("auth", settings.auth_url, settings.threads),
         queries=Upstream("queries", settings.queries_url, settings.threads),
         dbuploader=Upstream("dbuploader", settings.dbuploader_url, settings.threads),
+        tokens=tokens,
         questions=Shared(lambda answer: answer.is_for_all),
         max_upload_bytes=settings.max_upload_bytes,
     )

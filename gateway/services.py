@@ -9,6 +9,7 @@ from gateway.sharing import Shared
 from gateway.uploads import Uploads
 from gateway.upstream import Answer, Upstream
 from gateway.waiting import Waiting
+from muster.tokens import Tokens
 
 _NAME = "gateway"
 
@@ -23,6 +24,7 @@ class Services:
     auth: Upstream
     queries: Upstream
     dbuploader: Upstream
+    tokens: Tokens
     questions: Shared[Answer]
     max_upload_bytes: int
 

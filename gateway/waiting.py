@@ -13,11 +13,12 @@ from muster.uploads import Upload
 
 MAX_WAIT_SECONDS = 60
 HEARTBEAT_SECONDS = 15.0
-# How soon a waiter notices that its client has gone or that the server is stopping.
+# How soon a waiter notices that its client has gone, that its token has ended or that the server is
+# stopping.
 _LOOK_SECONDS = 0.5
 
 Gone = Callable[[], bool]
-"""Whether the client that waits has gone."""
+"""Whether the client that waits has gone, or may not be answered any more."""
 
 
 class Waiting:

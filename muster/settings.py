@@ -31,7 +31,7 @@ class ServiceSettings(BaseSettings):
     log_level: str = Field(default="INFO", description="The least level that is logged.")
     auth_url: str = Field(
         default="http://127.0.0.1:8081",
-        description="Where the auth service answers, for its public keys.",
+        description="Where the auth service answers, for its public keys and its revocations.",
     )
 
     @model_validator(mode="before")

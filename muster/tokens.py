@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import jwt
 import requests
@@ -40,16 +40,32 @@ class KeysUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks. `generation` is raised by auth whenever the user's older tokens end."""
+    """Who asks, and by which token.
+
+    `generation` is raised by auth whenever the user's older tokens end. `token_id` is the token's
+    `jti`, `expires_at` its end in seconds since 1970.
+    """
 
     id: str
     email: str
     permissions: frozenset[str]
     generation: int
+    token_id: str
+    expires_at: int
 
     def may(self, *permissions: str) -> bool:
         """Whether the user has one of `permissions`."""
         return not self.permissions.isdisjoint(permissions)
+
+
+class Tokens(Protocol):
+    """What checks tokens."""
+
+    def verify(self, token: str) -> Principal:
+        """Who the token stands for; raises InvalidToken or KeysUnavailable."""
+
+    def end(self, principal: Principal) -> None:
+        """Refuse the token of `principal`, which auth has ended, from here on."""
 
 
 class _Keys(jwt.PyJWKClient):
@@ -126,6 +142,8 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
             email=claims["email"],
             permissions=frozenset(claims["permissions"]),
             generation=claims["generation"],
+            token_id=claims["jti"],
+            expires_at=claims["exp"],
         )
     except (KeyError, TypeError) as error:
         raise InvalidToken(str(error)) from error
@@ -136,11 +154,11 @@ def authenticate() -> Principal:
 
     The app's `extensions["verify_token"]` checks it. Raises Problem 401 or 503.
     """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = _bearer_token()
+    if not token:
         raise unauthorized("Send the header Authorization: Bearer TOKEN, from POST /v1/login.")
     try:
-        principal: Principal = current_app.extensions["verify_token"](token.strip())
+        principal: Principal = current_app.extensions["verify_token"](token)
     except InvalidToken:
         raise unauthorized("The token is not valid or no longer; log in again.") from None
     except KeysUnavailable:
@@ -148,6 +166,29 @@ def authenticate() -> Principal:
     g.principal = principal
     concerning(user=principal.id)
     return principal
+
+
+def validity_of_token() -> Callable[[], bool]:
+    """What says whether this request's token is still valid, also after the request's context.
+
+    It is not where that can't be known: an answer that goes on for long is refused then as a new
+    request is.
+    """
+    token, verify = _bearer_token(), current_app.extensions["verify_token"]
+
+    def is_valid() -> bool:
+        try:
+            verify(token)
+        except (InvalidToken, KeysUnavailable):
+            return False
+        return True
+
+    return is_valid
+
+
+def _bearer_token() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def unauthorized(detail: str, challenge: str = 'Bearer realm="muster"') -> Problem:

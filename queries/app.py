@@ -5,10 +5,10 @@ from flask import Flask
 from muster.database import DatabaseUnavailable, open_database
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
+from muster.revocations import check_with
 from muster.service import install_service
 from muster.spans import export_spans
 from muster.tables import UnknownTable
-from muster.tokens import TokenVerifier
 from queries.hiring import Hiring
 from queries.paging import Pages
 from queries.repository import check_schema
@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings.employment_database_url, allow_multi_primary=settings.allow_multi_primary
     )
     app = Flask("queries")
-    app.extensions["verify_token"] = TokenVerifier(settings.auth_url).verify
+    app.extensions["verify_token"] = check_with(settings.auth_url).verify
     app.extensions["database"] = database
     app.extensions["hiring"] = Hiring(database)
     app.extensions["pages"] = Pages(database)

@@ -19,6 +19,7 @@ from gateway.representation import represent
 from gateway.services import services
 from gateway.views.uploads import READERS
 from muster.tables import get_table
+from muster.tokens import validity_of_token
 from muster.uploads import Upload
 
 api = Api("contents", __name__, abp_tags=[{"name": "Uploads"}])
@@ -105,11 +106,12 @@ def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
     refusals=(404,),
 )
 def follow_upload(path: UploadPath) -> Response:
-    """The upload while it changes."""
+    """The upload while it changes, for as long as the token is valid."""
     upload = services().records.get(g.principal, path.id)
     release = services().waiting.take_place()
     gone = partial(has_gone, request.environ.get("gunicorn.socket"))
-    changes = services().waiting.changes(upload, gone)
+    is_valid = validity_of_token()
+    changes = services().waiting.changes(upload, lambda: gone() or not is_valid())
     response = Response(_event_stream(changes), content_type="text/event-stream; charset=utf-8")
     response.call_on_close(release)
     response.headers["Cache-Control"] = "no-store"

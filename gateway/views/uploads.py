@@ -18,6 +18,7 @@ from gateway.services import services
 from gateway.uploads import Submission
 from gateway.views.bodies import request_body
 from muster.csvstore import UploadNotFound
+from muster.tokens import validity_of_token
 from muster.uploads import Upload
 
 api = Api("uploads", __name__, abp_tags=[{"name": "Uploads"}])
@@ -117,9 +118,11 @@ def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
     seconds = preferred_wait(prefer)
     if seconds is None:
         return upload, None
+    is_valid = validity_of_token()
     gone = partial(has_gone, request.environ.get("gunicorn.socket"))
-    latest = services().waiting.until_final(upload, seconds, gone)
-    return (upload, None) if latest is None else (latest, seconds)
+    latest = services().waiting.until_final(upload, seconds, lambda: gone() or not is_valid())
+    # Whose token ended meanwhile sees what there was when it was valid.
+    return (upload, None) if latest is None or not is_valid() else (latest, seconds)
 
 
 def _with_preference(response: Response, seconds: int | None) -> Response:

@@ -62,6 +62,11 @@ def log_in(auth: Upstream, email: str, password: str) -> tuple[str, int]:
     return answer["access_token"], answer["expires_in"]
 
 
+def log_out(auth: Upstream) -> None:
+    """End the token of this request; raises Problem and UpstreamUnavailable."""
+    ask(auth, "POST", "/v1/logout")
+
+
 def _refusal(answer: Answer) -> Problem:
     document = json.loads(answer.body)
     kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}

@@ -92,6 +92,45 @@ LINES = (
         "test_each_permission_opens_what_it_is_for_and_nothing_else",
     ),
     SafetyLine(
+        promise="revocation: a token that auth has ended is refused by the gateway",
+        path="gateway/app.py",
+        old="    tokens = check_with(settings.auth_url)\n",
+        new="    tokens = check_with(settings.auth_url)._verifier\n",
+        test="tests/unit/muster/test_ended_tokens_everywhere.py::"
+        "test_a_token_that_auth_ended_is_refused",
+    ),
+    SafetyLine(
+        promise="revocation in queries: it refuses such a token by itself",
+        path="queries/app.py",
+        old="check_with(settings.auth_url).verify",
+        new="check_with(settings.auth_url)._verifier.verify",
+        test="tests/unit/muster/test_ended_tokens_everywhere.py::"
+        "test_a_token_that_auth_ended_is_refused",
+    ),
+    SafetyLine(
+        promise="revocation in dbuploader: it refuses such a token by itself",
+        path="dbuploader/app.py",
+        old="check_with(settings.auth_url).verify",
+        new="check_with(settings.auth_url)._verifier.verify",
+        test="tests/unit/muster/test_ended_tokens_everywhere.py::"
+        "test_a_token_that_auth_ended_is_refused",
+    ),
+    SafetyLine(
+        promise="logout: a token that was signed out is refused by auth",
+        path="auth/access.py",
+        old=" or signed_out:\n",
+        new=":\n",
+        test="tests/unit/auth/test_auth_revocations.py::"
+        "test_signing_out_ends_this_token_and_no_other",
+    ),
+    SafetyLine(
+        promise="streams: an event stream ends with its token",
+        path="gateway/views/contents.py",
+        old="lambda: gone() or not is_valid()",
+        new="gone",
+        test="tests/unit/gateway/test_waiting.py::test_events_end_when_the_token_does",
+    ),
+    SafetyLine(
         promise="ownership: somebody else's upload answers as an absent one",
         path="gateway/records.py",
         old="    return upload.owner == who.id or _sees_all(who)\n",

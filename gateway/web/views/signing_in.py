@@ -3,10 +3,12 @@
 from flask import Response, request
 
 from gateway.services import services
-from gateway.web.asking import log_in
-from gateway.web.pages import Pages, go, own_path, page
+from gateway.upstream import UpstreamUnavailable
+from gateway.web.asking import log_in, log_out
+from gateway.web.pages import Pages, go, own_path, page, show_problem
 from gateway.web.session import begin_session, end_session
 from muster.problems import Problem
+from muster.tokens import authenticate
 
 pages = Pages("signing_in", __name__)
 
@@ -34,7 +36,28 @@ def begin() -> Response:
 
 @pages.post("/logout")
 def sign_out() -> Response:
-    """Sign out, whoever is signed in."""
-    response = go("/login")
+    """Sign out, whoever is signed in: their token ends, and the browser forgets it."""
+    response = _end_token() or go("/login")
     end_session(response)
     return response
+
+
+def _end_token() -> Response | None:
+    try:
+        principal = authenticate()
+        log_out(services().auth)
+        services().tokens.end(principal)
+    except Problem as problem:
+        # A token that has ended need not be ended again.
+        return None if problem.status == 401 else show_problem(_still_valid())
+    except UpstreamUnavailable:
+        return show_problem(_still_valid())
+    return None
+
+
+def _still_valid() -> Problem:
+    detail = (
+        "This browser has forgotten the session. But the auth service does not answer, so a copy "
+        "of the session, if there is one, stays valid until its time is over."
+    )
+    return Problem(503, "unavailable", "Signed out of this browser only", detail)

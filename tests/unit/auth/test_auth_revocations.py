@@ -4,7 +4,9 @@ import jwt
 import pytest
 
 from auth.accounts import Accounts
-from auth.users import UserChanges
+from auth.repository import UserStore
+from auth.users import User, UserChanges
+from muster.tokens import Principal
 from tests.unit.auth.suite import PASSWORD, AuthSuite, Clock, new_user
 
 
@@ -14,6 +16,67 @@ def revocations(suite: AuthSuite) -> object:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json is not None
     return answer.json["revocations"]
+
+
+def ended(suite: AuthSuite) -> list[str]:
+    tokens: list[str] = suite.app.test_client().get("/v1/revocations").get_json()["tokens"]
+    return tokens
+
+
+def token_id(token: str) -> str:
+    found: str = jwt.decode(token, options={"verify_signature": False})["jti"]
+    return found
+
+
+def test_signing_out_ends_this_token_and_no_other(suite: AuthSuite) -> None:
+    token, other = suite.token_of(suite.ana), suite.token_of(suite.ana)
+    assert suite.call("POST", "/v1/logout", token=token).status_code == 204
+    assert ended(suite) == [token_id(token)]
+    assert revocations(suite) == {}
+    assert suite.call("GET", "/v1/me", token=token).status_code == 401
+    assert suite.call("POST", "/v1/logout", token=token).status_code == 401
+    assert suite.call("GET", "/v1/me", token=other).status_code == 200
+
+
+def principal(user: User, token_id: str, expires_at: float) -> Principal:
+    return Principal(user.id, user.email, frozenset(), user.generation, token_id, int(expires_at))
+
+
+def test_a_token_that_was_signed_out_is_kept_until_its_time_is_over(
+    accounts: Accounts, clock: Clock, store: UserStore
+) -> None:
+    ana = accounts.add(new_user("ana@example.com"))
+    accounts.end_token(principal(ana, "t1", clock.now + 3600))
+    clock.now += 3600 + 60
+    assert accounts.revocations() == ({}, ["t1"])
+    clock.now += 1
+    assert accounts.revocations() == ({}, [])
+    accounts.end_token(principal(ana, "t2", clock.now + 3600))
+    with store.reading() as users:
+        assert not users.has_ended("t1")
+        assert users.has_ended("t2")
+
+
+def test_a_token_that_is_signed_out_twice_at_once_is_signed_out(
+    accounts: Accounts, clock: Clock
+) -> None:
+    ana = accounts.add(new_user("ana@example.com"))
+    for _ in range(2):
+        accounts.end_token(principal(ana, "t1", clock.now + 3600))
+    assert accounts.revocations() == ({}, ["t1"])
+
+
+def test_who_signs_out_very_often_ends_all_their_tokens_instead(
+    accounts: Accounts, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth.accounts.SINGLE_ENDS", 3)
+    ana, bea = (accounts.add(new_user(f"{name}@example.com")) for name in ("ana", "bea"))
+    accounts.end_token(principal(bea, "b1", clock.now + 3600))
+    for n in range(3):
+        accounts.end_token(principal(ana, f"t{n}", clock.now + 3600))
+    assert accounts.revocations()[0] == {}
+    accounts.end_token(principal(ana, "t3", clock.now + 3600))
+    assert accounts.revocations() == ({ana.id: 2}, ["b1"])
 
 
 def test_nobody_is_listed_at_first(suite: AuthSuite) -> None:
@@ -64,11 +127,11 @@ def test_a_user_is_listed_for_as_long_as_their_tokens_could_live(
     ana, bea = (accounts.add(new_user(f"{name}@example.com")) for name in ("ana", "bea"))
     accounts.change(ana.id, UserChanges(disabled=True))
     clock.now += 3600 + 60
-    assert accounts.revocations() == {ana.id: 2}
+    assert accounts.revocations() == ({ana.id: 2}, [])
     clock.now += 1
-    assert accounts.revocations() == {}
+    assert accounts.revocations() == ({}, [])
     accounts.delete(bea.id)
-    assert accounts.revocations() == {bea.id: None}
+    assert accounts.revocations() == ({bea.id: None}, [])
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])

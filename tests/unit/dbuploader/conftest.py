@@ -56,4 +56,4 @@ def _verify(token: str) -> Principal:
     owner, _, permissions = token.partition(":")
     if not permissions:
         raise InvalidToken
-    return Principal(owner, f"{owner}@example.com", frozenset(permissions.split(",")), 0)
+    return Principal(owner, f"{owner}@example.com", frozenset(permissions.split(",")), 0, token, 1)

@@ -11,7 +11,7 @@ from gateway.app import build_app
 from gateway.settings import Settings
 from muster.csvstore import CsvStore, open_csv_store
 from tests.unit.gateway.behind import Behind, serve_behind
-from tests.unit.gateway.fakes import FakeBroker, principal_named
+from tests.unit.gateway.fakes import FakeBroker, WordTokens
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def broker() -> FakeBroker:
 def make_app(settings: Settings, store: CsvStore, broker: FakeBroker) -> Callable[..., OpenAPI]:
     def make(**changes: object) -> OpenAPI:
         changed = settings.model_copy(update=changes)
-        return build_app(changed, store, broker, principal_named)
+        return build_app(changed, store, broker, WordTokens())
 
     return make
 

@@ -16,7 +16,22 @@ def principal_named(token: str) -> Principal:
     name, *permissions = token.split("+")
     if not name.isalpha():
         raise InvalidToken(token)
-    return Principal(name, f"{name}@example.com", frozenset(permissions), 1)
+    return Principal(name, f"{name}@example.com", frozenset(permissions), 1, token, 1)
+
+
+@dataclass
+class WordTokens:
+    """Believes words, and remembers which tokens were ended."""
+
+    ended: set[str] = field(default_factory=set)
+
+    def verify(self, token: str) -> Principal:
+        if token in self.ended:
+            raise InvalidToken(token)
+        return principal_named(token)
+
+    def end(self, principal: Principal) -> None:
+        self.ended.add(principal.token_id)
 
 
 def bearer(name: str, *permissions: str) -> dict[str, str]:

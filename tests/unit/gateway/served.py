@@ -15,7 +15,7 @@ from gateway import draining
 from gateway.app import build_app
 from gateway.settings import Settings
 from muster.csvstore import open_csv_store
-from tests.unit.gateway.fakes import FakeBroker, principal_named
+from tests.unit.gateway.fakes import FakeBroker, WordTokens
 
 _LONG_SECONDS = 600.0
 
@@ -25,4 +25,4 @@ def create() -> OpenAPI:
     util.close_graceful = partial(util.close_graceful, timeout=_LONG_SECONDS)
     settings = Settings()
     store = open_csv_store(settings.csv_store_url)
-    return build_app(settings, store, FakeBroker(), principal_named)
+    return build_app(settings, store, FakeBroker(), WordTokens())

@@ -9,7 +9,7 @@ from gateway.app import build_app
 from gateway.settings import Settings
 from muster.csvstore.file import FileCsvStore
 from muster.uploads import Upload
-from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, principal_named
+from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, WordTokens
 
 
 class WatchedStore(FileCsvStore):
@@ -34,7 +34,7 @@ def watched_store(settings: Settings, broker: FakeBroker) -> Iterator[WatchedSto
 def test_the_file_comes_before_its_record_and_the_record_before_its_message(
     settings: Settings, broker: FakeBroker, watched_store: WatchedStore
 ) -> None:
-    client = build_app(settings, watched_store, broker, principal_named).test_client()
+    client = build_app(settings, watched_store, broker, WordTokens()).test_client()
 
     answer = client.post("/v1/uploads?filename=jobs.csv", data=b"1,Clerk\n", headers={**ANA, **CSV})
 

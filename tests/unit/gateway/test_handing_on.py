@@ -24,6 +24,7 @@ def client(client_with_behind: FlaskClient) -> FlaskClient:
     [
         ("POST", "/v1/login", {"Authorization": "Basic YTpi"}),
         ("GET", "/v1/me", QUERIES),
+        ("POST", "/v1/logout", QUERIES),
         ("POST", "/v1/me/password", QUERIES),
         ("GET", "/v1/users", ADMIN),
         ("POST", "/v1/users", ADMIN),
@@ -38,12 +39,23 @@ def client(client_with_behind: FlaskClient) -> FlaskClient:
 def test_a_request_arrives_as_it_was_sent(
     client: FlaskClient, behind: Behind, verb: str, path: str, headers: dict[str, str]
 ) -> None:
-    has_body = verb in {"POST", "PATCH"} and path != "/v1/login"
+    has_body = verb in {"POST", "PATCH"} and path not in {"/v1/login", "/v1/logout"}
     client.open(path, method=verb, headers=headers, data=b"[1]" if has_body else None)
     ((asked_verb, asked_path, asked_headers, body),) = behind.asked
     assert (asked_verb, asked_path) == (verb, path)
     assert asked_headers["Authorization"] == headers["Authorization"]
     assert body == (b"[1]" if has_body else b"")
+
+
+def test_a_token_is_refused_here_as_soon_as_auth_has_ended_it(
+    client: FlaskClient, behind: Behind
+) -> None:
+    behind.status = 503
+    client.post("/v1/logout", headers=QUERIES)
+    assert client.get("/v1/tables", headers=QUERIES).status_code == 200
+    behind.status = 204
+    assert client.post("/v1/logout", headers=QUERIES).status_code == 204
+    assert client.get("/v1/tables", headers=QUERIES).status_code == 401
 
 
 def test_the_headers_that_matter_go_along_and_others_do_not(

@@ -12,11 +12,12 @@ from gateway.app import build_app
 from gateway.settings import Settings
 from muster.csvstore import open_csv_store
 from muster.tokens import PERMISSIONS
-from tests.unit.gateway.fakes import FakeBroker, bearer, principal_named
+from tests.unit.gateway.fakes import FakeBroker, WordTokens, bearer
 
 # What DESIGN says, apart from the code: None is any token.
 NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("get", "/v1/me"): None,
+    ("post", "/v1/logout"): None,
     ("post", "/v1/me/password"): None,
     ("get", "/v1/users"): {"users:admin"},
     ("post", "/v1/users"): {"users:admin"},
@@ -49,7 +50,7 @@ def client(make_app: Callable[..., OpenAPI]) -> FlaskClient:
 def declared() -> Iterator[tuple[str, str, list[dict[str, list[str]]]]]:
     settings = Settings()
     store = open_csv_store(settings.csv_store_url)
-    app = build_app(settings, store, FakeBroker(), principal_named)
+    app = build_app(settings, store, FakeBroker(), WordTokens())
     document = app.test_client().get("/openapi.json").get_json()
     for path, item in document["paths"].items():
         for verb, operation in item.items():

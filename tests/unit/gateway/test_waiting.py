@@ -16,7 +16,7 @@ from gateway.preferences import preferred_wait
 from gateway.waiting import HEARTBEAT_SECONDS, Waiting
 from muster.csvstore import CsvStore
 from muster.uploads import UNFINISHED, State, Upload
-from tests.unit.gateway.fakes import ANA, CSV
+from tests.unit.gateway.fakes import ANA, CSV, WordTokens
 
 
 def post(client: FlaskClient, **headers: str) -> Any:
@@ -129,6 +129,39 @@ def test_followers_have_places_that_they_give_back(client: FlaskClient, store: C
     store.update(path.rpartition("/")[2], expect=UNFINISHED, state=State.FAILED)
     assert client.get(f"{path}/events", headers=ANA).status_code == 200
     following[1].close()
+
+
+def tokens_of(app: OpenAPI) -> WordTokens:
+    tokens: WordTokens = app.extensions["gateway"].tokens
+    return tokens
+
+
+@contextmanager
+def ended_soon(app: OpenAPI) -> Iterator[None]:
+    """Ana's token ends while somebody waits, as it does when she is disabled."""
+    timer = threading.Timer(0.2, tokens_of(app).ended.add, [ANA["Authorization"].split()[1]])
+    timer.start()
+    yield
+    timer.join()
+
+
+def test_events_end_when_the_token_does(app: OpenAPI, client: FlaskClient) -> None:
+    path = post(client).headers["Location"]
+    with ended_soon(app):
+        answer = client.get(f"{path}/events", headers=ANA)
+        followed = events(answer.get_data(as_text=True))
+    assert [event["state"] for event in followed] == ["queued"]
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+def test_a_wait_ends_when_the_token_does(app: OpenAPI, client: FlaskClient, verb: str) -> None:
+    waiting = {**ANA, **CSV, "Prefer": "wait=60"}
+    path = post(client).headers["Location"] if verb == "GET" else "/v1/uploads?table=jobs"
+    with ended_soon(app):
+        answer = client.open(path, method=verb, data=b"1,a\n", headers=waiting)
+    assert answer.status_code == (200 if verb == "GET" else 202)
+    assert answer.get_json()["state"] == "queued"
+    assert "Preference-Applied" not in answer.headers
 
 
 class Unchanging:

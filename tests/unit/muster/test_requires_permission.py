@@ -15,7 +15,7 @@ def verify(token: str) -> Principal:
         raise KeysUnavailable
     if token == "forged":
         raise InvalidToken("signature")
-    return Principal("user-1", "ana@example.com", frozenset(token.split(",")), generation=1)
+    return Principal("user-1", "ana@example.com", frozenset(token.split(",")), 1, token, 1)
 
 
 @pytest.fixture

@@ -38,4 +38,4 @@ def client(app: Flask, database: Database) -> FlaskClient:
 def _verify(token: str) -> Principal:
     if token == "forged":
         raise InvalidToken
-    return Principal("1", "ana@example.com", frozenset(token.split(",")), 0)
+    return Principal("1", "ana@example.com", frozenset(token.split(",")), 0, token, 1)

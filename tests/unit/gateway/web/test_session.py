@@ -66,9 +66,36 @@ def test_a_wrong_password_gives_the_form_again(client: FlaskClient, behind: Behi
     assert "Set-Cookie" not in answer.headers
 
 
-def test_signing_out_forgets_the_token(signed_in: FlaskClient) -> None:
+def test_signing_out_ends_the_token_and_forgets_it(signed_in: FlaskClient, behind: Behind) -> None:
+    behind.status = 204
     assert signed_in.post("/logout", headers=HERE).location == "/login"
+    assert signed_in.get_cookie(COOKIE) is None
+    ((verb, path, headers, _),) = behind.asked
+    assert (verb, path, headers["Authorization"]) == ("POST", "/v1/logout", f"Bearer {TOKEN}")
+    signed_in.set_cookie(COOKIE, TOKEN)
     assert signed_in.get("/account").status_code == 303
+
+
+@pytest.mark.parametrize("token", [None, "expired1"])
+def test_who_is_signed_out_already_can_sign_out(
+    client: FlaskClient, behind: Behind, token: str | None
+) -> None:
+    if token:
+        client.set_cookie(COOKIE, token)
+    assert client.post("/logout", headers=HERE).location == "/login"
+    assert client.get_cookie(COOKIE) is None
+    assert behind.asked == []
+
+
+def test_signing_out_while_auth_is_away_says_what_is_still_valid(
+    signed_in: FlaskClient, behind: Behind
+) -> None:
+    behind.status = 503
+    behind.body = json.dumps({"type": "t:unavailable", "title": "t", "detail": "d"}).encode()
+    answer = signed_in.post("/logout", headers=HERE)
+    assert answer.status_code == 503
+    assert "Signed out of this browser only" in answer.text
+    assert signed_in.get_cookie(COOKIE) is None
 
 
 def test_the_api_takes_the_cookie_to_read(signed_in: FlaskClient) -> None:

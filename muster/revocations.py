@@ -1,4 +1,4 @@
-"""Tokens that auth has revoked: a disabled user is out within 5 seconds."""
+"""Tokens that auth has ended: who is disabled or has signed out is out of every service in 5 s."""
 
 import threading
 import time
@@ -15,12 +15,28 @@ MAX_AGE_SECONDS = 5.0
 # An answer that took so long makes a list that still holds: a stall of auth shuts nobody out.
 _FETCH_SECONDS = 4.0
 
-Revoked = Mapping[str, int | None]
-"""User id to the least generation of tokens that still holds; None if no token of the user does."""
-
 
 class RevocationsUnavailable(Exception):
     """Auth does not say which tokens are revoked."""
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """What auth tells.
+
+    `users` maps a user's id to the minimum generation of tokens that still holds, None if no token
+    of the user does. `tokens` are the ids of single tokens, which were signed out.
+    """
+
+    users: Mapping[str, int | None]
+    tokens: frozenset[str]
+
+    def holds(self, principal: Principal) -> bool:
+        """Whether the token of `principal` is not among them."""
+        minimum = self.users.get(principal.id, 0)
+        if minimum is None or principal.generation < minimum:
+            return False
+        return principal.token_id not in self.tokens
 
 
 @dataclass(frozen=True)
@@ -45,15 +61,21 @@ class Revocations:
         self._refreshing = threading.Lock()
         self._tries = 0
         self._listing: _Listing | None = None
+        self._ended_here: dict[str, float] = {}
 
     def check(self, principal: Principal) -> None:
         """Raises InvalidToken for a revoked token, KeysUnavailable when that can't be known."""
-        revoked = self._current()
-        if principal.id not in revoked:
-            return
-        least = revoked[principal.id]
-        if least is None or principal.generation < least:
+        if principal.token_id in self._ended_here or not self._current().holds(principal):
             raise InvalidToken("the token was revoked")
+
+    def end(self, principal: Principal) -> None:
+        """Take the token, which auth has just ended, for revoked before the next list says so."""
+        now = self._clock()
+        # A list that is still in use then was asked for after auth ended the token.
+        self._ended_here = {
+            **{token: until for token, until in self._ended_here.copy().items() if until >= now},
+            principal.token_id: now + MAX_AGE_SECONDS,
+        }
 
     def _current(self) -> Revoked:
         tries = self._tries
@@ -82,6 +104,29 @@ class Revocations:
         return self._listing is None or self._clock() - self._listing.fetched_at > seconds
 
 
+class TokenCheck:
+    """Says who a token stands for, while auth has not ended it."""
+
+    def __init__(self, verifier: TokenVerifier, revocations: Revocations) -> None:
+        self._verifier = verifier
+        self._revocations = revocations
+
+    def verify(self, token: str) -> Principal:
+        """Who the token stands for; raises InvalidToken or KeysUnavailable."""
+        principal = self._verifier.verify(token)
+        self._revocations.check(principal)
+        return principal
+
+    def end(self, principal: Principal) -> None:
+        """Refuse the token of `principal`, which auth has ended, from here on."""
+        self._revocations.end(principal)
+
+
+def check_with(auth_url: str) -> TokenCheck:
+    """What checks tokens by the keys and the revocations of the auth service at `auth_url`."""
+    return TokenCheck(TokenVerifier(auth_url), Revocations(fetch_from(auth_url)))
+
+
 def fetch_from(auth_url: str) -> Callable[[], Revoked]:
     """What asks the auth service for its list; raises RevocationsUnavailable."""
     session = requests.Session()
@@ -91,20 +136,10 @@ def fetch_from(auth_url: str) -> Callable[[], Revoked]:
         try:
             answer = session.get(f"{auth_url}/v1/revocations", timeout=(1, _FETCH_SECONDS))
             answer.raise_for_status()
-            revoked: Revoked = answer.json()["revocations"]
+            document = answer.json()
+            # An auth of the version before has no tokens: an upgrade begins with either service.
+            return Revoked(document["revocations"], frozenset(document.get("tokens", ())))
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise RevocationsUnavailable(str(error)) from error
-        return revoked
 
     return fetch
-
-
-def token_check(verifier: TokenVerifier, revocations: Revocations) -> Callable[[str], Principal]:
-    """What says who a token stands for; raises InvalidToken or KeysUnavailable."""
-
-    def verify(token: str) -> Principal:
-        principal = verifier.verify(token)
-        revocations.check(principal)
-        return principal
-
-    return verify

@@ -1,13 +1,12 @@
 """Revoked tokens end within 5 seconds, whatever auth does."""
 
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
 
-from gateway.revocation import Revocations, RevocationsUnavailable, token_check
+from muster.revocations import Revocations, RevocationsUnavailable, Revoked, TokenCheck
 from muster.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifier
 
 
@@ -17,18 +16,23 @@ class Auth:
     def __init__(self) -> None:
         self.time = 100.0
         self.revoked: dict[str, int | None] = {}
+        self.ended: set[str] = set()
         self.down = False
         self.asked = 0
         self.revocations = Revocations(self.fetch, lambda: self.time)
 
-    def fetch(self) -> Mapping[str, int | None]:
+    def fetch(self) -> Revoked:
         self.asked += 1
         if self.down:
             raise RevocationsUnavailable
-        return dict(self.revoked)
+        return Revoked(dict(self.revoked), frozenset(self.ended))
 
-    def check(self, generation: int = 1) -> None:
-        self.revocations.check(Principal("ana", "ana@example.com", frozenset(), generation))
+    def check(self, generation: int = 1, token_id: str = "t1") -> None:
+        self.revocations.check(ana(generation, token_id))
+
+
+def ana(generation: int = 1, token_id: str = "t1") -> Principal:
+    return Principal("ana", "ana@example.com", frozenset(), generation, token_id, 1)
 
 
 @pytest.fixture
@@ -88,13 +92,13 @@ def test_nobody_is_believed_before_the_first_list(auth: Auth) -> None:
 
 
 def test_the_age_counts_from_when_the_list_was_asked_for(auth: Auth) -> None:
-    def slow() -> Mapping[str, int | None]:
+    def slow() -> Revoked:
         auth.time += 6
-        return {}
+        return Revoked({}, frozenset())
 
     revocations = Revocations(slow, lambda: auth.time)
     with pytest.raises(KeysUnavailable):
-        revocations.check(Principal("ana", "ana@example.com", frozenset(), 1))
+        revocations.check(ana())
 
 
 def test_one_request_asks_while_the_others_go_on(auth: Auth) -> None:
@@ -103,7 +107,7 @@ def test_one_request_asks_while_the_others_go_on(auth: Auth) -> None:
     asking, answer = threading.Event(), threading.Event()
     fetch = auth.fetch
 
-    def slow() -> Mapping[str, int | None]:
+    def slow() -> Revoked:
         asking.set()
         assert answer.wait(60)
         return fetch()
@@ -136,7 +140,7 @@ class CountedLock:
 def test_those_who_waited_for_a_try_that_failed_do_not_try_one_after_another(auth: Auth) -> None:
     lock, all_came = CountedLock(), threading.Event()
 
-    def hang() -> Mapping[str, int | None]:
+    def hang() -> Revoked:
         auth.asked += 1
         assert all_came.wait(60)
         raise RevocationsUnavailable
@@ -158,13 +162,41 @@ class AnaVerifier:
     """Believes every token to be Ana's."""
 
     def verify(self, _token: str) -> Principal:
-        return Principal("ana", "ana@example.com", frozenset(), 1)
+        return ana()
 
 
 def test_a_token_that_is_genuine_but_revoked_is_refused(auth: Auth) -> None:
-    verify = token_check(cast(TokenVerifier, AnaVerifier()), auth.revocations)
-    assert verify("token").id == "ana"
+    check = TokenCheck(cast(TokenVerifier, AnaVerifier()), auth.revocations)
+    assert check.verify("token").id == "ana"
     auth.revoked = {"ana": None}
     auth.time += 2.1
     with pytest.raises(InvalidToken):
-        verify("token")
+        check.verify("token")
+
+
+def test_a_token_that_was_signed_out_is_over_and_the_users_others_hold(auth: Auth) -> None:
+    auth.ended = {"t1"}
+    with pytest.raises(InvalidToken):
+        auth.check(token_id="t1")
+    auth.check(token_id="t2")
+
+
+def test_a_token_that_was_signed_out_here_is_over_before_the_next_list(auth: Auth) -> None:
+    auth.check()
+    auth.revocations.end(ana())
+    auth.ended = {"t1"}
+    with pytest.raises(InvalidToken):
+        auth.check()
+    auth.check(token_id="t2")
+    assert auth.asked == 1
+    for _ in range(10):
+        auth.time += 1
+        with pytest.raises(InvalidToken):
+            auth.check()
+
+
+def test_what_ended_here_is_kept_no_longer_than_a_list_may_be_used(auth: Auth) -> None:
+    for n in range(1000):
+        auth.revocations.end(ana(token_id=f"t{n}"))
+        auth.time += 1
+    assert len(auth.revocations._ended_here) == 6
