@@ -12,6 +12,11 @@ class System:
     title: str
     suite: str
 
+    @property
+    def updates(self) -> str:
+        """The suite of its security updates; of unstable, which has none, ""."""
+        return "" if self.suite == "sid" else f"{self.suite}-security"
+
 
 @dataclass(frozen=True)
 class Platform:

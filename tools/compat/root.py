@@ -42,6 +42,11 @@ _FILES = {
 }
 # Thrown away soon: nothing need be on the disk for sure.
 _INSTALL = "apt-get -qq install --no-install-recommends -o Dpkg::Options::=--force-unsafe-io"
+# Where debootstrap's list has the release, beside which every mirror keeps its updates.
+_ADD_UPDATES = """
+sed -n '1s,^deb \\([^ ]*[^ /]\\)/* .*,deb \\1-security {} main,p' /etc/apt/sources.list \
+    > /etc/apt/sources.list.d/updates.list
+"""
 _SETUP_SECONDS = 1800.0
 
 
@@ -146,6 +151,8 @@ class Roots:
         commands.capture("cp", "--archive", "--reflink=auto", str(base), str(directory))
         root = Root(directory, self._archives, self._directory / "logs" / name)
         _lend(root)
+        if system.updates:
+            root.run(_ADD_UPDATES.format(system.updates), "updates")
         root.run("apt-get -qq update && apt-get -qq --with-new-pkgs upgrade", "upgrade")
         return root
 
