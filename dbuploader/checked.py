@@ -6,18 +6,22 @@ from typing import Self
 
 from dbuploader.keys import Owners
 from dbuploader.outcomes import Outcome
-from dbuploader.rejected import RejectSpool
+from dbuploader.rejected import RejectsFull, RejectSpool
+from muster.rejects import Reject
 from muster.tables import Table
 from muster.uploads import MOST_WARNINGS, Failure, RowCounts, State, UploadWarning
 
 
 class Checked:
-    """What checking a file found so far; on disk but for what is bounded."""
+    """What checking a file found so far; on disk but for what is bounded.
 
-    def __init__(self, table: Table) -> None:
+    Its rejects take at most `most_reject_bytes`.
+    """
+
+    def __init__(self, table: Table, most_reject_bytes: int) -> None:
         with ExitStack() as resources:
             self.owners = resources.enter_context(Owners(table))
-            self.rejects = resources.enter_context(RejectSpool())
+            self.rejects = resources.enter_context(RejectSpool(most_reject_bytes))
             self._resources = resources.pop_all()
         self.table = table
         self.labels = table.column_names
@@ -40,6 +44,18 @@ class Checked:
         self.read = self.repeats = 0
         self.warnings.clear()
         self.warnings_total = 0
+
+    def count(self, records: int, rejects: Iterable[Reject]) -> None:
+        """Take note of so many records more, of which `rejects` are rejected.
+
+        Raises RejectsFull: then none counts as read from the first on whose reject is not kept.
+        """
+        self.read += records
+        try:
+            self.rejects.add(rejects)
+        except RejectsFull as full:
+            self.read = full.row - 1
+            raise
 
     def warn(self, warnings: Iterable[UploadWarning]) -> None:
         """Keep the first of all warnings, and count them."""

@@ -105,7 +105,8 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
     require_servers(checks)
     host, port = settings.health_host, settings.health_port
     serve_health("dbuploader-consumer", host, port, checks, alive=heartbeat.check)
-    consumer = Consumer(Finisher(store, broker, database, stop, watchdog), watchdog, heartbeat)
+    finisher = Finisher(store, broker, database, stop, watchdog, settings.load_limits)
+    consumer = Consumer(finisher, watchdog, heartbeat)
     try:
         # A load must not be tried, and counted, on a database that is not there yet.
         Patience(stop, heartbeat.beat)(lambda: check_schema(database))

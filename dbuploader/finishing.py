@@ -12,6 +12,7 @@ from dbuploader.outcomes import Outcome, failed
 from dbuploader.patience import Patience, Stopped
 from dbuploader.progress import Progress
 from dbuploader.repository.statistics import Statistics
+from dbuploader.settings import LoadLimits
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
 from muster.crashpoints import Point, crash_point
@@ -38,6 +39,7 @@ class Finisher:
         database: Database,
         stop: threading.Event,
         watchdog: Watchdog,
+        limits: LoadLimits,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -46,7 +48,7 @@ class Finisher:
         self._patiently = Patience(stop, watchdog.touch)
         self._decisions = Decisions(database)
         self._statistics = Statistics(database)
-        self._loader = Loader(store, database, self._decisions, self._statistics)
+        self._loader = Loader(store, database, self._decisions, self._statistics, limits)
 
     def finish_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.

@@ -31,10 +31,22 @@ class _Group:
     alike: bool = True
 
 
-class RejectSpool:
-    """Takes rejects in the order of the input; memory does not grow with their number."""
+class RejectsFull(Exception):
+    """No more rejects are kept; `row` is the number of the first record whose reject is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, row: int) -> None:
+        super().__init__(f"the reject of row {row} does not fit")
+        self.row = row
+
+
+class RejectSpool:
+    """Takes rejects in the order of the input; memory does not grow with their number.
+
+    They take at most `most_bytes` on the disk.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         # It has no name in the directory: nothing is left of it when the process dies.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self.clear()
@@ -52,14 +64,18 @@ class RejectSpool:
         """Forget all rejects."""
         self._file.seek(0)
         self._file.truncate()
-        self._count = 0
+        self._count = self._bytes = 0
         self._raw = False
         self._groups: dict[tuple[str, str | None], _Group] = {}
 
     def add(self, rejects: Iterable[Reject]) -> None:
-        """Take further rejects."""
+        """Take further rejects; raises RejectsFull at the first that does not fit."""
         for reject in rejects:
-            self._file.write(reject.to_json().encode() + b"\n")
+            line = reject.to_json().encode() + b"\n"
+            self._bytes += len(line)
+            if self._bytes > self._most_bytes:
+                raise RejectsFull(reject.row)
+            self._file.write(line)
             self._count += 1
             self._raw = self._raw or reject.raw is not None
             self._group(reject)

@@ -1,8 +1,17 @@
 """The loader's settings, from environment variables `MUSTER_*`."""
 
+from dataclasses import dataclass
+
 from pydantic import Field
 
 from muster.settings import DatabaseSettings, WorkerSettings
+
+
+@dataclass(frozen=True)
+class LoadLimits:
+    """What one upload may take of the loader."""
+
+    reject_bytes: int
 
 
 class Settings(WorkerSettings, DatabaseSettings):
@@ -12,3 +21,13 @@ class Settings(WorkerSettings, DatabaseSettings):
     stall_seconds: float = Field(
         default=300.0, gt=0, description="A load without progress for so long ends its process."
     )
+    max_rejects_bytes: int = Field(
+        default=128 * 1024 * 1024,
+        ge=0,
+        description="How many bytes of rejects are kept of an upload, which fails beyond them.",
+    )
+
+    @property
+    def load_limits(self) -> LoadLimits:
+        """What one upload may take."""
+        return LoadLimits(self.max_rejects_bytes)

@@ -37,7 +37,7 @@ class Validation:
     def run(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
         """Check all of `file`; yields, chunk by chunk, the rows that are to be loaded.
 
-        Those are kept in `checked`, too. Raises FileError, DatabaseUnavailable and
+        Those are kept in `checked`, too. Raises FileError, RejectsFull, DatabaseUnavailable and
         StoreUnavailable.
         """
         options = self._options
@@ -60,8 +60,7 @@ class Validation:
         for line, first_line in repeats.others.items():
             errors[line] = [self._repeated(first_line)]
         self._checked.repeats += repeats.same
-        self._checked.rejects.add(self._rejects(chunk, errors))
-        self._checked.read += len(chunk)
+        self._checked.count(len(chunk), self._rejects(chunk, errors))
         return rows
 
     def _find_key_errors(self, chunk: CheckedChunk) -> KeyErrors:

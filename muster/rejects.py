@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 # Made once: json.dumps makes an encoder for each call that has options, and there may be millions.
+# It writes a text by itself three times as fast as an object: that makes an encoder, too.
 _write = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -19,6 +20,13 @@ class CellError:
     code: str
     column: str | None
     message: str
+
+    def to_json(self) -> str:
+        """A JSON object."""
+        return (
+            f'{{"code": {_write(self.code)}, "column": {_write(self.column)}, '
+            f'"message": {_write(self.message)}}}'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +48,11 @@ class Reject:
 
     def to_json(self) -> str:
         """One line of NDJSON, without its newline."""
-        return _write(
-            {
-                "line": self.line,
-                "row": self.row,
-                "cells": self.cells,
-                "raw": self.raw,
-                "errors": [
-                    {"code": error.code, "column": error.column, "message": error.message}
-                    for error in self.errors
-                ],
-            }
+        cells = "null" if self.cells is None else f"[{', '.join(map(_write, self.cells))}]"
+        errors = ", ".join([error.to_json() for error in self.errors])
+        return (
+            f'{{"line": {self.line}, "row": {self.row}, "cells": {cells}, '
+            f'"raw": {_write(self.raw)}, "errors": [{errors}]}}'
         )
 
     @classmethod

@@ -21,8 +21,10 @@ from dbuploader.loading.writing import RowFiles
 from dbuploader.metrics import LOAD_SECONDS
 from dbuploader.outcomes import Outcome
 from dbuploader.progress import Cancelled, Progress
+from dbuploader.rejected import RejectsFull
 from dbuploader.repository.ledger import insert_outcome
 from dbuploader.repository.statistics import Statistics
+from dbuploader.settings import LoadLimits
 from dbuploader.validating import Validation
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, FileNotStored
@@ -46,13 +48,19 @@ class Loader:
     """
 
     def __init__(
-        self, store: CsvStore, database: Database, decisions: Decisions, statistics: Statistics
+        self,
+        store: CsvStore,
+        database: Database,
+        decisions: Decisions,
+        statistics: Statistics,
+        limits: LoadLimits,
     ) -> None:
         self._store = store
         self._database = database
         self._decisions = decisions
         self._files = RowFiles(database)
         self._statistics = statistics
+        self._limits = limits
 
     def load(self, upload: Upload, progress: Progress) -> Outcome:
         """Check the file, load its good rows in one transaction, and store the bad ones.
@@ -60,13 +68,16 @@ class Loader:
         Waits for what does not answer. Raises Stopped, with nothing written, and StateConflict
         when another loader has finished the upload.
         """
-        with Checked(get_table(upload.table)) as checked:
+        with Checked(get_table(upload.table), self._limits.reject_bytes) as checked:
             try:
                 return self._load(upload, checked, progress)
             except Cancelled:
                 return self._end(upload, checked, progress, State.CANCELLED)
             except FileError as error:
                 failure = Failure(error.code, error.detail)
+                return self._end(upload, checked, progress, State.FAILED, failure)
+            except RejectsFull:
+                failure = _rejects_full(checked, self._limits.reject_bytes)
                 return self._end(upload, checked, progress, State.FAILED, failure)
             except FileNotStored:
                 failure = Failure("file-missing", "The file is not in the store: send it again.")
@@ -235,6 +246,15 @@ def _too_many(upload: Upload, checked: Checked) -> Failure:
     detail = (
         f"{len(checked.rejects)} rows were rejected and at most {upload.options.max_rejects} may "
         "be. Nothing was loaded."
+    )
+    return Failure("too-many-rejects", detail)
+
+
+def _rejects_full(checked: Checked, most_bytes: int) -> Failure:
+    detail = (
+        f"Reading ended after {checked.read} rows: the {len(checked.rejects)} that were rejected "
+        f"take the {most_bytes} bytes that are kept of them (MUSTER_MAX_REJECTS_BYTES). "
+        "Nothing was loaded."
     )
     return Failure("too-many-rejects", detail)
 

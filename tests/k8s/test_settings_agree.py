@@ -39,6 +39,7 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_READ_TIMEOUT_SECONDS": "is tuned by who measured",
     "MUSTER_SWEEP_AFTER_SECONDS": "is tuned by who measured",
     "MUSTER_STALL_SECONDS": "is tuned by who measured",
+    "MUSTER_MAX_REJECTS_BYTES": "is tuned by who measured",
     "MUSTER_TOKEN_SECONDS": "is a choice of the installation",
     "MUSTER_LOGIN_LIMIT_PER_ACCOUNT": "is a choice of the installation, made in prod",
     "MUSTER_LOGIN_LIMIT_PER_ADDRESS": "is a choice of the installation, made in prod",

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from dbuploader.finishing import Finisher
 from dbuploader.migrations import migrate
+from dbuploader.settings import LoadLimits
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
 from muster.csvstore import CsvStore, open_csv_store
@@ -107,6 +108,7 @@ class Suite:
         self.files.mkdir(mode=0o700, parents=True)
         self.database = open_database(database_url, self.files if files else None)
         self.stop = threading.Event()
+        self.limits = LoadLimits(reject_bytes=1024 * 1024)
         self.faulty_store = Interposed(self.store)
         self.faulty_broker = Interposed(self.broker)
         self.faulty_database = LossyDatabase(self.database)
@@ -124,6 +126,7 @@ class Suite:
             cast(Database, self.faulty_database),
             self.stop,
             watchdog or Watchdog(300),
+            self.limits,
         )
 
     def accept(self, table: str, content: str | bytes, **options: Any) -> str:

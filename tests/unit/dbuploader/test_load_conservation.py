@@ -1,6 +1,6 @@
 """Whatever a file holds: every row is counted once, and the tables hold what the counts say."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from hypothesis import given
@@ -39,8 +39,9 @@ OPTIONS = st.fixed_dictionaries(
 
 @pytest.mark.hypothesis
 def test_rows_are_conserved(suite: Suite) -> None:
-    @given(content=FILES, options=OPTIONS)
-    def check(content: str, options: dict[str, object]) -> None:
+    @given(content=FILES, options=OPTIONS, reject_bytes=st.sampled_from([0, 500, 1_000_000]))
+    def check(content: str, options: dict[str, object], reject_bytes: int) -> None:
+        suite.limits = replace(suite.limits, reject_bytes=reject_bytes)
         before = suite.rows("hired_employees")
         upload = suite.load("hired_employees", content, **options)
 
