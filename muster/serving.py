@@ -18,6 +18,11 @@ graceful_timeout = 30
 # The heartbeat file must not be on a disk that blocks.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
 control_socket_disable = True
+# By default gunicorn lets whoever is on this machine say where a request came by (SCRIPT_NAME,
+# PATH_INFO) and whether by HTTPS. What proxies say is the app's to believe, by its settings.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 # The last argument names the app: gateway.app:create_app().
 _SERVICE = sys.argv[-1].partition(".")[0]
 # Lines of the process that starts the workers. Those of a worker go where the service's go, in the

@@ -141,6 +141,29 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-Proto", "X-Forwarded-Protocol", "X-Forwarded-Ssl"])
+def test_nobody_on_this_machine_says_that_a_request_came_by_https(
+    refusing: Gateway, name: str
+) -> None:
+    headers = {name: {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on"}.get(name, "ssl")}
+    answer = requests.post(
+        f"{refusing.url}/logout",
+        headers={**headers, "Sec-Fetch-Site": "same-origin"},
+        allow_redirects=False,
+        timeout=DEADLINE_SECONDS,
+    )
+    assert answer.status_code == 303
+    assert "Secure" not in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO"])
+def test_nobody_on_this_machine_says_what_path_was_asked_for(refusing: Gateway, name: str) -> None:
+    with refusing.connect() as connection:
+        head = f"GET /v1/healthz HTTP/1.1\nHost: x\n{name}: /v1\nConnection: close\n"
+        answer = send_all(connection, head, b"")
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("status", "headers", "query"), REFUSALS)
 def test_a_client_that_sends_all_first_sees_why_it_was_refused(
