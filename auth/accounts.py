@@ -9,9 +9,17 @@ from typing import TypeVar
 
 import structlog
 
-from auth.errors import EmailTaken, LastAdministrator, UserNotFound, WrongPassword
+from auth.errors import (
+    EmailTaken,
+    LastAdministrator,
+    OwnPassword,
+    UserNotFound,
+    WeakPassword,
+    WrongPassword,
+)
 from auth.passwords import Passwords
 from auth.repository import UserStore, UserTable
+from auth.strength import weakness
 from auth.users import NewUser, User, UserChanges
 from muster.database import ConstraintViolated
 from muster.tokens import Principal
@@ -60,11 +68,11 @@ class Accounts:
             return _present(users.find(email))
 
     def add(self, new: NewUser) -> User:
-        """Add a user; raises EmailTaken."""
+        """Add a user; raises EmailTaken or WeakPassword."""
         user = User(
             id=uuid.uuid4().hex,
             email=new.email,
-            password_hash=self._passwords.hash(new.password.get_secret_value()),
+            password_hash=self._hash(new.password.get_secret_value(), new.email),
             permissions=new.permissions,
         )
         try:
@@ -75,14 +83,18 @@ class Accounts:
         log.info("user added", user_id=user.id, permissions=sorted(user.permissions))
         return user
 
-    def change(self, user_id: str, changes: UserChanges) -> User:
+    def change(self, user_id: str, changes: UserChanges, by: str | None = None) -> User:
         """Change a user; their tokens end where something did change.
 
-        Raises UserNotFound or LastAdministrator.
+        `by` is the id of the user who does so, None for whoever operates the service. Raises
+        UserNotFound, LastAdministrator, WeakPassword, or OwnPassword: a token alone, which may be
+        stolen, must not be enough to take an account over.
         """
         new_hash = None
         if changes.password is not None:
-            new_hash = self._passwords.hash(changes.password.get_secret_value())
+            if by == user_id:
+                raise OwnPassword
+            new_hash = self._hash(changes.password.get_secret_value(), self.get(user_id).email)
         with self._store.writing() as users:
             administrators = users.lock_administrators()
             user = _present(users.get(user_id))
@@ -96,6 +108,8 @@ class Accounts:
                 return user
             if not changed.administers:
                 _keep_one(administrators, user_id)
+            if new_hash is not None:
+                users.forget_networks(user_id)
             changed = self._end_tokens(users, changed)
         log.info("user changed", user_id=user_id, fields=sorted(changes.model_fields_set))
         return changed
@@ -113,13 +127,14 @@ class Accounts:
     def set_own_password(self, proven: User, password: str) -> None:
         """Give a user another password, unless they changed since they proved the old one.
 
-        Raises WrongPassword if they did.
+        Raises WrongPassword if they did, and WeakPassword.
         """
-        new_hash = self._passwords.hash(password)
+        new_hash = self._hash(password, proven.email, "new_password")
         with self._store.writing() as users:
             user = users.get(proven.id)
             if user is None or user.generation != proven.generation:
                 raise WrongPassword
+            users.forget_networks(proven.id)
             self._end_tokens(users, replace(user, password_hash=new_hash))
         log.info("password changed", user_id=proven.id)
 
@@ -147,6 +162,12 @@ class Accounts:
         with self._store.reading() as users:
             now = int(self._clock())
             return users.revoked_since(self._oldest_announced()), users.ended(now - _SLACK)
+
+    def _hash(self, new_password: str, email: str, field: str = "password") -> str:
+        reason = weakness(new_password, email)
+        if reason is not None:
+            raise WeakPassword(reason, field)
+        return self._passwords.hash(new_password)
 
     def _end_tokens(self, users: UserTable, user: User) -> User:
         raised = replace(user, generation=user.generation + 1)

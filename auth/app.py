@@ -2,7 +2,6 @@
 
 from flask import Flask
 from pydantic import ValidationError
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from auth.access import AccessTokens
 from auth.accounts import Accounts
@@ -10,13 +9,17 @@ from auth.cli import users_cli
 from auth.errors import (
     EmailTaken,
     LastAdministrator,
+    OwnPassword,
     TooManyAttempts,
+    TooManyLogins,
     UserNotFound,
+    WeakPassword,
     WrongCredentials,
     WrongPassword,
 )
+from auth.forwarded import GatewayForwarding, parse_networks
 from auth.keys import load_key
-from auth.limits import LoginLimiter
+from auth.limits import LoginLimiter, PasswordChecks
 from auth.logins import Logins
 from auth.passwords import Passwords, owasp_hasher
 from auth.repository import UserStore
@@ -42,8 +45,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     export_spans("auth")
     app = Flask("auth")
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
-    # The gateway is the one proxy in front: its word on the caller's address is taken.
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
+    gateways = parse_networks(settings.gateway_networks)
+    app.wsgi_app = GatewayForwarding(app.wsgi_app, gateways)  # type: ignore[method-assign]
     _wire(app, settings)
     app.register_blueprint(blueprint)
     app.cli.add_command(users_cli)
@@ -60,11 +63,16 @@ def _wire(app: Flask, settings: Settings) -> None:
     passwords = Passwords(owasp_hasher())
     accounts = Accounts(store, passwords, settings.token_seconds)
     tokens = AccessTokens(key, store, settings.token_seconds)
-    limiter = LoginLimiter(settings.login_limit_per_account, settings.login_limit_per_address)
+    limiter = LoginLimiter(
+        settings.login_limit_per_account_and_address,
+        settings.login_limit_per_address,
+        settings.login_limit_per_account,
+    )
+    checks = PasswordChecks(settings.login_checks)
     app.extensions["settings"] = settings
     app.extensions["database"] = database
     app.extensions["accounts"] = accounts
-    app.extensions["logins"] = Logins(store, accounts, passwords, limiter)
+    app.extensions["logins"] = Logins(store, accounts, passwords, limiter, checks)
     app.extensions["tokens"] = tokens
     app.extensions["signing_key"] = key
     app.extensions["verify_token"] = tokens.verify
@@ -84,6 +92,11 @@ def _map_errors(app: Flask) -> None:
                 409, "last-administrator", "Last administrator", str(error)
             ),
             WrongPassword: lambda error: _invalid(("current_password", str(error))),
+            WeakPassword: lambda error: _invalid((error.field, str(error))),
+            OwnPassword: lambda error: _invalid(("password", str(error))),
+            TooManyLogins: lambda error: Problem(
+                503, "too-many-logins", "Too many logins", str(error), headers={"Retry-After": "1"}
+            ),
             ValidationError: _from_validation,
             TooManyAttempts: lambda error: Problem(
                 429,

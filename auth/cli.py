@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 from pydantic import SecretStr, ValidationError
 
 from auth.accounts import Accounts
-from auth.errors import AccountError
+from auth.errors import AccountError, WeakPassword
 from auth.settings import Settings
 from auth.users import NewUser, UserChanges
 from muster.database import DatabaseUnavailable
@@ -128,11 +128,13 @@ def ensure_admin() -> None:
         return
     if not settings.admin_password:
         raise click.ClickException("Set MUSTER_ADMIN_PASSWORD to the administrator's password.")
-    _accounts().add(
-        NewUser(
-            email=settings.admin_email,
-            password=settings.admin_password,
-            permissions=frozenset(PERMISSIONS),
-        )
+    new = NewUser(
+        email=settings.admin_email,
+        password=settings.admin_password,
+        permissions=frozenset(PERMISSIONS),
     )
+    try:
+        _accounts().add(new)
+    except WeakPassword as error:
+        raise click.ClickException(f"MUSTER_ADMIN_PASSWORD: {error}") from error
     click.echo(f"The administrator {settings.admin_email} is added.")

@@ -40,6 +40,30 @@ class WrongPassword(AccountError):
         super().__init__("The current password is wrong.")
 
 
+class WeakPassword(AccountError):
+    """A new password is easy to guess; the message says why and what to do. `field` has it."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class OwnPassword(AccountError):
+    """An administrator tries to set their own password as they set that of others."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Change your own password by POST /v1/me/password, with the one that you have now."
+        )
+
+
+class TooManyLogins(AccountError):
+    """As many passwords as may are being checked already."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many are logging in at this moment. Try again.")
+
+
 class TooManyAttempts(AccountError):
     """Too many logins failed of this account or from this address; `seconds` till the next."""
 

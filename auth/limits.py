@@ -1,4 +1,8 @@
-"""How many logins may fail: a moving window for each account and each address.
+"""How many logins may fail, and how many passwords are checked at once.
+
+Failures are counted in moving windows: of an account from one address, of an address, and of an
+account from everywhere. The last is not for addresses from which the account's user has logged in
+before, so nobody elsewhere can keep them out. docs/security.md argues for it.
 
 The `limits` library reads the setting but can't count here: it has no way to give back an attempt
 that succeeded, its memory storage never forgets a key, and keys are whatever a caller types.
@@ -16,10 +20,13 @@ from dataclasses import dataclass
 
 from limits import RateLimitItem, parse
 
-from auth.errors import TooManyAttempts
+from auth.errors import TooManyAttempts, TooManyLogins
+from auth.users import EMAIL_LENGTH
 
 _PATIENCE = 5.0
 """Seconds to wait for an attempt in flight to end."""
+_MAX_KEYS = 100_000
+"""Keys that a window holds; beyond, those that have not failed for longest are forgotten."""
 
 
 @dataclass
@@ -73,9 +80,13 @@ class _Window:
     def _forget(self, now: float) -> None:
         while self._failures:
             key, failures = next(iter(self._failures.items()))
-            if failures and failures[-1] > now - self._seconds:
+            is_recent = failures and failures[-1] > now - self._seconds
+            if is_recent and len(self._failures) <= _MAX_KEYS:
                 break
             del self._failures[key]
+
+
+Key = tuple[_Window, str]
 
 
 class LoginLimiter:
@@ -87,17 +98,28 @@ class LoginLimiter:
     """
 
     def __init__(
-        self, per_account: str, per_address: str, clock: Callable[[], float] = time.monotonic
+        self,
+        per_account_and_address: str,
+        per_address: str,
+        per_account: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._per_account = _Window(parse(per_account))
+        self._per_pair = _Window(parse(per_account_and_address))
         self._per_address = _Window(parse(per_address))
+        self._per_account = _Window(parse(per_account))
         self._clock = clock
         self._changed = threading.Condition()
 
     @contextmanager
-    def attempt(self, account: str, address: str) -> Iterator[Attempt]:
-        """Try a login within; raises TooManyAttempts instead, whatever the password may be."""
-        keys = ((self._per_account, account), (self._per_address, _network(address)))
+    def attempt(
+        self, account: str, address: str, is_known: Callable[[], bool]
+    ) -> Iterator[Attempt]:
+        """Try a login within; raises TooManyAttempts instead, whatever the password may be.
+
+        `is_known` says whether the user of the account has logged in from `address` before. It is
+        asked only where the account has no room left for addresses that are not.
+        """
+        keys = self._keys(account[:EMAIL_LENGTH], network_of(address), is_known)
         with self._changed:
             self._await_room(keys)
             for window, key in keys:
@@ -113,7 +135,13 @@ class LoginLimiter:
                         window.fail(key, self._clock())
                 self._changed.notify_all()
 
-    def _await_room(self, keys: tuple[tuple[_Window, str], ...]) -> None:
+    def _keys(self, account: str, network: str, is_known: Callable[[], bool]) -> list[Key]:
+        own = [(self._per_pair, f"{network} {account}"), (self._per_address, network)]
+        with self._changed:
+            has_room = self._per_account.has_room(account, self._clock())
+        return own if not has_room and is_known() else [*own, (self._per_account, account)]
+
+    def _await_room(self, keys: list[Key]) -> None:
         while True:
             now = self._clock()
             wait = max(window.wait(key, now) for window, key in keys)
@@ -125,7 +153,34 @@ class LoginLimiter:
                 raise TooManyAttempts(1)
 
 
-def _network(address: str) -> str:
+class PasswordChecks:
+    """Places for passwords that are checked at once: each takes 19 MiB and a processor.
+
+    One of the `places`, at least 2, is kept for logins from addresses that their users have logged
+    in from before, so a flood from elsewhere does not hold them up.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def place(self, *, is_known: bool) -> Iterator[None]:
+        """Check a password within; raises TooManyLogins if no place is free for long."""
+        kept = 0 if is_known else 1
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._free > kept, _PATIENCE):
+                raise TooManyLogins
+            self._free -= 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify_all()
+
+
+def network_of(address: str) -> str:
     """What one caller can send from: an IPv4 address, or an IPv6 network of 64 bits."""
     try:
         ip = ipaddress.ip_address(address)

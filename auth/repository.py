@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
 
-from auth.schema import ended_tokens, revocations, user_permissions, users
+from auth.schema import ended_tokens, login_networks, revocations, user_permissions, users
 from auth.users import User, account_key
 from muster.database import Database
+
+NETWORKS_PER_USER = 50
 
 
 class UserTable:
@@ -114,6 +116,36 @@ class UserTable:
         query = select(ended_tokens.c.token_id).where(ended_tokens.c.expires_at >= since)
         return list(self._connection.execute(query).scalars())
 
+    def seen_from(self, user_id: str, network: str) -> int | None:
+        """When the user last logged in from there, by the day; None if they never did."""
+        query = select(login_networks.c.seen_at).where(_is_login(user_id, network))
+        return self._connection.execute(query).scalar()
+
+    def see(self, user_id: str, network: str, at: int) -> None:
+        """Note that the user logged in from there; of networks, the latest are kept."""
+        mine = login_networks.c.user_id == user_id
+        known = self.seen_from(user_id, network) is not None
+        if known:
+            change = update(login_networks).where(_is_login(user_id, network)).values(seen_at=at)
+            self._connection.execute(change)
+            return
+        row = {"user_id": user_id, "network": network, "seen_at": at}
+        self._connection.execute(insert(login_networks).values(row))
+        latest = select(login_networks.c.network).where(mine)
+        latest = latest.order_by(login_networks.c.seen_at.desc(), login_networks.c.network)
+        surplus = list(self._connection.execute(latest).scalars())[NETWORKS_PER_USER:]
+        if surplus:
+            gone = mine & login_networks.c.network.in_(surplus)
+            self._connection.execute(delete(login_networks).where(gone))
+
+    def forget_networks(self, user_id: str) -> None:
+        """Forget from where the user has logged in."""
+        self._connection.execute(delete(login_networks).where(login_networks.c.user_id == user_id))
+
+    def forget_networks_before(self, before: int) -> None:
+        """Forget, of all users, the networks without a login since."""
+        self._connection.execute(delete(login_networks).where(login_networks.c.seen_at < before))
+
     def _grant(self, user_id: str, permissions: Iterable[str]) -> None:
         rows = [{"user_id": user_id, "permission": name} for name in sorted(permissions)]
         if rows:
@@ -152,6 +184,10 @@ class UserStore:
         """Return if the users can be read."""
         with self._database.read() as connection:
             connection.execute(select(users.c.id).limit(1))
+
+
+def _is_login(user_id: str, network: str) -> ColumnElement[bool]:
+    return (login_networks.c.user_id == user_id) & (login_networks.c.network == network)
 
 
 def _row_of(user: User) -> dict[str, Any]:

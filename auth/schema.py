@@ -57,6 +57,19 @@ revocations = Table(
 
 No foreign key: the row outlives a deleted user.
 """
+login_networks = Table(
+    "login_networks",
+    metadata,
+    Column(
+        "user_id",
+        _text(32),
+        ForeignKey("users.id", name="fk_login_networks_user", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("network", _text(64), primary_key=True),
+    Column("seen_at", BigInteger, nullable=False, index=True),
+)
+"""From where each user has logged in: an IPv4 address, or an IPv6 network; in Unix seconds."""
 ended_tokens = Table(
     "ended_tokens",
     metadata,

@@ -5,6 +5,7 @@ from pathlib import Path
 from limits import parse_many
 from pydantic import Field, SecretStr, field_validator
 
+from auth.forwarded import parse_networks
 from muster.settings import DatabaseSettings
 
 
@@ -20,8 +21,22 @@ class Settings(DatabaseSettings):
         "Default: signing-key.pem in MUSTER_HOME.",
     )
     token_seconds: int = Field(default=3600, gt=0, description="How long an access token is valid.")
+    login_limit_per_account_and_address: str = Field(
+        default="10 per 10 minutes",
+        description="Failed logins of one account from one address before they are refused.",
+    )
     login_limit_per_account: str = Field(
-        default="10 per minute", description="Failed logins of one account before it is refused."
+        default="100 per hour",
+        description="Failed logins of one account before addresses are refused that its user has "
+        "not logged in from before.",
+    )
+    login_checks: int = Field(
+        default=4, ge=2, description="Passwords that are checked at once, at 19 MiB each."
+    )
+    gateway_networks: str = Field(
+        default="127.0.0.0/8,::1/128",
+        description="Networks, comma separated, from which X-Forwarded-For is believed: where the "
+        "gateway is.",
     )
     login_limit_per_address: str = Field(
         default="60 per minute", description="Failed logins from one address before it is refused."
@@ -33,11 +48,19 @@ class Settings(DatabaseSettings):
         default=None, description="The password that `ensure-admin` gives that administrator."
     )
 
-    @field_validator("login_limit_per_account", "login_limit_per_address")
+    @field_validator(
+        "login_limit_per_account_and_address", "login_limit_per_account", "login_limit_per_address"
+    )
     @classmethod
     def _is_one_limit(cls, value: str) -> str:
         if len(parse_many(value)) != 1:
             raise ValueError("give one limit, such as '10 per minute'")
+        return value
+
+    @field_validator("gateway_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        parse_networks(value)
         return value
 
     @property

@@ -95,9 +95,9 @@ def show_user(user_id: str) -> Response:
 @blueprint.patch("/v1/users/<user_id>")
 @requires("users:admin")
 def change_user(user_id: str) -> Response:
-    """Change permissions, password or whether the user is disabled."""
+    """Change permissions, the password of another user, or whether the user is disabled."""
     changes = UserChanges.model_validate_json(request.get_data())
-    return jsonify(_accounts().change(user_id, changes).to_json())
+    return jsonify(_accounts().change(user_id, changes, by=g.principal.id).to_json())
 
 
 @blueprint.delete("/v1/users/<user_id>")

@@ -12,7 +12,12 @@ from muster.tokens import PERMISSIONS
 _EMAIL = Field(examples=["ana@example.com"])
 Permission = Annotated[str, Field(json_schema_extra={"enum": list(PERMISSIONS)})]
 _PERMISSIONS = Field(description=f"Any of {', '.join(PERMISSIONS)}.", examples=[["uploads:write"]])
-_PASSWORD = Field(min_length=8, max_length=1024, examples=["correct horse battery staple"])
+_PASSWORD = Field(
+    min_length=12,
+    max_length=1024,
+    description="Not one that is easy to guess.",
+    examples=["correct horse battery staple"],
+)
 
 
 class ProblemDocument(BaseModel):
@@ -68,7 +73,9 @@ class UserChange(BaseModel):
 
     # Made defaults stay out of the document: a field may be left out, but not be null.
     permissions: list[Permission] = Field(default_factory=list)
-    password: str = Field(default_factory=str, min_length=8, max_length=1024)
+    password: str = Field(
+        default_factory=str, min_length=12, max_length=1024, description="Of another user."
+    )
     disabled: bool = Field(default_factory=bool)
 
 

@@ -55,11 +55,16 @@ def test_no_script_and_no_other_site_gets_the_session(page: Page) -> None:
     assert page.evaluate("document.cookie") == ""
 
 
-def test_who_signs_out_is_out(page: Page) -> None:
+def test_who_signs_out_is_out(strangers_page: Page, site: Site) -> None:
+    page = strangers_page
+    assert begin_session(page, site, ANA) == 303
+    (session,) = page.context.cookies()
     page.goto("/")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("/login")
     assert cookies(page) == []
+    kept = {"Cookie": f"{session.get('name')}={session.get('value')}"}
+    assert page.request.get("/v1/me", headers=kept).status == 401
     # Nor does the way back lead to what was there.
     page.go_back()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -22,6 +22,7 @@ from tests.k8s.tree import K8S, OVERLAYS, Tree
 # Set in the cluster and not in Compose, and why.
 ONLY_IN_THE_CLUSTER = {
     "MUSTER_TRUSTED_PROXIES": "in Compose there is no proxy before the gateway",
+    "MUSTER_LOGIN_LIMIT_PER_ACCOUNT_AND_ADDRESS": "prod has replicas of auth that count alone",
     "MUSTER_LOGIN_LIMIT_PER_ACCOUNT": "prod has replicas of auth that count for themselves",
     "MUSTER_LOGIN_LIMIT_PER_ADDRESS": "prod has replicas of auth that count for themselves",
 }
@@ -41,6 +42,8 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_STALL_SECONDS": "is tuned by who measured",
     "MUSTER_MAX_REJECTS_BYTES": "is tuned by who measured",
     "MUSTER_TOKEN_SECONDS": "is a choice of the installation",
+    "MUSTER_LOGIN_CHECKS": "is tuned by who measured",
+    "MUSTER_LOGIN_LIMIT_PER_ACCOUNT_AND_ADDRESS": "is a choice of the installation, made in prod",
     "MUSTER_LOGIN_LIMIT_PER_ACCOUNT": "is a choice of the installation, made in prod",
     "MUSTER_LOGIN_LIMIT_PER_ADDRESS": "is a choice of the installation, made in prod",
 }

@@ -124,6 +124,45 @@ LINES = (
         "test_signing_out_ends_this_token_and_no_other",
     ),
     SafetyLine(
+        promise="old password: a token alone sets no password of its own user",
+        path="auth/accounts.py",
+        old="            if by == user_id:\n",
+        new="            if False:\n",
+        test="tests/unit/auth/test_auth_me.py::"
+        "test_nobody_sets_their_own_password_without_the_old_one",
+    ),
+    SafetyLine(
+        promise="proof: a new password takes the one of now",
+        path="auth/logins.py",
+        old="        if proven is None:\n            raise WrongPassword\n",
+        new="        proven = proven or self._accounts.get(user_id)\n",
+        test="tests/unit/auth/test_auth_me.py::test_a_weak_or_wrong_password_changes_nothing",
+    ),
+    SafetyLine(
+        promise="known addresses: who fails elsewhere keeps nobody out",
+        path="auth/limits.py",
+        old="        return own if not has_room and is_known() else ",
+        new="        return ",
+        test="tests/unit/auth/test_auth_limits.py::"
+        "test_who_fails_elsewhere_does_not_keep_the_user_out",
+    ),
+    SafetyLine(
+        promise="forwarded: nobody but the gateway names a caller's address",
+        path="auth/forwarded.py",
+        old="        return any((mapped or ip) in network for network in self._gateways)\n",
+        new="        return True\n",
+        test="tests/unit/auth/test_auth_limits.py::"
+        "test_nobody_but_the_gateway_says_where_a_login_comes_from",
+    ),
+    SafetyLine(
+        promise="weak passwords: none is set anywhere",
+        path="auth/accounts.py",
+        old="        if reason is not None:\n",
+        new="        if False:\n",
+        test="tests/unit/auth/test_auth_strength.py::"
+        "test_a_weak_password_is_refused_wherever_one_is_set",
+    ),
+    SafetyLine(
         promise="streams: an event stream ends with its token",
         path="gateway/views/contents.py",
         old="lambda: gone() or not is_valid()",

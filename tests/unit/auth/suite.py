@@ -13,6 +13,7 @@ from auth.accounts import Accounts
 from auth.users import NewUser, User
 
 PASSWORD = "correct horse"
+OTHER_PASSWORD = "another password"
 
 
 def new_user(email: str, *permissions: str, password: str = PASSWORD) -> NewUser:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from auth.accounts import Accounts
 from auth.settings import Settings
 from muster.tokens import PERMISSIONS
-from tests.unit.auth.suite import PASSWORD, AuthSuite
+from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
 
 
 def run(app: Flask, *arguments: str, stdin: str = "") -> Result:
@@ -36,8 +36,8 @@ def test_a_user_is_added_with_a_password_from_standard_input(suite: AuthSuite) -
     [
         (("add", "ana@example.com"), PASSWORD, "Another user has this email."),
         (("add", "bea"), PASSWORD, "not an email address"),
-        (("add", "bea@example.com"), "short", "8 to 1024 characters"),
-        (("add", "bea@example.com"), "", "8 to 1024 characters"),
+        (("add", "bea@example.com"), "short", "12 to 1024 characters"),
+        (("add", "bea@example.com"), "", "12 to 1024 characters"),
         (("add", "bea@example.com", "root"), PASSWORD, "'root' is not one of"),
         (("disable", "nobody@example.com"), "", "no such user"),
         (("disable", "admin@example.com"), "", "last enabled user"),
@@ -100,6 +100,18 @@ def test_the_first_administrator_is_added_once(app: Flask, settings: Settings) -
     assert admin.permissions == set(PERMISSIONS)
     answer = app.test_client().post("/v1/login", auth=("admin@example.com", PASSWORD))
     assert answer.status_code == 200
+
+
+def test_the_first_administrator_has_no_weak_password_and_one_who_is_there_goes_on(
+    app: Flask, settings: Settings
+) -> None:
+    settings.admin_password = SecretStr("password1234")
+    result = run(app, "ensure-admin")
+    assert result.exit_code == 1
+    assert "MUSTER_ADMIN_PASSWORD: This password is easy to guess." in result.output
+    assert accounts_of(app).all() == []
+    accounts_of(app).add(new_user("old@example.com", "users:admin"))
+    assert run(app, "ensure-admin").exit_code == 0
 
 
 def test_an_administrator_who_was_removed_does_not_come_back(

@@ -8,7 +8,7 @@ import pytest
 from auth.accounts import Accounts
 from auth.errors import LastAdministrator
 from auth.users import UserChanges
-from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
+from tests.unit.auth.suite import OTHER_PASSWORD, PASSWORD, AuthSuite, new_user
 
 CHANGES: list[dict[str, Any]] = [{"disabled": True}, {"permissions": ["uploads:admin"]}]
 
@@ -40,8 +40,8 @@ def test_a_disabled_administrator_does_not_count(suite: AuthSuite) -> None:
 
 
 def test_the_last_administrator_may_change_their_password(suite: AuthSuite) -> None:
-    change = {"password": "another password"}
-    assert suite.call("PATCH", f"/v1/users/{suite.admin.id}", change).status_code == 200
+    change = {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
+    assert suite.call("POST", "/v1/me/password", change).status_code == 204
 
 
 def test_of_administrators_who_leave_at_once_one_stays(accounts: Accounts) -> None:

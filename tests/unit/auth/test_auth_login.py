@@ -46,7 +46,7 @@ def test_the_email_may_be_written_in_any_case(suite: AuthSuite, email: str) -> N
 
 
 def test_the_same_password_composed_otherwise_is_the_same(suite: AuthSuite) -> None:
-    composed, decomposed = "contrase\u00f1a", "contrasen\u0303a"
+    composed, decomposed = "contrase\u00f1a segura", "contrasen\u0303a segura"
     user = {"email": "eva@example.com", "password": composed, "permissions": []}
     suite.call("POST", "/v1/users", user)
     assert suite.log_in("eva@example.com", decomposed).status_code == 200

@@ -17,6 +17,16 @@ def test_me_shows_the_user_of_the_token(suite: AuthSuite) -> None:
     }
 
 
+def test_nobody_sets_their_own_password_without_the_old_one(suite: AuthSuite) -> None:
+    path = f"/v1/users/{suite.admin.id}"
+    answer = suite.call("PATCH", path, {"password": NEW})
+    assert answer.status_code == 422
+    assert "POST /v1/me/password" in answer.text
+    assert suite.log_in("admin@example.com").status_code == 200
+    more = {"permissions": ["users:admin", "rows:write"]}
+    assert suite.call("PATCH", path, more).status_code == 200
+
+
 def test_a_user_changes_their_password_and_their_tokens_end(suite: AuthSuite) -> None:
     token = suite.token_of(suite.ana)
     body = {"current_password": PASSWORD, "new_password": NEW}

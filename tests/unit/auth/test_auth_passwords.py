@@ -9,7 +9,7 @@ from argon2 import PasswordHasher, extract_parameters
 from auth.accounts import Accounts
 from auth.app import create_app
 from auth.errors import WrongCredentials
-from auth.limits import LoginLimiter
+from auth.limits import LoginLimiter, PasswordChecks
 from auth.logins import Logins
 from auth.passwords import Passwords, owasp_hasher
 from auth.repository import UserStore
@@ -20,8 +20,8 @@ from tests.unit.auth.suite import PASSWORD, PlainHasher, new_user, populate
 
 def logins_with(store: UserStore, passwords: Passwords) -> Logins:
     accounts = Accounts(store, passwords, token_seconds=60)
-    limiter = LoginLimiter("1000 per minute", "1000 per minute")
-    return Logins(store, accounts, passwords, limiter)
+    limiter = LoginLimiter(*3 * ("1000 per minute",))
+    return Logins(store, accounts, passwords, limiter, PasswordChecks(2))
 
 
 def test_a_password_is_kept_as_argon2id_with_the_parameters_of_owasp() -> None:

@@ -66,9 +66,9 @@ def test_bad_input_is_told_field_by_field(suite: AuthSuite, field: str, value: o
     assert fields_of(answer) == [field]
 
 
-@pytest.mark.parametrize("length", [8, 1024])
+@pytest.mark.parametrize("length", [12, 1024])
 def test_passwords_of_the_least_and_the_greatest_length_work(suite: AuthSuite, length: int) -> None:
-    password = "é" * length
+    password = ("x7!kQ2v$9zLé" * 86)[:length]
     suite.call("POST", "/v1/users", BEA | {"password": password})
     assert suite.log_in("bea@example.com", password).status_code == 200
 

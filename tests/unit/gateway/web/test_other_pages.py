@@ -51,20 +51,24 @@ def test_users_are_listed_as_text(browser: FlaskClient, behind: Behind) -> None:
 
 
 def test_a_user_is_added_with_what_was_ticked(browser: FlaskClient, behind: Behind) -> None:
-    form = {"email": " bob@example.com ", "password": "12345678", "permission": ["queries:read"]}
+    form = {
+        "email": " bob@example.com ",
+        "password": "correct horse",
+        "permission": ["queries:read"],
+    }
     behind.answers["POST /v1/users"] = (201, USER)
     assert browser.post("/users", data=form, headers=HERE).location == "/users#user-u1"
-    new = {"email": "bob@example.com", "password": "12345678", "permissions": ["queries:read"]}
+    new = {"email": "bob@example.com", "password": "correct horse", "permissions": ["queries:read"]}
     assert asked(behind, "POST") == [("/v1/users", new)]
 
 
 def test_a_refused_user_is_shown_with_what_is_wrong(browser: FlaskClient, behind: Behind) -> None:
     behind.answers["GET /v1/users"] = (200, {"users": []})
-    errors = [{"field": "password", "message": "8 characters at least"}]
+    errors = [{"field": "password", "message": "12 characters at least"}]
     behind.answers["POST /v1/users"] = problem(422, "password", errors=errors)
     answer = browser.post("/users", data={"email": "bob@example.com"}, headers=HERE)
     assert answer.status_code == 422
-    assert "8 characters at least" in answer.text
+    assert "12 characters at least" in answer.text
     assert 'value="bob@example.com"' in answer.text
 
 
@@ -78,9 +82,9 @@ def test_a_user_is_changed(browser: FlaskClient, behind: Behind) -> None:
 
 def test_a_password_is_only_sent_where_one_is_given(browser: FlaskClient, behind: Behind) -> None:
     behind.answers["PATCH /v1/users/u1"] = (200, USER)
-    browser.post("/users/u1", data={"password": "12345678"}, headers=HERE)
+    browser.post("/users/u1", data={"password": "correct horse"}, headers=HERE)
     ((_, changes),) = asked(behind, "PATCH")
-    assert changes["password"] == "12345678"
+    assert changes["password"] == "correct horse"
 
 
 @pytest.mark.parametrize(("verb", "path"), [("PATCH", "/users/u1"), ("DELETE", "/users/u1/delete")])
@@ -103,18 +107,18 @@ def test_an_id_does_not_become_another_path(browser: FlaskClient, behind: Behind
 def test_another_password_keeps_me_signed_in(browser: FlaskClient, behind: Behind) -> None:
     behind.answers["POST /v1/me/password"] = (204, None)
     behind.answers["POST /v1/login"] = (200, {"access_token": "ana+new", "expires_in": 60})
-    form = dict.fromkeys(("new_password", "new_password_again"), "12345678")
+    form = dict.fromkeys(("new_password", "new_password_again"), "correct horse")
     answer = browser.post(
         "/account/password", data={**form, "current_password": "old"}, headers=HERE
     )
     assert "The password is changed" in answer.text
     assert f"{COOKIE}=ana+new" in answer.headers["Set-Cookie"]
-    change = {"current_password": "old", "new_password": "12345678"}
+    change = {"current_password": "old", "new_password": "correct horse"}
     assert asked(behind, "POST")[0] == ("/v1/me/password", change)
 
 
 def test_two_different_new_passwords_change_nothing(browser: FlaskClient, behind: Behind) -> None:
-    form = {"new_password": "12345678", "new_password_again": "12345679"}
+    form = {"new_password": "correct horse", "new_password_again": "12345679"}
     assert browser.post("/account/password", data=form, headers=HERE).status_code == 422
     assert behind.asked == []
 
