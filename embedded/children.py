@@ -8,12 +8,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from embedded import lifeline
 from embedded.home import Home, write_whole
+from muster.logfile import LogFileSettings, rotate
 
-LOG_BYTES = 16 * 1024 * 1024
 TAIL_LINES = 20
 _SHORTEST_BACKOFF = 0.1
 LONGEST_BACKOFF = 10.0
@@ -59,11 +58,11 @@ class Child:
     def start(self) -> None:
         """Start the process, in a session of its own, its output appended to `log`."""
         listener = self.program.listener
-        _rotate(self.log)
+        self._rotate_log()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 lifeline.command(signal.SIGKILL, self.program.command),
-                env=dict(self.program.environment),
+                env={**self.program.environment, "MUSTER_LOG_FILE": str(self.log)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -110,6 +109,11 @@ class Child:
         if self._process is not None:
             _signal_group(self._process.pid, signal.SIGKILL)
 
+    def _rotate_log(self) -> None:
+        settings = LogFileSettings()
+        if self.log.exists() and self.log.stat().st_size >= settings.log_bytes:
+            rotate(self.log, settings.log_files)
+
     def log_tail(self) -> str:
         """The last lines that the process wrote."""
         with self.log.open("rb") as log:
@@ -126,8 +130,3 @@ def _signal_group(group: int, number: signal.Signals) -> None:
     # An ended process is no longer to be signalled, on some systems not permitted either.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-def _rotate(log: Path) -> None:
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))

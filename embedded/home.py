@@ -2,6 +2,7 @@
 
 import fcntl
 import secrets
+import stat
 from pathlib import Path
 from typing import IO, Self
 
@@ -11,7 +12,7 @@ from embedded.errors import StartError
 class Home:
     """`$MUSTER_HOME`, locked until it is left or the process ends.
 
-    Raises StartError when it can't be written or another suite runs on it.
+    Raises StartError when it can't be written, others could read it, or another suite runs on it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,6 +21,7 @@ class Home:
         self.run = self.path / "run"
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self.path)
             for directory in (self.logs, self.run):
                 directory.mkdir(mode=0o700, exist_ok=True)
             self._lock = (self.run / "lock").open("ab")
@@ -64,6 +66,20 @@ class Home:
     def admin_password_file(self) -> Path:
         """Where a generated password stands."""
         return self.path / "admin-password"
+
+
+def _make_private(path: Path) -> None:
+    # What is in it is written with the umask: data, keys, mails. A directory that is also used
+    # for something else is not ours to close.
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & 0o077:
+        return
+    if any(path.iterdir()) and not (path / "run" / "lock").exists():
+        raise StartError(
+            f"{path} is open to others (mode {mode:04o}) and holds what is not Muster's: make it "
+            f"private with chmod 700, or set MUSTER_HOME to another directory."
+        )
+    path.chmod(0o700)
 
 
 def _lock_or_fail(lock: IO[bytes], path: Path) -> None:

@@ -2,9 +2,12 @@
 
 import logging
 import sys
+from functools import cache
+from typing import TextIO, cast
 
 import structlog
 
+from muster.logfile import LogFile, LogFileSettings
 from muster.spans import trace_id
 
 # Never the local variables: passwords and tokens are among them.
@@ -26,11 +29,28 @@ def configure_logging(service: str, level: str) -> None:
         # Tests configure logging anew: a logger must not keep what it saw first.
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_stream())
     handler.setFormatter(json_lines(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+def console_handler() -> logging.Handler:
+    """A handler that writes where the service's lines go."""
+    return logging.StreamHandler(_stream())
+
+
+def _stream() -> TextIO:
+    settings = _file_settings()
+    if settings.log_file is None:
+        return sys.stderr
+    return cast(TextIO, _log_file(settings.log_file, settings.log_bytes, settings.log_files))
+
+
+# Settings of the process, which don't change while it runs; and one file has one lock.
+_file_settings = cache(LogFileSettings)
+_log_file = cache(LogFile)
 
 
 def json_lines(service: str) -> logging.Formatter:
@@ -48,7 +68,7 @@ class _Lines(structlog.WriteLogger):
     """Writes to standard error, for the logger called `name`."""
 
     def __init__(self, name: str | None = None) -> None:
-        super().__init__(sys.stderr)
+        super().__init__(_stream())
         self.name = name
 
 

@@ -18,6 +18,30 @@ def test_the_data_directory_is_private(tmp_path: Path) -> None:
         assert mode_of(home.path) == 0o700
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o777, 0o701])
+def test_a_directory_of_muster_that_is_open_to_others_is_closed(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "home"
+    path.mkdir()
+    path.chmod(mode)
+    for _ in range(2):
+        with Home(path) as home:
+            assert mode_of(home.path) == 0o700
+        path.chmod(mode)
+
+
+def test_a_directory_with_other_things_that_is_open_to_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "home"
+    path.mkdir()
+    path.chmod(0o755)
+    (path / "thesis.txt").touch()
+    with pytest.raises(StartError, match=r"mode 0755.*chmod 700, or set MUSTER_HOME"):
+        Home(path)
+    assert mode_of(path) == 0o755
+    path.chmod(0o700)
+    with Home(path):
+        pass
+
+
 def test_a_generated_password_stays_and_nobody_else_can_read_it(home: Home) -> None:
     password = home.admin_password()
     assert password is not None

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from embedded.children import LOG_BYTES
 from embedded.home import Home
 from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
+from muster.logfile import LogFileSettings
 from tests.unit.embedded.supervising import MakeChild, Supervise, is_alive, pid_of
 from tests.waiting import eventually
 
@@ -150,7 +150,7 @@ def test_a_long_log_is_set_aside_when_its_process_starts(
 ) -> None:
     child = make_child("with-child")
     with child.log.open("wb") as log:
-        log.truncate(LOG_BYTES + 1)
+        log.truncate(LogFileSettings().log_bytes + 1)
     supervise(child).start(60)
-    assert child.log.with_name("worker.log.1").stat().st_size == LOG_BYTES + 1
+    assert child.log.with_name("worker.log.1").stat().st_size == LogFileSettings().log_bytes + 1
     assert child.log.stat().st_size < 100
