@@ -1,95 +1,25 @@
 """The gateway under a real gunicorn: early refusals, stalled and broken clients, shutdown."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 import requests
 
-from embedded import ports
 from muster.csvstore import CsvStore, open_csv_store
 from tests.unit.gateway.fakes import ANA, CSV, bearer, stored_files
+from tests.unit.gateway.running import MEGABYTE, Gateway, answers, serving
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 # The modules' servers are started once.
 pytestmark = pytest.mark.xdist_group("gateway-serving")
 
-MEGABYTE = 1_000_000
-LIMIT = 2 * MEGABYTE
 LARGE = b"1,Recruiter\n" * MEGABYTE
-ROOT = Path(__file__).parents[3]
-
-
-@dataclass
-class Gateway:
-    port: int
-    home: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS)
-
-
-def is_refused(connection: socket.socket, data: bytes) -> bool:
-    try:
-        connection.sendall(data)
-    except ConnectionError:
-        return True
-    return False
-
-
-def answers(gateway: Gateway) -> bool:
-    try:
-        return requests.get(f"{gateway.url}/healthz", timeout=DEADLINE_SECONDS).ok
-    except requests.ConnectionError:
-        assert gateway.process.poll() is None, (gateway.home / "log").read_text()
-        return False
-
-
-@contextmanager
-def serving(home: Path, *, read_timeout: float = DEADLINE_SECONDS) -> Iterator[Gateway]:
-    """A gateway that gives up a client who says nothing for so many seconds."""
-    settings = {
-        "MUSTER_HOME": str(home),
-        "MUSTER_THREADS": "4",
-        "MUSTER_MAX_UPLOAD_BYTES": str(LIMIT),
-        "MUSTER_READ_TIMEOUT_SECONDS": str(read_timeout),
-    }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
-    with ports.reserve() as reserved, (home / "log").open("wb") as log:
-        port = ports.port_of(reserved)
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "gunicorn", "-c", "python:muster.serving"),
-                "tests.unit.gateway.served:create()",
-            ],
-            cwd=ROOT,
-            env={**kept, **settings, "MUSTER_BIND": f"127.0.0.1:{port}"},
-            stdout=log,
-            stderr=log,
-        )
-        gateway = Gateway(port, home, process)
-        try:
-            eventually(lambda: answers(gateway))
-            yield gateway
-            process.terminate()
-            assert process.wait(DEADLINE_SECONDS) == 0
-        finally:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture
@@ -225,15 +155,6 @@ def test_a_client_that_stalls_is_given_up(hasty: Gateway) -> None:
     assert stored_files(hasty.home) == []
 
 
-def test_a_client_that_stalled_holds_no_thread_after_its_answer(hasty: Gateway) -> None:
-    headers = {**CSV, **ANA, "Content-Length": str(MEGABYTE)}
-    with hasty.connect() as connection:
-        connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Recruiter\n")
-        assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
-        # Nothing more is awaited, for which the server has longer than this waits.
-        eventually(lambda: is_refused(connection, b"2,Manager\n"))
-
-
 def test_clients_that_stalled_and_stay_keep_nobody_else_waiting(hasty: Gateway) -> None:
     headers = {**CSV, **ANA, "Content-Length": str(MEGABYTE)}
     with ExitStack() as connections:
@@ -241,8 +162,9 @@ def test_clients_that_stalled_and_stay_keep_nobody_else_waiting(hasty: Gateway) 
         for connection in stalled:
             connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Rec")
         for connection in stalled:
-            assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
-        # The loop that closes them lingers over none: it would for longer than this waits.
+            # Of six that are slow two have a place.
+            assert connection.recv(65536).startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 503 "))
+        # The loop that closes them lingers over none.
         assert requests.get(f"{hasty.url}/healthz", timeout=DEADLINE_SECONDS).ok
 
 
