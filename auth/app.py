@@ -32,8 +32,6 @@ from muster.service import install_service
 from muster.spans import export_spans
 from muster.tokens import unauthorized
 
-_MAX_BODY_BYTES = 64 * 1024
-
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The service, wired but not yet connected to anything. Raises ConfigurationError.
@@ -44,7 +42,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging("auth", settings.log_level)
     export_spans("auth")
     app = Flask("auth")
-    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     gateways = parse_networks(settings.gateway_networks)
     app.wsgi_app = GatewayForwarding(app.wsgi_app, gateways)  # type: ignore[method-assign]
     _wire(app, settings)

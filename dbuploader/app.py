@@ -17,8 +17,6 @@ from muster.service import install_service
 from muster.spans import export_spans
 from muster.tables import UnknownTable
 
-_MOST_BODY_BYTES = 4 * 1024 * 1024
-
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The service, wired but not yet connected to anything."""
@@ -32,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from dbuploader.views import blueprint
 
     app = Flask("dbuploader")
-    app.config["MAX_CONTENT_LENGTH"] = _MOST_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_bytes
     app.extensions["verify_token"] = check_with(settings.auth_url).verify
     app.extensions["database"] = database
     app.extensions["batches"] = Batches(database)

@@ -18,6 +18,9 @@ class Settings(WorkerSettings, DatabaseSettings):
     """What the loader reads on top of what every service reads."""
 
     employment_database_url: str = Field(default="", description="The database that uploads go to.")
+    max_batch_bytes: int = Field(
+        default=4 * 1024**2, ge=1, description="The greatest batch of rows, in bytes."
+    )
     stall_seconds: float = Field(
         default=300.0, gt=0, description="A load without progress for so long ends its process."
     )

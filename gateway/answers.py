@@ -13,7 +13,6 @@ from gateway.refusals import (
     BadForm,
     BadGzip,
     ClientGone,
-    ClientStalled,
     KeyInFlight,
     KeyReused,
     NotCsv,
@@ -22,12 +21,14 @@ from gateway.refusals import (
     TableNotNamed,
     TooLarge,
     TooManyWaiters,
+    TooManyWaitersOfUser,
     UnknownEncoding,
     WrongColumns,
 )
 from gateway.upstream import UpstreamUnavailable
 from muster.csvstore import FileNotStored, StateConflict, StoreUnavailable, UploadNotFound
-from muster.problems import Problem, unavailable
+from muster.http.client import ClientTooSlow
+from muster.problems import Problem, too_slow, unavailable
 from muster.tables import UnknownTable
 
 _SOON = {"Retry-After": "1"}
@@ -74,7 +75,7 @@ ANSWERS: Mapping[type[Exception], Callable[[Any], Problem]] = {
         [{"field": "cursor", "message": "not a cursor from here; leave it out to begin anew"}]
     ),
     ClientGone: _problem(400, "incomplete-body", "Incomplete body"),
-    ClientStalled: _problem(408, "body-timeout", "Request timeout"),
+    ClientTooSlow: too_slow,
     KeyInFlight: _problem(
         409,
         "idempotency-key-in-flight",
@@ -95,6 +96,9 @@ ANSWERS: Mapping[type[Exception], Callable[[Any], Problem]] = {
         "Too many are waiting",
         "No more requests can wait for uploads now; try again, or ask without waiting.",
         headers={"Retry-After": "5"},
+    ),
+    TooManyWaitersOfUser: _problem(
+        429, "too-many-of-yours", "Too many of yours", headers={"Retry-After": "5"}
     ),
     FileNotStored: _problem(404, "not-found", "Not found", "The file is not there any more."),
     UploadNotFound: _problem(404, "not-found", "Not found", "There is no such upload."),

@@ -13,10 +13,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.answers import ANSWERS, from_validation
 from gateway.documents import ProblemDocument
-from gateway.draining import DrainingMiddleware
 from gateway.outbox import Outbox
 from gateway.records import Records
-from gateway.services import Services, provide
+from gateway.services import Limits, Services, provide
 from gateway.settings import Settings
 from gateway.sharing import Shared
 from gateway.shutdown import event_at_shutdown
@@ -25,6 +24,7 @@ from gateway.upstream import Upstream
 from gateway.views import accounts, contents, docs, queries, tables, uploads
 from gateway.waiting import Waiting
 from gateway.web import views as web
+from gateway.web.forms import install_forms
 from gateway.web.pages import install_pages
 from gateway.web.session import install_session
 from muster.broker import Broker, open_broker
@@ -79,7 +79,8 @@ def build_app(settings: Settings, store: CsvStore, broker: Broker, tokens: Token
     install_service(
         app, "gateway", {"CSV store": store.check}, also_at_start={"broker": broker.check}
     )
-    install_session(app)
+    install_forms(app)
+    install_session(app, secure=settings.public_url.startswith("https:"))
     install_pages(app)
     answer_with(app, ANSWERS)
     for subject in (accounts, uploads, contents, tables, queries):
@@ -87,10 +88,9 @@ def build_app(settings: Settings, store: CsvStore, broker: Broker, tokens: Token
     app.register_blueprint(docs.pages)
     for page in web.SUBJECTS:
         app.register_blueprint(page.pages)
-    wrapped = ProxyFix(
+    app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
         app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
     )
-    app.wsgi_app = DrainingMiddleware(wrapped, settings.read_timeout_seconds)  # type: ignore[method-assign]
     return app
 
 
@@ -102,11 +102,17 @@ def _services(settings: Settings, store: CsvStore, broker: Broker, tokens: Token
     return Services(
         uploads=Uploads(store, Outbox(store, broker)),
         records=Records(store),
-        waiting=Waiting(store, settings.waiters, event_at_shutdown()),
+        waiting=Waiting(
+            store, settings.waiters, settings.max_waiters_per_user, event_at_shutdown()
+        ),
         auth=Upstream("auth", settings.auth_url, settings.threads),
         queries=Upstream("queries", settings.queries_url, settings.threads),
         dbuploader=Upstream("dbuploader", settings.dbuploader_url, settings.threads),
         tokens=tokens,
         questions=Shared(lambda answer: answer.is_for_all),
-        max_upload_bytes=settings.max_upload_bytes,
+        limits=Limits(
+            upload_bytes=settings.max_upload_bytes,
+            batch_bytes=settings.max_batch_bytes,
+            corrections_bytes=settings.max_corrections_bytes,
+        ),
     )

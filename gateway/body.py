@@ -9,7 +9,8 @@ from werkzeug.exceptions import ClientDisconnected
 
 from gateway.form import file_part
 from gateway.inflating import inflated
-from gateway.refusals import ClientGone, ClientStalled, NotCsv, TooLarge, UnknownEncoding
+from gateway.refusals import ClientGone, NotCsv, TooLarge, UnknownEncoding
+from muster.http.client import ClientTooSlow
 
 GZIP_TYPES = frozenset({"application/gzip", "application/x-gzip"})
 RAW_TYPES = (
@@ -60,7 +61,7 @@ class Body:
     def open(self) -> Part:
         """Read as far as the file begins.
 
-        Raises NotCsv, UnknownEncoding, TooLarge, BadForm, ClientGone or ClientStalled; reading the
+        Raises NotCsv, UnknownEncoding, TooLarge, BadForm, ClientGone or ClientTooSlow; reading the
         chunks can raise them too, and BadGzip.
         """
         is_form = self.media_type == FORM_TYPE
@@ -111,7 +112,7 @@ def limited(chunks: Iterable[bytes], limit: int, slack: int = 0) -> Iterator[byt
 def _read(stream: Stream) -> bytes:
     try:
         return stream.read(_CHUNK)
-    except TimeoutError as error:
-        raise ClientStalled("The body did not arrive in time.") from error
+    except ClientTooSlow:
+        raise
     except (OSError, ClientDisconnected, ParseException) as error:
         raise ClientGone("The body broke off or is not framed as HTTP says.") from error

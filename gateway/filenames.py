@@ -10,7 +10,6 @@ from gateway.refusals import BadFilename, TableNotNamed
 from muster.tables import get_table, tables
 
 MAX_LENGTH = 255
-_DIRECTORIES = re.compile(r".*[/\\]", re.DOTALL)
 # A file of rejects is sent again under the name it was fetched by.
 _SUFFIXES = re.compile(r"(\.rejects)?(\.(csv|tsv|txt))?(\.gz)?", re.IGNORECASE)
 # Control characters, halves of a surrogate pair, line and paragraph separators.
@@ -22,7 +21,7 @@ def clean_filename(name: str) -> str:
 
     Raises BadFilename for one of more than 255 characters or with a control character.
     """
-    name = _DIRECTORIES.sub("", name).strip()
+    name = name[max(name.rfind("/"), name.rfind("\\")) + 1 :].strip()
     if len(name) > MAX_LENGTH:
         raise BadFilename(f"A file name may have {MAX_LENGTH} characters at most.")
     if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in name):

@@ -60,10 +60,6 @@ class ClientGone(Exception):
     """The client broke off, or sent a body that is not framed as HTTP says."""
 
 
-class ClientStalled(Exception):
-    """The client sent nothing for too long."""
-
-
 class KeyInFlight(Exception):
     """Another request with the same idempotency key has not been answered yet."""
 
@@ -81,3 +77,13 @@ class NotFinished(Exception):
 
 class TooManyWaiters(Exception):
     """As many requests as may are waiting for uploads already."""
+
+
+class TooManyWaitersOfUser(Exception):
+    """As many requests as may of one user are waiting for uploads already."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} requests of yours wait for uploads, as many as may: end one, or ask without "
+            "waiting."
+        )

@@ -15,6 +15,15 @@ _NAME = "gateway"
 
 
 @dataclass(frozen=True)
+class Limits:
+    """The greatest bodies, in bytes; all others have the server's limit."""
+
+    upload_bytes: int
+    batch_bytes: int
+    corrections_bytes: int
+
+
+@dataclass(frozen=True)
 class Services:
     """The gateway's rules and the services behind it."""
 
@@ -26,7 +35,7 @@ class Services:
     dbuploader: Upstream
     tokens: Tokens
     questions: Shared[Answer]
-    max_upload_bytes: int
+    limits: Limits
 
 
 def provide(app: Flask, provided: Services) -> None:

@@ -18,15 +18,25 @@ class Settings(WorkerSettings):
         description="The greatest size of an upload, after inflating, in bytes.",
     )
     threads: int = Field(default=64, ge=1, description="Requests that a process works on at once.")
+    max_batch_bytes: int = Field(
+        default=4 * 1024**2, ge=1, description="The greatest batch of rows, in bytes."
+    )
+    max_corrections_bytes: int = Field(
+        default=4 * 1024**2,
+        ge=1,
+        description="The greatest form of corrected rows that the page may send, in bytes.",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8080",
+        description="Where users reach the gateway; with https the session's cookie needs it, too.",
+    )
     max_waiters: int | None = Field(
         default=None,
         ge=0,
         description="Requests that may wait for an upload at once; half of the threads if not set.",
     )
-    read_timeout_seconds: float = Field(
-        default=30,
-        gt=0,
-        description="How long a client may stall in the middle of a request or an answer.",
+    max_waiters_per_user: int = Field(
+        default=8, ge=0, description="How many of them may be of one user."
     )
     trusted_proxies: int = Field(
         default=0,

@@ -54,7 +54,7 @@ class Upstream:
     """One service at `url`; safe to share between threads, of which `pool` keep a connection."""
 
     def __init__(self, service: str, url: str, pool: int) -> None:
-        self._service = service
+        self.service = service
         self._url = url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False
@@ -96,8 +96,8 @@ class Upstream:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            log.warning("no answer", upstream=self._service, error=repr(error))
-            raise UpstreamUnavailable(self._service) from error
+            log.warning("no answer", upstream=self.service, error=repr(error))
+            raise UpstreamUnavailable(self.service) from error
         kept = {name: answer.headers[name] for name in ANSWER_HEADERS if name in answer.headers}
         return Answer(answer.status_code, kept, answer.content)
 

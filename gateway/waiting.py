@@ -1,13 +1,15 @@
 """Waiting for an upload to change: `Prefer: wait` (RFC 7240) and Server-Sent Events.
 
-Each waiter holds a thread of the server, so that there are at most so many at once.
+Each waiter holds a thread of the server, so that there are at most so many at once, and of one
+user fewer.
 """
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
-from gateway.refusals import TooManyWaiters
+from gateway.refusals import TooManyWaiters, TooManyWaitersOfUser
 from muster.csvstore import CsvStore
 from muster.uploads import Upload
 
@@ -22,39 +24,56 @@ Gone = Callable[[], bool]
 
 
 class Waiting:
-    """At most `limit` waiters at once; all stop soon after `stopping` is set."""
+    """At most `limit` waiters at once, and so many of a user; all stop soon after `stopping`."""
 
     def __init__(
         self,
         store: CsvStore,
         limit: int,
+        limit_per_user: int,
         stopping: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._places = threading.Semaphore(limit)
+        self._limit = limit
+        self._limit_per_user = limit_per_user
+        self._lock = threading.Lock()
+        self._waiters: Counter[str] = Counter()
         self._stopping = stopping
         self._clock = clock
 
-    def until_final(self, upload: Upload, seconds: float, gone: Gone) -> Upload | None:
+    def until_final(self, user: str, upload: Upload, seconds: float, gone: Gone) -> Upload | None:
         """The upload as soon as it is final, or as it is after `seconds`.
 
-        None, at once, when all places are taken: the wait is a preference that may be passed over.
+        None, at once, when there is no place: the wait is a preference that may be passed over.
         """
         try:
-            release = self.take_place()
-        except TooManyWaiters:
+            give_back = self.take_place(user)
+        except (TooManyWaiters, TooManyWaitersOfUser):
             return None
         try:
             return self._wait(upload, seconds, gone)
         finally:
-            release()
+            give_back()
 
-    def take_place(self) -> Callable[[], None]:
-        """Take one of the places; returns what gives it back. Raises TooManyWaiters."""
-        if not self._places.acquire(blocking=False):
-            raise TooManyWaiters
-        return self._places.release
+    def take_place(self, user: str) -> Callable[[], None]:
+        """Take one of the places; returns what gives it back.
+
+        Raises TooManyWaitersOfUser or TooManyWaiters.
+        """
+        with self._lock:
+            if self._waiters[user] >= self._limit_per_user:
+                raise TooManyWaitersOfUser(self._limit_per_user)
+            if self._waiters.total() >= self._limit:
+                raise TooManyWaiters
+            self._waiters[user] += 1
+        return lambda: self._give_back(user)
+
+    def _give_back(self, user: str) -> None:
+        with self._lock:
+            self._waiters[user] -= 1
+            if not self._waiters[user]:
+                del self._waiters[user]
 
     def _wait(self, upload: Upload, seconds: float, gone: Gone) -> Upload:
         upload = self._store.get(upload.id)

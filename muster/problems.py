@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, json, request
+from gunicorn.http.errors import NoMoreData, ParseException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from muster.http.client import ClientTooSlow
 from muster.tracing import current_trace
 
 log = structlog.get_logger(__name__)
@@ -85,20 +87,50 @@ def install_problems(app: Flask) -> None:
     """Have `app` answer every error, foreseen or not, with a problem document."""
     app.register_error_handler(Problem, Problem.to_response)
     app.register_error_handler(HTTPException, from_http_exception)
+    # What the server raises from reading a body.
+    app.register_error_handler(ClientTooSlow, lambda error: too_slow(error).to_response())
+    for broken in (NoMoreData, ParseException):
+        app.register_error_handler(broken, _from_broken_body)
     app.register_error_handler(Exception, _from_bug)
 
 
 def from_http_exception(error: HTTPException) -> Response:
     """The problem document of an error that Flask or Werkzeug raised."""
-    status = error.code or 500
-    title = error.name
-    problem = Problem(
-        status, title.lower().replace(" ", "-"), title, error.description or title
-    ).to_response()
+    problem = problem_of(error).to_response()
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
             problem.headers[name] = value
     return problem
+
+
+def problem_of(error: HTTPException) -> Problem:
+    """The same as a Problem; one for a body that is too large names the limit."""
+    # Werkzeug takes every error from reading a body for the end of the connection.
+    if isinstance(error.__context__, ClientTooSlow):
+        return too_slow(error.__context__)
+    status, title, detail = error.code or 500, error.name, error.description or error.name
+    if isinstance(error, RequestEntityTooLarge):
+        if error.description == RequestEntityTooLarge.description:
+            detail = f"This body may have {request.max_content_length or 0:,} bytes at most."
+        return Problem(413, "too-large", "Too large", detail)
+    return Problem(status, title.lower().replace(" ", "-"), title, detail)
+
+
+def too_slow(error: ClientTooSlow) -> Problem:
+    """408: the body took longer than it may; 503 where only the room for slow ones is taken."""
+    if error.for_want_of_room:
+        retry = {"Retry-After": "5"}
+        return Problem(503, "too-many-slow", "Too many are slow", error.detail, headers=retry)
+    return Problem(408, "body-timeout", "Request timeout", error.detail)
+
+
+def _from_broken_body(_error: Exception) -> Response:
+    return Problem(
+        400,
+        "incomplete-body",
+        "Incomplete body",
+        "The body broke off or is not framed as HTTP says.",
+    ).to_response()
 
 
 def _from_bug(error: Exception) -> Response:

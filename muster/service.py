@@ -11,6 +11,7 @@ from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from muster.http.settings import ServerSettings
 from muster.problems import install_problems, unavailable
 from muster.servers import Check
 from muster.spans import in_this_span, record_requests
@@ -29,6 +30,8 @@ SECONDS = Histogram(
 AT_START = "asked at start"
 """Under this the extensions of an app have the checks that a process that serves it first asks."""
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
+# A label has few values: a client may call its method anything.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def _runs() -> None:
@@ -50,11 +53,14 @@ def install_service(
     whether a server refuses (muster.servers).
     """
     app.extensions[AT_START] = {**checks, **also_at_start}
+    if app.config["MAX_CONTENT_LENGTH"] is None:
+        app.config["MAX_CONTENT_LENGTH"] = ServerSettings().max_body_bytes
     install_problems(app)
     # First, so that the spans begin before and end after all that follows.
     record_requests(app)
     app.before_request(_enter_trace)
     app.after_request(_answer_with_trace)
+    app.after_request(_protect)
     app.after_request(lambda response: _account(service, response))
     app.teardown_request(_leave_trace)
     _add_health(app, checks, alive)
@@ -71,6 +77,16 @@ def _answer_with_trace(response: Response) -> Response:
     return response
 
 
+def _protect(response: Response) -> Response:
+    """What holds for every answer that says nothing else of it."""
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    # One with a tag may be kept if it is asked for again each time.
+    headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in headers else "no-store")
+    return response
+
+
 def _leave_trace(_error: BaseException | None) -> None:
     g.trace_scope.close()
 
@@ -78,7 +94,8 @@ def _leave_trace(_error: BaseException | None) -> None:
 def _account(service: str, response: Response) -> Response:
     seconds = time.monotonic() - g.started
     route = request.url_rule.rule if request.url_rule else "(none)"
-    REQUESTS.labels(service, request.method, route, response.status_code).inc()
+    method = request.method if request.method in _METHODS else "other"
+    REQUESTS.labels(service, method, route, response.status_code).inc()
     SECONDS.labels(service, route).observe(seconds)
     if route not in _HEALTH:
         log.info(

@@ -7,11 +7,17 @@ the names below: https://gunicorn.org/reference/settings/
 import os
 import sys
 
+from muster.http.settings import ServerSettings
+
+_SETTINGS = ServerSettings()
+
 bind = os.environ.get("MUSTER_BIND", "127.0.0.1:8080")
-worker_class = "muster.threadworker.Worker"
+worker_class = "muster.http.worker.Worker"
 logger_class = "muster.serverlog.ServerLog"
 workers = 1
-threads = int(os.environ.get("MUSTER_THREADS", "64"))
+threads = _SETTINGS.threads
+worker_connections = _SETTINGS.max_connections
+# Only whether there is any: how long is the setting of the worker.
 keepalive = 75
 timeout = 120
 graceful_timeout = 30
@@ -31,7 +37,7 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "muster.logs.json_lines", "service": _SERVICE}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "handlers": {"console": {"()": "muster.logs.console_handler", "formatter": "json"}},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
     },

@@ -9,6 +9,7 @@ import jwt
 import requests
 from flask import current_app, g, request
 
+from muster.http.client import name_owner
 from muster.problems import Problem, unavailable
 from muster.recenttokens import RecentTokens
 from muster.tracing import concerning
@@ -164,6 +165,7 @@ def authenticate() -> Principal:
     except KeysUnavailable:
         raise unavailable("The auth service") from None
     g.principal = principal
+    name_owner(request.environ, principal.id)
     concerning(user=principal.id)
     return principal
 

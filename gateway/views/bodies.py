@@ -4,17 +4,22 @@ from flask import request
 
 from gateway.body import Body
 from gateway.services import services
+from muster.http.client import ClientSocket
 
 
 def request_body() -> Body:
-    """The body, not read yet, with what its headers say of it."""
+    """The body of an upload, not read yet, with what its headers say of it."""
+    connection = request.environ.get("gunicorn.socket")
+    if isinstance(connection, ClientSocket):
+        connection.expect_upload()
     return Body(
-        stream=request.stream,
+        # As it comes: the limit of other bodies is not for this one.
+        stream=request.input_stream,
         media_type=request.mimetype,
         parameters=request.mimetype_params,
         coding=_content_coding(),
         length=request.content_length,
-        limit=services().max_upload_bytes,
+        limit=services().limits.upload_bytes,
     )
 
 

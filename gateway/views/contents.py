@@ -103,12 +103,12 @@ def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
     "/v1/uploads/<id>/events",
     access=READERS,
     answers={200: _EVENTS},
-    refusals=(404,),
+    refusals=(404, 429),
 )
 def follow_upload(path: UploadPath) -> Response:
     """The upload while it changes, for as long as the token is valid."""
     upload = services().records.get(g.principal, path.id)
-    release = services().waiting.take_place()
+    release = services().waiting.take_place(g.principal.id)
     gone = partial(has_gone, request.environ.get("gunicorn.socket"))
     is_valid = validity_of_token()
     changes = services().waiting.changes(upload, lambda: gone() or not is_valid())
@@ -130,5 +130,4 @@ def _event_stream(changes: Iterator[Upload | None]) -> Iterator[str]:
 
 def _as_download(response: Response, filename: str) -> Response:
     response.headers["Content-Disposition"] = as_download(filename)
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

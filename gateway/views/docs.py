@@ -27,7 +27,6 @@ def read_docs() -> Response:
     """The API to read."""
     response = Response(render_template("docs.html", document=_document()))
     response.headers["Content-Security-Policy"] = _POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -9,15 +9,18 @@ from gateway.upstream import Answer, Upstream
 
 # What of a read decides its answer, beside the path and the query.
 _DECISIVE = ("Accept", "If-None-Match")
-_MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
-def hand_on(upstream: Upstream, *, with_body: bool = False) -> Response:
+def hand_on(
+    upstream: Upstream, *, with_body: bool = False, most_bytes: int | None = None
+) -> Response:
     """The service's answer to this request; raises UpstreamUnavailable.
 
-    Only where there is one to hand on is the body read: 413 if it has more than 4 MiB.
+    Only where there is one to hand on is the body read: 413 if it has more than `most_bytes`, or
+    than the server's limit for any body.
     """
-    request.max_content_length = _MAX_BODY_BYTES
+    if most_bytes is not None:
+        request.max_content_length = most_bytes
     return _response(_send(upstream, request.get_data(cache=False) if with_body else b""))
 
 

@@ -70,4 +70,5 @@ def read_rows(path: TablePath, query: RowsQuery) -> Response:
 def write_rows(path: TablePath, header: BatchHeaders) -> Response:
     """Insert or update up to 1000 rows in one transaction, all or nothing."""
     get_table(path.table)
-    return hand_on(services().dbuploader, with_body=True)
+    limit = services().limits.batch_bytes
+    return hand_on(services().dbuploader, with_body=True, most_bytes=limit)

@@ -120,7 +120,9 @@ def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
         return upload, None
     is_valid = validity_of_token()
     gone = partial(has_gone, request.environ.get("gunicorn.socket"))
-    latest = services().waiting.until_final(upload, seconds, lambda: gone() or not is_valid())
+    latest = services().waiting.until_final(
+        g.principal.id, upload, seconds, lambda: gone() or not is_valid()
+    )
     # Whose token ended meanwhile sees what there was when it was valid.
     return (upload, None) if latest is None or not is_valid() else (latest, seconds)
 

@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 from flask import request
 from werkzeug.datastructures import Authorization
 
-from gateway.upstream import Answer, Upstream
+from gateway.upstream import Answer, Upstream, UpstreamUnavailable
 from muster.problems import Problem
+
+_MOST_CREDENTIALS = 2048
 
 
 def ask(
@@ -51,12 +53,15 @@ def send(
         client_address=request.remote_addr or "",
     )
     if answer.status >= 400:
-        raise _refusal(answer)
+        raise _refusal(upstream, answer)
     return answer
 
 
 def log_in(auth: Upstream, email: str, password: str) -> tuple[str, int]:
     """A token for the user, and its seconds; raises Problem 401 and 429."""
+    if len(email) + len(password) > _MOST_CREDENTIALS:
+        # Of nobody, and more than the head of a request to auth may hold.
+        raise Problem(401, "unauthorized", "Not logged in", "Wrong email or password.")
     basic = Authorization("basic", {"username": email, "password": password}).to_header()
     answer = ask(auth, "POST", "/v1/login", headers={"Authorization": basic})
     return answer["access_token"], answer["expires_in"]
@@ -67,8 +72,12 @@ def log_out(auth: Upstream) -> None:
     ask(auth, "POST", "/v1/logout")
 
 
-def _refusal(answer: Answer) -> Problem:
-    document = json.loads(answer.body)
+def _refusal(upstream: Upstream, answer: Answer) -> Problem:
+    try:
+        document = json.loads(answer.body)
+    except ValueError:
+        # Whatever answered, it is none of our services.
+        raise UpstreamUnavailable(upstream.service) from None
     kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
     return Problem(
         answer.status,

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, g, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, NotFound
 
 from gateway.answers import ANSWERS
-from gateway.web.session import refuse_other_sites
-from muster.problems import Problem, from_http_exception
+from gateway.web.session import refuse_other_sites, split_url
+from muster.problems import Problem, from_http_exception, problem_of
 from muster.tracing import current_trace
 
 # Nothing inline, nothing from elsewhere, and no text is ever taken for markup by a script.
@@ -19,8 +18,6 @@ _HEADERS = {
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
 }
 
 
@@ -66,16 +63,15 @@ def own_path(location: str | None) -> str:
     """`location` if it is a path on this host, else the first page's."""
     # Browsers take a backslash for a slash, and pass over control characters (WHATWG URL).
     text = (location or "").replace("\\", "/")
-    parts = urlsplit(text)
     is_path = text.startswith("/") and not text.startswith("//") and text.isprintable()
-    return text if is_path and not parts.netloc else "/"
+    return text if is_path else "/"
 
 
 def _here() -> str | None:
     if request.method == "GET":
         return request.full_path.rstrip("?") if request.path != "/" else None
     # What was sent is not kept; back to the page with the form.
-    sent_from = urlsplit(request.referrer or "")
+    sent_from = split_url(request.referrer)
     return sent_from.path if sent_from.netloc == request.host else None
 
 
@@ -91,6 +87,4 @@ def _show_not_found(error: NotFound) -> Response:
 
 
 def _show_http_exception(error: HTTPException) -> Response:
-    status, title = error.code or 500, error.name
-    kind = title.lower().replace(" ", "-")
-    return show_problem(Problem(status, kind, title, error.description or title))
+    return show_problem(problem_of(error))

@@ -6,41 +6,55 @@ it by itself, so a request that changes something must also be seen to come from
 """
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, current_app, request
 
 from muster.problems import Problem
 
 COOKIE = "muster_session"
+# Browsers take one of such a name over HTTPS only, and from no other host of the domain:
+# https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-the-__host-prefix
+HOST_COOKIE = f"__Host-{COOKIE}"
+_SECURE = "session over HTTPS only"
 _TOKEN = re.compile(r"[!-~]+")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def install_session(app: Flask) -> None:
+def install_session(app: Flask, *, secure: bool) -> None:
     """Have `app` take the token of a request without an Authorization header from its cookie.
 
+    With `secure`, where users reach it over HTTPS, the cookie comes over nothing else.
     A request with the cookie that changes something is answered 403 if another site may have made
     the browser send it.
     """
+    app.extensions[_SECURE] = secure
     app.before_request(_take_token_from_cookie)
 
 
 def begin_session(response: Response, token: str, seconds: int) -> None:
     """Have the browser keep `token` for so long."""
     response.set_cookie(
-        COOKIE,
+        _cookie(),
         token,
         max_age=seconds,
         httponly=True,
         samesite="Strict",
-        secure=request.is_secure,
+        secure=_is_secure(),
     )
 
 
 def end_session(response: Response) -> None:
     """Have the browser forget the token."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="Strict", secure=request.is_secure)
+    response.delete_cookie(_cookie(), httponly=True, samesite="Strict", secure=_is_secure())
+
+
+def _cookie() -> str:
+    return HOST_COOKIE if current_app.extensions[_SECURE] else COOKIE
+
+
+def _is_secure() -> bool:
+    return request.is_secure or bool(current_app.extensions[_SECURE])
 
 
 def refuse_other_sites() -> None:
@@ -55,7 +69,7 @@ def refuse_other_sites() -> None:
 
 
 def _take_token_from_cookie() -> None:
-    token = request.cookies.get(COOKIE, "")
+    token = request.cookies.get(_cookie(), "")
     if "Authorization" in request.headers or not _TOKEN.fullmatch(token):
         return
     refuse_other_sites()
@@ -68,4 +82,12 @@ def _is_from_here(request: Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in {"same-origin", "none"}
-    return urlsplit(request.headers.get("Origin", "")).netloc == request.host
+    return split_url(request.headers.get("Origin")).netloc == request.host
+
+
+def split_url(text: str | None) -> SplitResult:
+    """The parts of a URL that a browser sent; those of no URL are empty."""
+    try:
+        return urlsplit(text or "")
+    except ValueError:
+        return urlsplit("")

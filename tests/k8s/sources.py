@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from deploy.k8s_check.manifests import Json, Manifests
+from muster.http.settings import ServerSettings
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "dbuploader", "gateway", "notification", "queries")
 _PACKAGES = (*SERVICES, "muster")
 _VARIABLE = re.compile(r"\bMUSTER_[A-Z]+(?:_[A-Z]+)*\b")
-# What gunicorn reads in each HTTP process, besides the service's settings.
-_SERVING = ("muster/serving.py", "muster/threadworker.py")
 
 
 class Process(NamedTuple):
@@ -59,10 +58,10 @@ def process_of(image: str, command: list[str]) -> Process | None:
 
 
 def variables_of(service: str) -> set[str]:
-    """The variables that a service's settings read, and gunicorn for it."""
-    fields = import_module(f"{service}.settings").Settings.model_fields
-    serving = {name for path in _SERVING for name in _VARIABLE.findall(read(path))}
-    return {f"MUSTER_{name.upper()}" for name in fields} | serving
+    """The variables that a service's settings read, and its HTTP server."""
+    own = import_module(f"{service}.settings").Settings.model_fields
+    serving = set(_VARIABLE.findall(read("muster/serving.py")))
+    return {f"MUSTER_{name.upper()}" for name in (*own, *ServerSettings.model_fields)} | serving
 
 
 def dockerfile(service: str) -> str:

@@ -13,6 +13,7 @@ from gateway.mending import as_file, mended_rows
 from gateway.services import services
 from gateway.uploads import Submission
 from gateway.views.bodies import request_body
+from gateway.web.forms import allow_form
 from gateway.web.pages import Pages, go
 from gateway.web.rejected import rejects_page
 from gateway.web.views.uploads import show_upload
@@ -21,8 +22,8 @@ from muster.uploads import Options, Upload
 
 pages = Pages("sending_pages", __name__)
 
-# 50 records of 64 KiB, each byte percent-encoded.
-_FORM_BYTES = 12 * 1024 * 1024
+# Of 50 rows, with as many cells as any file of ours has.
+_MOST_FIELDS = 50 * 64
 _CELL = re.compile(r"c([0-9]{1,18})-([0-9]{1,9})", re.ASCII)
 
 
@@ -39,7 +40,7 @@ def send_file() -> Response:
 @requires("uploads:write")
 def send_mended(id: str) -> Response:
     """Upload the rows that were changed on a page of the rejected ones."""
-    request.max_content_length = request.max_form_memory_size = _FORM_BYTES
+    allow_form(request, services().limits.corrections_bytes, _MOST_FIELDS)
     upload, rejects = rejects_page(id)
     cells = {
         (int(found[1]), int(found[2])): text
@@ -67,6 +68,6 @@ def _accept_mended(upload: Upload, content: bytes) -> Upload:
         parameters={},
         coding="identity",
         length=len(content),
-        limit=services().max_upload_bytes,
+        limit=services().limits.upload_bytes,
     )
     return services().uploads.accept(g.principal, submission, body)

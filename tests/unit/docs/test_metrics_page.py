@@ -9,7 +9,7 @@ from tests.unit.docs.metricspage import family_of, rows
 
 PROCESSES = (
     *("gateway.app", "gateway.relay", "auth.app", "queries.app", "dbuploader.app"),
-    *("dbuploader.consumer", "notification.app", "notification.consumer"),
+    *("dbuploader.consumer", "dbuploader.metrics", "notification.app", "notification.consumer"),
 )
 
 

@@ -107,10 +107,10 @@ class Meanwhile(io.BytesIO):
         super().__init__(content)
         self._happen = [happen]
 
-    def readinto(self, buffer: Any) -> int:
+    def read(self, size: int | None = -1) -> bytes:
         while self._happen:
             self._happen.pop()()
-        return super().readinto(buffer)
+        return super().read(size)
 
 
 @pytest.mark.parametrize(("content", "status"), [(ROWS, 202), (b"9,Other\n", 422)])

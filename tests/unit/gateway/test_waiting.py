@@ -16,7 +16,7 @@ from gateway.preferences import preferred_wait
 from gateway.waiting import HEARTBEAT_SECONDS, Waiting
 from muster.csvstore import CsvStore
 from muster.uploads import UNFINISHED, State, Upload
-from tests.unit.gateway.fakes import ANA, CSV, WordTokens
+from tests.unit.gateway.fakes import ANA, BOB, CSV, WordTokens
 
 
 def post(client: FlaskClient, **headers: str) -> Any:
@@ -164,6 +164,27 @@ def test_a_wait_ends_when_the_token_does(app: OpenAPI, client: FlaskClient, verb
     assert "Preference-Applied" not in answer.headers
 
 
+def test_one_user_never_takes_all_places(make_app: Callable[..., OpenAPI], store: CsvStore) -> None:
+    client = make_app(max_waiters=3, max_waiters_per_user=2).test_client()
+    ana, bob = (post(client, **who).headers["Location"] for who in (ANA, BOB))
+    following = [client.get(f"{ana}/events", headers=ANA, buffered=False) for _ in range(2)]
+    refused = client.get(f"{ana}/events", headers=ANA)
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "5"
+    assert "2 requests of yours wait for uploads" in refused.get_json()["detail"]
+    # A wait is a preference: it is passed over, and said so.
+    at_once = client.get(ana, headers={**ANA, "Prefer": "wait=30"})
+    assert at_once.status_code == 200
+    assert "Preference-Applied" not in at_once.headers
+    other = client.get(f"{bob}/events", headers=BOB, buffered=False)
+    assert other.status_code == 200
+    for stream in (*following, other):
+        stream.close()
+    again = client.get(f"{ana}/events", headers=ANA, buffered=False)
+    assert again.status_code == 200
+    again.close()
+
+
 class Unchanging:
     """A store in which nothing happens but time."""
 
@@ -188,7 +209,7 @@ def unchanging(client: FlaskClient, store: CsvStore) -> Unchanging:
 
 
 def test_a_quiet_upload_still_gives_a_sign_of_life(unchanging: Unchanging) -> None:
-    waiting = Waiting(unchanging, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
+    waiting = Waiting(unchanging, 1, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
     changes = waiting.changes(unchanging.upload, lambda: False)
     assert next(changes) is unchanging.upload
     assert next(changes) is None
@@ -197,7 +218,7 @@ def test_a_quiet_upload_still_gives_a_sign_of_life(unchanging: Unchanging) -> No
 
 def test_followers_end_when_the_server_stops(unchanging: Unchanging) -> None:
     stopping = threading.Event()
-    waiting = Waiting(unchanging, 1, stopping, lambda: unchanging.time)  # type: ignore[arg-type]
+    waiting = Waiting(unchanging, 1, 1, stopping, lambda: unchanging.time)  # type: ignore[arg-type]
     changes = waiting.changes(unchanging.upload, lambda: False)
     next(changes)
     stopping.set()
@@ -205,6 +226,6 @@ def test_followers_end_when_the_server_stops(unchanging: Unchanging) -> None:
 
 
 def test_followers_end_when_their_client_has_gone(unchanging: Unchanging) -> None:
-    waiting = Waiting(unchanging, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
+    waiting = Waiting(unchanging, 1, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
     changes = waiting.changes(unchanging.upload, lambda: unchanging.time > 3)
     assert list(changes) == [unchanging.upload]

@@ -1,0 +1,288 @@
+"""gunicorn's threaded worker, in which a client gets a thread only for a request that is there.
+
+By itself gunicorn waits in a thread for the first byte, for the rest of a head and for each piece
+of a body, lingers over closing connections in its one loop, and keeps everybody out once it has
+1,000 connections, whatever they do. Here the loop reads the heads and lingers; what a thread waits
+for is bounded by muster.http.client. What is gunicorn's own is its parser, its responses, and how
+processes are started and stopped.
+https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/gthread.py
+"""
+
+import errno
+import resource
+import selectors
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from gunicorn.errors import AppImportError
+from gunicorn.http import get_parser
+from gunicorn.http.errors import NoMoreData
+from gunicorn.workers.gthread import ThreadWorker
+
+from muster.adapters import ConfigurationError
+from muster.http.client import CUT_OFF, ClientSocket, Places
+from muster.http.connections import Connection, Connections
+from muster.http.early_answers import CloseAfterEarlyAnswers
+from muster.http.refusals import refusal, refusal_of, status_of
+from muster.http.settings import ServerSettings
+from muster.servers import require_servers
+from muster.service import AT_START
+
+if TYPE_CHECKING:
+    from gunicorn.http.message import Request
+
+_READ_BYTES = 16 * 1024
+_ACCEPTS_AT_ONCE = 64
+_LOOK_SECONDS = 1.0
+# Of all requests that are not there yet.
+_MOST_BYTES = 16 * 1024 * 1024
+# For files, databases and the services behind.
+_OTHER_FILES = 512
+_IDLE_SECONDS_AT_STOP = 2.0
+_BROKEN = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF})
+
+
+class Worker(ThreadWorker):
+    """A worker whose threads come back from every client."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.configure(ServerSettings())
+        self._idle = Connections()
+        self._bytes = 0
+        self._looked_at = 0.0
+
+    def configure(self, settings: ServerSettings) -> None:
+        """Go by these settings; only before it serves."""
+        self._settings = settings
+        self._places = Places(settings)
+        self.worker_connections = _allow_files(settings.max_connections)
+
+    def load_wsgi(self) -> None:
+        """Make the app; one that is misconfigured ends gunicorn with that sentence alone."""
+        try:
+            super().load_wsgi()
+            app: Any = self.wsgi
+            require_servers(app.extensions[AT_START])
+        except ConfigurationError as error:
+            raise AppImportError(str(error)) from error
+        self.wsgi = cast(Any, CloseAfterEarlyAnswers(app))
+
+    def run(self) -> None:
+        """Serve until told to stop; then answer whoever was let in."""
+        queue = self.method_queue
+        self.poller.register(cast(int, queue.fileno()), selectors.EVENT_READ, queue.run_callbacks)
+        self.set_accept_enabled(True)
+        while self.alive:
+            self._turn(_LOOK_SECONDS)
+            if not self.is_parent_alive():
+                break
+            self.set_accept_enabled(self._has_room)
+        self._stop()
+
+    def _turn(self, seconds: float) -> None:
+        self.notify()
+        self.wait_for_and_dispatch_events(seconds)
+        now = time.monotonic()
+        if now - self._looked_at > min(seconds, _LOOK_SECONDS) / 2:
+            self._looked_at = now
+            for connection in [each for each in self._idle if each.deadline <= now]:
+                self._expire(connection)
+
+    def _stop(self) -> None:
+        """Leave the port: who comes then is refused, and goes elsewhere.
+
+        The arbiter has closed the port by then, which it does before it tells its workers to stop.
+        """
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.setblocking(False)
+            while self._accept_one(listener):
+                pass
+            listener.close()
+        for connection in self._idle:
+            self._shorten(connection)
+        end = time.monotonic() + self.cfg.graceful_timeout
+        while self.nr_conns > 0 and time.monotonic() < end:
+            self._turn(0.1)
+        self.tpool.shutdown(wait=False)
+        self.poller.close()
+        self.method_queue.close()
+
+    @property
+    def _has_room(self) -> bool:
+        return self.nr_conns < self.worker_connections or self._idle.first_to_go() is not None
+
+    def accept(self, listener: Any) -> None:
+        """Let in who waits at the port."""
+        for _ in range(_ACCEPTS_AT_ONCE):
+            if not (self._has_room and self._accept_one(listener)):
+                return
+
+    def _accept_one(self, listener: Any) -> bool:
+        try:
+            accepted, client = listener.accept()
+        except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                self._make_room()
+            elif error.errno not in {errno.EAGAIN, errno.ECONNABORTED}:
+                raise
+            return False
+        self.nr_conns += 1
+        if self.nr_conns > self.worker_connections:
+            self._make_room()
+        address = client[0] if isinstance(client, tuple) else ""
+        sock = ClientSocket(accepted.family, accepted.detach(), address, self._places)
+        connection = Connection(sock, client, listener.getsockname())
+        connection.await_request(self._settings)
+        self._watch(connection)
+        # Most have sent their request by now.
+        self._read(connection, sock)
+        return True
+
+    def _make_room(self) -> None:
+        connection = self._idle.first_to_go()
+        if connection is not None:
+            CUT_OFF.labels("full").inc()
+            self._close(connection)
+
+    def _watch(self, connection: Connection) -> None:
+        if not self.alive:
+            self._shorten(connection)
+        self._idle.add(connection)
+        self._bytes += len(connection.head)
+        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._read, connection))
+
+    @staticmethod
+    def _shorten(connection: Connection) -> None:
+        # A client may be sending its next request already; it is answered, and told to close.
+        if not connection.head:
+            end = time.monotonic() + _IDLE_SECONDS_AT_STOP
+            connection.deadline = min(connection.deadline, end)
+
+    def _leave(self, connection: Connection) -> None:
+        self.poller.unregister(connection.sock)
+        self._idle.remove(connection)
+        self._bytes -= len(connection.head)
+
+    def _read(self, connection: Connection, _sock: Any) -> None:
+        if connection not in self._idle:
+            # Closed in this turn, to make room.
+            return
+        try:
+            data = connection.sock.recv_now(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._close(connection)
+        elif connection.lingers:
+            connection.throw_away(len(data))
+        else:
+            self._take(connection, data)
+
+    def _take(self, connection: Connection, data: bytes) -> None:
+        connection.take(data, self._settings)
+        self._bytes += len(data)
+        if connection.head_bytes > self._settings.max_head_bytes:
+            self._refuse(connection, "head-size")
+        elif connection.has_request:
+            self._leave(connection)
+            self._hand_over(connection)
+        elif self._bytes > _MOST_BYTES:
+            self._refuse(max(self._idle, key=lambda each: len(each.head)), "full")
+
+    def _expire(self, connection: Connection) -> None:
+        if connection.head and not connection.lingers:
+            self._refuse(connection, "body-time" if connection.has_head else "head-time")
+            return
+        if not connection.lingers:
+            CUT_OFF.labels("idle").inc()
+        self._close(connection)
+
+    def _refuse(self, connection: Connection, reason: str) -> None:
+        CUT_OFF.labels(reason).inc()
+        self._leave(connection)
+        connection.sock.send_now(refusal(reason, self._settings))
+        self._linger(connection)
+
+    def _linger(self, connection: Connection) -> None:
+        try:
+            connection.linger()
+        except OSError:
+            self.nr_conns -= 1
+            connection.sock.close()
+        else:
+            self._watch(connection)
+
+    def _close(self, connection: Connection) -> None:
+        self._leave(connection)
+        self.nr_conns -= 1
+        connection.sock.close()
+
+    def _hand_over(self, connection: Connection) -> None:
+        answered = self.tpool.submit(self._answer, connection)
+        answered.add_done_callback(
+            lambda done: self.method_queue.defer(self._go_on, connection, done)
+        )
+
+    def _go_on(self, connection: Connection, answered: "Future[bool]") -> None:
+        """In the loop again: wait for the next request, or for the other end to close."""
+        if answered.cancelled() or answered.exception() is not None or not answered.result():
+            self._linger(connection)
+            return
+        connection.await_request(self._settings)
+        if connection.has_request:
+            self._hand_over(connection)
+        else:
+            self._watch(connection)
+
+    def _answer(self, connection: Connection) -> bool:
+        """In a thread: answer the request that is there. Returns whether another may follow."""
+        try:
+            answered: bool = self.handle_request(self._parse(connection), cast(Any, connection))
+            return answered
+        except (NoMoreData, StopIteration) as error:
+            self.log.debug("The connection ends: %s", error)
+        except OSError as error:
+            if error.errno not in _BROKEN:
+                self.log.exception("The connection failed.")
+        except Exception as error:  # noqa: BLE001 - whatever it is, this thread goes on
+            self._fail(connection.sock, error)
+        finally:
+            connection.sock.end_request()
+        return False
+
+    def _parse(self, connection: Connection) -> "Request":
+        connection.sock.begin_request()
+        if connection.parser is None:
+            connection.parser = get_parser(self.cfg, connection.sock, connection.client)
+        connection.parser.unreader.unread(bytes(connection.head))
+        connection.head = bytearray()
+        request: Request = next(connection.parser)
+        return request
+
+    def _fail(self, sock: ClientSocket, error: Exception) -> None:
+        if status_of(error) == 500:
+            self.log.exception("A request failed.")
+        else:
+            self.log.warning("A request can't be parsed: %s", error)
+        sock.send_now(refusal_of(error))
+
+
+def _allow_files(connections: int) -> int:
+    """Raise the limit of open files for so many; returns how many connections there may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+        return min(connections, max(soft - _OTHER_FILES, soft // 2))
+    return connections
