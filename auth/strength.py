@@ -10,7 +10,7 @@ from typing import Any
 from zxcvbn import zxcvbn
 
 MIN_SCORE = 3
-"""Of 0 to 4: at least 10^8 guesses, which at the rate of the limits of logins take centuries."""
+"""Of 0 to 4: at least 10^8 guesses, which take a century at 100 an hour."""
 SCORED_CHARACTERS = 24
 """The estimate grows faster than the square of the length: to seconds for 72 characters that are
 chosen for it. What the first 24 are worth, the whole is worth at least."""
