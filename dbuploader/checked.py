@@ -1,6 +1,6 @@
 """What the first pass over a file leaves for the second."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Self
 
@@ -57,12 +57,24 @@ class Checked:
             self.read = full.row - 1
             raise
 
-    def warn(self, warnings: Iterable[UploadWarning]) -> None:
-        """Keep the first of all warnings, and count them."""
+    def warn(self, warnings: Sequence[UploadWarning], total: int | None = None) -> None:
+        """Keep the first of all warnings, and the first of each code; count them all.
+
+        Of `total` warnings, `warnings` are the first.
+        """
+        self.warnings_total += len(warnings) if total is None else total
         for warning in warnings:
-            self.warnings_total += 1
             if len(self.warnings) < MOST_WARNINGS:
                 self.warnings.append(warning)
+            else:
+                self._make_place_for(warning)
+
+    def _make_place_for(self, warning: UploadWarning) -> None:
+        """Keep the warning in the place of one of a code that has several, if its own has none."""
+        codes = [each.code for each in self.warnings]
+        if warning.code not in codes:
+            last = max(place for place, code in enumerate(codes) if codes.count(code) > 1)
+            self.warnings[last] = warning
 
     def outcome(self, state: State, rows: RowCounts, error: Failure | None = None) -> Outcome:
         """How the upload ends in `state`, with what was found in its file."""

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from muster.tables import Column, Table
 
-PlainRow = tuple[int | str, ...]
+PlainValue = int | str
+PlainRow = tuple[PlainValue, ...]
 """One row's values in the declared order, as they stand in a batch."""
 
 _INT32 = range(-(2**31), 2**31)
@@ -35,9 +36,12 @@ def column_type(column: Column) -> pa.DataType:
 
 def to_plain(values: Sequence[int | str | datetime]) -> PlainRow:
     """A row's checked values, which are in UTC without tzinfo, as they stand in a batch."""
-    return tuple(
-        [plain_datetime(value) if isinstance(value, datetime) else value for value in values]
-    )
+    return tuple([to_plain_value(value) for value in values])
+
+
+def to_plain_value(value: int | str | datetime) -> PlainValue:
+    """One checked value as it stands in a batch."""
+    return plain_datetime(value) if isinstance(value, datetime) else value
 
 
 def plain_datetime(value: datetime) -> str:

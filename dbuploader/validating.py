@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbuploader.checked import Checked
-from dbuploader.checking import CheckedChunk, ColumnChecker, FlawedRow
+from dbuploader.checking import CheckedChunk, ColumnChecker, FlawedRow, TextDoubts
 from dbuploader.csvfile import CsvOptions, open_csv
 from dbuploader.keys import BadKeys, References
 from dbuploader.repository.finding import existing_keys
@@ -49,13 +49,16 @@ class Validation:
         )
         self._checked.labels = records.labels
         self._checked.warn(records.warnings)
-        checker = ColumnChecker(self._table, records.labels)
+        checker = ColumnChecker(self._table, records.labels, options.dates)
+        doubts = TextDoubts(self._table, records.codec)
         for chunk in records.chunks():
-            yield self._take(checker.check(chunk))
+            yield self._take(checker.check(chunk), doubts)
 
-    def _take(self, chunk: CheckedChunk) -> pa.RecordBatch:
+    def _take(self, chunk: CheckedChunk, doubts: TextDoubts) -> pa.RecordBatch:
         errors = self._find_key_errors(chunk)
         good = chunk.select(_not_in(chunk.lines, errors))
+        odd = doubts.find(good.lines, good.rows)
+        self._checked.warn(odd.first, odd.total)
         rows, repeats = self._checked.owners.add(good.lines, good.rows)
         for line, first_line in repeats.others.items():
             errors[line] = [self._repeated(first_line)]

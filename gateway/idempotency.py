@@ -17,6 +17,7 @@ from muster.uploads import Options
 # For so long a client is refused whose first try died with its gateway. Where a client only stalled
 # and another call takes its claim, the store still accepts but one upload of the two.
 CLAIM_SECONDS = 30.0
+_LATER_OPTIONS = ("columns", "dates")
 
 
 @contextmanager
@@ -48,7 +49,8 @@ def fingerprint(table: str, filename: str, options: Options, content_sha256: str
     """What makes two POSTs of uploads the same request, in hexadecimal digits."""
     asked = asdict(options)
     # An option that came later leaves requests without it as they were.
-    if not options.columns:
-        del asked["columns"]
+    for name in _LATER_OPTIONS:
+        if asked[name] == getattr(Options, name):
+            del asked[name]
     request = ["POST", "/v1/uploads", table, filename, asked, content_sha256]
     return sha256(json.dumps(request).encode()).hexdigest()

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from muster.encodings import AUTO, NAMES, UnknownEncoding, find_codec
 from muster.tables import tables
-from muster.uploads import Options, State
+from muster.uploads import DateOrder, Options, State
 
 _DELIMITERS = {"\t": "tab", r"\t": "tab", "|": "pipe"}
 
@@ -21,14 +22,12 @@ def _digits(value: Any) -> Any:
     return value
 
 
-def _text_codec(name: str) -> str:
-    if name == "auto":
-        return name
-    try:
-        # Only encode() refuses codecs that are not text encodings, such as base64 and zip.
-        "".encode(name)
-    except (LookupError, ValueError):
-        raise ValueError(f"there is no text encoding {name!r}; utf-8 and cp1252 are two") from None
+def _encoding(name: str) -> str:
+    if name != AUTO:
+        try:
+            find_codec(name)
+        except UnknownEncoding as error:
+            raise ValueError(str(error)) from None
     return name
 
 
@@ -87,10 +86,11 @@ class UploadQuery(Query):
         "auto", description="Whether the first record names the columns."
     )
     delimiter: Delimiter = Field("auto", description="What separates the cells.")
-    encoding: Annotated[str, Field(max_length=40), AfterValidator(_text_codec)] = Field(
-        "auto",
-        description="A text encoding as Python names it; auto is UTF-8, or UTF-16 with a mark.",
-        examples=["cp1252"],
+    encoding: Annotated[str, Field(max_length=40), AfterValidator(_encoding)] = Field(
+        AUTO,
+        description="The file's encoding; auto is UTF-8, or UTF-16 where the file shows it. One of "
+        f"{', '.join(NAMES)}, or another name of one of these.",
+        examples=["windows-1252"],
     )
     columns: str = Field(
         "",
@@ -99,6 +99,11 @@ class UploadQuery(Query):
         "of the table, split at its last colon. A label without a column after its colon is "
         "ignored, with its cells.",
         examples=["Employee No:id,Full name:name,Remarks:"],
+    )
+    dates: DateOrder = Field(
+        "iso",
+        description="In which order day and month stand in dates such as 7/11/2021: dmy or mdy. "
+        "With iso such a date is rejected; the year comes first.",
     )
     previous: str | None = Field(
         None, description="The id of the upload whose rejected rows the file has, mended."
@@ -114,6 +119,7 @@ class UploadQuery(Query):
             delimiter=self.delimiter,
             encoding=self.encoding,
             columns=self.columns,
+            dates=self.dates,
         )
 
 

@@ -27,6 +27,7 @@ _EXAMPLE: JsonDict = {
         "delimiter": "auto",
         "encoding": "auto",
         "columns": "",
+        "dates": "iso",
     },
     "progress": 1.0,
     "rows": {

@@ -1,13 +1,14 @@
 """Tells files that are certainly not CSV by the bytes they begin with."""
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from gateway.refusals import NotCsv
 
-# So many bytes tell every kind.
-_LONGEST = 12
+# So many bytes tell every kind; text may have white space before what tells it.
+_LONGEST = 512
 _XLS = "an old Excel workbook (.xls)"
 _KINDS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook (.xlsx)",
@@ -26,6 +27,10 @@ _KINDS = {
     b"BZh": "a bzip2 archive",
     b"\x28\xb5\x2f\xfd": "zstd data",
     b"SQLite f": "an SQLite database",
+    b"Obj\x01": "an Avro file",
+    b"ARROW1\0\0": "an Arrow file",
+    b"\xff\xff\xff\xff": "an Arrow stream",
+    b"FEA1": "an Arrow file (Feather)",
 }
 _GZIP = b"\x1f\x8b"
 # Where the first bytes vary or are letters that CSV may begin with.
@@ -33,6 +38,27 @@ _LATER_KINDS = (
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "a WebP image"),
     (re.compile(rb"BM.{4}\0{4}", re.DOTALL), "a BMP image"),
     (re.compile(rb".{4}ftyp(heic|heix|heif|mif1|msf1|avif|avis)", re.DOTALL), "a HEIF image"),
+)
+_HTML = re.compile(
+    r"\s*+(?:<\?xml\b[^>]*+>\s*+)?(?:<!--.*?-->\s*+)*+"
+    r"<(?:!doctype\s+html|html|head|body|title|meta|table|div|script|style)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_XML = re.compile(r"\s*<\?xml\b")
+# A label may stand in square brackets, so those alone tell nothing.
+_JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{"\]])')
+_TEXTS = (
+    (
+        _HTML,
+        "This is a web page (HTML), not CSV, perhaps one to sign in that came in place of the "
+        "file. Where a spreadsheet opens it, save it from there as CSV and send that.",
+    ),
+    (_XML, "This is XML, not CSV. Where a spreadsheet opens it, save it as CSV and send that."),
+    (
+        _JSON,
+        "This is JSON, not CSV: send up to 1000 rows of it to POST /v1/tables/{table}/rows, or "
+        "write it as CSV and send that.",
+    ),
 )
 
 
@@ -58,3 +84,12 @@ def _check(head: bytes) -> None:
     matching = (kind for pattern, kind in _LATER_KINDS if pattern.match(head))
     for kind in chain(starting, matching):
         raise NotCsv(f"This is {kind}, not CSV; save it as CSV and send that.")
+    text = _as_text(head)
+    for pattern, message in _TEXTS:
+        if pattern.match(text):
+            raise NotCsv(message)
+
+
+def _as_text(head: bytes) -> str:
+    codec = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    return head.decode(codec, "replace").removeprefix("\ufeff")

@@ -28,6 +28,9 @@ class State(StrEnum):
 MOST_WARNINGS = 20
 """How many warnings an upload keeps; it counts all."""
 
+DateOrder = Literal["iso", "dmy", "mdy"]
+"""In which order day and month stand where the year comes last; with `iso` the year comes first."""
+
 UNFINISHED = frozenset({State.QUEUED, State.VALIDATING, State.LOADING})
 
 
@@ -42,6 +45,16 @@ class Options:
     delimiter: str = "auto"
     encoding: str = "auto"
     columns: str = ""
+    dates: DateOrder = "iso"
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Options":
+        """The options in an upload's document; one that this version doesn't know is passed over.
+
+        An option that is missing has its default.
+        """
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in document.items() if name in known})
 
 
 @dataclass(frozen=True)
@@ -189,7 +202,7 @@ class Upload:
             if values[name] is not None:
                 values[name] = datetime.fromisoformat(values[name])
         values["state"] = State(values["state"])
-        values["options"] = Options(**values["options"])
+        values["options"] = Options.from_document(values["options"])
         values["rows"] = RowCounts(**values["rows"])
         values["causes"] = tuple(Cause(**cause) for cause in values["causes"])
         values["error"] = None if values["error"] is None else Failure(**values["error"])

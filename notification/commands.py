@@ -28,8 +28,13 @@ def fetch_rejects(public_url: str, upload: Upload) -> str:
 
 def send_rejects(public_url: str, upload: Upload) -> str:
     """Upload the corrected file of rejected rows."""
-    mode = {} if upload.options.mode == "upsert" else {"mode": upload.options.mode}
-    return _send(public_url, _rejects_file(upload), {"table": upload.table, **mode})
+    # How the file was written is different now, but for what stands in its cells.
+    said = {
+        option: value
+        for option in ("mode", "dates")
+        if (value := getattr(upload.options, option)) != getattr(Options, option)
+    }
+    return _send(public_url, _rejects_file(upload), {"table": upload.table, **said})
 
 
 def send_file(public_url: str, upload: Upload) -> str:

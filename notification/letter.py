@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from muster.tracing import Trace
-from muster.uploads import Cause, Failure, State, Upload
+from muster.uploads import Cause, Failure, State, Upload, UploadWarning
 from muster.wording import count_rows, counts, sentence
 from notification import commands, wording
 from notification.visible import visible
@@ -17,6 +17,14 @@ class Reason:
     rows: str
     where: str
     column: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What was not rejected and yet looks wrong, and where it is."""
+
+    where: str
     message: str
 
 
@@ -39,7 +47,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Letter:
-    """One email. `facts` and `counts` are pairs of a name and a value."""
+    """One email. `facts` and `counts` are pairs of a name and a value.
+
+    `further_doubts` is how many there are besides `doubts`; empty if none.
+    """
 
     subject: str
     state: State
@@ -48,6 +59,8 @@ class Letter:
     facts: list[tuple[str, str]]
     counts: list[tuple[str, str]]
     reasons: list[Reason]
+    doubts: list[Doubt]
+    further_doubts: str
     problem: Problem | None
     steps: list[Step]
     upload_id: str
@@ -65,6 +78,8 @@ def write_letter(upload: Upload, trace: Trace, public_url: str) -> Letter:
         facts=_facts(upload),
         counts=counts(upload),
         reasons=[_reason(cause) for cause in upload.causes],
+        doubts=[_doubt(warning) for warning in upload.warnings],
+        further_doubts=_further(upload.warnings_total - len(upload.warnings)),
         problem=None if failure is None else _problem(failure),
         steps=_steps(upload, public_url),
         upload_id=upload.id,
@@ -95,6 +110,14 @@ def _reason(cause: Cause) -> Reason:
         column=None if cause.column is None else visible(cause.column),
         message=visible(cause.message, 400),
     )
+
+
+def _doubt(warning: UploadWarning) -> Doubt:
+    return Doubt(f"Line {warning.line:,}", visible(warning.message, 400))
+
+
+def _further(number: int) -> str:
+    return f"and {number:,} more" if number > 0 else ""
 
 
 def _problem(failure: Failure) -> Problem:

@@ -7,6 +7,7 @@ from dbuploader.checking.cells import CellProblem, Value
 from dbuploader.checking.columns import CheckedChunk, ColumnChecker
 from dbuploader.checking.objects import check_object
 from dbuploader.checking.rows import FlawedRow, Row, RowChecker, Values, parse_cell
+from dbuploader.checking.warnings import TextDoubts
 
 __all__ = [
     "CellProblem",
@@ -15,6 +16,7 @@ __all__ = [
     "FlawedRow",
     "Row",
     "RowChecker",
+    "TextDoubts",
     "Value",
     "Values",
     "check_object",

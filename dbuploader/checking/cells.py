@@ -6,6 +6,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dbuploader.columns import PlainValue, to_plain_value
+from dbuploader.csvfile.labels import is_blank, shown
 from muster.rejects import CellError
 from muster.tables import Column
 
@@ -33,8 +35,9 @@ class CellChecker(ABC):
     def check(self, text: str) -> Value:
         """The value of a cell; raises CellProblem."""
         trimmed = text.strip(_BLANKS)
-        if not trimmed:
-            raise CellProblem("constraint-error", f"the cell is blank: {self._name} is required")
+        if is_blank(trimmed):
+            what = f"{shown(trimmed)} is blank" if trimmed else "the cell is blank"
+            raise CellProblem("constraint-error", f"{what}: {self._name} is required")
         return self._parse(trimmed)
 
     def check_cell(self, text: str) -> Value | CellError:
@@ -44,13 +47,27 @@ class CellChecker(ABC):
         except CellProblem as problem:
             return CellError(problem.code, self._name, problem.message)
 
-    @abstractmethod
-    def canonical(self, texts: pa.StringArray) -> pa.Array:
+    def check_all(self, texts: pa.StringArray) -> pa.Array:
         """The values of many cells, as a batch of rows has them (`dbuploader.columns`).
 
-        Null stands for each text that is out of the ordinary, be it bad or not: what `check` says
-        of it is to be asked for. Of the others it would say the same.
+        Null stands for each cell of which `check` says that something is wrong.
         """
+        values = self.canonical(texts)
+        if not values.null_count:
+            return values
+        others = pc.is_null(values)
+        found = [self._plain_value(text) for text in texts.filter(others).to_pylist()]
+        return pc.replace_with_mask(values, others, pa.array(found, values.type))
+
+    def _plain_value(self, text: str) -> PlainValue | None:
+        try:
+            return to_plain_value(self.check(text))
+        except CellProblem:
+            return None
+
+    @abstractmethod
+    def canonical(self, texts: pa.StringArray) -> pa.Array:
+        """As `check_all`, but with null also for each good text that is out of the ordinary."""
 
     @abstractmethod
     def _parse(self, text: str) -> Value:

@@ -8,11 +8,12 @@ from operator import attrgetter
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbuploader.checking.rows import Row, RowChecker, Values, checker
-from dbuploader.columns import rows_schema, to_batch, to_plain
+from dbuploader.checking.rows import RowChecker, checker
+from dbuploader.columns import rows_schema
 from dbuploader.csvfile import Chunk, Numbering, Record
 from muster.rejects import Reject
 from muster.tables import Table
+from muster.uploads import DateOrder
 
 
 @dataclass(frozen=True)
@@ -55,45 +56,28 @@ class CheckedChunk:
 class ColumnChecker:
     """Checks chunks whose cells are in the order of `labels`: all columns of `table`."""
 
-    def __init__(self, table: Table, labels: Sequence[str]) -> None:
+    def __init__(self, table: Table, labels: Sequence[str], dates: DateOrder = "iso") -> None:
         self._table = table
-        self._row_checker = RowChecker(table, labels)
-        self._columns = [(labels.index(column.name), checker(column)) for column in table.columns]
+        self._row_checker = RowChecker(table, labels, dates)
+        self._columns = [
+            (labels.index(column.name), checker(column, dates)) for column in table.columns
+        ]
 
     def check(self, chunk: Chunk) -> CheckedChunk:
         """What RowChecker says of each record, found without a loop over the ordinary ones."""
-        columns = [checker.canonical(chunk.cells.column(place)) for place, checker in self._columns]
+        columns = [checker.check_all(chunk.cells.column(place)) for place, checker in self._columns]
         rows = pa.RecordBatch.from_arrays(columns, schema=rows_schema(self._table))
         rejects = [Reject(*record) for record in chunk.flawed]
         checked = CheckedChunk(
             chunk.lines, rows, chunk.cells, rejects, chunk.numbering, chunk.only_inserted
         )
-        ordinary = reduce(pc.and_, [pc.is_valid(column) for column in columns])
-        return checked if ordinary.false_count == 0 else self._check_others(checked, ordinary)
+        good = reduce(pc.and_, [pc.is_valid(column) for column in columns])
+        return checked if good.false_count == 0 else self._reject_others(checked, good)
 
-    def _check_others(self, chunk: CheckedChunk, ordinary: pa.BooleanArray) -> CheckedChunk:
-        """The chunk, with each row that is not ordinary mended or taken for a reject."""
-        others = chunk.select(pc.invert(ordinary))
-        results = [self._row_checker.check(record) for record in others.records()]
+    def _reject_others(self, chunk: CheckedChunk, good: pa.BooleanArray) -> CheckedChunk:
+        """The chunk, in which each row that is not good is a reject."""
+        others = chunk.select(pc.invert(good))
+        results = map(self._row_checker.check, others.records())
         rejects = [result for result in results if isinstance(result, Reject)]
-        mended = [result for result in results if isinstance(result, Row)]
-        is_mended = pc.is_in(
-            chunk.lines, value_set=pa.array([row.line for row in mended], pa.int64())
-        )
-        checked = replace(
-            chunk,
-            rows=self._replace(chunk.rows, is_mended, [row.values for row in mended]),
-            rejects=sorted([*chunk.rejects, *rejects], key=attrgetter("line")),
-        )
-        return checked.select(pc.or_(ordinary, is_mended))
-
-    def _replace(
-        self, rows: pa.RecordBatch, mask: pa.BooleanArray, values: Sequence[Values]
-    ) -> pa.RecordBatch:
-        """The rows, with `values` for those for which `mask` holds."""
-        others = to_batch(self._table, [to_plain(each) for each in values])
-        columns = [
-            pc.replace_with_mask(column, mask, other)
-            for column, other in zip(rows.columns, others.columns, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+        ordered = sorted([*chunk.rejects, *rejects], key=attrgetter("line"))
+        return replace(chunk.select(good), rejects=ordered)

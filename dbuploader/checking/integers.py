@@ -1,4 +1,4 @@
-"""Integers: ASCII digits with an optional sign, within the declared range."""
+"""Integers: ASCII digits with an optional sign and a fraction of zeros, within a range."""
 
 import re
 
@@ -10,7 +10,8 @@ from dbuploader.columns import column_type
 from dbuploader.csvfile.labels import shown
 from muster.tables import Column
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+# Data frames write 12.0 in a column of integers that has a gap.
+_INTEGER = re.compile(r"([+-]?)([0-9]++)(?:\.0++)?")
 # int() is slow on long texts and refuses those of more than 4300 digits.
 _MOST_DIGITS = 18
 _CANONICAL = rf"^(?:0|[1-9][0-9]{{0,{_MOST_DIGITS - 1}}})$"
@@ -22,16 +23,21 @@ class IntegerChecker(CellChecker):
     def __init__(self, column: Column) -> None:
         super().__init__(column)
         self._type = column_type(column)
+        self._wanted = (
+            f"{column.name} takes the id of a row of {column.parent}, such as 42"
+            if column.parent
+            else "write digits only, such as 42"
+        )
         self._minimum = int(column.minimum) if column.minimum is not None else -(10**_MOST_DIGITS)
         self._maximum = int(column.maximum) if column.maximum is not None else 10**_MOST_DIGITS
 
     def _parse(self, text: str) -> int:
-        if not _INTEGER.fullmatch(text):
-            message = f"{shown(text)} is not an integer: write digits only, such as 42"
-            raise CellProblem("type-error", message)
-        digits = text.lstrip("+-0") or "0"
+        match = _INTEGER.fullmatch(text)
+        if match is None:
+            raise CellProblem("type-error", f"{shown(text)} is not an integer: {self._wanted}")
+        sign, digits = match[1], match[2].lstrip("0") or "0"
         if len(digits) <= _MOST_DIGITS:
-            value = -int(digits) if text.startswith("-") else int(digits)
+            value = -int(digits) if sign == "-" else int(digits)
             if self._minimum <= value <= self._maximum:
                 return value
         message = (

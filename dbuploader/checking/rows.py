@@ -12,6 +12,7 @@ from dbuploader.checking.strings import StringChecker
 from dbuploader.csvfile import Record
 from muster.rejects import CellError, Reject
 from muster.tables import Column, ColumnType, Table
+from muster.uploads import DateOrder
 
 Values = tuple[Value, ...]
 
@@ -20,7 +21,6 @@ _BATCH = 128
 _CHECKERS: dict[ColumnType, type[CellChecker]] = {
     "integer": IntegerChecker,
     "string": StringChecker,
-    "datetime": DatetimeChecker,
 }
 
 
@@ -44,16 +44,18 @@ class FlawedRow(Reject):
     values: tuple[Value | None, ...]
 
 
-def parse_cell(column: Column, text: str) -> Value:
+def parse_cell(column: Column, text: str, dates: DateOrder = "iso") -> Value:
     """The value of one cell, by the rules of docs/csv.md; raises CellProblem."""
-    return checker(column).check(text)
+    return checker(column, dates).check(text)
 
 
 class RowChecker:
     """Checks records whose cells are in the order of `labels`: all columns of `table`."""
 
-    def __init__(self, table: Table, labels: Sequence[str]) -> None:
-        self._columns = [(labels.index(column.name), checker(column)) for column in table.columns]
+    def __init__(self, table: Table, labels: Sequence[str], dates: DateOrder = "iso") -> None:
+        self._columns = [
+            (labels.index(column.name), checker(column, dates)) for column in table.columns
+        ]
 
     def check(self, record: Record) -> Row | Reject:
         """The record's Row or its reject, which is a FlawedRow if the record has all its cells."""
@@ -69,6 +71,8 @@ class RowChecker:
 
 
 @cache
-def checker(column: Column) -> CellChecker:
-    """What checks the cells of `column`."""
+def checker(column: Column, dates: DateOrder = "iso") -> CellChecker:
+    """What checks the cells of `column`, whose dates are written in that order."""
+    if column.type == "datetime":
+        return DatetimeChecker(column, dates)
     return _CHECKERS[column.type](column)

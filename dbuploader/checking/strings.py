@@ -11,9 +11,10 @@ from muster.tables import Column
 
 # The Unicode category Cc, which is fixed: https://www.unicode.org/policies/stability_policy.html
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-# In the syntax of RE2: \x20 is the blank.
+# In the syntax of RE2: \x20 is the blank. What begins with something to be seen is not blank.
 _ANY, _EDGE = r"[^\x00-\x1f\x7f-\x{9f}]", r"[^\x00-\x20\x7f-\x{9f}]"
-_CANONICAL = rf"^{_EDGE}(?:{_ANY}*{_EDGE})?$"
+_SEEN = r"[^\x00-\x20\x7f-\x{9f}\p{Z}\p{Cf}]"
+_CANONICAL = rf"^{_SEEN}(?:{_ANY}*{_EDGE})?$"
 
 
 class StringChecker(CellChecker):

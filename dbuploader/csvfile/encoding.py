@@ -9,29 +9,56 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from dbuploader.csvfile.options import FileError
+from muster.encodings import AUTO, UnknownEncoding, find_codec
+from muster.uploads import UploadWarning
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_STRUCTURE = re.compile("[,;\t|\r\n]")
+_SAMPLE_SIZE = 1024
+_WITHOUT_MARK = UploadWarning(
+    "utf-16-without-mark",
+    1,
+    "the file has no byte order mark, and was read as UTF-16 because its ASCII characters have a "
+    "zero byte each",
+)
 _SMUGGLED = re.compile(rb"\xed([\xb0-\xb3])([\x80-\xbf])")
 
 
-def utf8_blocks(stream: BinaryIO, encoding: str, block_size: int) -> Iterator[bytes]:
-    """The stream's content in UTF-8 without a byte order mark, in blocks of about `block_size`.
+class Decoded(NamedTuple):
+    """A file's content in UTF-8 without a byte order mark, a block at a time.
 
-    `encoding` is `auto` (UTF-8, or what the byte order mark says) or the name of a codec. Raises
-    FileError when there is no such text encoding, or the stream does not begin as it must.
+    `codec` is Python's name of what it was in; `warnings` say why, where the file does not.
+    """
+
+    blocks: Iterator[bytes]
+    codec: str
+    warnings: tuple[UploadWarning, ...] = ()
+
+
+def decode(stream: BinaryIO, encoding: str, block_size: int) -> Decoded:
+    """The stream's content in blocks of about `block_size`.
+
+    `encoding` is `auto` (UTF-8, or UTF-16 where the byte order mark or zeros say so) or a name of
+    `muster.encodings`. Raises FileError when there is no such encoding; so does reading the first
+    block when the stream does not begin as it must.
     """
     head = _read_head(stream, block_size)
-    if encoding == "auto":
-        codec = "utf-16" if head.startswith(_UTF16_MARKS) else "utf-8"
-    else:
+    warnings: tuple[UploadWarning, ...] = ()
+    if encoding != AUTO:
         codec = _codec_name(encoding)
+    elif head.startswith(_UTF16_MARKS):
+        codec = "utf_16"
+    elif without_mark := _utf16_without_mark(head):
+        codec, warnings = without_mark, (_WITHOUT_MARK,)
+    else:
+        codec = "utf_8"
     blocks = chain([head], iter(partial(stream.read, block_size), b""))
-    if codec == "utf-8":
-        return _without_mark(blocks)
-    return _transcoded(blocks, codec)
+    if codec in {"utf_8", "utf_8_sig"}:
+        return Decoded(_without_mark(blocks), codec)
+    return Decoded(_transcoded(blocks, codec), codec, warnings)
 
 
 def show_undecodable(data: bytes) -> str:
@@ -41,24 +68,31 @@ def show_undecodable(data: bytes) -> str:
 
 def _read_head(stream: BinaryIO, block_size: int) -> bytes:
     head = b""
-    while len(head) < len(codecs.BOM_UTF8) and (block := stream.read(block_size)):
+    while len(head) < _SAMPLE_SIZE and (block := stream.read(block_size)):
         head += block
     return head
 
 
+def _utf16_without_mark(head: bytes) -> str | None:
+    """The UTF-16 that a file is in which begins so, None if it may be in another encoding.
+
+    At least every second character is ASCII then, and has a zero byte on the same side. No text in
+    UTF-8 has any.
+    """
+    sample = head[: min(len(head), _SAMPLE_SIZE) // 2 * 2]
+    before, after = sample[::2].count(0), sample[1::2].count(0)
+    for codec, zeros, others in (("utf_16_le", after, before), ("utf_16_be", before, after)):
+        if zeros and not others and 4 * zeros >= len(sample):
+            return codec if _STRUCTURE.search(sample.decode(codec, "ignore")) else None
+    return None
+
+
 def _codec_name(encoding: str) -> str:
     try:
-        # Only encode() refuses codecs that are not text encodings, such as base64 and zip.
-        "".encode(encoding)
-        codecs.getincrementaldecoder(encoding)
-        name = codecs.lookup(encoding).name
-    except (LookupError, ValueError):
-        detail = (
-            f"There is no text encoding {encoding!r}: use auto, utf-8, utf-16, iso-8859-1, "
-            "windows-1252 or another that Python's codecs know."
-        )
-        raise FileError("encoding-error", detail) from None
-    return "utf-8" if name == "utf-8-sig" else name
+        return find_codec(encoding)
+    except UnknownEncoding as error:
+        detail = str(error)
+        raise FileError("encoding-error", f"{detail[0].upper()}{detail[1:]}.") from None
 
 
 def _without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,13 +1,14 @@
 """Reading records: many lines at once where they are plain, one by one where they need care."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import BinaryIO
 
 from dbuploader.csvfile.building import ChunkBuilder
 from dbuploader.csvfile.chunk import Chunk
 from dbuploader.csvfile.columns import ColumnSplitter
-from dbuploader.csvfile.encoding import utf8_blocks
+from dbuploader.csvfile.encoding import decode
 from dbuploader.csvfile.layout import Layout, RepeatedHeader, find_layout
 from dbuploader.csvfile.lines import Lines, few_lines, line_start, whole_lines
 from dbuploader.csvfile.oddlines import OddPlaces, QuotedLines
@@ -41,11 +42,13 @@ def open_csv(
     and the header are found in the first `sample_size` bytes. Raises FileError when the file as a
     whole cannot be read: it has no record, an unknown encoding, or a header that does not fit.
     """
-    chunks = whole_lines(utf8_blocks(stream, options.encoding, block_size))
+    decoded = decode(stream, options.encoding, block_size)
+    chunks = whole_lines(decoded.blocks)
     head, empty_lines = _read_head(chunks, sample_size)
     layout = find_layout(head, table, options, empty_lines + 1)
     header = RepeatedHeader(layout, table, options)
-    return CsvFile(layout, header, head, chunks, empty_lines)
+    layout = replace(layout, warnings=(*decoded.warnings, *layout.warnings))
+    return CsvFile(layout, header, head, chunks, empty_lines, decoded.codec)
 
 
 def _read_head(chunks: Iterator[bytes], size: int) -> tuple[bytes, int]:
@@ -69,7 +72,7 @@ class CsvFile:
     Iterating over it gives record by record: that is the definition of what a file holds.
     `chunks` gives the same much faster. `labels` are the table's columns in the order in which the
     file has them; `delimiter` is the character between its cells, `has_header` whether it has a
-    header, and `warnings` what its uploader should know.
+    header, `codec` Python's name of its encoding, and `warnings` what its uploader should know.
     """
 
     def __init__(
@@ -79,10 +82,12 @@ class CsvFile:
         head: bytes,
         further: Iterator[bytes],
         lines_before: int,
+        codec: str,
     ) -> None:
         self.labels = tuple(column for column in layout.columns if column is not None)
         self.delimiter = layout.delimiter
         self.has_header = bool(layout.labels)
+        self.codec = codec
         self.warnings = layout.warnings
         self._header = header
         self._strict = is_reject_file(layout)

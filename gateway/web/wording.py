@@ -33,6 +33,7 @@ PERMISSIONS: Mapping[str, str] = {
     "queries:read": "see tables and hiring",
     "users:admin": "manage users",
 }
+_DATES = {"dmy": "day", "mdy": "month"}
 _DELIMITERS = {",": "commas", ";": "semicolons", "tab": "tabs", "pipe": "pipes"}
 
 
@@ -47,5 +48,7 @@ def wishes(options: Options) -> list[str]:
         f"cells are separated by {_DELIMITERS.get(options.delimiter)}": options.delimiter != "auto",
         f"encoding {options.encoding}": options.encoding != "auto",
         f"labels mean {options.columns}": options.columns != "",
+        f"dates such as 7/11/2021 have the {_DATES.get(options.dates)} first": options.dates
+        != "iso",
     }
     return [text for text, asked in said.items() if asked]

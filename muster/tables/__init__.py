@@ -5,6 +5,7 @@ Source of the format: https://datapackage.org/standard/table-schema/
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -24,7 +25,7 @@ class UnknownTable(Exception):
 class Column:
     """One column: its name, its type, and the least and greatest value or length it takes.
 
-    `aliases` are further labels that a file may give it.
+    `aliases` are further labels that a file may give it. `parent` is the table whose keys it holds.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Column:
     maximum: int | str | None
     max_length: int | None
     aliases: tuple[str, ...] = ()
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,20 +82,22 @@ def get_table(name: str) -> Table:
 
 def _parse(schema: dict[str, Any]) -> Table:
     (key,) = schema["primaryKey"]
+    foreign_keys = tuple(
+        ForeignKey(column=foreign["fields"][0], parent=foreign["reference"]["resource"])
+        for foreign in schema.get("foreignKeys", ())
+    )
+    parents = {foreign.column: foreign.parent for foreign in foreign_keys}
     return Table(
         name=schema["name"],
         title=schema["title"],
-        columns=tuple(_parse_column(field) for field in schema["fields"]),
+        columns=tuple(_parse_column(field, parents) for field in schema["fields"]),
         key=key,
-        foreign_keys=tuple(
-            ForeignKey(column=foreign["fields"][0], parent=foreign["reference"]["resource"])
-            for foreign in schema.get("foreignKeys", ())
-        ),
+        foreign_keys=foreign_keys,
         schema=schema,
     )
 
 
-def _parse_column(field: dict[str, Any]) -> Column:
+def _parse_column(field: dict[str, Any], parents: Mapping[str, str]) -> Column:
     constraints = field.get("constraints", {})
     return Column(
         name=field["name"],
@@ -104,4 +108,5 @@ def _parse_column(field: dict[str, Any]) -> Column:
         max_length=constraints.get("maxLength"),
         # Table Schema has no property for them, and allows others than its own.
         aliases=tuple(field.get("aliases", ())),
+        parent=parents.get(field["name"]),
     )

@@ -23,16 +23,17 @@ function reasonIn(answer) {
 }
 
 /** What became of the rows of a final upload. */
-export function outcome({ state, rows, error }) {
+export function outcome({ state, rows, error, warnings_total: warnings }) {
   if (state === "failed") return error.detail;
   if (state === "cancelled") return "Nothing was loaded.";
   const loaded = inDigits(rows.inserted + rows.updated);
   const others = [[rows.unchanged, "unchanged"], [rows.rejected, "rejected"]]
     .filter(([number]) => number).map(([number, word]) => `, ${inDigits(number)} ${word}`).join("");
   const would = state === "validated" ? "would be " : "";
-  return `${rows.read === 1 ? "1 row" : `${inDigits(rows.read)} rows`}: ${loaded} ${would}loaded${others}.`;
+  const check = warnings ? ` Please check: ${warnings === 1 ? "1 warning" : `${inDigits(warnings)} warnings`}.` : "";
+  return `${rows.read === 1 ? "1 row" : `${inDigits(rows.read)} rows`}: ${loaded} ${would}loaded${others}.${check}`;
 }
 
 /** How an outcome looks. */
-export const kindOf = ({ state, rows }) =>
-  state === "failed" ? "complaint" : state === "cancelled" || rows.rejected ? "note" : "success";
+export const kindOf = ({ state, rows, warnings_total: warnings }) =>
+  state === "failed" ? "complaint" : state === "cancelled" || rows.rejected || warnings ? "note" : "success";

@@ -10,6 +10,7 @@ from gateway.services import services
 from gateway.web.pages import Pages, go, page
 from gateway.web.rejected import REJECTS_A_PAGE, rejects_page
 from gateway.web.wording import CODES, STATES, wishes
+from muster.encodings import NAMES
 from muster.tables import tables
 from muster.tokens import requires
 from muster.uploads import State
@@ -30,7 +31,9 @@ def front() -> Response:
         others = (path for path, needed in _OTHER_PAGES.items() if g.principal.may(needed))
         return go(next(others, "/account"))
     if not g.principal.may(*_READERS):
-        return page("uploads.html", uploads=[], tables=tables().values(), states=STATES)
+        return page(
+            "uploads.html", uploads=[], tables=tables().values(), states=STATES, encodings=NAMES
+        )
     state, table = request.args.get("state") or None, request.args.get("table") or None
     cursor = request.args.get("cursor")
     found = services().records.list(
@@ -49,6 +52,7 @@ def front() -> Response:
         table=table,
         tables=tables().values(),
         states=STATES,
+        encodings=NAMES,
     )
 
 

@@ -13,6 +13,7 @@ from dbuploader.columns import to_plain, to_rows
 from dbuploader.csvfile import CsvFile, CsvOptions, FileError, open_csv
 from muster.rejects import Reject
 from muster.tables import Table, get_table
+from muster.uploads import DateOrder
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 HIRES = get_table("hired_employees")
@@ -22,9 +23,37 @@ BAD_BYTE, CUT_CHARACTER = "\udcff", "\udce2\udc82"
 Found = tuple[int, int, tuple[int | str, ...] | None, tuple[str, ...] | None, Reject | None]
 
 TEXTS = {
-    "integer": ["1", "42", "2147483647", "2147483648", "0", "+5", " 7", "007", "", "x", "٣", "1.0"],
+    "integer": [
+        "1",
+        "42",
+        "2147483647",
+        "2147483648",
+        "0",
+        "+5",
+        " 7",
+        "007",
+        "",
+        "x",
+        "٣",
+        "1.0",
+        "1.5",
+    ],
     "string": [
-        *("Ana", " Bo ", "", "\u00a0", "Zoë", "x" * 256, "é" * 255, "a\0", "\x0b", "a\tb"),
+        *(
+            "Ana",
+            " Bo ",
+            "",
+            "\u00a0",
+            "\u00a0x",
+            "\u200b",
+            "\u3000\u200b",
+            "Zoë",
+            "x" * 256,
+            "é" * 255,
+            "a\0",
+            "\x0b",
+            "a\tb",
+        ),
         *("\u2028", "\ufeffAna", "a\x7f", "a\x85b", "O'Neil", "🙂"),
     ],
     "datetime": [
@@ -33,13 +62,20 @@ TEXTS = {
         *("2024-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2000-02-29T23:59:59Z"),
         *("1000-01-01T00:00:00Z", "0999-01-01T00:00:00Z", "9999-12-31T23:59:59"),
         *("2021-11-07T24:00:00Z", "2021-11-07 02:48:60", "2021-02-30T02:48:42Z", "2021-11-07 "),
+        *(
+            "2021-11-07",
+            "2021-11-07 02:48 UTC",
+            "2021/7/27",
+            "27/07/2021 16:02",
+            "7/27/2021 4:02 PM",
+        ),
     ],
 }
 GOOD = {kind: texts[0] for kind, texts in TEXTS.items()}
 
 
-def slowly(file: CsvFile, table: Table) -> list[Found]:
-    checker = RowChecker(table, file.labels)
+def slowly(file: CsvFile, table: Table, dates: DateOrder) -> list[Found]:
+    checker = RowChecker(table, file.labels, dates)
     found: list[Found] = []
     for record in file:
         result = checker.check(record)
@@ -50,8 +86,8 @@ def slowly(file: CsvFile, table: Table) -> list[Found]:
     return found
 
 
-def fast(file: CsvFile, table: Table) -> list[Found]:
-    checker = ColumnChecker(table, file.labels)
+def fast(file: CsvFile, table: Table, dates: DateOrder) -> list[Found]:
+    checker = ColumnChecker(table, file.labels, dates)
     found: list[Found] = []
     for chunk in file.chunks():
         checked = checker.check(chunk)
@@ -65,7 +101,12 @@ def fast(file: CsvFile, table: Table) -> list[Found]:
 
 
 def assert_alike(
-    data: bytes, table: Table, options: CsvOptions, block_size: int, sample_size: int = 1
+    data: bytes,
+    table: Table,
+    options: CsvOptions,
+    block_size: int,
+    sample_size: int = 1,
+    dates: DateOrder = "iso",
 ) -> None:
     def opened() -> CsvFile:
         return open_csv(
@@ -76,8 +117,8 @@ def assert_alike(
         slow = opened()
     except FileError:
         return
-    expected = slowly(slow, table)
-    found = fast(opened(), table)
+    expected = slowly(slow, table, dates)
+    found = fast(opened(), table, dates)
     assert found == expected
     assert [type(each[4]) for each in found] == [type(each[4]) for each in expected]
 
@@ -144,14 +185,19 @@ BLOCK_SIZES = st.integers(1, 200) | st.just(1 << 20)
     delimiter=st.sampled_from([",", ";", "\t", "|"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le", "iso-8859-1"]),
     block_size=BLOCK_SIZES,
+    dates=st.sampled_from(["iso", "dmy", "mdy"]),
 )
 def test_records_of_all_kinds_are_found_alike(
-    lines: list[tuple[list[str], str, str]], delimiter: str, encoding: str, block_size: int
+    lines: list[tuple[list[str], str, str]],
+    delimiter: str,
+    encoding: str,
+    block_size: int,
+    dates: DateOrder,
 ) -> None:
     text = "".join(damaged(row, damage, delimiter) + end for row, damage, end in lines)
     name = {"\t": "tab", "|": "pipe"}.get(delimiter, delimiter)
     options = CsvOptions("absent", name, "iso-8859-1" if "8859" in encoding else "auto")
-    assert_alike(encode(text, encoding), HIRES, options, block_size)
+    assert_alike(encode(text, encoding), HIRES, options, block_size, dates=dates)
 
 
 @given(

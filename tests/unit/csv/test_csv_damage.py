@@ -75,7 +75,7 @@ def write_line(line: Line, number: int, delimiter: str) -> str:
         case "bad date":
             cells[2] = "2021-02-30T00:00:00Z"
         case "bad integer":
-            cells[0] = "1.0"
+            cells[0] = "1.5"
     return delimiter.join(cells)
 
 

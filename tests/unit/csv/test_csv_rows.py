@@ -23,7 +23,7 @@ def test_a_good_row_has_its_place_its_values_and_its_cells() -> None:
 
 
 def test_all_errors_of_a_row_come_in_the_declared_order() -> None:
-    data = b"job_id,name,id,datetime,department_id\nx,,1.0,never,0\n"
+    data = b"job_id,name,id,datetime,department_id\nx,,1.5,never,0\n"
     (reject,) = check(data, "hired_employees")
     assert isinstance(reject, Reject)
     assert [(error.column, error.code) for error in reject.errors] == [
@@ -34,7 +34,7 @@ def test_all_errors_of_a_row_come_in_the_declared_order() -> None:
         ("job_id", "type-error"),
     ]
     assert (reject.line, reject.row) == (2, 1)
-    assert reject.cells == ("x", "", "1.0", "never", "0")
+    assert reject.cells == ("x", "", "1.5", "never", "0")
 
 
 def test_a_record_that_could_not_be_split_is_its_own_reject() -> None:
@@ -137,12 +137,12 @@ def test_an_object_has_its_values_in_the_declared_order() -> None:
         ("id", 10**4000, "constraint-error"),
         ("id", 1.0, "type-error"),
         ("id", True, "type-error"),
-        ("id", "1.0", "type-error"),
+        ("id", "1.5", "type-error"),
         ("id", [1], "type-error"),
         ("name", 5, "type-error"),
         ("name", "", "constraint-error"),
         ("name", "\ud800", "encoding-error"),
-        ("datetime", "2021-11-07", "type-error"),
+        ("datetime", "7/11/2021", "type-error"),
         ("datetime", 20211107, "type-error"),
         ("salary", 1, "extra-cell"),
     ],

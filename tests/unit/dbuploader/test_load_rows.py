@@ -64,6 +64,32 @@ def test_the_ends_of_the_ranges_are_stored_as_they_came(suite: Suite) -> None:
     assert suite.summary() == [(1000, 1, 1, 1, 1), (9999, 4, 2, 2, 1)]
 
 
+def test_dates_are_read_in_the_order_that_the_uploader_says(suite: Suite) -> None:
+    content = "7,Ana,3/7/2021 4:02 PM,1.0,2\n8,Bo,13/7/2021,1,2\n"
+
+    upload = suite.load("hired_employees", content, dates="mdy")
+
+    assert upload.rows == RowCounts(read=2, inserted=1, rejected=1)
+    assert suite.rows("hired_employees") == [(7, "Ana", datetime(2021, 3, 7, 16, 2), 1, 2)]
+    assert suite.load("hired_employees", content, dates="dmy").rows.updated == 1
+
+
+def test_what_looks_wrong_is_told_and_the_first_of_each_kind_is_kept(suite: Suite) -> None:
+    title = "Jobs of 2021\nid,job\n"
+    content = title + "".join(f"{key},'Job {key}'\n" for key in range(10, 60)) + "60,CafÃ©\n"
+
+    upload = suite.load("jobs", content)
+
+    assert upload.state == State.COMPLETED
+    assert upload.warnings_total == 52
+    found = [(warning.code, warning.line) for warning in upload.warnings]
+    assert found == [
+        ("preamble", 1),
+        *(("apostrophes", line) for line in range(3, 21)),
+        ("misread-text", 53),
+    ]
+
+
 def test_names_that_differ_in_case_or_accent_differ(suite: Suite) -> None:
     suite.load("jobs", "9,Résumé Editor\n")
 

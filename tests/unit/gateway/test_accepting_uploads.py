@@ -113,6 +113,7 @@ def test_the_options_are_kept_as_the_loader_takes_them(client: FlaskClient) -> N
         "delimiter": "\t",
         "encoding": "cp1252",
         "columns": "Nr.:id,Remarks:",
+        "dates": "dmy",
     }
     answer = client.post(
         "/v1/uploads",
@@ -142,9 +143,15 @@ def test_the_options_are_kept_as_the_loader_takes_them(client: FlaskClient) -> N
         ("columns", "Nr:id,Nr:job"),
         ("columns", ":id"),
         ("columns", '"Nr:id'),
+        ("dates", "ymd"),
         ("encoding", "klingon"),
         ("encoding", "base64"),
         ("encoding", "utf-8\0"),
+        ("encoding", "utf-7"),
+        ("encoding", "unicode_escape"),
+        ("encoding", "idna"),
+        ("encoding", "punycode"),
+        ("encoding", ""),
     ],
 )
 def test_a_wrong_option_is_named(client: FlaskClient, name: str, value: str) -> None:
@@ -156,6 +163,15 @@ def test_a_wrong_option_is_named(client: FlaskClient, name: str, value: str) -> 
     )
     assert answer.status_code == 422
     assert [error["field"] for error in answer.get_json()["errors"]] == [name]
+
+
+def test_an_unknown_encoding_is_told_those_there_are(client: FlaskClient) -> None:
+    answer = client.post(
+        "/v1/uploads?table=jobs&encoding=klingon", data=ROWS, headers={**ANA, **CSV}
+    )
+    (error,) = answer.get_json()["errors"]
+    for name in ("klingon", "auto", "utf-8", "windows-1252", "iso-8859-15", "shift_jis", "gb18030"):
+        assert name in error["message"]
 
 
 @pytest.mark.parametrize(

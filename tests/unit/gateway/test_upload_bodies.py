@@ -18,6 +18,26 @@ from muster.csvstore import CsvStore
 from tests.unit.gateway.fakes import ANA, CSV, stored_files
 
 ROWS = b"1,Recruiter\n2,Manager\n"
+# By what the refusal says of them.
+NO_CSV = {
+    "HTML": [
+        "<!DOCTYPE html>\n<html><head>",
+        "\n\n  <html>",
+        "\ufeff<HTML lang=en>",
+        "<!-- made by hand --><!-- twice -->\n<table><tr><td>1</td></tr></table>",
+        '<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN">',
+    ],
+    "XML": ['<?xml version="1.0"?>\n<Workbook>'],
+    "JSON": [
+        '{"id": 1, "job": "Recruiter"}\n{"id": 2}\n',
+        '[{"id": 1}]',
+        '\n [\n  {"id": 1}\n]',
+        "[[1, 2]]",
+        '["id", "job"]\n',
+        "{}",
+        "[]",
+    ],
+}
 
 
 def stored(store: CsvStore, answer: Any) -> bytes:
@@ -241,6 +261,12 @@ def test_a_body_of_unknown_length_is_refused_at_the_byte_over_the_limit(
         b"\0\0\0\x18ftypheic\0\0\0\0",
         b"\0\0\1\0\1\0\x10\x10",
         gzip.compress(ROWS, mtime=0),
+        b"Obj\x01\x04\x16avro.schema",
+        b"ARROW1\0\0\xff\xff\xff\xff",
+        b"\xff\xff\xff\xff\x70\x02\0\0",
+        b"FEA1\0\0\0\0",
+        *(text.encode() for texts in NO_CSV.values() for text in texts),
+        ("\ufeff" + NO_CSV["HTML"][0]).encode("utf-16-le"),
     ],
 )
 @pytest.mark.parametrize("compressed", [False, True])
@@ -254,8 +280,42 @@ def test_what_is_not_csv_is_refused_by_its_first_bytes(
     assert stored_files(tmp_path) == []
 
 
-@pytest.mark.parametrize("content", [b"BM,1\n2,Manager\n", b"RIFF,WEBP\n1,Recruiter\n"])
-def test_csv_that_begins_with_the_letters_of_an_image_is_csv(
+@pytest.mark.parametrize("kind", sorted(NO_CSV))
+def test_the_refusal_says_what_the_file_is_and_what_to_send(client: FlaskClient, kind: str) -> None:
+    for text in NO_CSV[kind]:
+        answer = client.post("/v1/uploads?table=jobs", data=text.encode(), headers={**ANA, **CSV})
+        detail = answer.get_json()["detail"]
+        assert (answer.status_code, answer.get_json()["type"]) == (
+            415,
+            "urn:muster:problem:not-csv",
+        )
+        assert kind in detail
+        assert "as CSV and send that" in detail
+
+
+@pytest.mark.timeout(20)
+def test_no_beginning_takes_long_to_look_at(client: FlaskClient) -> None:
+    for piece in (b"<!---->", b" ", b"<?xml ", b"{ ", b"[ ", b"<!--"):
+        data = piece * 100 + b"\n1,Clerk\n"
+        answer = client.post("/v1/uploads?table=jobs", data=data, headers={**ANA, **CSV})
+        assert answer.status_code in {202, 415}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"BM,1\n2,Manager\n",
+        b"RIFF,WEBP\n1,Recruiter\n",
+        b"[id],[job]\n1,Recruiter\n",
+        b"[id];job\n1;Recruiter\n",
+        b"<id>,<job>\n",
+        b"{id},{job}\n",
+        b"Object,1\n",
+        b"ARROW1,2\n",
+        b'"<html>",1\n',
+    ],
+)
+def test_csv_that_begins_with_the_letters_of_another_kind_is_csv(
     client: FlaskClient, store: CsvStore, content: bytes
 ) -> None:
     answer = client.post("/v1/uploads?table=jobs", data=content, headers={**ANA, **CSV})

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 
 from muster.tracing import Trace
-from muster.uploads import Cause, Failure, Options, RowCounts, State, Upload
+from muster.uploads import Cause, Failure, Options, RowCounts, State, Upload, UploadWarning
 from notification.emails import compose
 
 COMPLETED = Upload(
@@ -60,8 +60,27 @@ HOSTILE = replace(
     filename="<img src=x onerror=alert(1)>$(touch /tmp/x)`id`'\"\r\nBcc: x@y\u202egpj.csv"
     + "x" * 9999,
     causes=(Cause("type-error", "<b>id</b>", 70, 1, "</pre><script>alert(1)</script>\x1b[2J"),),
+    warnings=(UploadWarning("preamble", 1, "</bdi><script>alert(2)</script>\u202e"),),
+    warnings_total=1,
 )
-STORIES = (COMPLETED, WITH_REJECTS, FAILED, TOO_MANY_REJECTS, DRY_RUN, CANCELLED, HOSTILE)
+WITH_WARNINGS = replace(
+    COMPLETED,
+    warnings=(
+        UploadWarning("preamble", 1, '"Hires" was passed over: the header is on line 2'),
+        UploadWarning("misread-text", 1003, 'name "JosÃ©" looks like "José"'),
+    ),
+    warnings_total=1234,
+)
+STORIES = (
+    COMPLETED,
+    WITH_WARNINGS,
+    WITH_REJECTS,
+    FAILED,
+    TOO_MANY_REJECTS,
+    DRY_RUN,
+    CANCELLED,
+    HOSTILE,
+)
 TRACE = Trace(COMPLETED.request_id, COMPLETED.traceparent)
 SENDER = "Muster <muster@example.org>"
 PUBLIC_URL = "http://127.0.0.1:8080"

@@ -67,6 +67,21 @@ def test_both_give_each_cause_with_its_rows_and_first_line() -> None:
         assert "no row of jobs has that id: load that job first" in words
 
 
+def test_both_give_what_looks_wrong_though_it_was_not_rejected() -> None:
+    for text in both(stories.WITH_WARNINGS):
+        words = " ".join(text.split())
+        assert "Please check" in words
+        assert '"Hires" was passed over: the header is on line 2' in words
+        assert "Line 1,003" in words
+        assert 'name "JosÃ©" looks like "José"' in words
+        assert "and 1,232 more" in words
+
+
+def test_neither_asks_to_check_where_nothing_looks_wrong() -> None:
+    for text in both(stories.COMPLETED):
+        assert "Please check" not in text
+
+
 def test_both_give_the_failure_and_what_to_do() -> None:
     for text in both(stories.FAILED):
         assert "missing-label" in text

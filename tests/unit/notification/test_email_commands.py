@@ -60,10 +60,10 @@ def test_the_rejects_go_to_a_file(curl: Curl) -> None:
 
 
 def test_the_corrected_rejects_are_sent_to_the_same_table(curl: Curl) -> None:
-    upload = replace(stories.WITH_REJECTS, options=Options(mode="insert", delimiter=";"))
+    upload = replace(stories.WITH_REJECTS, options=Options("insert", delimiter=";", dates="dmy"))
     asked = curl(commands.send_rejects(PUBLIC_URL, upload))
     # The delimiter was that of the file that came; that of the rejects is always a comma.
-    url = "http://127.0.0.1:8080/v1/uploads?table=hired_employees&mode=insert"
+    url = "http://127.0.0.1:8080/v1/uploads?table=hired_employees&mode=insert&dates=dmy"
     file = "file=@hired_employees.rejects.csv"
     assert asked == ["--fail-with-body", "-sS", *HEADER, "-F", file, url]
 

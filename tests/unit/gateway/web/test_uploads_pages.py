@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from gateway.web.session import COOKIE
 from muster.csvstore import CsvStore
 from muster.rejects import CellError, Reject, RejectsHeader
-from muster.uploads import UNFINISHED, Cause, RowCounts, State
+from muster.uploads import UNFINISHED, Cause, RowCounts, State, UploadWarning
 from tests.unit.gateway.fakes import ANA, CSV
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
@@ -78,6 +78,24 @@ def test_an_upload_tells_its_counts_and_causes_in_words(
     assert f"/v1/uploads/{upload_id}/rejects?spreadsheet=safe" in text
     assert 'value="1" size="5" aria-label="id, line 1"' in text
     assert re.search(r'<td class="bad"><input name="c1-1" value=""', text)
+
+
+def test_an_upload_tells_what_looks_wrong_though_nothing_of_it_was_rejected(
+    browser: FlaskClient, store: CsvStore
+) -> None:
+    upload_id = upload(browser)
+    store.update(
+        upload_id,
+        expect=UNFINISHED,
+        state=State.COMPLETED,
+        warnings=(UploadWarning("misread-text", 1003, "<b>JosÃ©</b>"),),
+        warnings_total=1002,
+    )
+    text = browser.get(f"/uploads/{upload_id}").text
+    assert "Please check" in text
+    assert "Line 1,003: <bdi>&lt;b&gt;JosÃ©&lt;/b&gt;</bdi>" in text
+    assert "and 1,001 more" in text
+    assert "Please check" not in browser.get(f"/uploads/{upload(browser)}").text
 
 
 def test_another_users_upload_is_not_there(client: FlaskClient) -> None:
