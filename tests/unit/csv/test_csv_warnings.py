@@ -32,7 +32,7 @@ def test_no_more_are_kept_than_an_upload_shows_and_all_are_counted() -> None:
     assert (total, len(first)) == (1000, 20)
 
 
-@pytest.mark.parametrize("name", ["José Pérez", "Zoë", "Łóżko", "naïve", "ça"])
+@pytest.mark.parametrize("name", ["José Pérez", "Zoë", "Żółw", "naïve", "ça"])
 def test_utf8_that_was_taken_for_windows_1252_before_is_told(name: str) -> None:
     text = f"1,Sales\n2,{name.encode().decode('cp1252')}\n"
     total, (warning,) = warnings(text.encode())
