@@ -66,6 +66,7 @@ def test_all_options_reach_the_loader(page: Page, site: Site) -> None:
     page.get_by_label("Load nothing if more").fill("3")
     page.get_by_label("First line").select_option("absent")
     page.get_by_label("Cells are separated by").select_option(";")
+    page.get_by_label("Dates such as").select_option("dmy")
     page.get_by_label("Encoding").fill("cp1252")
     choose(page, csv_file("departments.csv", "304;Küche\n".encode("cp1252")))
     send(page)
@@ -80,8 +81,23 @@ def test_all_options_reach_the_loader(page: Page, site: Site) -> None:
         "delimiter": ";",
         "encoding": "cp1252",
         "columns": "",
+        "dates": "dmy",
     }
     assert {"id": 304, "department": "Küche"} in site.ana.rows("departments")
+
+
+def test_what_looks_wrong_is_told_beside_the_file_and_on_its_page(page: Page) -> None:
+    page.goto("/")
+    text = "Departments of 2021\nid,department\n306,'Stores'\n307,CafÃ©\n"
+    choose(page, csv_file("departments.csv", text.encode()))
+    send(page)
+    expect(chosen(page)).to_contain_text("2 rows: 2 loaded. Please check: 3 warnings.")
+    see(page)
+    told = page.get_by_role("region", name="Please check").get_by_role("listitem")
+    expect(told).to_have_count(3)
+    expect(told.nth(0)).to_contain_text('Line 1: "Departments of 2021" was passed over')
+    expect(told.nth(1)).to_contain_text("Line 3: department \"'Stores'\" was loaded with")
+    expect(told.nth(2)).to_contain_text('Line 4: department "CafÃ©" looks like "Café"')
 
 
 def test_a_dry_run_is_checked_and_loads_nothing(page: Page, site: Site) -> None:

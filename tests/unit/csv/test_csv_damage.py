@@ -80,7 +80,7 @@ def write_line(line: Line, number: int, delimiter: str) -> str:
 
 
 names = st.text(st.sampled_from('abc ,;|"é🙂\u2028'), min_size=1, max_size=12).filter(
-    lambda name: name.strip(" ")
+    lambda name: name.strip()
 )
 lines = st.builds(
     Line,
