@@ -82,6 +82,7 @@ def _protect(response: Response) -> Response:
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
     # One with a tag may be kept if it is asked for again each time.
     headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in headers else "no-store")
     return response

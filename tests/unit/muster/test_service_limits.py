@@ -23,6 +23,7 @@ def test_every_answer_says_what_no_browser_may_do_with_it(app: Flask, path: str)
     headers = app.test_client().get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert headers["Cache-Control"] == "no-store"
 
 

@@ -1,12 +1,14 @@
 """The browser's session: a cookie with the token, which other sites can't use."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
+from flask_openapi.openapi import OpenAPI
 
 from gateway.web.pages import own_path
-from gateway.web.session import COOKIE
+from gateway.web.session import COOKIE, HOST_COOKIE
 from tests.unit.gateway.behind import Behind
 
 TOKEN = "ana+uploads:read+uploads:write+queries:read"
@@ -53,6 +55,36 @@ def test_the_cookie_is_secure_where_the_page_is(client: FlaskClient, behind: Beh
     behind.body = json.dumps({"access_token": TOKEN, "expires_in": 3600}).encode()
     answer = client.post("/login", data={}, headers=HERE, base_url="https://muster.example")
     assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def over_https(make_app: Callable[..., OpenAPI], behind: Behind) -> FlaskClient:
+    """A browser where users reach Muster by HTTPS, whatever the last hop to it is."""
+    behind.body = json.dumps({"access_token": TOKEN, "expires_in": 3600}).encode()
+    return make_app(public_url="https://muster.example", auth_url=behind.url).test_client()
+
+
+def test_over_https_no_other_host_can_set_the_cookie(
+    make_app: Callable[..., OpenAPI], behind: Behind
+) -> None:
+    client = over_https(make_app, behind)
+    cookie = client.post("/login", data={}, headers=HERE).headers["Set-Cookie"]
+    assert cookie.startswith(f"{HOST_COOKIE}=")
+    # What the prefix demands of it.
+    assert {"Secure", "Path=/", "HttpOnly"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
+    out = client.post("/logout", headers=HERE).headers["Set-Cookie"]
+    assert out.startswith(f"{HOST_COOKIE}=;")
+    assert "Secure" in out
+
+
+def test_over_https_the_plain_name_is_no_session(
+    make_app: Callable[..., OpenAPI], behind: Behind
+) -> None:
+    client = over_https(make_app, behind)
+    client.set_cookie(COOKIE, TOKEN)
+    assert client.get("/account").location == "/login?next=/account"
+    client.set_cookie(HOST_COOKIE, TOKEN, secure=True)
+    assert "ana@example.com" in client.get("/account", base_url="https://localhost").text
 
 
 def test_a_wrong_password_gives_the_form_again(client: FlaskClient, behind: Behind) -> None:
