@@ -30,6 +30,8 @@ SECONDS = Histogram(
 AT_START = "asked at start"
 """Under this the extensions of an app have the checks that a process that serves it first asks."""
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
+# A browser that shows an answer which is no page lets nothing in it act, and nobody frame it.
+_NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # A label has few values: a client may call its method anything.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -82,7 +84,7 @@ def _protect(response: Response) -> Response:
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
+    headers.setdefault("Content-Security-Policy", _NO_PAGE)
     # One with a tag may be kept if it is asked for again each time.
     headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in headers else "no-store")
     return response

@@ -23,8 +23,10 @@ def test_every_answer_says_what_no_browser_may_do_with_it(app: Flask, path: str)
     headers = app.test_client().get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
-    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert headers["Cache-Control"] == "no-store"
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'; base-uri 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
 
 
 def test_an_answer_with_a_tag_may_be_kept_by_whoever_asked(app: Flask) -> None:

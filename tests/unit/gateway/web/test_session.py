@@ -87,6 +87,15 @@ def test_over_https_the_plain_name_is_no_session(
     assert "ana@example.com" in client.get("/account", base_url="https://localhost").text
 
 
+@pytest.mark.parametrize("path", ["/login", "/v1/uploads", "/nowhere"])
+def test_over_https_browsers_are_told_to_stay_there(
+    make_app: Callable[..., OpenAPI], behind: Behind, client: FlaskClient, path: str
+) -> None:
+    told = over_https(make_app, behind).get(path).headers["Strict-Transport-Security"]
+    assert told == "max-age=31536000; includeSubDomains"
+    assert "Strict-Transport-Security" not in client.get(path).headers
+
+
 def test_a_wrong_password_gives_the_form_again(client: FlaskClient, behind: Behind) -> None:
     behind.status = 401
     problem = {"type": "urn:muster:problem:unauthorized", "title": "t", "detail": "d"}
