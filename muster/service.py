@@ -140,6 +140,9 @@ def _passes(name: str, check: Check) -> bool:
 
 
 class _Silent(WSGIRequestHandler):
+    # A client that says nothing holds its thread for no longer.
+    timeout = 10.0
+
     def log(self, type: str, message: str, *args: object) -> None:
         """Leave the access log to the app's own, which knows probes from requests."""
 

@@ -1,5 +1,6 @@
 """The health routes, access log and metrics that every service has."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from embedded import ports
 from muster.heartbeat import Heartbeat
 from muster.service import install_service, serve_health
+from tests.waiting import DEADLINE_SECONDS
 
 
 class Dependency:
@@ -101,6 +103,13 @@ def test_a_consumer_serves_its_health_beside_its_work(port: int) -> None:
     heartbeat = Heartbeat()
     serve_health("health-test", "127.0.0.1", port, {"broker": Dependency().check}, heartbeat.check)
     assert statuses(port) == {"/healthz": 200, "/readyz": 200, "/metrics": 200}
+
+
+def test_a_client_that_says_nothing_is_left(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muster.service._Silent.timeout", 0.1)
+    serve_health("health-test", "127.0.0.1", port, {}, Heartbeat().check)
+    with socket.create_connection(("127.0.0.1", port), DEADLINE_SECONDS) as connection:
+        assert connection.recv(1) == b""
 
 
 def test_a_consumer_whose_loop_stands_still_is_neither_alive_nor_ready(port: int) -> None:
