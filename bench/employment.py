@@ -91,7 +91,9 @@ class EmploymentDatabase:
         """What the server's durability and speed depend on, as one sentence."""
         names = ", ".join(f"'{name}'" for name in _SETTINGS)
         found = self._pairs(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
-        return "MariaDB: " + ", ".join(f"`{name}={found[name]}`" for name in _SETTINGS) + "."
+        kind = "MariaDB" if "MariaDB" in found["version"] else "MySQL"
+        settings = [f"`{name}={found[name]}`" for name in _SETTINGS if name in found]
+        return f"{kind}: {', '.join(settings)}."
 
     def _wait_until_quiet(self) -> None:
         deadline = time.monotonic() + _QUIET_SECONDS

@@ -1,7 +1,8 @@
 """Makes files of hires of any size, in bounded memory; the same ones every time."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,6 @@ DEPARTMENTS, JOBS = 14, 120
 COLUMNS = ("id", "name", "datetime", "department_id", "job_id")
 _DAY_SECONDS = 24 * 3600
 _START = datetime(2021, 1, 1, tzinfo=UTC)
-_DAYS = [f"{_START + timedelta(days=day):%Y-%m-%d}" for day in range(365)]
 _DAMAGED_SHARE = 0.05
 # Lines that are too long are rare: a share of their own would be most of the file.
 _OVERLONG_EVERY = 5000
@@ -19,9 +19,25 @@ _OVERLONG_EVERY = 5000
 Cells = list[str]
 
 
-def write_hires(path: Path, count: int) -> None:
-    """Write `count` good hires of 2021, of the departments and jobs of the samples."""
-    _write(path, (",".join(cells) for cells in _hires(count)))
+@dataclass(frozen=True)
+class Shape:
+    """What the hires of a file are spread over, and whether their ids are in no order."""
+
+    years: int = 1
+    departments: int = DEPARTMENTS
+    jobs: int = JOBS
+    shuffled: bool = False
+
+
+USUAL = Shape()
+
+
+def write_hires(path: Path, count: int, shape: Shape = USUAL) -> None:
+    """Write `count` good hires from 2021 on, by default of the departments and jobs of the samples.
+
+    Their ids are in memory if they are shuffled.
+    """
+    _write(path, (",".join(cells) for cells in _hires(count, shape)))
 
 
 def write_renamed(path: Path, count: int) -> None:
@@ -61,17 +77,21 @@ def _damage(number: int) -> Damage:
     return ways[number % len(ways)]
 
 
-def _hires(count: int) -> Iterator[Cells]:
+def _hires(count: int, shape: Shape = USUAL) -> Iterator[Cells]:
     chance = random.Random(count).random
-    for id_ in range(1, count + 1):
+    days = [f"{_START + timedelta(days=day):%Y-%m-%d}" for day in range(365 * shape.years)]
+    ids: Iterable[int] = range(1, count + 1)
+    if shape.shuffled:
+        ids = random.Random(count).sample(range(1, count + 1), count)
+    for id_ in ids:
         minutes, second = divmod(int(chance() * _DAY_SECONDS), 60)
         hour, minute = divmod(minutes, 60)
         yield [
             str(id_),
             f"Hire number {id_}",
-            f"{_DAYS[int(chance() * 365)]}T{hour:02}:{minute:02}:{second:02}Z",
-            str(1 + int(chance() * DEPARTMENTS)),
-            str(1 + int(chance() * JOBS)),
+            f"{days[int(chance() * len(days))]}T{hour:02}:{minute:02}:{second:02}Z",
+            str(1 + int(chance() * shape.departments)),
+            str(1 + int(chance() * shape.jobs)),
         ]
 
 

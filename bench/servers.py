@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from bench.mysql import MysqlServer
 from embedded.client import Client
 from embedded.running import RunningSuite
-from tests.e2e.families import Family, private_servers
+from tests.e2e.families import Family, private_servers, servers_beside
 from tests.servers.rabbitmq import RabbitServer
 
 ADMIN = "admin@example.com"
@@ -18,6 +19,11 @@ _MARIADB = ("--innodb-buffer-pool-size=2G", "--innodb-log-file-size=1G")
 def durable_servers(directory: Path) -> AbstractContextManager[Family]:
     """RabbitMQ, MariaDB, a MongoDB-compatible server and SMTP, with empty databases."""
     return private_servers(directory, *_MARIADB)
+
+
+def durable_servers_with_mysql(directory: Path) -> AbstractContextManager[Family]:
+    """The same with MySQL in the place of MariaDB; its binary log is on, as it is by default."""
+    return servers_beside(directory, MysqlServer(directory / "mysql"))
 
 
 @contextmanager

@@ -1,30 +1,33 @@
 """What a change of hires changes in their summary."""
 
-from collections.abc import Mapping
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbuploader.repository.summary import SummaryKey
-
 _YEAR = slice(0, 4)
 _MONTH = slice(5, 7)
-_YEAR_AND_MONTH = slice(0, 7)
 
-_GROUP = ["month", "department", "job"]
+_GROUP = ["year", "quarter", "department_id", "job_id"]
 _NOTHING = pa.schema(
-    [("month", pa.string()), ("department", pa.int32()), ("job", pa.int32()), ("by", pa.int64())]
+    [*((name, pa.int32()) for name in _GROUP), ("hired", pa.int64())]
 ).empty_table()
+# Fewer are not worth the while that it takes to sum up.
+_SUMMED_UP = 200_000
 
 
 class HiresDifferences:
-    """Collects by how much each number of hires in the summary changes."""
+    """Collects by how much each number of hires in the summary changes.
+
+    In columns: a group or so for each few rows would be many objects of Python.
+    """
 
     def __init__(self) -> None:
-        self._hired = _NOTHING
+        self._summed = _NOTHING
+        self._further: list[pa.Table] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._hired)
+        """How many differences are held; each group may have several."""
+        return len(self._summed) + self._count
 
     def add(self, hires: pa.RecordBatch) -> None:
         """Take note of rows that are there now."""
@@ -33,38 +36,47 @@ class HiresDifferences:
     def remove(self, hires: pa.RecordBatch) -> None:
         """Take note of rows that are there no longer."""
         counted = _count(hires)
-        self._note(counted.set_column(3, "by", pc.negate(counted.column("by"))))
+        self._note(counted.set_column(4, "hired", pc.negate(counted.column("hired"))))
 
-    def change(self, counts: Mapping[tuple[str, int, int], int]) -> None:
-        """Take note of changes by month (`2021-07`), department and job."""
-        rows = [(*group, by) for group, by in counts.items()]
-        columns = list(zip(*rows, strict=True)) or [()] * len(_NOTHING.schema)
-        self._note(pa.table([*map(list, columns)], schema=_NOTHING.schema))
+    def take(self) -> pa.Table:
+        """The differences so far, which are then forgotten, in the order of the summary's key.
 
-    def take(self) -> dict[SummaryKey, int]:
-        """The differences so far, which are then forgotten."""
-        differences: dict[SummaryKey, int] = {}
-        rows = zip(*[column.to_pylist() for column in self._hired.columns], strict=True)
-        for month, department, job, by in rows:
-            quarter = (int(month[_MONTH]) + 2) // 3
-            key = (int(month[_YEAR]), quarter, department, job)
-            differences[key] = differences.get(key, 0) + by
-        self._hired = _NOTHING
-        return differences
+        The columns are the summary's; none of the numbers is 0.
+        """
+        self._sum_up()
+        changed = self._summed.filter(pc.not_equal(self._summed.column("hired"), 0))
+        self._summed = _NOTHING
+        return changed.sort_by([(name, "ascending") for name in _GROUP])
 
     def _note(self, changes: pa.Table) -> None:
-        # In columns: one group or so for each few rows would be many objects of Python.
-        groups = pa.concat_tables([self._hired, changes]).group_by(_GROUP, use_threads=False)
-        summed = groups.aggregate([("by", "sum")]).select([*_GROUP, "by_sum"])
-        self._hired = summed.rename_columns(_NOTHING.schema.names)
+        if len(changes):
+            self._further.append(changes)
+            self._count += len(changes)
+        # Only once it may halve them: so each difference is summed up but a few times.
+        if self._count > max(_SUMMED_UP, len(self._summed)):
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        changes = pa.concat_tables([self._summed, *self._further])
+        groups = changes.group_by(_GROUP, use_threads=False).aggregate([("hired", "sum")])
+        self._summed = groups.select([*_GROUP, "hired_sum"]).rename_columns(_NOTHING.schema.names)
+        self._further, self._count = [], 0
 
 
 def _count(hires: pa.RecordBatch) -> pa.Table:
-    """The number of rows by month, department and job."""
-    months = pc.utf8_slice_codeunits(
-        hires.column("datetime"), _YEAR_AND_MONTH.start, _YEAR_AND_MONTH.stop
-    )
-    columns = [months, hires.column("department_id"), hires.column("job_id")]
+    """The number of rows by quarter, department and job."""
+    moments = hires.column("datetime")
+    months = _integers(moments, _MONTH)
+    columns = [
+        _integers(moments, _YEAR),
+        pc.divide(pc.add(months, 2), 3),
+        hires.column("department_id"),
+        hires.column("job_id"),
+    ]
     groups = pa.table(columns, names=_GROUP).group_by(_GROUP, use_threads=False)
     counted = groups.aggregate([([], "count_all")]).select([*_GROUP, "count_all"])
     return counted.rename_columns(_NOTHING.schema.names).cast(_NOTHING.schema)
+
+
+def _integers(texts: pa.StringArray, digits: slice) -> pa.Int32Array:
+    return pc.utf8_slice_codeunits(texts, digits.start, digits.stop).cast(pa.int32())

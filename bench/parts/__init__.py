@@ -14,7 +14,7 @@ from importlib import import_module
 
 from bench.part import Answer, Plan
 
-NAMES = ("load", "memory", "small", "storing", "asking", "embedded")
+NAMES = ("load", "shapes", "memory", "small", "storing", "asking", "embedded")
 
 
 def find_part(name: str) -> Callable[[Plan], Answer]:

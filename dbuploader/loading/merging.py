@@ -14,7 +14,8 @@ from dbuploader.repository.summary import SUMMARISED, add_to_summary
 from dbuploader.summary import HiresDifferences
 from muster.tables import Table
 
-_SUMMARY_GROUPS_HELD = 50_000
+# 20 bytes each, thrice while they are summed up. To write them waits for all rows before.
+_SUMMARY_DIFFERENCES_HELD = 1_000_000
 
 
 class KeysChanged(Exception):
@@ -120,7 +121,7 @@ class Merge:
         self._differences.add(split.new)
         self._differences.add(split.after)
         self._differences.remove(split.before)
-        if len(self._differences) > _SUMMARY_GROUPS_HELD:
+        if len(self._differences) > _SUMMARY_DIFFERENCES_HELD:
             self._summarise()
 
     def _summarise(self) -> None:

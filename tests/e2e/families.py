@@ -60,20 +60,27 @@ def shared_servers(directory: Path, run_directory: Path) -> Iterator[Family]:
 @contextmanager
 def private_servers(directory: Path, *mariadb_options: str) -> Iterator[Family]:
     """Servers of one's own, with more options for mariadbd if they are given."""
-    for require in (require_rabbitmq, require_mariadb, require_mongodb):
+    require_mariadb()
+    durable = ("--innodb-flush-log-at-trx-commit=1", *mariadb_options)
+    with servers_beside(directory, MariaServer(directory / "mariadb", *durable)) as family:
+        yield family
+
+
+@contextmanager
+def servers_beside(directory: Path, database: MariaServer) -> Iterator[Family]:
+    """A database's server that does not run yet, with all others that a suite needs."""
+    for require in (require_rabbitmq, require_mongodb):
         require()
     rabbitmq, mongodb = RabbitServer(directory / "rabbitmq"), MongoServer(directory / "mongodb")
-    durable = ("--innodb-flush-log-at-trx-commit=1", *mariadb_options)
-    mariadb = MariaServer(directory / "mariadb", *durable)
     mail = MailServer(directory / "smtp")
     with (
         rabbitmq,
-        mariadb,
+        database,
         mongodb,
         mail,
-        _used(rabbitmq.url(), mariadb.url(), mongodb.url(), mail) as environment,
+        _used(rabbitmq.url(), database.url(), mongodb.url(), mail) as environment,
     ):
-        servers = {"RabbitMQ": rabbitmq, "MariaDB": mariadb, "MongoDB": mongodb, "SMTP": mail}
+        servers = {"RabbitMQ": rabbitmq, "MariaDB": database, "MongoDB": mongodb, "SMTP": mail}
         yield Family(directory / "home", environment, mail.maildir, servers)
 
 

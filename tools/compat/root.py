@@ -74,7 +74,7 @@ class Root:
         """
         try:
             return commands.run(
-                self._argv(command), self.log(log), self._environment(variables), seconds
+                self.argv(command), self.log(log), self._environment(variables), seconds
             )
         except CommandFailed as failure:
             raise CommandFailed(f"{self._name}: {command}: {failure}") from failure
@@ -82,9 +82,14 @@ class Root:
     @contextmanager
     def running(self, command: str, log: str) -> Iterator[subprocess.Popen[bytes]]:
         """Have the command run in it until the block ends."""
-        argv, environment = self._argv(command), self._environment({})
+        argv, environment = self.argv(command), self._environment({})
         with commands.running(argv, self.log(log), environment) as process:
             yield process
+
+    def argv(self, command: str) -> Sequence[str]:
+        """What runs the shell's command in it."""
+        places = (str(self.directory), str(self._archives))
+        return [*_NAMESPACES, "sh", "-euc", _ENTER, "sh", *places, "sh", "-euc", command]
 
     def ask(self, command: str) -> str:
         """What the shell's command prints in it; raises CommandFailed."""
@@ -108,10 +113,6 @@ class Root:
     @property
     def _name(self) -> str:
         return self.directory.name
-
-    def _argv(self, command: str) -> Sequence[str]:
-        places = (str(self.directory), str(self._archives))
-        return [*_NAMESPACES, "sh", "-euc", _ENTER, "sh", *places, "sh", "-euc", command]
 
     def _environment(self, variables: Mapping[str, str]) -> Mapping[str, str]:
         return {
@@ -155,6 +156,13 @@ class Roots:
             root.run(_ADD_UPDATES.format(system.updates), "updates")
         root.run("apt-get -qq update && apt-get -qq --with-new-pkgs upgrade", "upgrade")
         return root
+
+    def find(self, name: str) -> Root | None:
+        """The root of that name as it was left, if there is one."""
+        directory = self._directory / "roots" / name
+        if not directory.exists():
+            return None
+        return Root(directory, self._archives, self._directory / "logs" / name)
 
     def remove(self, name: str) -> None:
         """Free what the root of that name takes on the disk, if there is one."""

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from bench.damage import DAMAGES, OVERLONG
-from bench.hires import DEPARTMENTS, JOBS, write_damaged, write_hires, write_moved, write_renamed
+from bench.hires import (
+    DEPARTMENTS,
+    JOBS,
+    Shape,
+    write_damaged,
+    write_hires,
+    write_moved,
+    write_renamed,
+)
 from tests.unit.dbuploader.suite import Suite
 
 GOOD = ["2", "Ana", "2021-11-07T02:48:42Z", "3", "4"]
@@ -46,6 +54,17 @@ def test_good_hires_load_and_changed_ones_update_every_row(tmp_path: Path, paren
     ):
         write(tmp_path / "hires.csv", 300)
         assert +counts(parents, tmp_path / "hires.csv") == {outcome: 300}
+
+
+def test_hires_of_another_shape_are_spread_so(tmp_path: Path, parents: Suite) -> None:
+    write_hires(tmp_path / "hires.csv", 300, Shape(5, 3, 2, shuffled=True))
+    assert +counts(parents, tmp_path / "hires.csv") == {"inserted": 300}
+
+    rows = [line.split(",") for line in (tmp_path / "hires.csv").read_text().splitlines()]
+    ids = [int(row[0]) for row in rows]
+    assert ids != sorted(ids)
+    assert {row[2][:4] for row in rows} == {"2021", "2022", "2023", "2024", "2025"}
+    assert ({row[3] for row in rows}, {row[4] for row in rows}) == ({"1", "2", "3"}, {"1", "2"})
 
 
 def test_each_damaged_record_costs_one_row(tmp_path: Path, parents: Suite) -> None:

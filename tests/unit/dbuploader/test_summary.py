@@ -1,0 +1,80 @@
+"""By how much a load changes the summary of hires, and how often it writes it."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from dbuploader import summary
+from dbuploader.columns import PlainRow, to_batch
+from dbuploader.loading import merging
+from dbuploader.repository.summary import add_to_summary
+from dbuploader.summary import HiresDifferences
+from muster.tables import get_table
+from muster.uploads import State
+from tests.unit.dbuploader.suite import Suite
+
+HIRES = get_table("hired_employees")
+
+
+def some_hires(chance: random.Random, count: int) -> list[PlainRow]:
+    return [
+        (
+            key,
+            "Ana",
+            f"{chance.randint(2020, 2022)}-{chance.randint(1, 12):02}-28 16:02:08.000000",
+            chance.randint(1, 3),
+            chance.randint(1, 3),
+        )
+        for key in range(count)
+    ]
+
+
+def groups(hires: list[PlainRow]) -> Counter[tuple[int, ...]]:
+    return Counter(
+        (int(at[:4]), (int(at[5:7]) + 2) // 3, int(department), int(job))
+        for _, _, at, department, job in ((*row[:2], str(row[2]), *row[3:]) for row in hires)
+    )
+
+
+@pytest.mark.parametrize("summed_up", [0, 30, 200_000])
+def test_the_differences_are_those_of_the_rows(
+    monkeypatch: pytest.MonkeyPatch, summed_up: int
+) -> None:
+    monkeypatch.setattr(summary, "_SUMMED_UP", summed_up)
+    chance, differences, expected = random.Random(1), HiresDifferences(), Counter[tuple[int, ...]]()
+    for _ in range(20):
+        added, removed = some_hires(chance, 40), some_hires(chance, 20)
+        differences.add(to_batch(HIRES, added))
+        differences.remove(to_batch(HIRES, removed))
+        expected.update(groups(added))
+        expected.subtract(groups(removed))
+
+    taken = differences.take()
+
+    found = list(zip(*[column.to_pylist() for column in taken.columns], strict=True))
+    assert found == sorted((*group, by) for group, by in expected.items() if by)
+    assert len(found) > 50
+    assert (len(differences), len(differences.take())) == (0, 0)
+
+
+def test_the_summary_of_many_groups_is_written_once(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    def note(connection: object, differences: object) -> None:
+        written.append(len(differences))  # type: ignore[arg-type]
+        add_to_summary(connection, differences)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(merging, "add_to_summary", note)
+    lines = [
+        f"{key},Ana,{1000 + key % 9000}-{1 + 3 * (key // 27_000):02}-01T00:00:00Z,{1 + key // 9000 % 3},1\n"
+        for key in range(1, 60_001)
+    ]
+
+    upload = suite.load("hired_employees", "".join(lines))
+
+    assert upload.state == State.COMPLETED
+    assert written == [60_000]
+    assert suite.summary() == suite.expected_summary()
