@@ -4,6 +4,7 @@ import structlog
 
 from dbuploader.outcomes import Outcome
 from dbuploader.repository import ledger
+from dbuploader.repository.ledger import Attempt
 from muster.crashpoints import Point, crash_point
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 from muster.uploads import Upload
@@ -36,15 +37,27 @@ class Decisions:
         crash_point(Point.LOAD_DECIDED)
         return outcome
 
-    def start_attempt(self, upload: Upload) -> int:
+    def start_attempt(self, upload: Upload) -> Attempt:
         """Count one more attempt; the first is 1."""
         with self._database.write() as connection:
             return ledger.start_attempt(connection, upload.id)
 
-    def take_back_attempt(self, upload: Upload) -> None:
-        """Uncount an attempt that was ended on request, if the database answers."""
+    def keep_seconds(self, upload: Upload, seconds: float) -> None:
+        """Note how long the upload's load has worked so far, if the database answers."""
+        try:
+            with self._database.write() as connection:
+                ledger.keep_seconds(connection, upload.id, seconds)
+        except DatabaseUnavailable as error:
+            log.warning("the working time is not kept", error=repr(error))
+
+    def take_back_attempt(self, upload: Upload, seconds: float) -> None:
+        """Uncount an attempt that was ended on request, if the database answers.
+
+        The `seconds` that its load has worked so far count all the same.
+        """
         try:
             with self._database.write() as connection:
                 ledger.take_back_attempt(connection, upload.id)
+                ledger.keep_seconds(connection, upload.id, seconds)
         except DatabaseUnavailable as error:
             log.warning("the attempt stays counted", error=repr(error))

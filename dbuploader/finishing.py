@@ -14,6 +14,7 @@ from dbuploader.progress import Progress
 from dbuploader.repository.statistics import Statistics
 from dbuploader.settings import LoadLimits
 from dbuploader.watching import Watchdog
+from dbuploader.worktime import WorkTime
 from muster.broker import Broker
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, StateConflict
@@ -45,6 +46,7 @@ class Finisher:
         self._broker = broker
         self._stop = stop
         self._watchdog = watchdog
+        self._limits = limits
         self._patiently = Patience(stop, watchdog.touch)
         self._decisions = Decisions(database)
         self._statistics = Statistics(database)
@@ -106,27 +108,30 @@ class Finisher:
 
     def _find_or_load(self, upload: Upload) -> Outcome:
         while True:
-            progress = Progress(self._store, upload, self._stop, self._watchdog)
+            work = WorkTime(self._limits.seconds, partial(self._decisions.keep_seconds, upload))
+            progress = Progress(self._store, upload, self._stop, self._watchdog, work)
             # An earlier load may have been committed without anybody hearing of it.
             decided = progress.patiently(partial(self._decisions.find, upload))
             if decided is not None:
                 return decided
             attempt = progress.patiently(partial(self._decisions.start_attempt, upload))
             crash_point(Point.LOAD_ATTEMPT_COUNTED)
-            if attempt > MOST_ATTEMPTS:
+            work.resume(attempt.seconds)
+            if attempt.number > MOST_ATTEMPTS:
                 detail = f"Its load ended its process {MOST_ATTEMPTS} times. Nothing was loaded."
                 return self._fail(upload, progress, "too-many-attempts", detail)
             ATTEMPTS.labels(upload.table).inc()
             try:
                 return self._loader.load(upload, progress)
             except Stopped:
-                self._decisions.take_back_attempt(upload)
+                self._decisions.take_back_attempt(upload, work.seconds)
                 raise
             except StateConflict:
                 raise
             except Exception:  # a mistake met by one file must not hold up those behind it
-                log.exception("the load failed", attempt=attempt)
-                if attempt == MOST_ATTEMPTS:
+                log.exception("the load failed", attempt=attempt.number)
+                self._decisions.keep_seconds(upload, work.seconds)
+                if attempt.number == MOST_ATTEMPTS:
                     detail = "Something went wrong in the loader. Tell the operators."
                     return self._fail(upload, progress, "internal-error", detail)
 

@@ -10,6 +10,7 @@ import structlog
 
 from dbuploader.patience import Patience, Stopped
 from dbuploader.watching import Watchdog
+from dbuploader.worktime import WorkTime
 from muster.csvstore import CsvStore, StateConflict, StoreUnavailable
 from muster.uploads import UNFINISHED, Failure, State, Upload, now
 
@@ -38,12 +39,14 @@ class Progress:
         upload: Upload,
         stop: threading.Event,
         watchdog: Watchdog,
+        work: WorkTime,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._upload = upload
         self._stop = stop
         self._watchdog = watchdog
+        self.work = work
         self._clock = clock
         self._patience = Patience(stop, watchdog.touch)
         self._reached = upload.progress
@@ -53,7 +56,7 @@ class Progress:
 
     def patiently(self, call: Callable[[], T]) -> T:
         """What `call` returns, waiting for what it needs; the record says so meanwhile."""
-        return self._patience(call, self._tell)
+        return self._patience(self.work.of_last(call), self._tell)
 
     def enter(self, state: State) -> None:
         """Put the record into `state`. Waits for the store. Raises Stopped."""
@@ -63,14 +66,22 @@ class Progress:
         )
 
     def reach(self, share: float) -> None:
-        """`share` of the work, from 0 to 1, is done; reports it now and then. Raises Stopped."""
+        """`share` of the work, from 0 to 1, is done; reports it now and then.
+
+        Raises Stopped and TooSlow.
+        """
         self._go_on()
+        self.work.check()
         self._reached = max(self._reached, min(share, _BEFORE_THE_END))
         self._report_now_and_then()
 
     def wait(self) -> None:
-        """Report now and then while another thread works, which may hang. Raises Stopped."""
+        """Report now and then while another thread works, which may hang.
+
+        Raises Stopped and TooSlow.
+        """
         self._heed_stop()
+        self.work.check()
         self._report_now_and_then()
 
     def heed(self) -> None:

@@ -12,6 +12,7 @@ class LoadLimits:
     """What one upload may take of the loader."""
 
     reject_bytes: int
+    seconds: float
 
 
 class Settings(WorkerSettings, DatabaseSettings):
@@ -30,7 +31,13 @@ class Settings(WorkerSettings, DatabaseSettings):
         description="How many bytes of rejects are kept of an upload, which fails beyond them.",
     )
 
+    load_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        description="How long the load of an upload may work, in all its attempts.",
+    )
+
     @property
     def load_limits(self) -> LoadLimits:
         """What one upload may take."""
-        return LoadLimits(self.max_rejects_bytes)
+        return LoadLimits(self.max_rejects_bytes, self.load_seconds)

@@ -21,6 +21,7 @@ _ADVICE: Mapping[str, str] = {
     "below.",
     "too-many-rejects": "Correct the rejected rows in your file, or allow more of them with "
     "max_rejects= in the address below.",
+    "too-slow": "Cut the file into several and send those. If it is not large, tell the operators.",
 }
 _FOR_OPERATORS = frozenset({"internal-error", "too-many-attempts"})
 

@@ -26,6 +26,7 @@ from dbuploader.repository.ledger import insert_outcome
 from dbuploader.repository.statistics import Statistics
 from dbuploader.settings import LoadLimits
 from dbuploader.validating import Validation
+from dbuploader.worktime import TooSlow
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, FileNotStored
 from muster.database import ConstraintViolated, Database, FilesRefused
@@ -76,6 +77,8 @@ class Loader:
             except FileError as error:
                 failure = Failure(error.code, error.detail)
                 return self._end(upload, checked, progress, State.FAILED, failure)
+            except TooSlow:
+                return self._end(upload, checked, progress, State.FAILED, _too_slow(progress))
             except RejectsFull:
                 failure = _rejects_full(checked, self._limits.reject_bytes)
                 return self._end(upload, checked, progress, State.FAILED, failure)
@@ -99,12 +102,15 @@ class Loader:
 
     def _pass(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
         """Go through the file once. May be run again after any error."""
-        # An earlier run may have been committed, by us or another, though we heard of an error.
-        decided = self._decisions.find(upload)
-        if decided is not None:
-            return decided
+        with progress.work.opening():
+            # An earlier run may have been committed, by us or another, though we heard of an error.
+            decided = self._decisions.find(upload)
+            if decided is not None:
+                return decided
+            stored = self._store.open_file(upload.id)
         checked.clear()
-        with self._store.open_file(upload.id) as file:
+        with stored as file, progress.work.running():
+            progress.work.check()
             chunks = self._check(upload, file, checked, progress)
             batches = gather(chunks, rows_schema(checked.table))
             try:
@@ -140,6 +146,7 @@ class Loader:
         with (
             LOAD_SECONDS.labels(upload.table, "loading").time(),
             self._database.write() as connection,
+            progress.work.writing(alone=self._database.writes_alone),
             _abandoned_on_error(connection),
         ):
             insert = upload.options.mode == "insert"
@@ -248,6 +255,14 @@ def _too_many(upload: Upload, checked: Checked) -> Failure:
         "be. Nothing was loaded."
     )
     return Failure("too-many-rejects", detail)
+
+
+def _too_slow(progress: Progress) -> Failure:
+    detail = (
+        f"Its load has worked for {progress.work.seconds:.0f} s and may for "
+        f"{progress.work.most:.0f} s (MUSTER_LOAD_SECONDS). Nothing was loaded."
+    )
+    return Failure("too-slow", detail)
 
 
 def _rejects_full(checked: Checked, most_bytes: int) -> Failure:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -11,6 +11,13 @@ from dbuploader.outcomes import Outcome
 from dbuploader.repository.rows import upsert
 from dbuploader.repository.schema import ledger, load_attempts
 from muster.uploads import Cause, Failure, RowCounts, State, Upload, UploadWarning
+
+
+class Attempt(NamedTuple):
+    """The number of an attempt, from 1, and the seconds that those before have worked."""
+
+    number: int
+    seconds: float
 
 
 def find_outcome(connection: Connection, upload_id: str) -> Outcome | None:
@@ -25,13 +32,14 @@ def insert_outcome(connection: Connection, upload: Upload, outcome: Outcome) -> 
     connection.execute(insert(ledger).values(**keys, **_values(outcome)))
 
 
-def start_attempt(connection: Connection, upload_id: str) -> int:
+def start_attempt(connection: Connection, upload_id: str) -> Attempt:
     """Count one more attempt; the first is 1."""
     attempts = load_attempts.c.attempts
     one_more = upsert(connection, load_attempts, lambda _new: {"attempts": attempts + 1})
-    connection.execute(one_more.values(upload_id=upload_id, attempts=1))
+    connection.execute(one_more.values(upload_id=upload_id, attempts=1, seconds=0))
     mine = load_attempts.c.upload_id == upload_id
-    return int(connection.execute(select(attempts).where(mine)).scalar_one())
+    found = connection.execute(select(attempts, load_attempts.c.seconds).where(mine)).one()
+    return Attempt(int(found.attempts), float(found.seconds))
 
 
 def take_back_attempt(connection: Connection, upload_id: str) -> None:
@@ -39,6 +47,12 @@ def take_back_attempt(connection: Connection, upload_id: str) -> None:
     mine = load_attempts.c.upload_id == upload_id
     fewer = load_attempts.c.attempts - 1
     connection.execute(update(load_attempts).where(mine).values(attempts=fewer))
+
+
+def keep_seconds(connection: Connection, upload_id: str, seconds: float) -> None:
+    """Note how long the load has worked in all its attempts."""
+    mine = load_attempts.c.upload_id == upload_id
+    connection.execute(update(load_attempts).where(mine).values(seconds=seconds))
 
 
 def _values(outcome: Outcome) -> dict[str, Any]:

@@ -1,6 +1,16 @@
 """The tables of the employment database that only the loader knows."""
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, SmallInteger, String, Table, Text
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects import mysql
 
 metadata = MetaData()
@@ -34,8 +44,9 @@ load_attempts = Table(
     metadata,
     Column("upload_id", String(64), primary_key=True),
     Column("attempts", SmallInteger, nullable=False),
+    Column("seconds", Double, nullable=False, server_default="0"),
 )
-"""How often the load of an upload was started."""
+"""How often the load of an upload was started, and how long it has worked in all of them."""
 
 batch_answers = Table(
     "batch_answers",

@@ -45,6 +45,9 @@ class Dialect(Protocol):
     takes_files: bool
     """Whether `load_file` may succeed."""
 
+    writes_alone: bool
+    """Whether a write transaction has all others wait."""
+
     def create_engine(self, files: Path | None, /) -> Engine:
         """An engine with a pool that survives a restart of its server; connects at first use.
 
@@ -87,6 +90,7 @@ class Database:
         self._dialect = dialect
         self.engine = dialect.create_engine(files)
         self.files = files if dialect.takes_files else None
+        self.writes_alone = dialect.writes_alone
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

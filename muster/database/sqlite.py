@@ -28,6 +28,7 @@ class SqliteDialect:
     """The embedded default's database."""
 
     takes_files = False
+    writes_alone = True
 
     def __init__(
         self,

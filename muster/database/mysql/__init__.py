@@ -46,6 +46,7 @@ class MysqlDialect:
     """A database on a MySQL or MariaDB server. Raises ConfigurationError."""
 
     takes_files = True
+    writes_alone = False
 
     def __init__(self, url: str, *, allow_multi_primary: bool = False) -> None:
         self._target = parse(url)

@@ -56,15 +56,19 @@ class LossyDatabase:
         self._database = database
         self.engine = database.engine
         self.files = database.files
+        self.writes_alone = database.writes_alone
         self.load_file: Callable[..., None] = database.load_file
         self.interrupt = database.interrupt
         self.analyze = database.analyze
         self.refused: list[BaseException] = []
         self.lost: list[BaseException | None] = []
         self.after_commit: list[Callable[[], None]] = []
+        self.before_read: list[Callable[[], None]] = []
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
+        if self.before_read:
+            self.before_read.pop(0)()
         with self._database.read() as connection:
             yield connection
 
@@ -108,7 +112,7 @@ class Suite:
         self.files.mkdir(mode=0o700, parents=True)
         self.database = open_database(database_url, self.files if files else None)
         self.stop = threading.Event()
-        self.limits = LoadLimits(reject_bytes=1024 * 1024)
+        self.limits = LoadLimits(reject_bytes=1024 * 1024, seconds=3600)
         self.faulty_store = Interposed(self.store)
         self.faulty_broker = Interposed(self.broker)
         self.faulty_database = LossyDatabase(self.database)

@@ -31,9 +31,11 @@ def some_hires(chance: random.Random, count: int) -> list[PlainRow]:
 
 
 def groups(hires: list[PlainRow]) -> Counter[tuple[int, ...]]:
+    moments = [str(at) for _, _, at, _, _ in hires]
+    quarters = [(int(at[:4]), (int(at[5:7]) + 2) // 3) for at in moments]
     return Counter(
-        (int(at[:4]), (int(at[5:7]) + 2) // 3, int(department), int(job))
-        for _, _, at, department, job in ((*row[:2], str(row[2]), *row[3:]) for row in hires)
+        (*quarter, int(department), int(job))
+        for quarter, (_, _, _, department, job) in zip(quarters, hires, strict=True)
     )
 
 
@@ -68,10 +70,10 @@ def test_the_summary_of_many_groups_is_written_once(
         add_to_summary(connection, differences)  # type: ignore[arg-type]
 
     monkeypatch.setattr(merging, "add_to_summary", note)
-    lines = [
-        f"{key},Ana,{1000 + key % 9000}-{1 + 3 * (key // 27_000):02}-01T00:00:00Z,{1 + key // 9000 % 3},1\n"
-        for key in range(1, 60_001)
-    ]
+    lines = []
+    for key in range(60_000):
+        year, job, month = 1000 + key % 9000, 1 + key // 9000 % 3, 1 + key // 27_000 * 3
+        lines.append(f"{key + 1},Ana,{year}-{month:02}-01T00:00:00Z,1,{job}\n")
 
     upload = suite.load("hired_employees", "".join(lines))
 
