@@ -20,7 +20,7 @@ DAMAGES: Mapping[str, Damage] = {
     "a cell more": lambda cells, _: ",".join([*cells, "1"]),
     "no delimiter": lambda cells, _: cells[0] + ",".join(cells[1:]),
     "a blank cell": _with(3, " "),
-    "an integer with a fraction": _with(4, "1.0"),
+    "an integer with a fraction": _with(4, "1.5"),
     "a key out of range": _with(0, "2147483648"),
     "a date that is not": _with(2, "2021-02-30T00:00:00Z"),
     "a text for a date": _with(2, "soon"),
