@@ -187,6 +187,35 @@ def test_who_sends_a_long_file_is_interrupted(database: Database) -> None:
     assert people(database) == []
 
 
+@pytest.fixture
+def impatient(database: Database, mysql_database_url: str) -> Iterator[Database]:
+    """The same database, whose server has to answer soon."""
+    url = f"{mysql_database_url}?answer_seconds={DEADLINE_SECONDS:.0f}"
+    with closing(open_database(url, database.files)) as impatient:
+        yield impatient
+
+
+def test_an_empty_table_is_read_while_it_is_filled(impatient: Database) -> None:
+    """All of MariaDB 10.11 hangs when that is done without its unique checks."""
+    stop = Event()
+
+    def read() -> int:
+        rows = 0
+        while not stop.is_set():
+            rows = len(people(impatient))
+        return rows
+
+    with ThreadPoolExecutor(4) as threads:
+        readers = [threads.submit(read) for _ in range(4)]
+        try:
+            for _ in range(20):
+                run(impatient, "TRUNCATE people")
+                load(impatient, impatient.files, "1\tAna\n2\tBo\n", 2)
+        finally:
+            stop.set()
+        assert {each.result() for each in readers} <= {0, 2}
+
+
 def test_a_connection_is_closed_once_its_statement_is_over(database: Database) -> None:
     with ThreadPoolExecutor(1) as thread, database.engine.connect() as connection:
         its_id = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
