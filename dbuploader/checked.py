@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Self
 
+from pyroaring import BitMap
+
 from dbuploader.keys import Owners
 from dbuploader.outcomes import Outcome
 from dbuploader.rejected import RejectsFull, RejectSpool
@@ -15,7 +17,8 @@ from muster.uploads import MOST_WARNINGS, Failure, RowCounts, State, UploadWarni
 class Checked:
     """What checking a file found so far; on disk but for what is bounded.
 
-    Its rejects take at most `most_reject_bytes`.
+    Its rejects take at most `most_reject_bytes`. `only_inserted` are the keys of good rows that
+    must not change a row that is there.
     """
 
     def __init__(self, table: Table, most_reject_bytes: int) -> None:
@@ -27,6 +30,7 @@ class Checked:
         self.labels = table.column_names
         self.read = 0
         self.repeats = 0
+        self.only_inserted = BitMap()
         self.warnings: list[UploadWarning] = []
         self.warnings_total = 0
 
@@ -42,6 +46,7 @@ class Checked:
         self.rejects.clear()
         self.labels = self.table.column_names
         self.read = self.repeats = 0
+        self.only_inserted = BitMap()
         self.warnings.clear()
         self.warnings_total = 0
 

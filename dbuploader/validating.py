@@ -59,6 +59,12 @@ class Validation:
         good = chunk.select(_not_in(chunk.lines, errors))
         odd = doubts.find(good.lines, good.rows)
         self._checked.warn(odd.first, odd.total)
+        if chunk.only_inserted:
+            lines = pa.array(chunk.only_inserted, pa.int64())
+            keys = good.rows.column(self._table.key)
+            self._checked.only_inserted.update(
+                keys.filter(pc.is_in(good.lines, value_set=lines)).to_pylist()
+            )
         rows, repeats = self._checked.owners.add(good.lines, good.rows)
         for line, first_line in repeats.others.items():
             errors[line] = [self._repeated(first_line)]

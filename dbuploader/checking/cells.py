@@ -1,12 +1,13 @@
 """What the checks of all column types have in common."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbuploader.columns import PlainValue, to_plain_value
+from dbuploader.columns import PlainValue, column_type, to_plain_value
 from dbuploader.csvfile.labels import is_blank, shown
 from muster.rejects import CellError
 from muster.tables import Column
@@ -31,6 +32,7 @@ class CellChecker(ABC):
 
     def __init__(self, column: Column) -> None:
         self._name = column.name
+        self._type = column_type(column)
 
     def check(self, text: str) -> Value:
         """The value of a cell; raises CellProblem."""
@@ -53,17 +55,25 @@ class CellChecker(ABC):
         Null stands for each cell of which `check` says that something is wrong.
         """
         values = self.canonical(texts)
-        if not values.null_count:
-            return values
-        others = pc.is_null(values)
-        found = [self._plain_value(text) for text in texts.filter(others).to_pylist()]
-        return pc.replace_with_mask(values, others, pa.array(found, values.type))
+        if values.null_count:
+            values = _completed(values, texts, lambda odd: self.canonical(self.usual(odd)))
+        return _completed(values, texts, self._check_each) if values.null_count else values
+
+    def _check_each(self, texts: pa.StringArray) -> pa.Array:
+        return pa.array([self._plain_value(text) for text in texts.to_pylist()], self._type)
 
     def _plain_value(self, text: str) -> PlainValue | None:
         try:
             return to_plain_value(self.check(text))
         except CellProblem:
             return None
+
+    def usual(self, texts: pa.StringArray) -> pa.StringArray:
+        """The texts, with those in forms that whole files are written in as `canonical` takes them.
+
+        What `check` says of each stays the same.
+        """
+        return texts
 
     @abstractmethod
     def canonical(self, texts: pa.StringArray) -> pa.Array:
@@ -72,6 +82,14 @@ class CellChecker(ABC):
     @abstractmethod
     def _parse(self, text: str) -> Value:
         """The value of `text`, which is trimmed and not blank; raises CellProblem."""
+
+
+def _completed(
+    values: pa.Array, texts: pa.StringArray, find: Callable[[pa.StringArray], pa.Array]
+) -> pa.Array:
+    """The values, with what `find` finds of the texts of those that are null."""
+    missing = pc.is_null(values)
+    return pc.replace_with_mask(values, missing, find(texts.filter(missing)))
 
 
 def valid_where(valid: pa.BooleanArray, array: pa.Array) -> pa.Array:

@@ -44,6 +44,20 @@ _CANONICAL = (
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z?$"
 )
 
+# In the syntax of RE2: what is written in another form, and what it is as the regular ones are.
+_DATE_ALONE = (r"^([0-9]{4}-[0-9]{2}-[0-9]{2})$", r"\1 00:00:00")
+_NO_SECONDS = (r"^(.{10}[T ][0-9]{2}:[0-9]{2})(?: ?(?:Z|UTC))?$", r"\1:00")
+_ZEROS = (r"^(.{10}[T ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.0+)?(?: ?(?:Z|UTC))?$", r"\1")
+_FORMS = (_DATE_ALONE, _NO_SECONDS, _ZEROS)
+_SLASHES = ((r"^([0-9]{4})/([0-9]{2})/([0-9]{2})", r"\1-\2-\3"),)
+_YEAR_LAST = {
+    order: tuple(
+        (rf"^([0-9]{{2}}){between}([0-9]{{2}}){between}([0-9]{{4}})", iso)
+        for between in ("/", r"\.", "-")
+    )
+    for order, iso in (("dmy", r"\3-\2-\1"), ("mdy", r"\3-\1-\2"))
+}
+
 
 class _NotRead(Exception):
     """Why a text is no moment: the message follows the text itself."""
@@ -75,6 +89,12 @@ class DatetimeChecker(CellChecker):
             f"to {self._maximum.isoformat()}Z"
         )
         raise CellProblem("constraint-error", message)
+
+    def usual(self, texts: pa.StringArray) -> pa.StringArray:
+        """In order, and with all of the time of day."""
+        for form, iso in (*_SLASHES, *_YEAR_LAST.get(self._dates, ()), *_FORMS):
+            texts = pc.replace_substring_regex(texts, form, iso)
+        return texts
 
     def canonical(self, texts: pa.StringArray) -> pa.StringArray:
         """To the second, in UTC, in capitals: 2021-11-07T02:48:42Z, 2021-11-07 02:48:42."""
@@ -115,19 +135,25 @@ def _moment(match: re.Match[str]) -> datetime:
     year, month, day = map(int, match.group("year", "month", "day"))
     if year < MINYEAR:
         raise OverflowError(match.string)
-    if not 1 <= month <= 12:
-        raise _NotRead(f"is no real date: there is no month {month}")
-    if not 1 <= day <= monthrange(year, month)[1]:
-        raise _NotRead(f"is no real date: {month_name[month]} {year} has no day {day}")
-    if match["hour"] is None:
-        return datetime(year, month, day)
-    minute, second = int(match["minute"]), int(match["second"] or 0)
-    if minute > 59:
-        raise _NotRead(f"is no real time of day: there is no minute {minute}")
-    if second > 59:
-        raise _NotRead(f"is no real time of day: there is no second {second}")
-    local = datetime(year, month, day, _hour(match), minute, second, _microsecond(match))
+    try:
+        if match["hour"] is None:
+            return datetime(year, month, day)
+        minute, second = int(match["minute"]), int(match["second"] or 0)
+        local = datetime(year, month, day, _hour(match), minute, second, _microsecond(match))
+    except ValueError:
+        raise _NotRead(_wrong_part(match)) from None
     return local if match["sign"] is None else _in_utc(local, match)
+
+
+def _wrong_part(match: re.Match[str]) -> str:
+    year, month, day = map(int, match.group("year", "month", "day"))
+    if not 1 <= month <= 12:
+        return f"is no real date: there is no month {month}"
+    if not 1 <= day <= monthrange(year, month)[1]:
+        return f"is no real date: {month_name[month]} {year} has no day {day}"
+    if int(match["minute"]) > 59:
+        return f"is no real time of day: there is no minute {int(match['minute'])}"
+    return f"is no real time of day: there is no second {int(match['second'])}"
 
 
 def _hour(match: re.Match[str]) -> int:

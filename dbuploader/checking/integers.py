@@ -6,7 +6,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbuploader.checking.cells import CellChecker, CellProblem, valid_where
-from dbuploader.columns import column_type
 from dbuploader.csvfile.labels import shown
 from muster.tables import Column
 
@@ -22,7 +21,6 @@ class IntegerChecker(CellChecker):
 
     def __init__(self, column: Column) -> None:
         super().__init__(column)
-        self._type = column_type(column)
         self._wanted = (
             f"{column.name} takes the id of a row of {column.parent}, such as 42"
             if column.parent
@@ -44,6 +42,10 @@ class IntegerChecker(CellChecker):
             f"{shown(text)} is out of range: write a number from {self._minimum} to {self._maximum}"
         )
         raise CellProblem("constraint-error", message)
+
+    def usual(self, texts: pa.StringArray) -> pa.StringArray:
+        """Without a fraction of zeros."""
+        return pc.replace_substring_regex(texts, r"^([0-9]+)\.0+$", r"\1")
 
     def canonical(self, texts: pa.StringArray) -> pa.Array:
         """Of ASCII digits without a sign or leading zeros, within the range."""

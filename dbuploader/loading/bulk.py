@@ -7,6 +7,7 @@ from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from dbuploader.loading.merging import KeysChanged, Merge, in_order
@@ -36,9 +37,15 @@ class BulkMerge(Merge):
     """
 
     def __init__(
-        self, connection: Connection, table: Table, files: RowFiles, *, insert: bool
+        self,
+        connection: Connection,
+        table: Table,
+        files: RowFiles,
+        *,
+        insert: bool,
+        only_inserted: BitMap | None = None,
     ) -> None:
-        super().__init__(connection, table, insert=insert)
+        super().__init__(connection, table, insert=insert, only_inserted=only_inserted)
         self._files = files
         self._before = key_range(connection, table)
         self._parents: dict[str, pa.Array] = {}

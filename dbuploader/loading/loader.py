@@ -149,9 +149,14 @@ class Loader:
             progress.work.writing(alone=self._database.writes_alone),
             _abandoned_on_error(connection),
         ):
-            insert = upload.options.mode == "insert"
             with (
-                BulkMerge(connection, checked.table, self._files, insert=insert) as merge,
+                BulkMerge(
+                    connection,
+                    checked.table,
+                    self._files,
+                    insert=upload.options.mode == "insert",
+                    only_inserted=checked.only_inserted,
+                ) as merge,
                 Overlap(progress.wait, interrupt=merge.interrupt) as overlap,
             ):
                 overlap.give(partial(merge.add, rows))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from dbuploader.columns import equal_rows, find_rows
@@ -78,13 +79,23 @@ class Classifier:
 class Merge:
     """Merges rows into `table` within the transaction of `connection`, and keeps the summary.
 
-    With `insert` none of the keys may be there.
+    With `insert` none of the keys may be there. No row that is there and has one of
+    `only_inserted` is changed.
     """
 
-    def __init__(self, connection: Connection, table: Table, *, insert: bool = False) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        *,
+        insert: bool = False,
+        only_inserted: BitMap | None = None,
+    ) -> None:
         self._connection = connection
         self._table = table
         self._insert = insert
+        # By the caller more may come to it meanwhile.
+        self._only_inserted = BitMap() if only_inserted is None else only_inserted
         self._classifier = Classifier(connection, table, lock=True)
         self._differences = HiresDifferences() if table.name == SUMMARISED else None
 
@@ -105,6 +116,9 @@ class Merge:
 
     def _merge(self, split: Split) -> None:
         if self._insert and self.counts.updated + self.counts.unchanged:
+            raise KeysChanged
+        changed = split.after.column(self._table.key)
+        if self._only_inserted and self._only_inserted.intersection(BitMap(changed.to_numpy())):
             raise KeysChanged
         for some, replace in ((split.new, False), (split.after, True)):
             if len(some):

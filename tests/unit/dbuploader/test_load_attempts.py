@@ -171,6 +171,25 @@ def test_a_key_taken_since_validation_is_a_reject(suite: Suite) -> None:
     assert [reject.row for reject in suite.rejects(upload_id)] == [1]
 
 
+def test_a_row_whose_key_was_taken_before_changes_none_that_came_since_validation(
+    suite: Suite,
+) -> None:
+    content = "id,job,_line,_code\n20,Baker,1,primary-key\n21,Cook,2,primary-key\n"
+    upload_id = suite.accept("jobs", content)
+
+    def take_the_key(**changes: Any) -> None:
+        if changes.get("state") == State.LOADING:
+            execute(suite, "INSERT INTO jobs VALUES (20, 'Smith')")
+
+    suite.faulty_store.before["update"] = [take_the_key] * 2
+    suite.finisher().finish_up_to(upload_id)
+
+    upload = suite.store.get(upload_id)
+    assert upload.rows == RowCounts(read=2, inserted=1, rejected=1)
+    assert [row for row in suite.rows("jobs") if row[0] >= 20] == [(20, "Smith"), (21, "Cook")]
+    assert [reject.errors[0].code for reject in suite.rejects(upload_id)] == ["primary-key"]
+
+
 def execute(suite: Suite, statement: str) -> None:
     with suite.database.write() as connection:
         connection.exec_driver_sql(statement)
