@@ -12,7 +12,13 @@ from typing import NamedTuple
 
 from dbuploader.csvfile.labels import LabelMap, is_blank, looks_typed, shown
 from dbuploader.csvfile.lines import Lines, count_lines
-from dbuploader.csvfile.options import DELIMITER_NAMES, CsvOptions, FileError, delimiter_candidates
+from dbuploader.csvfile.options import (
+    DELIMITER_NAMES,
+    CsvOptions,
+    FileError,
+    assumed_delimiter,
+    delimiter_candidates,
+)
 from dbuploader.csvfile.splitting import Split, Splitter
 from muster.tables import Table
 from muster.uploads import UploadWarning
@@ -80,12 +86,13 @@ def find_layout(sample: bytes, table: Table, options: CsvOptions, first_line: in
     best = max(readings, key=lambda reading: reading.named)
     if best.header is None:
         best = max(readings, key=lambda reading: _fit(reading, table))
-    is_assumed = not any(_fit(reading, table)[0] for reading in readings)
+    fits = any(_fit(reading, table)[0] for reading in readings)
+    is_assumed = options.delimiter == "auto" and not fits
     if best.header is None:
-        layout = _without_header(best, table, options)
+        layout = _without_header(best, table, options, is_assumed=is_assumed)
     else:
         layout = _with_header(best, best.header, table, labels, first_line)
-    return replace(layout, is_assumed=is_assumed and options.delimiter == "auto")
+    return replace(layout, is_assumed=is_assumed)
 
 
 def _read(
@@ -162,15 +169,17 @@ def _row_width(records: Sequence[_Sampled], width: int) -> int:
     return width
 
 
-def _without_header(reading: _Reading, table: Table, options: CsvOptions) -> Layout:
+def _without_header(
+    reading: _Reading, table: Table, options: CsvOptions, *, is_assumed: bool
+) -> Layout:
     if options.header == "auto":
-        _require_row(reading, table)
+        _require_row(reading, table, is_assumed=is_assumed)
     names = table.column_names
     blanks = _row_width(reading.records, len(names)) - len(names)
     return Layout(reading.delimiter, (*names, *[None] * blanks), blanks=blanks)
 
 
-def _require_row(reading: _Reading, table: Table) -> None:
+def _require_row(reading: _Reading, table: Table, *, is_assumed: bool) -> None:
     """Return if the first record that has anything where integers and datetimes must stand has one.
 
     Raises FileError where it has none: it can be neither header nor row.
@@ -181,7 +190,8 @@ def _require_row(reading: _Reading, table: Table) -> None:
         if True in typed:
             return
         if False in typed:
-            raise FileError("unknown-header", _unknown_header(record, reading.delimiter, table))
+            detail = _unknown_header(record, reading.delimiter, table, is_assumed=is_assumed)
+            raise FileError("unknown-header", detail)
 
 
 def _is_whole_row(record: _Sampled, table: Table) -> bool:
@@ -189,12 +199,18 @@ def _is_whole_row(record: _Sampled, table: Table) -> bool:
     return bool(_fitting([record], len(table.columns))) and False not in typed
 
 
-def _unknown_header(record: _Sampled, delimiter: str, table: Table) -> str:
+def _unknown_header(record: _Sampled, delimiter: str, table: Table, *, is_assumed: bool) -> str:
+    name = DELIMITER_NAMES[delimiter]
+    separated = (
+        f"{assumed_delimiter(name, len(table.columns))}."
+        if is_assumed
+        else f"Cells were taken to be separated by {name!r}."
+    )
     return (
         f"Line {record.line} is neither a header nor a row of {table.name}: "
         f"{_shown(record.cells)}. {_wanted(table)}. Name them in the header; or say what its "
         "labels mean, by columns=LABEL:COLUMN,LABEL:COLUMN; or, if that line is a row, send "
-        f"header=absent. Cells were taken to be separated by {DELIMITER_NAMES[delimiter]!r}."
+        f"header=absent. {separated}"
     )
 
 
@@ -203,7 +219,7 @@ def _with_header(
 ) -> Layout:
     header, above = reading.records[place], reading.records[:place]
     if header.split.error is not None:
-        detail = f"The header cannot be read: {header.split.error.message}."
+        detail = f"{_header_subject(header)} cannot be read: {header.split.error.message}."
         raise FileError(header.split.error.code, detail)
     for record in above:
         if _is_whole_row(record, table):
@@ -213,7 +229,7 @@ def _with_header(
                 "header=absent."
             )
             raise FileError("unknown-header", detail)
-    columns, blanks = _header_columns(header.cells, table, labels)
+    columns, blanks = _header_columns(header, table, labels)
     further = _row_width(reading.records[place + 1 :], len(columns)) - len(columns)
     return Layout(
         reading.delimiter,
@@ -263,9 +279,10 @@ class RepeatedHeader:
 
 
 def _header_columns(
-    cells: Sequence[str], table: Table, labels: LabelMap
+    header: _Sampled, table: Table, labels: LabelMap
 ) -> tuple[tuple[str | None, ...], int]:
     """The column in each place of the header, and how many places at its end have no label."""
+    cells, subject = header.cells, _header_subject(header)
     width = len(cells)
     while is_blank(cells[width - 1]):
         width -= 1
@@ -274,23 +291,27 @@ def _header_columns(
     found = [labels.column(cell) for cell in cells[first:width]]
     wanted = _wanted(table)
     if blank := [place for place in range(first, width) if is_blank(cells[place])]:
-        detail = f"Column {blank[0] + 1} of the header has no label. {wanted}."
+        detail = f"{subject} has no label for column {blank[0] + 1}. {wanted}."
         raise FileError("blank-label", detail)
     counts = Counter(column for column in found if column)
     if repeated := [column for column, count in counts.items() if count > 1]:
-        detail = f"The header names a column more than once: {', '.join(repeated)}. {wanted}."
+        detail = f"{subject} names a column more than once: {', '.join(repeated)}. {wanted}."
         raise FileError("duplicate-label", detail)
     if unknown := [cells[first + place] for place, column in enumerate(found) if column is None]:
         detail = (
-            f"The header has unknown columns: {_shown(unknown)}. {wanted}; further ones are "
+            f"{subject} has unknown columns: {_shown(unknown)}. {wanted}; further ones are "
             "ignored if their labels begin with _, or if columns= gives them no column: "
             f"columns={unknown[0].strip()}:"
         )
         raise FileError("extra-label", detail)
     if missing := [name for name in table.column_names if name not in counts]:
-        raise FileError("missing-label", f"The header lacks {', '.join(missing)}. {wanted}.")
+        raise FileError("missing-label", f"{subject} lacks {', '.join(missing)}. {wanted}.")
     ignored = [None] * (len(cells) - width)
     return (*[None] * first, *[column or None for column in found], *ignored), len(ignored)
+
+
+def _header_subject(header: _Sampled) -> str:
+    return "The header" if header.line == 1 else f"The header, on line {header.line},"
 
 
 def _wanted(table: Table) -> str:

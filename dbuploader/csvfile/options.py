@@ -34,6 +34,14 @@ class FileError(Exception):
         self.detail = detail
 
 
+def assumed_delimiter(name: str, width: int) -> str:
+    """Says that the delimiter `name` was assumed, without a full stop."""
+    return (
+        f"No delimiter gives the rows {width} cells, so {name!r} was assumed: "
+        "delimiter= names another"
+    )
+
+
 def delimiter_candidates(options: CsvOptions) -> tuple[str, ...]:
     """The delimiter that was asked for, or all that are tried, in the order of preference."""
     if options.delimiter == "auto":

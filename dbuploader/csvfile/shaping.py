@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from dbuploader.csvfile.labels import is_blank
 from dbuploader.csvfile.layout import Layout
-from dbuploader.csvfile.options import DELIMITER_NAMES, FileError
+from dbuploader.csvfile.options import DELIMITER_NAMES, FileError, assumed_delimiter
 from dbuploader.csvfile.record import Record
 from dbuploader.csvfile.reject_file import RejectFile, is_reject_file
 from dbuploader.csvfile.splitting import Split
@@ -24,8 +24,7 @@ class Shaper:
         self._first_blank = self._width - layout.blanks
         self._reject_file = RejectFile(layout) if is_reject_file(layout) else None
         self._assumed = (
-            f" (cells were taken to be separated by {DELIMITER_NAMES[layout.delimiter]!r}: "
-            "delimiter= names another character)"
+            f". {assumed_delimiter(DELIMITER_NAMES[layout.delimiter], self._width)}"
             if layout.is_assumed
             else ""
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from dbuploader.csvfile import FileError
-from tests.unit.csv.reading import open_bytes
+from tests.unit.csv.reading import open_bytes, read
 
 CHARACTERS = {",": ",", ";": ";", "tab": "\t", "pipe": "|"}
 
@@ -29,6 +29,22 @@ def test_types_break_a_tie() -> None:
 
 def test_a_tie_that_types_leave_goes_to_the_comma() -> None:
     assert open_bytes(b",x;\n").delimiter == ","
+
+
+def test_a_delimiter_that_was_assumed_is_told() -> None:
+    said = "No delimiter gives the rows 5 cells, so ',' was assumed: delimiter= names another"
+    for row in read(b"1,Ana,2021\n2,Bo,2021\n", "hired_employees"):
+        assert said in row.errors[0].message
+    with pytest.raises(FileError, match="was assumed") as caught:
+        read(b"id:name:datetime:department_id:job_id\n", "hired_employees")
+    assert (caught.value.code, said in caught.value.detail) == ("unknown-header", True)
+
+
+def test_a_delimiter_that_was_found_is_not_told_to_be_assumed() -> None:
+    _, row = read(b"1;Sales\n2;Legal;x;y\n")
+    assert "assumed" not in row.errors[0].message
+    (row,) = open_bytes(b"1:Sales\n", delimiter=";", header="absent")
+    assert "assumed" not in row.errors[0].message
 
 
 def test_a_delimiter_within_quotes_does_not_count() -> None:

@@ -90,6 +90,26 @@ def test_labels_that_do_not_fit_fail_the_file(header: bytes, code: str, named: s
     assert named in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (b"id,name,department", "The header, on line 3, has unknown columns"),
+        (b"id,,department", "The header, on line 3, has no label for column 2"),
+        (b"id,id,department", "The header, on line 3, names a column more than once: id"),
+        (b"id,_name", "The header, on line 3, lacks department"),
+        (b'id,department,"', "The header, on line 3, cannot be read"),
+    ],
+)
+def test_a_header_below_the_first_line_is_told_where_it_is(header: bytes, said: str) -> None:
+    for above in (b"Departments\n\n", b"\n\n"):
+        with pytest.raises(FileError) as caught:
+            open_bytes(above + header + b"\n1,Sales,x\n")
+        assert caught.value.detail.startswith(said)
+    with pytest.raises(FileError) as caught:
+        open_bytes(header + b"\n1,Sales,x\n")
+    assert caught.value.detail.startswith(said.replace(", on line 3,", ""))
+
+
 def test_with_header_present_the_first_record_is_the_header_whatever_it_is() -> None:
     with pytest.raises(FileError) as caught:
         open_bytes(ROW, header="present")
