@@ -7,12 +7,13 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 CODE = re.compile(r'"([a-z]+-(?:error|cell|label|file))"')
+WARNING = re.compile(r'UploadWarning\(\s*"([a-z0-9-]+)"')
 
 
 def codes_in_the_source() -> set[str]:
     folders = [ROOT / "dbuploader" / "csvfile", ROOT / "dbuploader" / "checking"]
     sources = [file.read_text("utf-8") for folder in folders for file in folder.glob("*.py")]
-    return {code for source in sources for code in CODE.findall(source)}
+    return {code for source in sources for code in CODE.findall(source) + WARNING.findall(source)}
 
 
 @pytest.mark.parametrize("code", sorted(codes_in_the_source()))
@@ -21,4 +22,5 @@ def test_a_code_stands_in_the_rules(code: str) -> None:
 
 
 def test_the_codes_are_found() -> None:
-    assert {"quote-error", "empty-file", "extra-label", "missing-cell"} <= codes_in_the_source()
+    warnings = {"preamble", "apostrophes", "misread-text", "utf-16-without-mark"}
+    assert {"quote-error", "empty-file", "extra-label", *warnings} <= codes_in_the_source()
