@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -154,26 +155,29 @@ class LoginLimiter:
 
 
 class PasswordChecks:
-    """Places for passwords that are checked at once: each takes 19 MiB and a processor.
+    """Checks so many passwords at once: each takes 19 MiB and a processor.
 
     One of the `places`, at least 2, is kept for logins from addresses that their users have logged
     in from before, so a flood from elsewhere does not hold them up.
+
+    The checks have threads of their own: of every thread that has ever hashed, the allocator keeps
+    the memory.
     """
 
     def __init__(self, places: int) -> None:
         self._free = places
         self._changed = threading.Condition()
+        self._threads = ThreadPoolExecutor(places, thread_name_prefix="password")
 
-    @contextmanager
-    def place(self, *, is_known: bool) -> Iterator[None]:
-        """Check a password within; raises TooManyLogins if no place is free for long."""
+    def run(self, check: Callable[[], bool], *, is_known: bool) -> bool:
+        """What `check` says; raises TooManyLogins if no place is free for long."""
         kept = 0 if is_known else 1
         with self._changed:
             if not self._changed.wait_for(lambda: self._free > kept, _PATIENCE):
                 raise TooManyLogins
             self._free -= 1
         try:
-            yield
+            return self._threads.submit(check).result()
         finally:
             with self._changed:
                 self._free += 1

@@ -91,8 +91,9 @@ class Logins:
                 user = users.find(email)
                 seen_at = None if user is None else users.seen_from(user.id, network)
             kept = None if user is None else user.password_hash
-            with self._checks.place(is_known=self._is_fresh(seen_at)):
-                is_right = self._passwords.matches(kept, password)
+            is_right = self._checks.run(
+                partial(self._passwords.matches, kept, password), is_known=self._is_fresh(seen_at)
+            )
             if not is_right or user is None or user.disabled:
                 attempt.failed = True
                 return None

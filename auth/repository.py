@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
 
-from auth.schema import ended_tokens, login_networks, revocations, user_permissions, users
+from auth.schema import ended_tokens, login_networks, metadata, revocations, user_permissions, users
 from auth.users import User, account_key
 from muster.database import Database
 
@@ -181,9 +181,10 @@ class UserStore:
             yield UserTable(connection, lock=True)
 
     def check(self) -> None:
-        """Return if the users can be read."""
+        """Return if every table is there and can be read."""
         with self._database.read() as connection:
-            connection.execute(select(users.c.id).limit(1))
+            for table in metadata.sorted_tables:
+                connection.execute(select(table).limit(1))
 
 
 def _is_login(user_id: str, network: str) -> ColumnElement[bool]:

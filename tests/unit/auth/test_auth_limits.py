@@ -1,7 +1,9 @@
 """How many logins may fail, and that nobody elsewhere keeps a user out."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
+from contextlib import contextmanager
+from threading import Barrier, Event, get_ident
 
 import pytest
 
@@ -159,44 +161,59 @@ def test_parallel_good_logins_wait_for_each_other_and_all_pass(
         list(pool.map(log_in, range(16)))
 
 
+@contextmanager
+def held(checks: PasswordChecks, *, is_known: bool) -> Iterator[Event]:
+    """A place is taken by a check that goes on until the event is set, or the block ends."""
+    taken, leave = Event(), Event()
+
+    def hold() -> bool:
+        taken.set()
+        return leave.wait(60)
+
+    with ThreadPoolExecutor(1) as caller:
+        holding = caller.submit(checks.run, hold, is_known=is_known)
+        assert taken.wait(60)
+        yield leave
+        leave.set()
+        assert holding.result(60)
+
+
 def test_so_many_passwords_are_checked_at_once_and_one_place_is_for_those_who_are_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("auth.limits._PATIENCE", 0.05)
     checks = PasswordChecks(2)
-    with checks.place(is_known=False):
-        with pytest.raises(TooManyLogins), checks.place(is_known=False):
-            pass
-        with (
-            checks.place(is_known=True),
-            pytest.raises(TooManyLogins),
-            checks.place(is_known=True),
-        ):
-            pass
-    with checks.place(is_known=False):
-        pass
+    with held(checks, is_known=False):
+        with pytest.raises(TooManyLogins):
+            checks.run(lambda: True, is_known=False)
+        assert checks.run(lambda: True, is_known=True)
+        with held(checks, is_known=True), pytest.raises(TooManyLogins):
+            checks.run(lambda: True, is_known=True)
+    assert checks.run(lambda: True, is_known=False)
 
 
 def test_a_check_waits_for_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auth.limits._PATIENCE", 60)
-    checks, taken, leave = PasswordChecks(2), Event(), Event()
-
-    def hold() -> None:
-        with checks.place(is_known=False):
-            taken.set()
-            assert leave.wait(60)
-
-    def come() -> None:
-        with checks.place(is_known=False):
-            pass
-
-    with ThreadPoolExecutor(2) as pool:
-        holding = pool.submit(hold)
-        assert taken.wait(60)
-        coming = pool.submit(come)
+    checks = PasswordChecks(2)
+    with held(checks, is_known=False) as leave, ThreadPoolExecutor(1) as caller:
+        coming = caller.submit(checks.run, lambda: True, is_known=False)
+        assert not coming.done()
         leave.set()
-        holding.result(60)
-        coming.result(60)
+        assert coming.result(60)
+
+
+def test_few_threads_hash_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auth.limits._PATIENCE", 60)
+    checks, hashed = PasswordChecks(3), set()
+
+    def check() -> bool:
+        hashed.add(get_ident())
+        return True
+
+    with ThreadPoolExecutor(16) as callers:
+        asked = [callers.submit(checks.run, check, is_known=False) for _ in range(64)]
+        assert all(each.result(60) for each in asked)
+    assert len(hashed) <= 3
 
 
 @pytest.mark.parametrize("email", ["ana@example.com", "nobody@example.com"])

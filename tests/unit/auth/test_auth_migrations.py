@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from auth.app import create_app
 from auth.migrations import migrate
+from auth.repository import UserStore
 from auth.schema import metadata
 from auth.settings import Settings
 from muster.database import open_database
@@ -58,6 +60,17 @@ def test_the_service_is_not_ready_before_the_migration(settings: Settings) -> No
     migrate(database)
     database.close()
     assert client.get("/readyz").status_code == 200
+    app.extensions["database"].close()
+
+
+def test_the_service_is_not_ready_on_the_schema_of_before(
+    settings: Settings, store: UserStore
+) -> None:
+    app = create_app(settings)
+    assert app.test_client().get("/readyz").status_code == 200
+    with app.extensions["database"].write() as connection:
+        connection.execute(text("DROP TABLE login_networks"))
+    assert app.test_client().get("/readyz").status_code == 503
     app.extensions["database"].close()
 
 
