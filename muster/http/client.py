@@ -5,9 +5,12 @@ the time that a thread waits for its client is added up for each request.
 """
 
 import errno
+import fcntl
 import os
 import select
 import socket
+import sys
+import termios
 import threading
 import time
 from collections import Counter
@@ -32,6 +35,9 @@ for _reason in (
 ):
     CUT_OFF.labels(_reason)
 
+# So long is waited for a client without a place: one that keeps up is never waited for longer.
+_FREE_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
 # So far behind, a client is taken for a slow one.
 _LATE_SECONDS = 2.0
 _SENDFILE_BYTES = 1024 * 1024
@@ -86,7 +92,7 @@ class _Transfer:
 
 
 class Places:
-    """The requests whose clients had to be waited for: at most `settings.slow_clients` at once.
+    """The requests whose clients did not keep up: at most `settings.slow_clients` at once.
 
     For one more, one of the owner that has most of them makes room; where all have as many, one
     that is seconds behind the minimum rate. Else the last to come is turned away.
@@ -147,6 +153,7 @@ class ClientSocket(socket.socket):
         self._lost_place = False
         self._waits_since: float | None = None
         self._waits_to_send = False
+        self._unsent = 0
 
     def expect_upload(self) -> None:
         """Bound the body of this request by the minimum rate, not by one time for all of it."""
@@ -234,18 +241,41 @@ class ClientSocket(socket.socket):
 
     def _wait(self, event: int) -> None:
         self._waits_to_send = event == select.POLLOUT
-        transfer = self._sent if self._waits_to_send else self._received
-        left, reason, detail = self._bound()
-        began = self._waits_since = time.monotonic()
+        self._unsent = self._count_unsent() if self._waits_to_send else 0
+        if self._polls(event, _FREE_SECONDS - self.late):
+            return
         self._places.take(self)
+        left, reason, detail = self._bound()
+        while left > 0:
+            if self._polls(event, min(left, _LOOK_SECONDS)):
+                return
+            left, reason, detail = self._bound()
+        raise ClientTooSlow(reason, detail)
+
+    def _polls(self, event: int, seconds: float) -> bool:
+        """Whether it need not wait any longer after so long at most."""
+        transfer = self._sent if self._waits_to_send else self._received
+        began = self._waits_since = time.monotonic()
         try:
-            ready = _poll(self, event, max(0.0, left))
+            ready = _poll(self, event, max(0.0, seconds))
         finally:
             self._waits_since = None
             transfer.wait(time.monotonic() - began)
         self._require_place()
-        if not ready:
-            raise ClientTooSlow(reason, detail)
+        if self._waits_to_send:
+            # A large part of the buffer is to be free before more can be sent; until then it is
+            # seen by this that the client takes any.
+            before, self._unsent = self._unsent, self._count_unsent()
+            transfer.move(max(0, before - self._unsent), self._settings.min_bytes_per_second)
+        return ready
+
+    def _count_unsent(self) -> int:
+        """Bytes that are on their way to the client, if the system tells."""
+        try:
+            told = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return 0
+        return int.from_bytes(told, sys.byteorder)
 
     def _bound(self) -> _Bound:
         if self._waits_to_send:

@@ -5,14 +5,15 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from flask import Flask, Response, request
 from werkzeug.wsgi import wrap_file
 
-from muster.http.client import ClientSocket
+from muster.http.client import ClientSocket, Places
+from muster.http.settings import ServerSettings
 from muster.service import install_service
 from tests.unit.muster.http.serving import Served, cut_off, rest_of, serving, until
 from tests.waiting import DEADLINE_SECONDS, eventually
@@ -153,6 +154,46 @@ def test_other_bodies_that_drip_leave_threads_for_others(app: Flask, kind: str) 
             connection.sendall(KINDS[kind])
         eventually(lambda: cut_off("share") == before + 6)
         assert b" 200 OK" in served.ask("/healthz")
+
+
+def test_clients_that_keep_up_need_no_place(app: Flask) -> None:
+    """However many they are, and though the server waits for each of their pieces."""
+    before = cut_off("share")
+    with serving(app, threads=8, max_slow_clients=1) as served, ExitStack() as clients:
+        uploading = [clients.enter_context(served.connect()) for _ in range(6)]
+        for connection in uploading:
+            connection.sendall(head("/upload", "Content-Length: 200000", "Connection: close"))
+        for _ in range(10):
+            threading.Event().wait(0.02)
+            for connection in uploading:
+                connection.sendall(b"x" * 20_000)
+        answers = [rest_of(connection) for connection in uploading]
+    # On a busy machine this test is slow itself, and then one of them may be.
+    assert sum(answer.endswith(b"200000") for answer in answers) == 6 - (cut_off("share") - before)
+    assert cut_off("share") - before < 3
+
+
+def test_what_a_client_takes_of_an_answer_counts_before_more_can_be_sent() -> None:
+    """The buffers of both ends hold more than a slow client takes in the time that it has."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(DEADLINE_SECONDS)
+        client.connect(server.getsockname())
+        accepted, _ = server.accept()
+        places = Places(ServerSettings())
+        with ClientSocket(accepted.family, accepted.detach(), "127.0.0.1", places) as sock:
+            with suppress(BlockingIOError):
+                while True:
+                    socket.socket.send(sock, b"x" * 65536)
+            sock._sent.wait(20.0)
+            sock._waits_to_send = True
+            sock._unsent = sock._count_unsent()
+
+            def is_seen_to_take_some() -> bool:
+                assert client.recv(10_000)
+                return not sock._polls(select.POLLOUT, 0.01) and sock.late < 15
+
+            eventually(is_seen_to_take_some)
 
 
 def test_who_finds_no_place_is_told_the_limit(app: Flask) -> None:
