@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_bytes
     app.extensions["verify_token"] = check_with(settings.auth_url).verify
     app.extensions["database"] = database
-    app.extensions["batches"] = Batches(database)
+    app.extensions["batches"] = Batches(database, settings.batch_limits)
     app.register_blueprint(blueprint)
     install_service(app, "dbuploader", {"employment database": lambda: check_schema(database)})
     _install_errors(app)

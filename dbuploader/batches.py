@@ -18,6 +18,7 @@ from dbuploader.batchrows import (
     NumberedRows,
     RowError,
     check_rows,
+    choose_errors,
     find_orphans,
     find_repeats,
 )
@@ -27,6 +28,7 @@ from dbuploader.loading import Merge
 from dbuploader.metrics import count_rows
 from dbuploader.repository.answers import BatchKey
 from dbuploader.repository.statistics import Statistics
+from dbuploader.settings import BatchLimits
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 from muster.tables import Table
 
@@ -44,9 +46,10 @@ _retrying = retry(
 class Batches:
     """Merges batches into the employment database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: BatchLimits) -> None:
         self._database = database
-        self._claims = Claims(database)
+        self._limits = limits
+        self._claims = Claims(database, limits.keep_answers)
         self._statistics = Statistics(database)
 
     def merge(self, table: Table, rows: Sequence[object], key: BatchKey | None) -> BatchAnswer:
@@ -85,7 +88,8 @@ class Batches:
                 answer = BatchAnswer.accepted(counts)
                 keep(connection, answer)
         except BatchRejected as rejection:
-            answer = BatchAnswer.rejected([asdict(error) for error in rejection.errors])
+            some = choose_errors(rejection.errors, self._limits.errors)
+            answer = BatchAnswer.rejected(list(map(asdict, some)), len(rejection.errors))
             with self._database.write() as connection:
                 keep(connection, answer)
             rejected = len({error.row for error in rejection.errors})

@@ -1,5 +1,6 @@
 """The rows of a batch: checked one by one and against each other."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,16 @@ class BatchRejected(Exception):
     def __init__(self, errors: Sequence[RowError]) -> None:
         super().__init__(f"{len(errors)} errors")
         self.errors = sorted(errors, key=lambda error: error.row)
+
+
+def choose_errors(errors: Sequence[RowError], most: int) -> list[RowError]:
+    """At most so many, in their order: of each row the first comes before any other's second."""
+    ranks: Counter[int] = Counter()
+    ranked: list[tuple[int, int]] = []
+    for place, error in enumerate(errors):
+        ranked.append((ranks[error.row], place))
+        ranks[error.row] += 1
+    return [errors[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
 
 
 def check_rows(table: Table, rows: Sequence[object]) -> tuple[NumberedRows, list[RowError]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from dbuploader.idempotency import AnswerSweep
 from dbuploader.patience import Patience, Stopped
 from dbuploader.repository import check_schema
 from dbuploader.settings import Settings
@@ -51,8 +52,11 @@ QUEUE = "dbuploader"
 class Consumer:
     """Answers deliveries and ticks."""
 
-    def __init__(self, finisher: "Finisher", watchdog: Watchdog, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, finisher: "Finisher", watchdog: Watchdog, heartbeat: Heartbeat, sweep: AnswerSweep
+    ) -> None:
         self._finisher = finisher
+        self._sweep = sweep
         self._watchdog = watchdog
         self._heartbeat = heartbeat
 
@@ -63,6 +67,7 @@ class Consumer:
             try:
                 message = UploadAccepted.from_body(delivery.body)
                 concerning(upload_id=message.upload_id)
+                self._sweep.run_if_due()
                 self._finisher.finish_up_to(message.upload_id)
             except (UnreadableMessage, UploadNotFound) as error:
                 log.error("message not understood", error=repr(error))
@@ -76,6 +81,9 @@ class Consumer:
         """What is due about every second, whether a load is in progress or not."""
         self._heartbeat.beat()
         self._watchdog.check()
+        if self._watchdog.idle:
+            # A load may have the database to itself.
+            self._sweep.run_if_due()
         try:
             self._finisher.cancel_queued()
         except (StoreUnavailable, BrokerUnavailable, Unroutable) as error:
@@ -106,7 +114,8 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
     host, port = settings.health_host, settings.health_port
     serve_health("dbuploader-consumer", host, port, checks, alive=heartbeat.check)
     finisher = Finisher(store, broker, database, stop, watchdog, settings.load_limits)
-    consumer = Consumer(finisher, watchdog, heartbeat)
+    sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
+    consumer = Consumer(finisher, watchdog, heartbeat, sweep)
     try:
         # A load must not be tried, and counted, on a database that is not there yet.
         Patience(stop, heartbeat.beat)(lambda: check_schema(database))

@@ -1,16 +1,22 @@
 """Batches with an idempotency key: claimed before they run, answered once, then only repeated."""
 
 import json
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+import structlog
 from sqlalchemy import Connection
 
 from dbuploader.repository.answers import (
     BatchKey,
+    Claimed,
     find_claim,
+    forget,
+    forget_before,
     insert_claim,
     keep_answer,
     release_claim,
@@ -18,6 +24,9 @@ from dbuploader.repository.answers import (
 )
 from muster.database import Database, DatabaseUnavailable
 
+log = structlog.get_logger(__name__)
+
+_SWEEP_SECONDS = 3600.0
 CLAIM_SECONDS = 60
 """A claim without an answer for so long is abandoned: its process died."""
 
@@ -47,16 +56,17 @@ class BatchAnswer:
         return cls(200, counts)
 
     @classmethod
-    def rejected(cls, errors: list[dict[str, Any]]) -> Self:
-        """None of the rows is written."""
-        return cls(422, errors)
+    def rejected(cls, errors: list[dict[str, Any]], total: int) -> Self:
+        """None of the rows is written; `errors` are some of so many."""
+        return cls(422, {"errors": errors, "errors_total": total})
 
 
 class Claims:
-    """The claims and answers in the database."""
+    """The claims and answers in the database, which hold for so long."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, term: timedelta) -> None:
         self._database = database
+        self._term = term
 
     def claim(self, key: BatchKey) -> str | BatchAnswer:
         """The id of a claim that holds from now on, or the answer that is there already.
@@ -66,14 +76,16 @@ class Claims:
         """
         with self._database.write() as connection:
             held = find_claim(connection, key, lock=True)
+            if held is not None and _age(held) >= self._term:
+                forget(connection, key)
+                held = None
             if held is None:
                 return insert_claim(connection, key)
             if held.fingerprint != key.fingerprint:
                 raise KeyReused
             if held.status is not None:
                 return BatchAnswer(held.status, json.loads(held.body or "null"))
-            age = datetime.now(UTC) - held.claimed_at.replace(tzinfo=UTC)
-            if age < timedelta(seconds=CLAIM_SECONDS):
+            if _age(held) < timedelta(seconds=CLAIM_SECONDS):
                 raise KeyInFlight
             return take_over_claim(connection, key)
 
@@ -95,3 +107,33 @@ class Claims:
         """Let the key be used again at once; if that fails, the claim ends by its age."""
         with suppress(DatabaseUnavailable), self._database.write() as connection:
             release_claim(connection, key, claim)
+
+
+class AnswerSweep:
+    """Removes the claims and answers that hold no longer, an hour after it last did."""
+
+    def __init__(
+        self, database: Database, term: timedelta, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._term = term
+        self._clock = clock
+        self._due = clock()
+
+    def run_if_due(self) -> None:
+        """Remove them, if it is time; if the database does not answer, the next time."""
+        now = self._clock()
+        if now < self._due:
+            return
+        self._due = now + _SWEEP_SECONDS
+        try:
+            with self._database.write() as connection:
+                removed = forget_before(connection, datetime.now(UTC) - self._term)
+        except DatabaseUnavailable as error:
+            log.warning("old answers to batches not removed", error=repr(error))
+        else:
+            log.info("old answers to batches removed", answers=removed)
+
+
+def _age(claim: Claimed) -> timedelta:
+    return datetime.now(UTC) - claim.claimed_at.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
 """The loader's settings, from environment variables `MUSTER_*`."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import Field
 
@@ -13,6 +14,14 @@ class LoadLimits:
 
     reject_bytes: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How many errors an answer to a batch tells, and how long it is kept under its key."""
+
+    errors: int
+    keep_answers: timedelta
 
 
 class Settings(WorkerSettings, DatabaseSettings):
@@ -41,3 +50,17 @@ class Settings(WorkerSettings, DatabaseSettings):
     def load_limits(self) -> LoadLimits:
         """What one upload may take."""
         return LoadLimits(self.max_rejects_bytes, self.load_seconds)
+
+    max_batch_errors: int = Field(
+        default=1000, ge=1, description="How many errors an answer to a batch tells."
+    )
+    keep_answers_hours: float = Field(
+        default=24.0,
+        ge=1,
+        description="How long the answer to a batch is kept under its idempotency key.",
+    )
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        """What an answer to a batch may take."""
+        return BatchLimits(self.max_batch_errors, timedelta(hours=self.keep_answers_hours))

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from typing import cast
+from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 
@@ -29,9 +29,21 @@ def merge_rows(table: str) -> Response:
     batches = cast(Batches, current_app.extensions["batches"])
     answer = batches.merge(declared, read_rows(body), _idempotency_key(table, body))
     if answer.status == 422:
-        detail = "Nothing was written. Correct the rows and send all of them again."
-        raise Problem(422, "rows-rejected", "Some rows are wrong", detail, errors=answer.content)
+        raise _rows_rejected(answer.content)
     return jsonify(answer.content)
+
+
+def _rows_rejected(content: Any) -> Problem:
+    # An answer that a former version kept is the list of all errors.
+    if isinstance(content, list):
+        content = {"errors": content, "errors_total": len(content)}
+    errors, total = content["errors"], content["errors_total"]
+    detail = "Nothing was written. Correct the rows and send all of them again."
+    if len(errors) < total:
+        detail += f" These are {len(errors)} of {total} errors (MUSTER_MAX_BATCH_ERRORS)."
+    return Problem(
+        422, "rows-rejected", "Some rows are wrong", detail, errors=errors, errors_total=total
+    )
 
 
 def _idempotency_key(table: str, body: bytes) -> BatchKey | None:

@@ -49,6 +49,12 @@ class Watchdog:
             with self._lock:
                 self._last = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is watched."""
+        with self._lock:
+            return self._last is None
+
     def touch(self) -> None:
         """Say that there is progress in what is watched, if anything is."""
         with self._lock:

@@ -9,6 +9,9 @@ from dbuploader.csvfile.labels import shown
 from muster.rejects import CellError
 from muster.tables import Column, Table
 
+_UNKNOWN_NAMED = 10
+_LONGEST_NAME = 100
+
 
 def check_object(
     table: Table, row_number: int, fields: Mapping[str, object]
@@ -16,7 +19,8 @@ def check_object(
     """The values of a row in the declared order of the columns, or all that is wrong with it.
 
     A string is checked as a CSV cell with that text is; an integer column takes JSON integers too,
-    and null counts as blank. `row_number`, from 1, is for the messages.
+    and null counts as blank. Of the names that are no columns the first are told, cut to
+    a hundred characters, and how many more. `row_number`, from 1, is for the messages.
     """
     values: list[Value] = []
     errors: list[CellError] = []
@@ -27,10 +31,13 @@ def check_object(
             values.append(_check_field(column, fields[column.name]))
         except CellProblem as problem:
             errors.append(CellError(problem.code, column.name, problem.message))
-    for name in fields:
-        if name not in table.column_names:
-            message = f"row {row_number} has {shown(name)}, which is no column: take it out"
-            errors.append(CellError("extra-cell", _encodable(name), message))
+    unknown = [name for name in fields if name not in table.column_names]
+    for name in unknown[:_UNKNOWN_NAMED]:
+        message = f"row {row_number} has {shown(name)}, which is no column: take it out"
+        errors.append(CellError("extra-cell", _encodable(name[:_LONGEST_NAME]), message))
+    if more := len(unknown[_UNKNOWN_NAMED:]):
+        message = f"row {row_number} has {more} further names that are no columns: take them out"
+        errors.append(CellError("extra-cell", None, message))
     return errors or tuple(values)
 
 

@@ -52,6 +52,18 @@ def insert_claim(connection: Connection, key: BatchKey) -> str:
     return str(values["claim"])
 
 
+def forget(connection: Connection, key: BatchKey) -> None:
+    """Remove the claim to the key, and its answer."""
+    connection.execute(delete(batch_answers).where(_is(key)))
+
+
+def forget_before(connection: Connection, time: datetime) -> int:
+    """Remove what was claimed before that time (with its zone); returns how many there were."""
+    moment = time.astimezone(UTC).replace(tzinfo=None)
+    old = delete(batch_answers).where(batch_answers.c.claimed_at < moment)
+    return connection.execute(old).rowcount
+
+
 def take_over_claim(connection: Connection, key: BatchKey) -> str:
     """Claim a key that another has abandoned; returns the claim's id."""
     values = _new_claim()

@@ -55,7 +55,7 @@ batch_answers = Table(
     Column("idempotency_key", String(255), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("claim", String(32), nullable=False),
-    Column("claimed_at", _datetime, nullable=False),
+    Column("claimed_at", _datetime, nullable=False, index=True),
     Column("status", SmallInteger),
     Column("body", _long_text),
 )

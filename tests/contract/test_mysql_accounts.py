@@ -25,6 +25,7 @@ from muster.tables import get_table
 from queries.hiring import Hiring
 from queries.repository import check_schema as check_for_queries
 from tests.servers.mariadb import MariaServer, require_mariadb, run
+from tests.unit.dbuploader.suite import BATCH_LIMITS
 
 # One process of the run starts the server, not each.
 pytestmark = pytest.mark.xdist_group("mysql-accounts")
@@ -97,7 +98,7 @@ def test_dbuploader_merges_and_queries_reads(urls: Mapping[str, str]) -> None:
     ):
         check_for_loading(loading)
         check_for_queries(asking)
-        batches = Batches(loading)
+        batches = Batches(loading, BATCH_LIMITS)
         for table, row in (
             ("departments", {"id": 1, "department": "Sales"}),
             ("jobs", {"id": 1, "job": "Clerk"}),

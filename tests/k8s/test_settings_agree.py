@@ -52,6 +52,8 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_SWEEP_AFTER_SECONDS": "is tuned by who measured",
     "MUSTER_STALL_SECONDS": "is tuned by who measured",
     "MUSTER_LOAD_SECONDS": "is tuned by who measured",
+    "MUSTER_KEEP_ANSWERS_HOURS": "is a choice of the installation",
+    "MUSTER_MAX_BATCH_ERRORS": "is tuned by who measured",
     "MUSTER_MAX_REJECTS_BYTES": "is tuned by who measured",
     "MUSTER_TOKEN_SECONDS": "is a choice of the installation",
     "MUSTER_LOGIN_CHECKS": "is tuned by who measured",

@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from dbuploader.finishing import Finisher
 from dbuploader.migrations import migrate
-from dbuploader.settings import LoadLimits
+from dbuploader.settings import BatchLimits, LoadLimits
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
 from muster.csvstore import CsvStore, open_csv_store
@@ -23,6 +24,7 @@ from muster.tables.sql import hires_summary, sql_table
 from muster.uploads import Options, Upload, now
 
 Hook = Callable[..., None]
+BATCH_LIMITS = BatchLimits(errors=1000, keep_answers=timedelta(hours=24))
 
 
 class Killed(BaseException):

@@ -1,5 +1,6 @@
 """Batches with an Idempotency-Key."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -8,16 +9,16 @@ from typing import Any, cast
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from dbuploader.batches import Batches
-from dbuploader.idempotency import BatchAnswer, ClaimLost, Claims, KeyInFlight
+from dbuploader.idempotency import AnswerSweep, BatchAnswer, ClaimLost, Claims, KeyInFlight
 from dbuploader.repository.answers import BatchKey, take_over_claim
 from dbuploader.repository.schema import batch_answers
 from muster.database import Database, DatabaseUnavailable
 from muster.tables import get_table
-from tests.unit.dbuploader.suite import LossyDatabase, Suite
+from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite
 
 JOBS = "/v1/tables/jobs/rows"
 ROW = {"id": 9, "job": "Baker"}
@@ -105,7 +106,7 @@ def test_the_key_is_free_again_after_a_failure(
     app: Flask, client: FlaskClient, suite: Suite
 ) -> None:
     lossy = LossyDatabase(suite.database)
-    app.extensions["batches"] = Batches(cast(Database, lossy))
+    app.extensions["batches"] = Batches(cast(Database, lossy), BATCH_LIMITS)
     gone = DatabaseUnavailable("gone")
 
     def refuse_from_now_on() -> None:
@@ -121,7 +122,7 @@ def test_a_lost_answer_to_commit_is_looked_up(
     app: Flask, client: FlaskClient, suite: Suite
 ) -> None:
     lossy = LossyDatabase(suite.database)
-    app.extensions["batches"] = Batches(cast(Database, lossy))
+    app.extensions["batches"] = Batches(cast(Database, lossy), BATCH_LIMITS)
     lossy.lost = [None, DatabaseUnavailable("the answer to COMMIT is lost")]
 
     answer = send(client, ROW, "k")
@@ -168,9 +169,9 @@ def test_batches_at_once_keep_the_summary(app: Flask, suite: Suite) -> None:
 
 
 def test_a_claim_that_was_taken_over_writes_nothing(suite: Suite) -> None:
-    batches = Batches(suite.database)
+    batches = Batches(suite.database, BATCH_LIMITS)
     key = BatchKey("ana", "k", "fingerprint")
-    claims = Claims(suite.database)
+    claims = Claims(suite.database, BATCH_LIMITS.keep_answers)
     mine = claims.claim(key)
     assert isinstance(mine, str)
     with suite.database.write() as connection:
@@ -189,3 +190,72 @@ def claim(client: FlaskClient, suite: Suite) -> None:
     send(client, ROW, "k")
     with suite.database.write() as connection:
         connection.execute(update(batch_answers).values(status=None, body=None))
+
+
+def make_older(suite: Suite, hours: float) -> None:
+    long_ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=hours)
+    with suite.database.write() as connection:
+        connection.execute(update(batch_answers).values(claimed_at=long_ago))
+
+
+def kept_keys(suite: Suite) -> list[str]:
+    with suite.database.read() as connection:
+        return sorted(connection.scalars(select(batch_answers.c.idempotency_key)))
+
+
+def test_an_answer_is_kept_for_a_day(client: FlaskClient, suite: Suite) -> None:
+    first = send(client, ROW, "k")
+    make_older(suite, 23.9)
+    assert send(client, ROW, "k").json == first.json
+
+    make_older(suite, 24)
+    other = ROW | {"job": "Cook"}
+
+    for _ in range(2):
+        answer = send(client, other, "k")
+        assert answer.json == {"read": 1, "inserted": 0, "updated": 1, "unchanged": 0}
+
+
+def test_old_answers_are_removed_once_an_hour(client: FlaskClient, suite: Suite) -> None:
+    now = [0.0]
+    lossy = LossyDatabase(suite.database)
+    term = BATCH_LIMITS.keep_answers
+    sweep = AnswerSweep(cast(Database, lossy), term, clock=lambda: now[0])
+    send(client, ROW, "old")
+    make_older(suite, 24.1)
+    send(client, ROW, "new")
+
+    lossy.refused = [DatabaseUnavailable("away")]
+    sweep.run_if_due()
+    sweep.run_if_due()
+    assert kept_keys(suite) == ["new", "old"]
+    now[0] = 3600.0
+    sweep.run_if_due()
+    assert kept_keys(suite) == ["new"]
+
+
+def test_an_answer_that_a_former_version_kept_is_given_again(
+    client: FlaskClient, suite: Suite
+) -> None:
+    bad = {"id": "x", "job": "Baker"}
+    first = send(client, bad, "k")
+    assert first.json is not None
+    with suite.database.write() as connection:
+        connection.execute(update(batch_answers).values(body=json.dumps(first.json["errors"])))
+
+    again = send(client, bad, "k")
+
+    assert again.json is not None
+    assert (again.status_code, again.json["errors"]) == (422, first.json["errors"])
+
+
+def test_what_is_kept_of_a_refusal_is_bounded(client: FlaskClient, suite: Suite) -> None:
+    rows = [{f"c{number}-{place}": "x" for place in range(150)} for number in range(1000)]
+    answer = client.post(JOBS, json=rows, headers={"Idempotency-Key": "k"})
+
+    assert answer.status_code == 422
+    with suite.database.read() as connection:
+        body = connection.scalars(select(batch_answers.c.body)).one()
+    assert body is not None
+    assert len(body) < 300_000
+    assert len(answer.data) < 300_000

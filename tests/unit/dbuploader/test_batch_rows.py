@@ -1,5 +1,6 @@
 """POST /v1/tables/{table}/rows: all or nothing."""
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -8,7 +9,7 @@ from flask.testing import FlaskClient
 
 from dbuploader.batches import Batches
 from muster.database import Database, DatabaseUnavailable
-from tests.unit.dbuploader.suite import LossyDatabase, Suite
+from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite
 
 ROWS = "/v1/tables/hired_employees/rows"
 HIRE = {"id": 1, "name": "Ana", "datetime": "2021-07-27T16:02:08Z", "department_id": 1, "job_id": 2}
@@ -173,5 +174,35 @@ def test_readiness_asks_the_database(client: FlaskClient) -> None:
 
 def break_database(app: Flask, database: Database) -> LossyDatabase:
     lossy = LossyDatabase(database)
-    app.extensions["batches"] = Batches(cast(Database, lossy))
+    app.extensions["batches"] = Batches(cast(Database, lossy), BATCH_LIMITS)
     return lossy
+
+
+def test_of_many_unknown_columns_the_first_are_told_and_how_many_more(client: FlaskClient) -> None:
+    row = {"id": 9, "job": "Baker", "a" * 10_000: 1, **{f"c{n}": n for n in range(100_000)}}
+
+    answer = client.post("/v1/tables/jobs/rows", json=[row])
+
+    assert answer.status_code == 422
+    assert answer.json is not None
+    errors = answer.json["errors"]
+    assert [error["column"] for error in errors[:2]] == ["a" * 100, "c0"]
+    assert (len(errors), errors[-1]["column"]) == (11, None)
+    assert "99991 further names" in errors[-1]["message"]
+    assert len(answer.data) < 10_000
+
+
+def test_an_answer_tells_the_first_error_of_each_row_before_any_second(
+    app: Flask, client: FlaskClient, suite: Suite
+) -> None:
+    limits = replace(BATCH_LIMITS, errors=4)
+    app.extensions["batches"] = Batches(suite.database, limits)
+    bad: list[dict[str, object]] = [{"id": "x", "job": ""}] * 3
+
+    answer = client.post("/v1/tables/jobs/rows", json=bad)
+
+    assert answer.json is not None
+    told = [(error["row"], error["column"]) for error in answer.json["errors"]]
+    assert told == [(1, "id"), (1, "job"), (2, "id"), (3, "id")]
+    assert answer.json["errors_total"] == 6
+    assert "4 of 6 errors (MUSTER_MAX_BATCH_ERRORS)" in answer.json["detail"]

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from dbuploader.batches import Batches
 from muster.tables import get_table
-from tests.unit.dbuploader.suite import Suite
+from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite
 
 KEYS = range(1, 60)
 
@@ -33,7 +33,7 @@ def a_batch(number: int) -> list[dict[str, Any]]:
 
 
 def test_overlapping_batches_are_all_written_and_counted(suite: Suite) -> None:
-    batches = Batches(suite.database)
+    batches = Batches(suite.database, BATCH_LIMITS)
 
     def merge(number: int) -> Counter[str]:
         return Counter(batches.merge(get_table("hired_employees"), a_batch(number), None).content)

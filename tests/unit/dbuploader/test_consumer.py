@@ -14,6 +14,7 @@ import pytest
 
 from dbuploader.consumer import Consumer
 from dbuploader.finishing import Finisher
+from dbuploader.idempotency import AnswerSweep
 from dbuploader.patience import Stopped
 from dbuploader.watching import Watchdog
 from embedded import ports
@@ -41,8 +42,20 @@ class FakeFinisher:
             raise self.error
 
 
+class FakeSweep:
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run_if_due(self) -> None:
+        self.runs += 1
+
+
+def no_sweep() -> AnswerSweep:
+    return cast(AnswerSweep, FakeSweep())
+
+
 def consumer(finisher: FakeFinisher) -> Consumer:
-    return Consumer(cast(Finisher, finisher), Watchdog(300), Heartbeat())
+    return Consumer(cast(Finisher, finisher), Watchdog(300), Heartbeat(), no_sweep())
 
 
 def accepted(upload_id: str) -> bytes:
@@ -54,6 +67,19 @@ def test_a_message_is_done_with_once_its_upload_is_finished() -> None:
 
     assert consumer(finisher).handle(Delivery("upload.accepted", accepted("7"))) == Ack()
     assert finisher.finished == ["7"]
+
+
+def test_old_answers_are_swept_before_a_load_and_between_loads_but_not_during_one() -> None:
+    watchdog, sweep, runs = Watchdog(300), FakeSweep(), []
+    loader = Consumer(
+        cast(Finisher, FakeFinisher()), watchdog, Heartbeat(), cast(AnswerSweep, sweep)
+    )
+    for step in (loader.tick, lambda: loader.handle(Delivery("upload.accepted", accepted("7")))):
+        step()
+        runs.append(sweep.runs)
+    with watchdog.watching():
+        loader.tick()
+    assert [*runs, sweep.runs] == [1, 2, 2]
 
 
 def test_a_stop_gives_the_message_back() -> None:
@@ -70,7 +96,7 @@ def test_an_unreadable_message_is_a_dead_letter(body: bytes) -> None:
 
 
 def test_a_message_without_its_record_is_a_dead_letter(suite: Suite) -> None:
-    verdict = Consumer(suite.finisher(), Watchdog(300), Heartbeat()).handle(
+    verdict = Consumer(suite.finisher(), Watchdog(300), Heartbeat(), no_sweep()).handle(
         Delivery("upload.accepted", accepted("absent"))
     )
 
@@ -85,7 +111,7 @@ def test_a_tick_bears_with_what_does_not_answer(error: Exception) -> None:
 def test_a_tick_ends_the_process_when_a_load_hangs(suite: Suite) -> None:
     time, ended = [0.0], []
     watchdog = Watchdog(300, end=lambda: ended.append(time[0]), clock=lambda: time[0])
-    loader = Consumer(suite.finisher(watchdog), watchdog, Heartbeat())
+    loader = Consumer(suite.finisher(watchdog), watchdog, Heartbeat(), no_sweep())
 
     def hang() -> None:
         for time[0] in 299, 301:
