@@ -1,9 +1,10 @@
 """The OpenAPI document, and the same as a page that asks no other host for anything."""
 
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, jsonify, render_template
+from flask import Blueprint, Response, current_app, json, render_template
 from flask_openapi.openapi import OpenAPI
 from markupsafe import Markup, escape
 
@@ -19,13 +20,13 @@ _POLICY = (
 @pages.get("/openapi.json")
 def openapi_document() -> Response:
     """The API as OpenAPI 3.1 has it."""
-    return jsonify(_document())
+    return Response(_once("openapi.json", _as_json), mimetype="application/json")
 
 
 @pages.get("/docs")
 def read_docs() -> Response:
     """The API to read."""
-    response = Response(render_template("docs.html", document=_document()))
+    response = Response(_once("docs", _as_page))
     response.headers["Content-Security-Policy"] = _POLICY
     return response
 
@@ -34,6 +35,22 @@ def read_docs() -> Response:
 def prose(text: str | None) -> Markup:
     """The text for HTML, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704 - escaped
+
+
+def _once(name: str, make: Callable[[], str]) -> str:
+    """What `make` makes, made once by an app: it costs more than anything else that all may ask."""
+    kept: dict[str, str] = current_app.extensions.setdefault("documents", {})
+    if name not in kept:
+        kept[name] = make()
+    return kept[name]
+
+
+def _as_json() -> str:
+    return json.dumps(_document())
+
+
+def _as_page() -> str:
+    return render_template("docs.html", document=_document())
 
 
 def _document() -> dict[str, Any]:

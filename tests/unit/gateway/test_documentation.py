@@ -126,3 +126,14 @@ def test_code_in_the_documents_texts_is_shown_as_code_and_nothing_else_as_markup
 def test_checking_a_request_makes_no_schema_anew() -> None:
     assert UploadQuery.model_json_schema() is UploadQuery.model_json_schema()
     assert UploadHeaders.model_json_schema() is UploadHeaders.model_json_schema()
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+def test_what_everybody_may_ask_is_made_once(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    first = client.get(path)
+    monkeypatch.setattr("gateway.views.docs._document", lambda: pytest.fail("made again"))
+    again = client.get(path)
+    assert (again.status_code, again.data) == (200, first.data)
+    assert again.content_type == first.content_type
