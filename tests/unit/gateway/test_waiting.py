@@ -4,6 +4,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from gateway.waiting import HEARTBEAT_SECONDS, Waiting
 from muster.csvstore import CsvStore
 from muster.uploads import UNFINISHED, State, Upload
 from tests.unit.gateway.fakes import ANA, BOB, CSV, WordTokens
+from tests.waiting import eventually
 
 
 def post(client: FlaskClient, **headers: str) -> Any:
@@ -138,11 +140,16 @@ def tokens_of(app: OpenAPI) -> WordTokens:
 
 @contextmanager
 def ended_soon(app: OpenAPI) -> Iterator[None]:
-    """Ana's token ends while somebody waits, as it does when she is disabled."""
-    timer = threading.Timer(0.2, tokens_of(app).ended.add, [ANA["Authorization"].split()[1]])
-    timer.start()
+    """Ana's token ends as soon as somebody waits, as it does when she is disabled."""
+
+    def end() -> None:
+        eventually(lambda: app.extensions["gateway"].waiting._waiters.total() == 1)
+        tokens_of(app).ended.add(ANA["Authorization"].split()[1])
+
+    ending = threading.Thread(target=end)
+    ending.start()
     yield
-    timer.join()
+    ending.join()
 
 
 def test_events_end_when_the_token_does(app: OpenAPI, client: FlaskClient) -> None:
@@ -157,8 +164,11 @@ def test_events_end_when_the_token_does(app: OpenAPI, client: FlaskClient) -> No
 def test_a_wait_ends_when_the_token_does(app: OpenAPI, client: FlaskClient, verb: str) -> None:
     waiting = {**ANA, **CSV, "Prefer": "wait=60"}
     path = post(client).headers["Location"] if verb == "GET" else "/v1/uploads?table=jobs"
+    began = time.monotonic()
     with ended_soon(app):
         answer = client.open(path, method=verb, data=b"1,a\n", headers=waiting)
+    # The wait that was asked for is twice as long.
+    assert time.monotonic() - began < 30
     assert answer.status_code == (200 if verb == "GET" else 202)
     assert answer.get_json()["state"] == "queued"
     assert "Preference-Applied" not in answer.headers
