@@ -57,8 +57,6 @@ class Validation:
     def _take(self, chunk: CheckedChunk, doubts: TextDoubts) -> pa.RecordBatch:
         errors = self._find_key_errors(chunk)
         good = chunk.select(_not_in(chunk.lines, errors))
-        odd = doubts.find(good.lines, good.rows)
-        self._checked.warn(odd.first, odd.total)
         if chunk.only_inserted:
             lines = pa.array(chunk.only_inserted, pa.int64())
             keys = good.rows.column(self._table.key)
@@ -68,6 +66,9 @@ class Validation:
         rows, repeats = self._checked.owners.add(good.lines, good.rows)
         for line, first_line in repeats.others.items():
             errors[line] = [self._repeated(first_line)]
+        accepted = good.select(_not_in(good.lines, errors)) if repeats.others else good
+        odd = doubts.find(accepted.lines, accepted.rows)
+        self._checked.warn(odd.first, odd.total)
         self._checked.repeats += repeats.same
         self._checked.count(len(chunk), self._rejects(chunk, errors))
         return rows

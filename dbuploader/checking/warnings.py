@@ -120,7 +120,7 @@ def _in_apostrophes(texts: pa.StringArray) -> pa.BooleanArray:
 
 def _apostrophes(line: int, column: str, text: str) -> UploadWarning:
     message = (
-        f"{column} {shown(text)} was loaded with its apostrophes: where they quote the cell, write "
-        'a double quote (") in place of each'
+        f"{column} {shown(text)} keeps its apostrophes: where they quote the cell, write a double "
+        'quote (") in place of each'
     )
     return UploadWarning("apostrophes", line, message)

@@ -23,7 +23,7 @@ def warnings(data: bytes, encoding: str = "auto") -> tuple[int, tuple[UploadWarn
 def test_apostrophes_around_a_cell_are_loaded_and_told() -> None:
     total, (first, second) = warnings("1,'Sales'\n2,O'Neil\n3,'t Hart\n4, 'Ñu' \n5,'\n".encode())
     assert (total, first.code, first.line) == (2, "apostrophes", 1)
-    assert first.message.startswith("department \"'Sales'\" was loaded with its apostrophes")
+    assert first.message.startswith("department \"'Sales'\" keeps its apostrophes")
     assert (second.code, second.line) == ("apostrophes", 4)
 
 

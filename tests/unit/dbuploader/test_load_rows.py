@@ -90,6 +90,12 @@ def test_what_looks_wrong_is_told_and_the_first_of_each_kind_is_kept(suite: Suit
     ]
 
 
+def test_a_rejected_row_is_not_told_to_look_wrong(suite: Suite) -> None:
+    upload = suite.load("jobs", "70,Cook\n70,'Cook'\nx,'Baker'\n")
+
+    assert (upload.rows.rejected, upload.warnings_total, upload.warnings) == (2, 0, ())
+
+
 def test_names_that_differ_in_case_or_accent_differ(suite: Suite) -> None:
     suite.load("jobs", "9,Résumé Editor\n")
 
