@@ -37,10 +37,11 @@ class Old(NamedTuple):
 
 
 @contextmanager
-def old(name: str, url: str, version: str) -> Iterator[Old]:
+def old(name: str, url: str, version: str, major: str = "0") -> Iterator[Old]:
     parts = urlsplit(url)
     assert parts.port is not None
-    with AnswerRewriter(parts.port, version.encode(), f"0{version[1:]}".encode()) as proxy:
+    other = major + version[len(major) :]
+    with AnswerRewriter(parts.port, version.encode(), other.encode()) as proxy:
         yield Old(name, url.replace(f":{parts.port}/", f":{proxy.port}/"), proxy)
 
 
@@ -48,7 +49,8 @@ def old(name: str, url: str, version: str) -> Iterator[Old]:
 def old_mysql(mysql_node: MariaServer) -> Iterator[Old]:
     with closing(administration(mysql_node.url())) as database, database.read() as connection:
         version = connection.exec_driver_sql("SELECT VERSION()").scalar_one()
-    with old("MariaDB", mysql_node.url("mysql"), version) as server:
+    # The driver itself speaks to none before 4.1.
+    with old("MariaDB", mysql_node.url("mysql"), version, major="05") as server:
         yield server
 
 
