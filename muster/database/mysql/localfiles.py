@@ -15,7 +15,7 @@ _REFUSED = {
     3948,  # local_infile is off (MySQL)
     4166,  # local_infile is off (MariaDB)
 }
-# Never with unique_checks = 0, too: MariaDB then fills an empty table in one go, and 10.11.19 hangs
+# Never with unique_checks = 0, too: MariaDB then fills an empty table in one go, and 11.8.9 hangs
 # with all of its clients if the table is read meanwhile. https://jira.mariadb.org/browse/MDEV-515
 _UNCHECKED = "SET SESSION foreign_key_checks = 0"
 _CHECKED = "SET SESSION foreign_key_checks = 1"
