@@ -132,7 +132,7 @@ class AnswerSweep:
         except DatabaseUnavailable as error:
             log.warning("old answers to batches not removed", error=repr(error))
         else:
-            log.info("old answers to batches removed", answers=removed)
+            log.info("old answers to batches removed", removed=removed)
 
 
 def _age(claim: Claimed) -> timedelta:
