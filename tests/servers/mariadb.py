@@ -48,7 +48,7 @@ class MariaServer(ServerProcess):
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
             "--innodb-buffer-pool-size=64M",
-            "--innodb-log-file-size=64M",
+            "--innodb-log-file-size=16M",
             # What was committed survives the server's death, though not the machine's.
             "--innodb-flush-log-at-trx-commit=2",
             *self._options,
@@ -76,7 +76,7 @@ class MariaServer(ServerProcess):
                 f"--datadir={self._data}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
-                "--innodb-log-file-size=64M",
+                "--innodb-log-file-size=16M",
             ],
             env={**os.environ, **self.environment()},
             capture_output=True,
