@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer, git and make. Everything else comes into .uv/, .venv/ and, for
-# the bench, .venv-bench/, pinned by uv.lock: tools/environment.py does it.
+# lint and the bench, .venv-lint/ and .venv-bench/, pinned by uv.lock: tools/environment.py does it.
 
 PYTHON ?= python3
 SAMPLES ?= samples
@@ -22,6 +22,7 @@ URLS := $(foreach name,BROKER CSV_STORE AUTH_DATABASE EMPLOYMENT_DATABASE,$(valu
 RUN := .venv/.synced$(if $(filter-out sqlite:% file:%,$(URLS)),-servers)
 DEV := .venv/.synced-dev
 DOCS := .venv/.synced-docs
+LINT := .venv-lint/.synced-lint
 # An environment of its own: pyarrow imports pandas wherever there is one, in every loader that starts.
 BENCH := .venv-bench/.synced-dev .venv-bench/.synced-bench
 
@@ -45,11 +46,11 @@ test: $(DEV) servers ## run the tests
 servers:
 	@tests/servers/install
 
-lint: $(DEV) ## check style, types, which package imports which, and the Dockerfiles
+lint: $(DEV) $(LINT) ## check style, types, which package imports which, and the Dockerfiles
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	.venv-lint/bin/lint-imports
 	$(BIN)/hadolint */Dockerfile
 
 fmt: $(DEV) ## put the code into its style
@@ -97,7 +98,7 @@ compat: ## make demo and make test on other Debians and servers: root on Debian;
 	@exec "$(PYTHON)" -m tools.compat --only "$(ONLY)" --mirror "$(MIRROR)"
 
 clean: ## remove the environment and the caches, but no data
-	rm -rf .venv .venv-bench .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check .servers
+	rm -rf .venv .venv-lint .venv-bench .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check .servers
 
 define CHECK_PYTHON
 @command -v "$(PYTHON)" >/dev/null || { \
@@ -107,10 +108,11 @@ define CHECK_PYTHON
 endef
 
 .venv/.synced .venv/.synced-servers $(DEV) $(DOCS): .venv/bin/python
+$(LINT): .venv-lint/bin/python
 $(BENCH): .venv-bench/bin/python
-.venv/.synced .venv/.synced-servers $(DEV) $(DOCS) $(BENCH): uv.lock pyproject.toml $(PACKAGES:=pyproject.toml)
+.venv/.synced .venv/.synced-servers $(DEV) $(DOCS) $(LINT) $(BENCH): uv.lock pyproject.toml $(PACKAGES:=pyproject.toml)
 	$(CHECK_PYTHON)
 	@"$(PYTHON)" -m tools.environment $(UV_VERSION) $@
 
 # No recipe: where the Python of an environment is gone, its stamps are out of date.
-.venv/bin/python .venv-bench/bin/python:
+.venv/bin/python .venv-lint/bin/python .venv-bench/bin/python:

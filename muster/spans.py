@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from importlib import import_module
-from typing import Literal, Protocol
-
-from flask import Flask
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from muster.adapters import ConfigurationError
 from muster.tracing import Trace, current_trace, tracing
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 Kind = Literal["internal", "client", "producer", "consumer"]
 Attributes = Mapping[str, str | int]
@@ -34,7 +35,7 @@ class Recorder(Protocol):
     def current(self) -> str | None:
         """The traceparent of the span in progress."""
 
-    def record_requests(self, app: Flask) -> None:
+    def record_requests(self, app: "Flask") -> None:
         """Record a span for each request that `app` answers."""
 
 
@@ -75,7 +76,7 @@ def _is_wanted() -> bool:
     return True
 
 
-def record_requests(app: Flask) -> None:
+def record_requests(app: "Flask") -> None:
     """Record a span for each request that `app` answers, except for its health."""
     if _recorder is not None:
         _recorder.record_requests(app)

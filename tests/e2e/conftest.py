@@ -28,7 +28,12 @@ def open_family(name: str, directory: Path, run_directory: Path) -> Iterator[Fam
         yield family
 
 
-@pytest.fixture(params=[pytest.param(name, marks=PATIENTLY) for name in FAMILIES])
+ON_EMBEDDED = pytest.param("embedded", marks=PATIENTLY)
+# A suite that a test starts for itself costs most on servers.
+ON_SERVERS = pytest.param("servers", marks=[PATIENTLY, pytest.mark.chaos])
+
+
+@pytest.fixture(params=[ON_EMBEDDED, ON_SERVERS])
 def family(request: pytest.FixtureRequest, tmp_path: Path, run_directory: Path) -> Iterator[Family]:
     with open_family(request.param, tmp_path, run_directory) as family:
         yield family

@@ -99,8 +99,7 @@ def announced(family: Family) -> Counter[str]:
 
 
 def each_process_once(_family: Family, suite: RunningSuite, chance: random.Random) -> list[Fault]:
-    kills = process_kills(suite, chance)
-    return [*kills[:4], supervisor_kill(suite), *kills[4:]]
+    return process_kills(suite, chance)
 
 
 def every_process_often(_family: Family, suite: RunningSuite, chance: random.Random) -> list[Fault]:

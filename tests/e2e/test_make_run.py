@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from embedded import lifeline
-from tests.e2e.conftest import PATIENTLY
+from tests.e2e.conftest import ON_EMBEDDED, ON_SERVERS
 from tests.e2e.families import Family
 from tests.e2e.waiting import wait_until
 from tests.unit.embedded.supervising import is_alive
@@ -77,15 +77,10 @@ def make_run(family: Family) -> Iterator[MakeRun]:
         running.process.wait()
 
 
-ON_SERVERS = pytest.mark.parametrize(
-    "family", [pytest.param("servers", marks=PATIENTLY)], indirect=True
-)
-EMBEDDED = pytest.mark.parametrize(
-    "family", [pytest.param("embedded", marks=PATIENTLY)], indirect=True
-)
+EMBEDDED = pytest.mark.parametrize("family", [ON_EMBEDDED], indirect=True)
 
 
-@ON_SERVERS
+@pytest.mark.parametrize("family", [ON_SERVERS], indirect=True)
 def test_sigterm_to_make_stops_everything(make_run: MakeRun) -> None:
     make_run.process.terminate()
     rest = make_run.rest_of_output()
