@@ -76,7 +76,7 @@ class RabbitServer(ServerProcess):
             "RABBITMQ_PID_FILE": f"{home}/pid",
             "RABBITMQ_CONF_ENV_FILE": f"{home}/no-env.conf",
             # Two cores are shared by all: idle schedulers must not spin.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
         }
 
     def answers(self) -> bool:
