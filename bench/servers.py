@@ -43,9 +43,10 @@ def describe_servers(family: Family) -> str:
     version = (
         f" {rabbitmq.control('version').strip()}" if isinstance(rabbitmq, RabbitServer) else ""
     )
+    database = "MySQL" if isinstance(family.servers["MariaDB"], MysqlServer) else "MariaDB"
     return (
         f"Private servers on the same machine: RabbitMQ{version} (quorum queues, confirms), "
-        "MariaDB, SecantusDB in the place of MongoDB (write concern majority, journalled), SMTP. "
+        f"{database}, SecantusDB in the place of MongoDB (write concern majority, journalled), SMTP. "
         "`retryWrites=false`, for at each such write SecantusDB, which is written in Python, goes "
         "through all it has seen in the last half hour."
     )
