@@ -46,7 +46,7 @@ def describe_servers(family: Family) -> str:
     database = "MySQL" if isinstance(family.servers["MariaDB"], MysqlServer) else "MariaDB"
     return (
         f"Private servers on the same machine: RabbitMQ{version} (quorum queues, confirms), "
-        f"{database}, SecantusDB in the place of MongoDB (write concern majority, journalled), SMTP. "
-        "`retryWrites=false`, for at each such write SecantusDB, which is written in Python, goes "
-        "through all it has seen in the last half hour."
+        f"{database}, SecantusDB in the place of MongoDB (write concern majority, journalled), "
+        "SMTP. `retryWrites=false`, for at each such write SecantusDB, which is written in Python, "
+        "goes through all it has seen in the last half hour."
     )

@@ -1,5 +1,7 @@
 import os
+import sys
 from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,18 @@ from hypothesis import HealthCheck, settings
 import muster.database.mysql  # noqa: F401
 from tests.servers.mariadb import new_database
 from tests.servers.shared import server_url
+
+
+class WithoutNumPy(MetaPathFinder):
+    """Has no NumPy, with which pyarrow can do more: a test tool brings it, no service has it."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """As the import system asks."""
+        if name == "numpy":
+            raise ModuleNotFoundError("There is no NumPy where Muster runs.", name=name)
+
+
+sys.meta_path.insert(0, WithoutNumPy())
 
 # A busy machine fails no property. `make chaos` tries each with ten times the examples.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,7 +3,7 @@
 Memory is bounded, whatever the number of rows.
 """
 
-from dbuploader.keys.owners import Owners, Repeats
+from dbuploader.keys.owners import Owners, Repeats, bitmap_of
 from dbuploader.keys.references import BadKeys, References
 
-__all__ = ["BadKeys", "Owners", "References", "Repeats"]
+__all__ = ["BadKeys", "Owners", "References", "Repeats", "bitmap_of"]

@@ -55,7 +55,7 @@ class Owners:
         The rows have physical `lines`, which nothing before had.
         """
         keys = rows.column(self._key)
-        distinct = _bitmap(keys)
+        distinct = bitmap_of(keys)
         if len(distinct) == len(rows) and distinct.isdisjoint(self._keys):
             self._keep(lines, rows, distinct)
             return rows, Repeats(0, {})
@@ -100,8 +100,8 @@ class Owners:
         return pa.concat_arrays([lines for lines, _ in found]).take(places), known.take(places)
 
 
-def _bitmap(keys: pa.Array) -> BitMap:
-    # From a buffer, and not key by key.
+def bitmap_of(keys: pa.Array) -> BitMap:
+    """The keys, integers without a null, as a bitmap: from their buffer, and not one by one."""
     unsigned = keys.cast(pa.uint32())
     values = memoryview(unsigned.buffers()[1]).cast("I")
     return BitMap(values[unsigned.offset : unsigned.offset + len(unsigned)])

@@ -9,6 +9,7 @@ from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from dbuploader.columns import equal_rows, find_rows
+from dbuploader.keys import bitmap_of
 from dbuploader.repository.finding import FoundRows, find_rows_of
 from dbuploader.repository.rows import insert_rows, replace_rows
 from dbuploader.repository.summary import SUMMARISED, add_to_summary
@@ -118,7 +119,7 @@ class Merge:
         if self._insert and self.counts.updated + self.counts.unchanged:
             raise KeysChanged
         changed = split.after.column(self._table.key)
-        if self._only_inserted and self._only_inserted.intersection(BitMap(changed.to_numpy())):
+        if self._only_inserted and self._only_inserted.intersection(bitmap_of(changed)):
             raise KeysChanged
         for some, replace in ((split.new, False), (split.after, True)):
             if len(some):

@@ -75,8 +75,9 @@ class RabbitServer(ServerProcess):
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/plugins",
             "RABBITMQ_PID_FILE": f"{home}/pid",
             "RABBITMQ_CONF_ENV_FILE": f"{home}/no-env.conf",
-            # Two cores are shared by all: idle schedulers must not spin. But those that read files do
-            # for a moment: to be woken for each of its thousand modules takes four times the start.
+            # Two cores are shared by all: idle schedulers must not spin. But those that read files
+            # do for a moment: a start that wakes them for each of a thousand modules takes four
+            # times as long.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdio short",
         }
 
