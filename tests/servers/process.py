@@ -15,7 +15,7 @@ import pytest
 
 from embedded import lifeline
 
-_START_SECONDS = 100.0
+_START_SECONDS = 250.0
 _POLL_SECONDS = 0.1
 
 
