@@ -16,8 +16,8 @@ from dbuploader.repository.summary import SUMMARISED, add_to_summary
 from dbuploader.summary import HiresDifferences
 from muster.tables import Table
 
-# 20 bytes each, thrice while they are summed up. To write them waits for all rows before.
-_SUMMARY_DIFFERENCES_HELD = 1_000_000
+# Nearly 200 bytes each while they are summed up. To write them waits for all rows before.
+_SUMMARY_DIFFERENCES_HELD = 500_000
 
 
 class KeysChanged(Exception):
