@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dbuploader.idempotency import AnswerSweep
+from dbuploader.outcomes import NotFinished
 from dbuploader.patience import Patience, Stopped
 from dbuploader.repository import check_schema
 from dbuploader.settings import Settings
@@ -20,16 +21,14 @@ from dbuploader.watching import Watchdog
 from muster.adapters import exit_if_misconfigured
 from muster.broker import (
     Ack,
-    BrokerUnavailable,
     DeadLetter,
     Delivery,
     Retry,
-    Unroutable,
     Verdict,
     open_broker,
 )
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
+from muster.csvstore import UploadNotFound, open_csv_store
 from muster.database import open_database
 from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
@@ -40,6 +39,7 @@ from muster.service import serve_health
 from muster.spans import export_spans
 from muster.stopping import stop_on
 from muster.tracing import concerning
+from muster.weather import Unavailable
 
 if TYPE_CHECKING:
     from dbuploader.finishing import Finisher
@@ -72,6 +72,8 @@ class Consumer:
             except (UnreadableMessage, UploadNotFound) as error:
                 log.error("message not understood", error=repr(error))
                 return DeadLetter(repr(error))
+            except NotFinished as error:
+                return DeadLetter(repr(error.__cause__))
             except Stopped:
                 return Retry(0)
             crash_point(Point.LOAD_ACK_DUE)
@@ -86,7 +88,7 @@ class Consumer:
             self._sweep.run_if_due()
         try:
             self._finisher.cancel_queued()
-        except (StoreUnavailable, BrokerUnavailable, Unroutable) as error:
+        except Unavailable as error:
             log.warning("queued uploads not cancelled", error=repr(error))
 
 

@@ -1,14 +1,16 @@
 """Bringing uploads to their final state, in the order of their acceptance, and saying so."""
 
 import threading
+from contextlib import suppress
 from functools import partial
+from uuid import uuid4
 
 import structlog
 
 from dbuploader.deciding import Decisions
 from dbuploader.loading import Loader
 from dbuploader.metrics import ATTEMPTS, count_finished
-from dbuploader.outcomes import Outcome, failed
+from dbuploader.outcomes import NotFinished, Outcome, failed
 from dbuploader.patience import Patience, Stopped
 from dbuploader.progress import Progress
 from dbuploader.repository.statistics import Statistics
@@ -24,6 +26,7 @@ from muster.messaging import publish
 from muster.spans import span
 from muster.tracing import working_on
 from muster.uploads import UNFINISHED, State, Upload, now
+from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +58,9 @@ class Finisher:
     def finish_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.
 
-        Messages may so come in any order, and more than once. Raises UploadNotFound, and Stopped
-        when the process is to end first.
+        Messages may so come in any order, and more than once. One that a mistake of ours keeps
+        from its end holds up none behind it: this raises NotFinished if it was this one. Raises
+        UploadNotFound, and Stopped when the process is to end first.
         """
         upload = self._patiently(partial(self._store.get, upload_id))
         for pending in self._patiently(partial(self._store.unfinished, upload.sequence)):
@@ -67,7 +71,14 @@ class Finisher:
                 span(f"load {pending.table}", attributes={"muster.upload_id": pending.id}),
                 self._watchdog.watching(),
             ):
-                self._finish(pending)
+                try:
+                    self._finish(pending)
+                except Stopped:
+                    raise
+                except Exception as error:
+                    log.exception("the upload can't be finished")
+                    if pending.id == upload_id:
+                        raise NotFinished(upload_id) from error
 
     def cancel_queued(self) -> None:
         """Cancel at once what nobody has begun to load.
@@ -114,7 +125,8 @@ class Finisher:
             decided = progress.patiently(partial(self._decisions.find, upload))
             if decided is not None:
                 return decided
-            attempt = progress.patiently(partial(self._decisions.start_attempt, upload))
+            attempt_id = uuid4().hex
+            attempt = progress.patiently(partial(self._decisions.start_attempt, upload, attempt_id))
             crash_point(Point.LOAD_ATTEMPT_COUNTED)
             work.resume(attempt.seconds)
             if attempt.number > MOST_ATTEMPTS:
@@ -124,7 +136,7 @@ class Finisher:
             try:
                 return self._loader.load(upload, progress)
             except Stopped:
-                self._decisions.take_back_attempt(upload, work.seconds)
+                self._take_back(upload, attempt_id, work.seconds)
                 raise
             except StateConflict:
                 raise
@@ -134,6 +146,14 @@ class Finisher:
                 if attempt.number == MOST_ATTEMPTS:
                     detail = "Something went wrong in the loader. Tell the operators."
                     return self._fail(upload, progress, "internal-error", detail)
+
+    def _take_back(self, upload: Upload, attempt_id: str, seconds: float) -> None:
+        try:
+            self._decisions.take_back_attempt(upload, attempt_id, seconds)
+        except Unavailable as error:
+            log.warning("the attempt is taken back by the next", error=repr(error))
+            with suppress(Unavailable, StateConflict):
+                self._store.update(upload.id, expect=UNFINISHED, stopped_attempt=attempt_id)
 
     def _fail(self, upload: Upload, progress: Progress, code: str, detail: str) -> Outcome:
         # Rejects of an earlier attempt would not agree with counts of 0.

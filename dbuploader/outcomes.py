@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from muster.uploads import Cause, Failure, RowCounts, State, UploadWarning
 
 
+class NotFinished(Exception):
+    """A mistake of ours keeps the upload from its final state."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What the upload record will say once it is final."""

@@ -1,4 +1,4 @@
-"""Waiting for a database, store or broker that does not answer now."""
+"""Waiting out the weather."""
 
 import threading
 from collections.abc import Callable
@@ -14,22 +14,13 @@ from tenacity import (
     wait_exponential,
 )
 
-from muster.broker import BrokerUnavailable, Unroutable
-from muster.csvstore import StoreUnavailable
-from muster.database import DatabaseUnavailable
 from muster.uploads import Failure
+from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_AWAITED = {
-    DatabaseUnavailable: "database",
-    StoreUnavailable: "store",
-    BrokerUnavailable: "broker",
-    # The queue may be declared any moment, and until then nobody may miss the message.
-    Unroutable: "broker",
-}
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
 
@@ -39,7 +30,7 @@ class Stopped(Exception):
 
 
 class Patience:
-    """Runs a call again, ever less often, for as long as what it needs does not answer.
+    """Runs a call again, ever less often, for as long as what it needs is Unavailable.
 
     `alive` is called before each wait.
     """
@@ -53,6 +44,8 @@ class Patience:
 
         def before_sleep(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
+            if not isinstance(error, Unavailable):
+                return
             failure = _waiting_for(error)
             log.warning("waiting", code=failure.code, error=repr(error))
             self._alive()
@@ -60,7 +53,7 @@ class Patience:
                 tell(failure)
 
         retrying = Retrying(
-            retry=retry_if_exception_type(tuple(_AWAITED)),
+            retry=retry_if_exception_type(Unavailable),
             wait=wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             stop=stop_when_event_set(self._stop),
             sleep=sleep_using_event(self._stop),
@@ -69,11 +62,10 @@ class Patience:
         )
         try:
             return retrying(call)
-        except tuple(_AWAITED) as error:
+        except Unavailable as error:
             raise Stopped from error
 
 
-def _waiting_for(error: BaseException | None) -> Failure:
-    (name,) = {name for kind, name in _AWAITED.items() if isinstance(error, kind)}
-    detail = f"The {name} does not answer; the load goes on as soon as it does."
-    return Failure(f"waiting-for-{name}", detail)
+def _waiting_for(error: Unavailable) -> Failure:
+    detail = f"The {error.awaits} does not answer; the load goes on as soon as it does."
+    return Failure(f"waiting-for-{error.awaits}", detail)

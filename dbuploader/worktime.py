@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from muster.csvstore import StoreUnavailable
-from muster.database import DatabaseUnavailable
+from muster.weather import Unavailable
 
 T = TypeVar("T")
 
@@ -53,7 +52,7 @@ class WorkTime:
         """What a pass needs is asked for: if it is away, the pass before was ended by that."""
         try:
             yield
-        except (DatabaseUnavailable, StoreUnavailable):
+        except Unavailable:
             self._counted = self._before_pass
             raise
         self._before_pass = self._counted

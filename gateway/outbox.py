@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import structlog
 
-from muster.broker import Broker, BrokerUnavailable, Unroutable
+from muster.broker import Broker
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore, StoreUnavailable
+from muster.csvstore import CsvStore
 from muster.messages import UploadAccepted
 from muster.messaging import publish
 from muster.uploads import State, Upload
+from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +43,12 @@ class Outbox:
             return
         try:
             self.publish(upload)
-        except (BrokerUnavailable, Unroutable, StoreUnavailable) as error:
+        except Unavailable as error:
             self._rest_until = self._clock() + _REST_SECONDS
             log.warning("left to the relay", error=repr(error))
 
     def publish(self, upload: Upload) -> None:
-        """Publish and mark; raises BrokerUnavailable, Unroutable or StoreUnavailable."""
+        """Publish and mark; raises Unavailable."""
         publish(self._broker, UploadAccepted.about(upload), upload)
         crash_point(Point.OUTBOX_MESSAGE_QUEUED)
         self._store.update(upload.id, expect=frozenset(State), published=True)

@@ -12,9 +12,9 @@ from prometheus_client import Gauge
 from gateway.outbox import Outbox
 from gateway.settings import Settings
 from muster.adapters import exit_if_misconfigured
-from muster.broker import BrokerUnavailable, Unroutable, open_broker
+from muster.broker import open_broker
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
+from muster.csvstore import CsvStore, open_csv_store
 from muster.logs import configure_logging
 from muster.servers import require_servers
 from muster.service import serve_health
@@ -22,6 +22,7 @@ from muster.spans import export_spans
 from muster.stopping import stop_on
 from muster.tracing import working_on
 from muster.uploads import now
+from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +58,7 @@ class Relay:
         while not stop.is_set():
             try:
                 self.turn()
-            except (BrokerUnavailable, Unroutable, StoreUnavailable) as error:
+            except Unavailable as error:
                 log.warning("relay will try again", error=repr(error))
             self._turned_at = self._clock()
             stop.wait(INTERVAL_SECONDS)
@@ -66,7 +67,7 @@ class Relay:
         """Publish what waits, oldest first, and sweep now and then.
 
         The first that can't be published ends the turn, so that none overtakes it. Raises
-        BrokerUnavailable, Unroutable or StoreUnavailable.
+        Unavailable.
         """
         oldest = self._store.oldest_unpublished()
         AGE.set(0 if oldest is None else (now() - oldest.submitted_at).total_seconds())

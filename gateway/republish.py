@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 
 from gateway.settings import Settings
-from muster.broker import Broker, BrokerUnavailable, Unroutable, open_broker
-from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
+from muster.broker import Broker, open_broker
+from muster.csvstore import CsvStore, open_csv_store
 from muster.logs import configure_logging
 from muster.messages import UploadAccepted, UploadFinished
 from muster.messaging import publish
 from muster.uploads import Upload
+from muster.weather import Unavailable
 
 _PAGE = 500
 
@@ -22,7 +23,7 @@ def republish(store: CsvStore, broker: Broker) -> tuple[int, int]:
     """Publish a message for each upload that is not final, or whose email is not settled.
 
     Returns how many `upload.accepted` and how many `upload.finished` that were. Raises
-    BrokerUnavailable, Unroutable or StoreUnavailable; then it may simply be run again.
+    Unavailable; then it may simply be run again.
     """
     accepted = finished = 0
     for upload in _newest_first(store):
@@ -49,7 +50,7 @@ def main() -> None:
     store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
     try:
         accepted, finished = republish(store, broker)
-    except (BrokerUnavailable, Unroutable, StoreUnavailable) as error:
+    except Unavailable as error:
         sys.exit(f"Not all is published; run it again. {error!r}")
     finally:
         broker.close()

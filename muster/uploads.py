@@ -131,6 +131,7 @@ class Upload:
     `sequence` is the order of acceptance, given by the store. `published` and `announced` are the
     outbox: whether `upload.accepted` and `upload.finished` are known to be with the broker.
     `version` grows with every change. `previous` is the upload whose rejected rows this one mends.
+    `stopped_attempt` is one that was ended on request and may still be counted.
     """
 
     id: str
@@ -160,6 +161,7 @@ class Upload:
     announced: bool = False
     email: Email | None = None
     previous: str | None = None
+    stopped_attempt: str | None = None
     sequence: int = 0
     version: int = 0
 

@@ -7,7 +7,7 @@ import structlog
 from muster.adapters import exit_if_misconfigured
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import StoreUnavailable, UploadNotFound, open_csv_store
+from muster.csvstore import UploadNotFound, open_csv_store
 from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.mail import MailError, open_mailer
@@ -18,6 +18,7 @@ from muster.service import serve_health
 from muster.spans import export_spans
 from muster.stopping import stop_on
 from muster.tracing import concerning
+from muster.weather import Unavailable
 from notification.metrics import MAILS
 from notification.notifying import NotFinal, Notifier
 from notification.patience import is_worth_another, wait_after
@@ -43,10 +44,12 @@ class Handler:
                 outcome = self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
             except (UnreadableMessage, UploadNotFound) as error:
                 return _bury(repr(error))
-            except StoreUnavailable as error:
+            except Unavailable as error:
                 # Every message meets this alike: no patience is lost over it.
                 return _put_off(delivery, error)
-            except (MailError, NotFinal) as error:
+            except Exception as error:  # a mistake met by one must not hold up those behind it
+                if not isinstance(error, MailError | NotFinal):
+                    log.exception("the email failed")
                 if is_last_try:
                     return _bury(f"given up after attempt {delivery.attempt}: {error!r}")
                 return _put_off(delivery, error)

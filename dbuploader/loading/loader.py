@@ -1,6 +1,6 @@
 """The load of one upload, from its file to its outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import BinaryIO
@@ -29,17 +29,32 @@ from dbuploader.validating import Validation
 from dbuploader.worktime import TooSlow
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, FileNotStored
-from muster.database import ConstraintViolated, Database, FilesRefused
+from muster.database import (
+    ConstraintViolated,
+    Database,
+    FilesRefused,
+    StatementInterrupted,
+)
 from muster.tables import get_table
 from muster.uploads import Failure, RowCounts, State, Upload
 
 log = structlog.get_logger(__name__)
 
 _MOST_STARTS = 5
+_MOST_INTERRUPTIONS = 10
+_STATEMENTS_ENDED = Failure(
+    "too-slow",
+    f"The database ended its statements {_MOST_INTERRUPTIONS} times, as a limit of their time "
+    "does. Nothing was loaded.",
+)
 
 
 class TooManyRejects(Exception):
     """More rows are rejected than the upload allows: none of the others is loaded."""
+
+
+class StatementsEnded(Exception):
+    """The database's server has ended statements of the load again and again."""
 
 
 class Loader:
@@ -79,6 +94,8 @@ class Loader:
                 return self._end(upload, checked, progress, State.FAILED, failure)
             except TooSlow:
                 return self._end(upload, checked, progress, State.FAILED, _too_slow(progress))
+            except StatementsEnded:
+                return self._end(upload, checked, progress, State.FAILED, _STATEMENTS_ENDED)
             except RejectsFull:
                 failure = _rejects_full(checked, self._limits.reject_bytes)
                 return self._end(upload, checked, progress, State.FAILED, failure)
@@ -87,11 +104,14 @@ class Loader:
                 return self._end(upload, checked, progress, State.FAILED, failure)
 
     def _load(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
+        once = _interrupted_at_most(
+            _MOST_INTERRUPTIONS, partial(self._pass, upload, checked, progress)
+        )
         for _ in range(_MOST_STARTS):
             progress.enter(State.VALIDATING)
             crash_point(Point.LOAD_VALIDATING)
             try:
-                return progress.patiently(partial(self._pass, upload, checked, progress))
+                return progress.patiently(once)
             except (ConstraintViolated, KeysChanged) as error:
                 log.warning("the database changed meanwhile", error=repr(error))
             except FilesRefused:
@@ -246,6 +266,23 @@ def _abandoned_on_error(connection: Connection) -> Iterator[None]:
     except BaseException:
         connection.invalidate()
         raise
+
+
+def _interrupted_at_most(times: int, call: Callable[[], Outcome]) -> Callable[[], Outcome]:
+    """The call, for who makes it again; raises StatementsEnded when it is interrupted so often."""
+    left = times
+
+    def again() -> Outcome:
+        nonlocal left
+        try:
+            return call()
+        except StatementInterrupted as error:
+            left -= 1
+            if not left:
+                raise StatementsEnded from error
+            raise
+
+    return again
 
 
 def _allow(upload: Upload, checked: Checked) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, case, insert, select, update
 
 from dbuploader.outcomes import Outcome
 from dbuploader.repository.rows import upsert
@@ -32,21 +32,35 @@ def insert_outcome(connection: Connection, upload: Upload, outcome: Outcome) -> 
     connection.execute(insert(ledger).values(**keys, **_values(outcome)))
 
 
-def start_attempt(connection: Connection, upload_id: str) -> Attempt:
-    """Count one more attempt; the first is 1."""
-    attempts = load_attempts.c.attempts
-    one_more = upsert(connection, load_attempts, lambda _new: {"attempts": attempts + 1})
-    connection.execute(one_more.values(upload_id=upload_id, attempts=1, seconds=0))
+def start_attempt(
+    connection: Connection, upload_id: str, attempt_id: str, stopped_id: str | None
+) -> Attempt:
+    """Count the attempt; the first is 1.
+
+    Not if it is the latest already, nor if the latest is `stopped_id`, whose place it takes.
+    """
+    attempts, latest = load_attempts.c.attempts, load_attempts.c.attempt_id
+    counted = latest.in_([attempt_id, *([] if stopped_id is None else [stopped_id])])
+    one_more = case((counted, attempts), else_=attempts + 1)
+    # In this order: MySQL goes by the new value of a column that was set before.
+    changes = upsert(
+        connection,
+        load_attempts,
+        lambda new: {"attempts": one_more, "attempt_id": new["attempt_id"]},
+    )
+    connection.execute(
+        changes.values(upload_id=upload_id, attempts=1, seconds=0, attempt_id=attempt_id)
+    )
     mine = load_attempts.c.upload_id == upload_id
     found = connection.execute(select(attempts, load_attempts.c.seconds).where(mine)).one()
     return Attempt(int(found.attempts), float(found.seconds))
 
 
-def take_back_attempt(connection: Connection, upload_id: str) -> None:
-    """Uncount the latest attempt: it was ended on request."""
-    mine = load_attempts.c.upload_id == upload_id
+def take_back_attempt(connection: Connection, upload_id: str, attempt_id: str) -> None:
+    """Uncount the attempt, which was ended on request, unless it is uncounted already."""
+    mine = (load_attempts.c.upload_id == upload_id) & (load_attempts.c.attempt_id == attempt_id)
     fewer = load_attempts.c.attempts - 1
-    connection.execute(update(load_attempts).where(mine).values(attempts=fewer))
+    connection.execute(update(load_attempts).where(mine).values(attempts=fewer, attempt_id=None))
 
 
 def keep_seconds(connection: Connection, upload_id: str, seconds: float) -> None:

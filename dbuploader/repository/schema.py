@@ -45,8 +45,12 @@ load_attempts = Table(
     Column("upload_id", String(64), primary_key=True),
     Column("attempts", SmallInteger, nullable=False),
     Column("seconds", Double, nullable=False, server_default="0"),
+    Column("attempt_id", String(32)),
 )
-"""How often the load of an upload was started, and how long it has worked in all of them."""
+"""How often the load of an upload was started, and how long it has worked in all of them.
+
+The latest attempt has an id, so that one whose COMMIT is not answered is counted once.
+"""
 
 batch_answers = Table(
     "batch_answers",

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from muster.adapters import Adapter, load_adapter
 from muster.servers import ServerRefused
+from muster.weather import Unavailable
 
 ADAPTERS = {
     "sqlite": Adapter("muster.broker.sqlite", "SqliteBroker"),
@@ -26,16 +27,20 @@ DELIVERY_LIMIT = 20
 """Deliveries of one message whose handler never answered, before it goes to the dead letters."""
 
 
-class BrokerUnavailable(Exception):
-    """The broker did not confirm in time: the message may or may not be queued. Retryable."""
+class BrokerUnavailable(Unavailable):
+    """The broker did not confirm in time: the message may or may not be queued."""
+
+    awaits = "broker"
 
 
 class BrokerRefused(ServerRefused, BrokerUnavailable):
     """The server is too old; every new connection looks whether it still is."""
 
 
-class Unroutable(Exception):
-    """No queue is bound to the routing key: a mistake in the deployment. Permanent."""
+class Unroutable(Unavailable):
+    """No queue is bound to the routing key: until one is, nobody may miss the message."""
+
+    awaits = "broker"
 
 
 @dataclass(frozen=True)

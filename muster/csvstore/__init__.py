@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol
 from muster.adapters import Adapter, load_adapter
 from muster.servers import ServerRefused
 from muster.uploads import State, Upload
+from muster.weather import Unavailable
 
 ADAPTERS = {
     "file": Adapter("muster.csvstore.file", "FileCsvStore"),
@@ -17,8 +18,10 @@ ADAPTERS = {
 }
 
 
-class StoreUnavailable(Exception):
-    """The store did not answer in time, or is full. Retryable."""
+class StoreUnavailable(Unavailable):
+    """The store did not answer in time, or is full."""
+
+    awaits = "store"
 
 
 class StoreRefused(ServerRefused, StoreUnavailable):

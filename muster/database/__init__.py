@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from muster.adapters import Adapter, load_adapter
 from muster.servers import ServerRefused
 from muster.spans import span
+from muster.weather import Unavailable
 
 ADAPTERS = {
     "sqlite": Adapter("muster.database.sqlite", "SqliteDialect"),
@@ -19,8 +20,14 @@ ADAPTERS = {
 }
 
 
-class DatabaseUnavailable(Exception):
+class DatabaseUnavailable(Unavailable):
     """The transaction was rolled back for a reason that passes: run all of it again."""
+
+    awaits = "database"
+
+
+class StatementInterrupted(DatabaseUnavailable):
+    """Somebody ended a statement, or a limit of time that it met did."""
 
 
 class DatabaseRefused(ServerRefused, DatabaseUnavailable):
@@ -54,8 +61,8 @@ class Dialect(Protocol):
         From the directory `files`, and from no other, it may send files to the server.
         """
 
-    def is_transient(self, error: DBAPIError) -> bool:
-        """Whether the same transaction may succeed when it is run again."""
+    def weather_of(self, error: DBAPIError) -> type[DatabaseUnavailable] | None:
+        """What the error is raised as, if the same transaction may succeed when it is run again."""
 
     def alone(self, engine: Engine, /) -> AbstractContextManager[None]:
         """Keep other migrations of this database out where a transaction does not; or raise.
@@ -176,10 +183,14 @@ class Database:
             raise DatabaseUnavailable("no connection is free") from error
         except IntegrityError as error:
             raise ConstraintViolated(str(error.orig)) from error
+        except PendingRollbackError as error:
+            # A statement after the one that met it.
+            raise DatabaseUnavailable("the connection was lost in the transaction") from error
         except DBAPIError as error:
-            if self._dialect.is_transient(error):
-                raise DatabaseUnavailable(str(error.orig)) from error
-            raise
+            weather = self._dialect.weather_of(error)
+            if weather is None:
+                raise
+            raise weather(str(error.orig)) from error
 
     def check(self) -> None:
         """Return if the database answers; raises DatabaseUnavailable."""

@@ -1,6 +1,5 @@
 """SQLite as a service's database: `sqlite:///path`, one file shared by the processes."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -11,17 +10,12 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from muster import weather
 from muster.adapters import path_of
-from muster.database import FilesRefused
+from muster.database import DatabaseUnavailable, FilesRefused
 from muster.sqlitefile import BUSY_SECONDS, configure
 
-_TRANSIENT = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-}
+_NOT_MIGRATED = ("no such table: ", "no such column: ")
 
 
 class SqliteDialect:
@@ -54,12 +48,12 @@ class SqliteDialect:
         event.listen(engine, "begin", _begin)
         return engine
 
-    def is_transient(self, error: DBAPIError) -> bool:
-        """Whether the file was locked, full or unreadable for now, or is not migrated yet."""
+    def weather_of(self, error: DBAPIError) -> type[DatabaseUnavailable] | None:
+        """Whether the file can't be had for now, or is not migrated yet."""
         code: Any = getattr(error.orig, "sqlite_errorcode", None)
-        if isinstance(code, int) and code & 0xFF in _TRANSIENT:
-            return True
-        return str(error.orig).startswith("no such table: ")
+        is_weather = isinstance(code, int) and code & 0xFF in weather.SQLITE
+        not_migrated = str(error.orig).startswith(_NOT_MIGRATED)
+        return DatabaseUnavailable if is_weather or not_migrated else None
 
     def alone(self, _engine: Engine, /) -> AbstractContextManager[None]:
         """Nothing to do: a write transaction keeps all others out."""

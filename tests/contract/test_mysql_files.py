@@ -1,13 +1,15 @@
 """Rows that MySQL takes from a file: all of them as they are, or none."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from muster.database import (
     ConstraintViolated,
@@ -15,6 +17,7 @@ from muster.database import (
     DatabaseUnavailable,
     FilesRefused,
     RowsDamaged,
+    StatementInterrupted,
     open_database,
 )
 from tests.servers.mariadb import MariaServer, administration, new_database, run
@@ -162,14 +165,14 @@ def write_lines(pipe: Path, some_went: Event, stop: Event) -> None:
                 return
 
 
-def load_and_interrupt(database: Database, pipe: Path) -> None:
+def load_and_end(database: Database, pipe: Path, end: Callable[[Connection], None]) -> None:
     some_went, stop = Event(), Event()
     with ThreadPoolExecutor(2) as threads, database.write() as connection:
         columns = ["id", "name"]
         call = threads.submit(database.load_file, connection, "people", columns, pipe, lambda: 0)
         writing = threads.submit(write_lines, pipe, some_went, stop)
         assert some_went.wait(DEADLINE_SECONDS)
-        database.interrupt(connection)
+        end(connection)
         # What the server does not read would fill its and our buffers before.
         wait([call], 2)
         stop.set()
@@ -182,8 +185,23 @@ def test_who_sends_a_long_file_is_interrupted(database: Database) -> None:
     assert database.files is not None
     pipe = database.files / "rows.tsv"
     os.mkfifo(pipe, 0o600)
+    with pytest.raises(StatementInterrupted):
+        load_and_end(database, pipe, database.interrupt)
+    assert people(database) == []
+
+
+def test_a_connection_that_is_lost_within_a_file_is_unavailable(database: Database) -> None:
+    """And no statement after it hides that, such as one that sets its session right again."""
+    assert database.files is not None
+    pipe = database.files / "rows.tsv"
+    os.mkfifo(pipe, 0o600)
+
+    def kill(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        run(database, f"KILL CONNECTION {driver.connection_id}")
+
     with pytest.raises(DatabaseUnavailable):
-        load_and_interrupt(database, pipe)
+        load_and_end(database, pipe, kill)
     assert people(database) == []
 
 

@@ -12,6 +12,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from muster import weather
 from muster.adapters import ConfigurationError
 from muster.csvstore import StoreRefused, StoreUnavailable
 from muster.servers import too_old
@@ -86,11 +87,16 @@ class Connection:
 
     @contextmanager
     def using(self) -> Iterator[Database[Document]]:
-        """The database; whatever the driver raises in the block is raised as StoreUnavailable."""
+        """The database; raises StoreUnavailable for what the driver raises in the block.
+
+        But for what lies in the document that was to be written.
+        """
         try:
             self._prepare()
             yield self._database
         except PyMongoError as error:
+            if getattr(error, "code", None) in weather.MONGODB_MISTAKES:
+                raise
             raise StoreUnavailable(f"MongoDB at {self._hosts}: {error}") from error
 
     def close(self) -> None:

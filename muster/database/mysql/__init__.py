@@ -6,22 +6,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mysql.connector import errors
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from muster.database import Database
+from muster import weather
+from muster.database import Database, DatabaseUnavailable, StatementInterrupted
 from muster.database.mysql.cluster import QUERY, admit, cluster_of
 from muster.database.mysql.connection import Connection as DriverConnection
 from muster.database.mysql.connection import connect
 from muster.database.mysql.localfiles import load_file
 from muster.database.mysql.migrationlock import LockRow, named_lock
-from muster.database.mysql.transience import is_transient
 from muster.database.mysql.url import parse
 
 _RECYCLE_SECONDS = 1800
 _POOL_SECONDS = 10
 _ANALYZE_SECONDS = 2
 _LONGEST_TEXT = 64 * 1024 * 1024
+
+# The driver raises these without a number.
+_TIMEOUTS = (errors.ConnectionTimeoutError, errors.ReadTimeoutError, errors.WriteTimeoutError)
 
 _SQL_MODE = ",".join(
     (
@@ -76,9 +80,13 @@ class MysqlDialect:
         event.listen(engine, "begin", _begin)
         return engine
 
-    def is_transient(self, error: DBAPIError) -> bool:
+    def weather_of(self, error: DBAPIError) -> type[DatabaseUnavailable] | None:
         """Whether the server was away, shut the connection or asked to try again."""
-        return is_transient(error)
+        number = error.orig.errno if isinstance(error.orig, errors.Error) else None
+        if number in weather.MYSQL_INTERRUPTED:
+            return StatementInterrupted
+        lost = error.connection_invalidated or isinstance(error.orig, _TIMEOUTS)
+        return DatabaseUnavailable if lost or number in weather.MYSQL else None
 
     @contextmanager
     def alone(self, engine: Engine, /) -> Iterator[None]:

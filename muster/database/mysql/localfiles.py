@@ -43,17 +43,19 @@ def load_file(
         "FIELDS TERMINATED BY '\\t' ESCAPED BY '' LINES TERMINATED BY '\\n' "
         f"({', '.join(quoted(column) for column in columns)})"
     )
+    connection.exec_driver_sql(_UNCHECKED)
     try:
-        connection.exec_driver_sql(_UNCHECKED)
-        try:
-            taken = connection.exec_driver_sql(statement).rowcount
-            warnings = connection.exec_driver_sql("SHOW WARNINGS LIMIT 5").all()
-        finally:
-            connection.exec_driver_sql(_CHECKED)
+        taken = connection.exec_driver_sql(statement).rowcount
+        warnings = connection.exec_driver_sql("SHOW WARNINGS LIMIT 5").all()
     except DBAPIError as error:
         if isinstance(error.orig, errors.Error) and error.orig.errno in _REFUSED:
+            connection.exec_driver_sql(_CHECKED)
             raise FilesRefused(str(error.orig)) from error
+        # Without its checks nobody may have it again, and to switch them on here would hide the
+        # error where the connection is lost.
+        connection.invalidate()
         raise
+    connection.exec_driver_sql(_CHECKED)
     if {code for _, code, _ in warnings} & _CONSTRAINTS:
         raise ConstraintViolated(f"LOAD DATA into {table}: {warnings}")
     # A row counts as one, and so does one that it takes the place of.

@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from dbuploader.outcomes import NotFinished
 from dbuploader.patience import Stopped
+from dbuploader.repository.schema import load_attempts
 from muster.csvstore import FileNotStored
+from muster.database import DatabaseUnavailable
 from muster.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
@@ -124,6 +128,64 @@ def test_a_graceful_stop_is_not_an_attempt(suite: Suite) -> None:
     suite.finisher().finish_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED
+
+
+def test_an_attempt_whose_commit_is_not_answered_is_counted_once(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+    suite.faulty_database.lost = [DatabaseUnavailable("no answer")] * 5
+
+    suite.finisher().finish_up_to(upload_id)
+
+    assert suite.store.get(upload_id).state == State.COMPLETED
+    assert attempts(suite, upload_id) == 1
+
+
+def test_a_stop_while_the_database_is_away_is_not_an_attempt(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+
+    def stop(**_changes: Any) -> None:
+        suite.stop.set()
+        suite.faulty_database.refused = [DatabaseUnavailable("gone")] * 2
+
+    for _ in range(5):
+        suite.stop.clear()
+        suite.faulty_database.refused.clear()
+        suite.faulty_store.before["open_file"] = [stop]
+        with pytest.raises(Stopped):
+            suite.finisher().finish_up_to(upload_id)
+    suite.stop.clear()
+    suite.faulty_database.refused.clear()
+    suite.finisher().finish_up_to(upload_id)
+
+    assert suite.store.get(upload_id).state == State.COMPLETED
+    assert attempts(suite, upload_id) == 1
+
+
+def attempts(suite: Suite, upload_id: str) -> int:
+    mine = load_attempts.c.upload_id == upload_id
+    with suite.database.read() as connection:
+        return int(connection.execute(select(load_attempts.c.attempts).where(mine)).scalar_one())
+
+
+def test_what_keeps_one_upload_from_its_end_holds_up_none_behind_it(suite: Suite) -> None:
+    stuck = suite.accept("jobs", "8,Odd\n")
+    behind = suite.accept("jobs", "9,Baker\n")
+
+    def refuse_the_end(**changes: Any) -> None:
+        if changes.get("state") == State.COMPLETED:
+            suite.faulty_store.before["update"].clear()
+            broken()
+
+    suite.faulty_store.before["update"] = [refuse_the_end] * 10
+    suite.finisher().finish_up_to(behind)
+
+    assert suite.store.get(behind).state == State.COMPLETED
+    assert not suite.store.get(stuck).state.is_final
+    suite.faulty_store.before["update"] = [refuse_the_end] * 10
+    with pytest.raises(NotFinished):
+        suite.finisher().finish_up_to(stuck)
+    suite.finisher().finish_up_to(stuck)
+    assert suite.store.get(stuck).state == State.COMPLETED
 
 
 def test_a_file_that_is_not_in_the_store_fails(suite: Suite) -> None:

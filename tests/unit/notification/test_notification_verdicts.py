@@ -51,6 +51,19 @@ def test_an_email_sent_is_acknowledged_and_counted(handler: Handler, upload_id: 
     assert counted("sent") == before + 1
 
 
+def test_a_mistake_of_ours_waits_as_a_busy_mail_server_does(
+    handler: Handler, upload_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a mistake in the email")
+
+    monkeypatch.setattr("notification.notifying.compose", broken)
+
+    assert isinstance(handler(finished(upload_id)), Retry)
+    last = next(attempt for attempt in range(1, 10_000) if not is_worth_another(attempt))
+    assert isinstance(handler(finished(upload_id, last)), DeadLetter)
+
+
 def test_a_redelivery_is_acknowledged(handler: Handler, upload_id: str, mailer: FakeMailer) -> None:
     assert [handler(finished(upload_id)) for _ in range(2)] == [Ack(), Ack()]
     assert len(mailer.sent) == 1
