@@ -43,7 +43,7 @@ def main() -> int:
     except StartError as error:
         _complain(str(error))
         if isinstance(error, ChildFailed):
-            print(error.child.log_tail(), file=sys.stderr)
+            _SCREEN.say(error.child.log_tail())
         return 1
     except OSError as error:
         if error.filename is None:
@@ -98,7 +98,7 @@ def _say_what_next(suite: Suite, home: Home, settings: EmbeddedSettings) -> None
         "password": first_password,
         "API": f"{suite.url}/docs",
         "logs": f"in {home.logs}",
-        "to stop": "Ctrl-C" if sys.stderr.isatty() else f"kill {os.getpid()}",
+        "to stop": "Ctrl-C" if _SCREEN.is_terminal else f"kill {os.getpid()}",
     }.items():
         _SCREEN.say(f"  {what:<12}{where}")
 

@@ -8,10 +8,15 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import IO
+
+import structlog
 
 from embedded import lifeline
 from embedded.home import Home, write_whole
 from muster.logfile import LogFileSettings, rotate
+
+log = structlog.get_logger(__name__)
 
 TAIL_LINES = 20
 _SHORTEST_BACKOFF = 0.1
@@ -52,25 +57,36 @@ class Child:
         self.deaths = 0
         self.restart_at = 0.0
         self._pid_file = home.run / f"{program.name}.pid"
+        self._noted_pid: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = time.monotonic()
 
     def start(self) -> None:
-        """Start the process, in a session of its own, its output appended to `log`."""
+        """Start the process, in a session of its own, its output appended to `log`.
+
+        Raises OSError where there is no room for a process.
+        """
         listener = self.program.listener
-        self._rotate_log()
-        with self.log.open("ab") as log:
+        self._started_at = time.monotonic()
+        with self._open_log() as output:
             self._process = subprocess.Popen(
                 lifeline.command(signal.SIGKILL, self.program.command),
                 env={**self.program.environment, "MUSTER_LOG_FILE": str(self.log)},
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
                 pass_fds=() if listener is None else (listener.fileno(),),
             )
-        self._started_at = time.monotonic()
-        write_whole(self._pid_file, f"{self._process.pid}\n")
+        self.note_pid()
+
+    def note_pid(self) -> None:
+        """Have the process's id stand in its file, if that can be written; raises nothing."""
+        pid = None if self._process is None else self._process.pid
+        if pid is not None and pid != self._noted_pid:
+            with suppress(OSError):
+                write_whole(self._pid_file, f"{pid}\n")
+                self._noted_pid = pid
 
     def ended(self) -> int | None:
         """The exit status of a process that has ended, minus the signal's number if by one."""
@@ -81,7 +97,8 @@ class Child:
         _signal_group(process.pid, signal.SIGKILL)
         status = process.wait()
         self._process = None
-        self._pid_file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._pid_file.unlink(missing_ok=True)
         return status
 
     def back_off(self) -> None:
@@ -109,16 +126,25 @@ class Child:
         if self._process is not None:
             _signal_group(self._process.pid, signal.SIGKILL)
 
-    def _rotate_log(self) -> None:
+    def _open_log(self) -> IO[bytes]:
         settings = LogFileSettings()
-        if self.log.exists() and self.log.stat().st_size >= settings.log_bytes:
-            rotate(self.log, settings.log_files)
+        try:
+            if self.log.exists() and self.log.stat().st_size >= settings.log_bytes:
+                rotate(self.log, settings.log_files)
+            return self.log.open("ab")
+        except OSError as error:
+            log.warning("the log can't be opened", process=self.program.name, error=repr(error))
+            # The process opens it itself as soon as it can (muster.logfile).
+            return open(os.devnull, "ab")  # noqa: PTH123 - no file of ours, closed by start
 
     def log_tail(self) -> str:
-        """The last lines that the process wrote."""
-        with self.log.open("rb") as log:
-            log.seek(-min(self.log.stat().st_size, 65536), os.SEEK_END)
-            lines = log.read().decode(errors="replace").splitlines()
+        """The last lines that the process wrote, if they can be read."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(-min(self.log.stat().st_size, 65536), os.SEEK_END)
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError as error:
+            return str(error)
         return "\n".join(lines[-TAIL_LINES:])
 
 

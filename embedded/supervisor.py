@@ -48,7 +48,7 @@ class Supervisor:
         Raises ChildFailed when one isn't within `seconds`, Stopped when asked to stop meanwhile.
         """
         for child in self._children:
-            child.start()
+            _try_to_start(child)
         deadline = time.monotonic() + seconds
         with requests.Session() as session:
             # The machine's proxy, if it names one, is not for calls to itself.
@@ -70,12 +70,12 @@ class Supervisor:
     def tend(self) -> None:
         """Start again what has ended, once its time has come."""
         for child in self._children:
+            child.note_pid()
             status = child.ended()
             if status is not None:
                 child.back_off()
                 log.warning("process ended", process=child.program.name, status=status)
-            if not child.running and time.monotonic() >= child.restart_at:
-                child.start()
+            if not child.running and time.monotonic() >= child.restart_at and _try_to_start(child):
                 log.info("process started again", process=child.program.name)
 
     @property
@@ -136,6 +136,17 @@ def run_to_end(children: Sequence[Child], stop: threading.Event) -> None:
                 raise ChildFailed(child, f"ended with status {status}")
     finally:
         stop_all(children, _PROBE_SECONDS)
+
+
+def _try_to_start(child: Child) -> bool:
+    """Whether it was started; where there is no room for a process there may be some later."""
+    try:
+        child.start()
+    except OSError as error:
+        child.back_off()
+        log.warning("process not started", process=child.program.name, error=repr(error))
+        return False
+    return True
 
 
 def _is_ready(child: Child, session: requests.Session) -> bool:

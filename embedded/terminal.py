@@ -4,6 +4,7 @@ Imports the standard library only: `tools/environment.py` uses it before anythin
 """
 
 import os
+from contextlib import suppress
 from enum import Enum
 from typing import TextIO
 
@@ -22,12 +23,16 @@ class Style(Enum):
 
 
 class Terminal:
-    """Where lines go: in colour only on a terminal, and not where NO_COLOR is set."""
+    """Where lines go: in colour only on a terminal, and not where NO_COLOR is set.
 
-    def __init__(self, stream: TextIO) -> None:
+    What can't be written is left out. A stream that the process was not given is None.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        self._is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._in_colour = self._is_terminal and not os.environ.get("NO_COLOR")
+        self.is_terminal = stream is not None and stream.isatty()
+        self._is_able = self.is_terminal and os.environ.get("TERM") != "dumb"
+        self._in_colour = self._is_able and not os.environ.get("NO_COLOR")
         self._passing = ""
 
     def say(self, text: str, style: Style | None = None) -> None:
@@ -39,19 +44,23 @@ class Terminal:
         self._clear()
         in_colour = self._in_colour and style is not None
         line = f"{style.value}{text}\n{_RESET}" if in_colour and style else f"{text}\n"
-        self._stream.write(line)
-        self._stream.flush()
+        self._put(line)
 
     def show(self, text: str) -> None:
         """Show a line that the next one replaces; on a terminal only."""
-        if self._is_terminal and text != self._passing:
+        if self._is_able and text != self._passing:
             line = text[:_WIDTH]
             styled = f"{Style.ASIDE.value}{line}{_RESET}" if self._in_colour else line
-            self._stream.write(_CLEAR_LINE + styled)
-            self._stream.flush()
+            self._put(_CLEAR_LINE + styled)
             self._passing = text
 
     def _clear(self) -> None:
         if self._passing:
-            self._stream.write(_CLEAR_LINE)
+            self._put(_CLEAR_LINE)
             self._passing = ""
+
+    def _put(self, text: str) -> None:
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.write(text)
+                self._stream.flush()

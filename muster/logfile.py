@@ -1,22 +1,35 @@
-"""A log file of bounded size, which its own writers rotate: what `make run` has for each process.
+"""Standard error as what logs are written to, and the file of bounded size that it may be.
 
-The supervisor could not: a process keeps writing to the file that it has open, whatever that is
-called by now. So whoever finds the file full renames it, and opens a new one as standard error and
-output. Nothing is copied and nothing cut off, so that no line is lost, and a kill at any point
-leaves the lines where they are. A process that shares the file, as gunicorn's worker with its
-arbiter, follows with its next line.
+No log is worth a request: a line that can't be written, because the disk is full or nobody reads
+the pipe, is dropped and counted, and whoever logs it never hears of that.
+
+Under `make run` standard error is a file that its own writers rotate. The supervisor could not: a
+process keeps writing to the file that it has open, whatever that is called by now. So whoever finds
+the file full renames it, and opens a new one as standard error and output. Nothing is copied and
+nothing cut off, so that no line is lost, and a kill at any point leaves the lines where they are. A
+process that shares the file, as gunicorn's worker with its arbiter, follows with its next line.
 """
 
+import errno
 import fcntl
 import os
+import select
+import stat
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
+from prometheus_client import Counter
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _OUTPUT, _ERRORS = 1, 2
+# So long a reader of the pipe may keep everybody waiting, and then not again until it reads.
+_LONGEST_WAIT = 1.0
+_REOPEN_SECONDS = 1.0
+
+DROPPED = Counter("muster_log_lines_dropped_total", "Log lines that could not be written.")
 
 
 class LogFileSettings(BaseSettings):
@@ -35,39 +48,96 @@ class LogFileSettings(BaseSettings):
     )
 
 
-class LogFile:
-    """Standard error as a text stream, which is `path` and is renamed when it is full."""
+class LogStream:
+    """Standard error as a text stream of lines, none of which raises anything or waits for long."""
 
-    def __init__(self, path: Path, most_bytes: int, files: int) -> None:
-        self._path = path
-        self._most_bytes = most_bytes
-        self._files = files
+    def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._patience = _LONGEST_WAIT
+        self._is_cut = False
 
     def write(self, text: str) -> int:
-        """Append the text, whole; without room for it on the disk it is passed over."""
-        with self._lock, suppress(OSError):
-            if os.fstat(_ERRORS).st_size >= self._most_bytes:
-                self._open_another()
-            data = text.encode(errors="backslashreplace")
-            while data:
-                data = data[os.write(_ERRORS, data) :]
+        """Write the line, whole; or drop it."""
+        with self._lock:
+            try:
+                self._prepare()
+                self._put(text.encode(errors="backslashreplace"))
+            except OSError:
+                DROPPED.inc()
         return len(text)
 
     def flush(self) -> None:
         """Nothing: each line is written at once."""
 
-    def _open_another(self) -> None:
+    def _prepare(self) -> None:
+        """Nothing: it is open."""
+
+    def _put(self, line: bytes) -> None:
+        # Only of a file it is certain that it keeps nobody waiting.
+        is_file = stat.S_ISREG(os.fstat(_ERRORS).st_mode)
+        rest = whole = b"\n" + line if self._is_cut else line
+        try:
+            while rest:
+                if not is_file:
+                    self._await_reader()
+                rest = rest[os.write(_ERRORS, rest if is_file else rest[: select.PIPE_BUF]) :]
+        except OSError:
+            self._is_cut = self._is_cut or len(rest) < len(whole)
+            raise
+        self._is_cut = False
+
+    def _await_reader(self) -> None:
+        poll = select.poll()
+        poll.register(_ERRORS, select.POLLOUT)
+        if not poll.poll(self._patience * 1000):
+            self._patience = 0.0
+            raise BlockingIOError(errno.EAGAIN, "nobody reads the log")
+        self._patience = _LONGEST_WAIT
+
+
+class LogFile(LogStream):
+    """As LogStream, of a standard error which is `path` and is renamed when it is full."""
+
+    def __init__(self, path: Path, most_bytes: int, files: int) -> None:
+        super().__init__()
+        self._path = path
+        self._most_bytes = most_bytes
+        self._files = files
+        self._reopened_at = -_REOPEN_SECONDS
+
+    def _prepare(self) -> None:
+        status = os.fstat(_ERRORS)
+        if not stat.S_ISREG(status.st_mode):
+            self._open_now_and_then()
+        elif status.st_size >= self._most_bytes:
+            try:
+                self._rotate()
+            except OSError:
+                # Rather too long a file than no line: up to a bound.
+                if status.st_size >= 2 * self._most_bytes:
+                    raise
+
+    def _open_now_and_then(self) -> None:
+        """Open the file, which could not be opened when the process started."""
+        now = time.monotonic()
+        if now - self._reopened_at >= _REOPEN_SECONDS:
+            self._reopened_at = now
+            self._open()
+
+    def _rotate(self) -> None:
         with self._path.with_suffix(".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if _is_open_as(_ERRORS, self._path):
                 rotate(self._path, self._files)
-            opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with suppress(OSError):
-                if os.path.sameopenfile(_OUTPUT, _ERRORS):
-                    os.dup2(opened, _OUTPUT)
-            os.dup2(opened, _ERRORS)
-            os.close(opened)
+            self._open()
+
+    def _open(self) -> None:
+        opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with suppress(OSError):
+            if os.path.sameopenfile(_OUTPUT, _ERRORS):
+                os.dup2(opened, _OUTPUT)
+        os.dup2(opened, _ERRORS)
+        os.close(opened)
 
 
 def rotate(path: Path, files: int) -> None:

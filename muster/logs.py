@@ -1,13 +1,13 @@
 """One JSON object a log line, on standard error, the same shape in every service."""
 
 import logging
-import sys
+import os
 from functools import cache
 from typing import TextIO, cast
 
 import structlog
 
-from muster.logfile import LogFile, LogFileSettings
+from muster.logfile import LogFile, LogFileSettings, LogStream
 from muster.spans import trace_id
 
 # Never the local variables: passwords and tokens are among them.
@@ -41,16 +41,24 @@ def console_handler() -> logging.Handler:
     return logging.StreamHandler(_stream())
 
 
+# Once in a process: its settings don't change while it runs, and one stream has one lock.
+@cache
 def _stream() -> TextIO:
-    settings = _file_settings()
+    _occupy_closed_streams()
+    settings = LogFileSettings()
     if settings.log_file is None:
-        return sys.stderr
-    return cast(TextIO, _log_file(settings.log_file, settings.log_bytes, settings.log_files))
+        return cast(TextIO, LogStream())
+    return cast(TextIO, LogFile(settings.log_file, settings.log_bytes, settings.log_files))
 
 
-# Settings of the process, which don't change while it runs; and one file has one lock.
-_file_settings = cache(LogFileSettings)
-_log_file = cache(LogFile)
+def _occupy_closed_streams() -> None:
+    """Have no file or socket opened as 0, 1 or 2 where those are closed: the log would go there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest number that is free.
+            os.open(os.devnull, os.O_RDWR)
 
 
 def json_lines(service: str) -> logging.Formatter:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from threading import Thread
 from types import MappingProxyType
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from muster.http.settings import ServerSettings
 from muster.problems import install_problems, unavailable
@@ -29,6 +30,7 @@ SECONDS = Histogram(
 )
 AT_START = "asked at start"
 """Under this the extensions of an app have the checks that a process that serves it first asks."""
+_CROWDED_SECONDS = 0.2
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
 # A browser that shows an answer which is no page lets nothing in it act, and nobody frame it.
 _NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -139,6 +141,23 @@ def _passes(name: str, check: Check) -> bool:
     return True
 
 
+class _HealthServer(ThreadedWSGIServer):
+    """Outlives what its requests meet: too many open files, a log that can't be written."""
+
+    def get_request(self) -> Any:
+        """Take a connection; socketserver passes over one that can't be had."""
+        try:
+            return super().get_request()
+        except OSError:
+            # It would be asked again at once.
+            time.sleep(_CROWDED_SECONDS)
+            raise
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """Log it: the library's own way ends the server where standard error is full."""
+        log.warning("health request failed", exc_info=True)
+
+
 class _Silent(WSGIRequestHandler):
     # A client that says nothing holds its thread for no longer.
     timeout = 10.0
@@ -158,5 +177,5 @@ def serve_health(
         return
     app = Flask(service)
     install_service(app, service, {**checks, "process": alive}, alive)
-    server = make_server(host, port, app, threaded=True, request_handler=_Silent)
+    server = _HealthServer(host, port, app, _Silent)
     Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -90,15 +90,14 @@ def test_credentials_that_can_not_be_read_are_refused(suite: AuthSuite, header: 
 
 
 def test_passwords_and_tokens_are_not_logged(
-    suite: AuthSuite, settings: Settings, capsys: pytest.CaptureFixture[str]
+    suite: AuthSuite, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # Again, since the log goes to what standard error is at this moment.
     configure_logging("auth", settings.log_level)
     answer = suite.log_in("ana@example.com")
     suite.log_in("ana@example.com", "not-the-password")
     suite.call("POST", "/v1/users", {"email": "bad", "password": "short-secret\n"})
     assert answer.json is not None
-    logged = "".join(capsys.readouterr())
+    logged = "".join(capfd.readouterr())
     assert "login failed" in logged
     for secret in (PASSWORD, "not-the-password", "short-secret", answer.json["access_token"]):
         assert secret not in logged

@@ -7,6 +7,7 @@ import pytest
 from embedded.home import Home
 from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
 from muster.logfile import LogFileSettings
+from tests.scarcity import no_more_files
 from tests.unit.embedded.supervising import MakeChild, Supervise, is_alive, pid_of
 from tests.waiting import eventually
 
@@ -143,6 +144,44 @@ def test_a_command_is_stopped_on_request(make_child: MakeChild) -> None:
     with pytest.raises(Stopped):
         run_to_end([child], stop)
     assert not child.running
+
+
+def test_no_process_is_given_up_for_its_pid_file_or_its_log(
+    make_child: MakeChild, supervise: Supervise, home: Home
+) -> None:
+    child = make_child()
+    for directory in (home.run, home.logs):
+        directory.rename(directory.with_suffix(".away"))
+    supervisor = supervise(child)
+    supervisor.start(60)
+    assert child.running
+    for directory in (home.run, home.logs):
+        directory.with_suffix(".away").rename(directory)
+    supervisor.tend()
+    assert is_alive(pid_of(child, home))
+
+
+def test_a_process_that_can_not_be_started_is_tried_again(
+    make_child: MakeChild, supervise: Supervise, home: Home
+) -> None:
+    child = make_child()
+    supervisor = supervise(child)
+    supervisor.start(60)
+    os.kill(pid_of(child, home), signal.SIGKILL)
+
+    def is_tried_again() -> bool:
+        supervisor.tend()
+        return child.deaths > 1
+
+    with no_more_files():
+        eventually(is_tried_again)
+    assert not child.running
+
+    def is_back() -> bool:
+        supervisor.tend()
+        return child.running
+
+    eventually(is_back)
 
 
 def test_a_long_log_is_set_aside_when_its_process_starts(

@@ -1,4 +1,6 @@
 import io
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,14 @@ def test_a_file_gets_the_text_alone() -> None:
     file = io.StringIO()
     Terminal(file).say("muster is ready", Style.GOOD)
     assert file.getvalue() == "muster is ready\n"
+
+
+def test_a_line_that_nobody_can_be_told_is_left_out() -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - it can't be closed in the usual way
+    Terminal(full).say("muster is ready")
+    with suppress(OSError):
+        full.close()
+    Terminal(None).say("muster is ready")
 
 
 def test_a_terminal_gets_colour_that_ends_behind_the_line() -> None:
