@@ -4,17 +4,23 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+LOG_BYTES = 16 * 1024**2
+"""What the write-ahead log keeps on disk of the room that a larger transaction took."""
 
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     # In WAL mode only FULL makes a commit survive a power cut: a 202 depends on it.
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
+    f"PRAGMA journal_size_limit={LOG_BYTES}",
 )
 BUSY_SECONDS = 30.0
 _BUSY_PAUSE = 0.01
+# Meanwhile nobody can write.
+_SHORTENING_SECONDS = 0.2
 
 
 def configure(execute: Callable[[str], object], busy_seconds: float) -> None:
@@ -35,6 +41,23 @@ def configure(execute: Callable[[str], object], busy_seconds: float) -> None:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_BUSY_PAUSE)
+
+
+def shorten_log(connection: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
+    """Give back the room of a log that is larger than LOG_BYTES, unless somebody reads from it.
+
+    For a connection without a transaction, to the file `path`. By itself SQLite gives it back when
+    a later transaction begins the log anew: https://sqlite.org/pragma.html#pragma_wal_checkpoint
+    Raises nothing; `busy_seconds` are the connection's own.
+    """
+    with suppress(OSError, sqlite3.Error):
+        if path.with_name(f"{path.name}-wal").stat().st_size <= LOG_BYTES:
+            return
+        connection.execute(f"PRAGMA busy_timeout={_SHORTENING_SECONDS * 1000:.0f}")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={busy_seconds * 1000:.0f}")
 
 
 class SqliteFile:
@@ -92,6 +115,7 @@ class SqliteFile:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            shorten_log(connection, self._path, self._busy_seconds)
 
     def close(self) -> None:
         """Close the connections that nobody holds."""

@@ -13,9 +13,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from muster import weather
 from muster.adapters import path_of
 from muster.database import DatabaseUnavailable, FilesRefused
-from muster.sqlitefile import BUSY_SECONDS, configure
+from muster.sqlitefile import BUSY_SECONDS, configure, shorten_log
 
 _NOT_MIGRATED = ("no such table: ", "no such column: ")
+# What a connection remembers until it is given back.
+_WROTE = "wrote"
 
 
 class SqliteDialect:
@@ -46,6 +48,7 @@ class SqliteDialect:
         event.listen(engine, "do_connect", self._make_directory)
         event.listen(engine, "connect", self._configure)
         event.listen(engine, "begin", _begin)
+        event.listen(engine, "checkin", self._shorten_log)
         return engine
 
     def weather_of(self, error: DBAPIError) -> type[DatabaseUnavailable] | None:
@@ -91,7 +94,12 @@ class SqliteDialect:
         connection.isolation_level = None
         configure(connection.execute, self._busy_seconds)
 
+    def _shorten_log(self, connection: Any, entry: ConnectionPoolEntry) -> None:
+        if entry.info.pop(_WROTE, False) and connection is not None:
+            shorten_log(connection, self._path, self._busy_seconds)
+
 
 def _begin(connection: Connection) -> None:
     write = connection.get_execution_options().get("muster_write", True)
+    connection.info[_WROTE] = write
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,13 +1,14 @@
 """The transactions on which the embedded broker and the embedded store are built."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from muster.database import open_database
-from muster.sqlitefile import SqliteFile
+from muster.database import Database, open_database
+from muster.sqlitefile import LOG_BYTES, SqliteFile
 
 FULL = 2
 
@@ -83,3 +84,40 @@ def test_only_one_writes_at_a_time(file: SqliteFile, tmp_path: Path) -> None:
     with file.writing(), pytest.raises(Unavailable), other.writing():
         pass
     other.close()
+
+
+def log_bytes(path: Path) -> int:
+    return path.with_name(f"{path.name}-wal").stat().st_size
+
+
+def write_much(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE IF NOT EXISTS notes (text BLOB)"))
+        connection.execute(text(f"INSERT INTO notes VALUES (zeroblob({2 * LOG_BYTES}))"))
+
+
+def test_a_large_transaction_gives_the_room_of_its_log_back(tmp_path: Path) -> None:
+    path = tmp_path / "database.db"
+    with closing(open_database(f"sqlite:///{path}")) as database:
+        write_much(database)
+        assert log_bytes(path) == 0
+
+
+def test_a_log_that_is_read_meanwhile_gives_its_room_back_later(tmp_path: Path) -> None:
+    path = tmp_path / "database.db"
+    with (
+        closing(open_database(f"sqlite:///{path}")) as database,
+        closing(SqliteFile(path, "", Unavailable)) as file,
+    ):
+        write_much(database)
+        with database.read() as reader:
+            reader.execute(text("SELECT count(*) FROM notes"))
+            write_much(database)
+            assert log_bytes(path) > LOG_BYTES
+        write(file, error=None)
+        assert log_bytes(path) <= LOG_BYTES
+
+
+def test_the_log_of_a_file_of_ours_is_bounded_too(file: SqliteFile, tmp_path: Path) -> None:
+    write(file, "a" * 2 * LOG_BYTES)
+    assert log_bytes(tmp_path / "notes.db") <= LOG_BYTES
