@@ -178,4 +178,5 @@ def test_reject_files_go_round(loader: Loader) -> None:
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_ten_thousand_reject_files_go_round(loader: Loader, seed: int) -> None:
     codes = go_round_many(loader, seed, 1000)
-    assert len(codes) == 9
+    # A row is too long in about one file of a thousand, and in some parts in none.
+    assert len({*codes} - {"row-error"}) == 8
