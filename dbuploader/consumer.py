@@ -67,6 +67,8 @@ class Consumer:
             try:
                 message = UploadAccepted.from_body(delivery.body)
                 concerning(upload_id=message.upload_id)
+                if delivery.first:
+                    self._finisher.take_over()
                 self._sweep.run_if_due()
                 self._finisher.finish_up_to(message.upload_id)
             except (UnreadableMessage, UploadNotFound) as error:
@@ -97,7 +99,10 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
     store = open_csv_store(settings.csv_store_url)
     broker = open_broker(settings.broker_url)
     database = open_database(
-        settings.employment_database_url, files, allow_multi_primary=settings.allow_multi_primary
+        settings.employment_database_url,
+        files,
+        allow_multi_primary=settings.allow_multi_primary,
+        exclusive=True,
     )
     import pyarrow as pa
 

@@ -47,6 +47,7 @@ class Finisher:
     ) -> None:
         self._store = store
         self._broker = broker
+        self._database = database
         self._stop = stop
         self._watchdog = watchdog
         self._limits = limits
@@ -54,6 +55,15 @@ class Finisher:
         self._decisions = Decisions(database)
         self._statistics = Statistics(database)
         self._loader = Loader(store, database, self._decisions, self._statistics, limits)
+
+    def take_over(self) -> None:
+        """Have no loader before this one keep a row locked: it may be frozen. Raises Stopped.
+
+        One that is only thought dead finds its transaction lost, and begins anew.
+        """
+        ended = self._patiently(self._database.take_over)
+        if ended:
+            log.warning("the connections of another loader were ended", connections=ended)
 
     def finish_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.

@@ -48,13 +48,15 @@ class Delivery:
     """A message handed to a consumer.
 
     `attempt` counts from 1 how often a handler was given it, over every `Retry` with a delay; one
-    that was given back at once does not count.
+    that was given back at once does not count. It is the `first` since this consumer became the
+    active one: the one before may still be at work, or frozen.
     """
 
     routing_key: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     attempt: int = 1
+    first: bool = False
 
 
 @dataclass(frozen=True)

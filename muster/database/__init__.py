@@ -86,6 +86,9 @@ class Dialect(Protocol):
     def interrupt(self, engine: Engine, connection: Connection, /) -> None:
         """See Database.interrupt."""
 
+    def end_others(self, connection: Connection, /) -> int:
+        """See Database.take_over."""
+
     def analyze(self, connection: Connection, table: str, /) -> None:
         """See Database.analyze."""
 
@@ -157,6 +160,16 @@ class Database:
         with suppress(SQLAlchemyError):
             self._dialect.interrupt(self.engine, connection)
 
+    def take_over(self) -> int:
+        """End the connections of other processes that opened the database as `exclusive`.
+
+        One that is frozen would hold what it has locked for as long as the server keeps its
+        connections, and one that is not finds its transaction lost. Returns how many were ended.
+        Raises DatabaseUnavailable.
+        """
+        with self._own_errors(), self.engine.connect() as connection:
+            return self._dialect.end_others(connection)
+
     def analyze(self, table: str) -> None:
         """Have the server count what its plans for `table` depend on.
 
@@ -203,12 +216,18 @@ class Database:
 
 
 def open_database(
-    url: str, files: Path | None = None, *, allow_multi_primary: bool = False
+    url: str,
+    files: Path | None = None,
+    *,
+    allow_multi_primary: bool = False,
+    exclusive: bool = False,
 ) -> Database:
     """The database at `url`; connects at first use. Raises ConfigurationError.
 
     `files` is a private directory from which rows may be sent to a server. A member of a cluster
-    with several writers is used if `allow_multi_primary`, and else refused.
+    with several writers is used if `allow_multi_primary`, and else refused. Of the processes that
+    open it as `exclusive`, one works at a time: see Database.take_over.
     """
     adapter = load_adapter("database", url, ADAPTERS)
-    return Database(adapter(url, allow_multi_primary=allow_multi_primary), files)
+    dialect = adapter(url, allow_multi_primary=allow_multi_primary, exclusive=exclusive)
+    return Database(dialect, files)

@@ -32,6 +32,7 @@ class SqliteDialect:
         *,
         busy_seconds: float = BUSY_SECONDS,
         allow_multi_primary: bool = False,  # noqa: ARG002 - a file is no cluster
+        exclusive: bool = False,  # noqa: ARG002 - its locks are the process's
     ) -> None:
         self._path = path_of(url)
         self._busy_seconds = busy_seconds
@@ -80,6 +81,10 @@ class SqliteDialect:
         """Interrupt its statement."""
         driver: Any = connection.connection.driver_connection
         driver.interrupt()
+
+    def end_others(self, _connection: Connection, /) -> int:
+        """Nothing that could be done from outside: a lock of a file ends with its process."""
+        return 0
 
     def analyze(self, _connection: Connection, _table: str, /) -> None:
         """Nothing to do: its plans of these tables, by key, need no statistics."""

@@ -68,6 +68,11 @@ class Child:
         assert all(read), "the child died early"
         return read
 
+    def freeze(self) -> None:
+        """Have it stand still."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
     def kill(self) -> list[str]:
         """Kill it; returns the lines that were not read."""
         self._process.kill()

@@ -69,6 +69,15 @@ def test_one_consumer_is_active_and_the_other_ticks_and_takes_over(broker_url: s
             eventually(lambda: bodies(standby.deliveries) == [b"d"])
 
 
+def test_a_consumer_is_told_which_message_is_its_first(broker: Broker, broker_url: str) -> None:
+    publish(broker, b"a", b"b")
+    with closing(open_broker(broker_url)) as other:
+        firsts = [delivery.first for delivery in consume(broker, 2)]
+        publish(broker, b"c", b"d")
+        firsts += [delivery.first for delivery in consume(other, 2)]
+    assert firsts == [True, False, True, False]
+
+
 def test_queues_have_active_consumers_of_their_own(broker: Broker) -> None:
     with Background(broker) as consumer:
         eventually(lambda: consumer.ticks >= 1)

@@ -5,12 +5,20 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from muster.broker import Broker, QueueDepth, open_broker
+from muster.broker import Broker, BrokerUnavailable, QueueDepth, Unroutable, open_broker
 from tests.contract.children import MOST_STEPS, Child
 from tests.contract.consuming import Background, bodies, consume, publish
 from tests.waiting import eventually
 
 KILLS = range(2)
+
+
+def is_published(broker: Broker, text: bytes) -> bool:
+    try:
+        publish(broker, text)
+    except (BrokerUnavailable, Unroutable):
+        return False
+    return True
 
 
 @pytest.mark.parametrize("seed", KILLS)
@@ -54,6 +62,21 @@ def test_a_standby_takes_over_the_message_of_a_killed_consumer(
             eventually(lambda: bodies(standby.deliveries) == [b"a", b"b"])
     assert [delivery.attempt for delivery in standby.deliveries] == [2, 1]
     eventually(lambda: broker.depth("dbuploader") == QueueDepth(waiting=0, dead=0))
+
+
+def test_a_standby_takes_over_the_message_of_a_frozen_consumer_soon(
+    rabbitmq_broker_url: str,
+) -> None:
+    with (
+        closing(open_broker(rabbitmq_broker_url)) as broker,
+        Child("stick", rabbitmq_broker_url) as frozen,
+    ):
+        eventually(lambda: is_published(broker, b"a"))
+        assert frozen.lines(1) == ["a"]
+        frozen.freeze()
+        with Background(broker) as standby:
+            # Of the 30 seconds in which a standby takes over, the broker has the most.
+            eventually(lambda: bodies(standby.deliveries) == [b"a"], seconds=24)
 
 
 def test_processes_may_publish_at_once(broker: Broker, broker_url: str) -> None:

@@ -71,11 +71,15 @@ class Model:
             unchanged=len(known) - updated + checked.repeats,
         )
 
+    def rows(self, table: str) -> list[Record]:
+        """What the table must hold, in the order of its key."""
+        return sorted(self._tables[table].values(), key=lambda record: int(record[0]))
+
     def assert_held_by(self, admin: Client) -> None:
         """Fail unless the suite serves exactly these tables, and answers for them."""
         for table, columns in COLUMNS.items():
             served = [tuple(str(row[column]) for column in columns) for row in admin.rows(table)]
-            assert served == sorted(self._tables[table].values(), key=lambda record: int(record[0]))
+            assert served == self.rows(table)
         answer = admin.query("departments-above-mean", 2021)
         hired = Counter(int(hire[3]) for hire in self._tables["hired_employees"].values())
         mean = hired.total() / len(self._tables["departments"])

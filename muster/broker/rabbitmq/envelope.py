@@ -77,7 +77,9 @@ class Received:
     attempts: int
 
 
-def received(method: Any, properties: BasicProperties, body: bytes) -> Received:
+def received(
+    method: Any, properties: BasicProperties, body: bytes, *, first: bool = False
+) -> Received:
     """What came in these frames, with the message as a handler sees it."""
     headers: Mapping[str, Any] = properties.headers or {}
     deliveries, attempts = int(headers.get(_DELIVERIES, 0)), int(headers.get(_ATTEMPTS, 0))
@@ -90,6 +92,7 @@ def received(method: Any, properties: BasicProperties, body: bytes) -> Received:
             if isinstance(value, str) and not name.startswith(_NOT_THE_PUBLISHERS)
         },
         attempt=attempts + deliveries + 1,
+        first=first,
     )
     return Received(method.delivery_tag, delivery, deliveries, attempts)
 

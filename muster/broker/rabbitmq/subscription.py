@@ -80,7 +80,9 @@ class Subscription:
         say(self._connection.close, after=self._cancelling)
 
     def _on_message(self, _channel: object, method: Any, properties: Any, body: bytes) -> None:
-        self._received = received(method, properties, body)
+        # The channel is the subscription's own, and numbers what it delivers.
+        first = method.delivery_tag == 1
+        self._received = received(method, properties, body, first=first)
 
     def _on_cancel(self, _frame: object) -> None:
         self._cancelled = True

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -52,6 +53,7 @@ class Consumer:
 
     def _work(self, executor: Executor, doorbell: Path) -> None:
         log.info("consuming", queue=self._queue)
+        first = True
         with closing(Doorbell(doorbell)) as bell:
             while not self._stop.is_set():
                 self._ticker.tick_if_due()
@@ -59,7 +61,8 @@ class Consumer:
                 if taken is None:
                     bell.wait(self._messages.seconds_until_due(self._queue, TICK_SECONDS))
                 else:
-                    handling = executor.submit(self._handle, taken.delivery)
+                    handling = executor.submit(self._handle, replace(taken.delivery, first=first))
+                    first = False
                     self._settle(taken, self._ticker.await_result(handling))
 
     def _settle(self, taken: Taken, verdict: Verdict) -> None:

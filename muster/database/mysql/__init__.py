@@ -15,6 +15,7 @@ from muster.database import Database, DatabaseUnavailable, StatementInterrupted
 from muster.database.mysql.cluster import QUERY, admit, cluster_of
 from muster.database.mysql.connection import Connection as DriverConnection
 from muster.database.mysql.connection import connect
+from muster.database.mysql.fence import Fence
 from muster.database.mysql.localfiles import load_file
 from muster.database.mysql.migrationlock import LockRow, named_lock
 from muster.database.mysql.url import parse
@@ -52,9 +53,12 @@ class MysqlDialect:
     takes_files = True
     writes_alone = False
 
-    def __init__(self, url: str, *, allow_multi_primary: bool = False) -> None:
+    def __init__(
+        self, url: str, *, allow_multi_primary: bool = False, exclusive: bool = False
+    ) -> None:
         self._target = parse(url)
         self._allow_multi_primary = allow_multi_primary
+        self._fence = Fence() if exclusive else None
 
     def create_engine(self, files: Path | None = None, /) -> Engine:
         """An engine whose reads see one snapshot and whose writes see what is committed.
@@ -78,6 +82,8 @@ class MysqlDialect:
             pool_reset_on_return=None,
         )
         event.listen(engine, "begin", _begin)
+        if self._fence is not None:
+            event.listen(engine, "close", self._fence.give_up)
         return engine
 
     def weather_of(self, error: DBAPIError) -> type[DatabaseUnavailable] | None:
@@ -127,6 +133,10 @@ class MysqlDialect:
         with engine.connect() as other:
             other.exec_driver_sql(f"KILL QUERY {driver.connection_id}")
 
+    def end_others(self, connection: Connection, /) -> int:
+        """Have the server end their connections, which an account may do with its own."""
+        return 0 if self._fence is None else self._fence.end_others(connection)
+
     def analyze(self, connection: Connection, table: str, /) -> None:
         """Run ANALYZE TABLE, which has to be alone with the definition of the table."""
         quoted = connection.dialect.identifier_preparer.quote(table)
@@ -148,6 +158,8 @@ class MysqlDialect:
             for statement in (*_SESSION, *waits):
                 cursor.execute(statement.format(**settings))
             cursor.close()
+            if self._fence is not None:
+                self._fence.admit(connection)
         except BaseException:
             connection.close()
             raise

@@ -62,6 +62,7 @@ class LossyDatabase:
         self.load_file: Callable[..., None] = database.load_file
         self.interrupt = database.interrupt
         self.analyze = database.analyze
+        self.take_over = database.take_over
         self.refused: list[BaseException] = []
         self.lost: list[BaseException | None] = []
         self.after_commit: list[Callable[[], None]] = []
@@ -112,7 +113,7 @@ class Suite:
         self.broker = RecordingBroker()
         self.files = home / "files"
         self.files.mkdir(mode=0o700, parents=True)
-        self.database = open_database(database_url, self.files if files else None)
+        self.database = open_database(database_url, self.files if files else None, exclusive=True)
         self.stop = threading.Event()
         self.limits = LoadLimits(reject_bytes=1024 * 1024, seconds=3600)
         self.faulty_store = Interposed(self.store)

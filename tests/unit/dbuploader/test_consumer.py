@@ -32,6 +32,9 @@ class FakeFinisher:
         self.error = error
         self.finished: list[str] = []
 
+    def take_over(self) -> None:
+        """There is nobody to take over from."""
+
     def finish_up_to(self, upload_id: str) -> None:
         if self.error is not None:
             raise self.error

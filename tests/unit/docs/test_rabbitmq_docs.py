@@ -24,8 +24,8 @@ def test_every_option_of_the_url_stands_there_with_its_default(section: str) -> 
     table = dict(re.findall(r"^\| (\w+) \| ([^|]+) \|", section, re.MULTILINE))
     shown = {name: table.get(name) for name in ("heartbeat", "deadline_seconds")}
     assert {field.name for field in fields(Options)} < table.keys()
-    assert shown == {"heartbeat": "30", "deadline_seconds": "10"}
-    assert (Options().heartbeat, Options().deadline_seconds) == (30, 10)
+    assert shown == {"heartbeat": "5", "deadline_seconds": "10"}
+    assert (Options().heartbeat, Options().deadline_seconds) == (5, 10)
 
 
 def test_the_permissions_cover_what_is_declared_and_nothing_else(section: str) -> None:
