@@ -1,0 +1,211 @@
+"""Connections to the server that break at any moment: nothing fails, is counted or is doubled."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+
+from dbuploader.repository.schema import ledger, load_attempts
+from dbuploader.settings import LoadLimits
+from muster.database import Database, DatabaseUnavailable, open_database
+from tests.e2e.model import Model
+from tests.e2e.workload import UploadFile, make_files
+from tests.servers.mysqlwire import MysqlWire, Passage
+from tests.unit.dbuploader.suite import Suite
+
+SEED = 20210101
+IDS = range(1, 61)
+# Rows of a file: most of what passes is many statements, or much of one.
+SMALL, LARGE = (20, 1_000), 30_000
+STATEMENTS = ("LOAD DATA", "INSERT", "SELECT", "COMMIT")
+
+Fault = Callable[[Passage], None]
+
+
+class Striker:
+    """Strikes at a random one of the pieces that it `minds`, and then again, at another.
+
+    `size` names the kind of upload that is loaded: how many pieces pass is learnt from those before
+    of its kind.
+    """
+
+    def __init__(
+        self, fault: Fault, minds: Callable[[Passage, bool], bool], chance: random.Random
+    ) -> None:
+        self._fault = fault
+        self._minds = minds
+        self._chance = chance
+        self._pieces: dict[int, int] = {}
+        self._size = self._passed = 0
+        self._wait: int | None = None
+        self.struck: Counter[str] = Counter()
+
+    def begin(self, size: int) -> None:
+        """An upload of that size comes."""
+        self._pieces[self._size] = self._passed
+        self._size, self._passed = size, 0
+        if self._wait is None and size in self._pieces:
+            self._wait = self._chance.randrange(max(self._pieces[size], 1))
+
+    def __call__(self, passage: Passage, to_server: bool) -> None:
+        if not self._minds(passage, to_server):
+            return
+        self._passed += 1
+        if self._wait is None:
+            return
+        self._wait -= 1
+        if self._wait < 0:
+            self._wait = None
+            self.struck[_kind(passage.statement)] += 1
+            self._fault(passage)
+
+
+def any_piece(_passage: Passage, _to_server: bool) -> bool:
+    return True
+
+
+def a_commit(passage: Passage, to_server: bool) -> bool:
+    return to_server and passage.statement.upper().startswith("COMMIT")
+
+
+def _kind(statement: str) -> str:
+    return next((kind for kind in STATEMENTS if statement.upper().startswith(kind)), "other")
+
+
+@pytest.fixture
+def wire(mysql_database_url: str) -> Iterator[MysqlWire]:
+    with MysqlWire(mysql_database_url) as wire:
+        yield wire
+
+
+@pytest.fixture
+def direct(mysql_database_url: str) -> Iterator[Database]:
+    """The server as an administrator reaches it."""
+    with closing(open_database(mysql_database_url)) as database:
+        yield database
+
+
+@pytest.fixture
+def behind(wire: MysqlWire, tmp_path: Path) -> Iterator[Suite]:
+    """A suite whose database is reached over the wire, with all departments and jobs."""
+    suite = Suite(tmp_path, wire.url)
+    suite.limits = LoadLimits(reject_bytes=128 * 1024**2, seconds=3600)
+    yield suite
+    suite.close()
+
+
+def faults(direct: Database) -> dict[str, tuple[Fault, Callable[[Passage, bool], bool]]]:
+    def kill(passage: Passage) -> None:
+        # It may have ended by itself.
+        with (
+            suppress(DBAPIError, DatabaseUnavailable),
+            direct.engine.connect() as connection,
+        ):
+            connection.exec_driver_sql(f"KILL CONNECTION {passage.id}")
+
+    return {
+        "RST": (Passage.reset, any_piece),
+        "KILL": (kill, any_piece),
+        "cut COMMIT": (Passage.lose_answer, a_commit),
+    }
+
+
+def files(count: int, sizes: Sequence[int], chance: random.Random) -> list[UploadFile]:
+    """All parents, twice unstruck files of each size, and then `count` of any, fewer large ones."""
+    parents = [
+        UploadFile(table, [(str(id_), f"{table} {id_}") for id_ in IDS], {})
+        for table in ("departments", "jobs")
+    ]
+    weights = [20 if size == LARGE else 80 for size in sizes]
+    chosen = [*sizes, *sizes, *chance.choices(sizes, weights, k=count)]
+    of_size = {
+        # Of half of the rows that there may be, so that later files change many.
+        size: iter(make_files(2 + chosen.count(size), size, SEED, range(1, 2 * size + 1))[2:])
+        for size in sizes
+    }
+    return [*parents, *(next(of_size[size]) for size in chosen)]
+
+
+def options(file: UploadFile) -> dict[str, Any]:
+    given: dict[str, Any] = dict(file.options)
+    if "max_rejects" in given:
+        given["max_rejects"] = int(given["max_rejects"])
+    if "dry_run" in given:
+        given["dry_run"] = True
+    return given
+
+
+def texts(table: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]]:
+    def text(value: Any) -> str:
+        return f"{value:%Y-%m-%dT%H:%M:%SZ}" if hasattr(value, "year") else str(value)
+
+    return [tuple(map(text, row)) for row in rows]
+
+
+def load_on_a_bad_wire(
+    suite: Suite, wire: MysqlWire, striker: Striker, given: Sequence[UploadFile], strikes: int
+) -> None:
+    """Load the given files until so many strikes are over; nobody may notice."""
+    model, finisher, wrong, number = Model(), suite.finisher(), [], 0
+    wire.strike = striker
+    for number, file in enumerate(given):
+        if striker.struck.total() >= strikes:
+            break
+        striker.begin(len(file.records))
+        expected = model.load(file)
+        upload_id = suite.accept(file.table, file.content, **options(file))
+        finisher.finish_up_to(upload_id)
+        upload = suite.store.get(upload_id)
+        if (upload.state, asdict(upload.rows)) != expected:
+            wrong.append((number, upload.state, upload.rows, upload.error, expected))
+    wire.strike = lambda _passage, _to_server: None
+    counted = attempts(suite)
+    print(f"{striker.struck.total()} strikes: {dict(striker.struck)}; {number} uploads;", end=" ")
+    print(f"{len(wrong)} wrong; attempts: {counted}")
+    assert striker.struck.total() == strikes
+    assert wrong == []
+    assert set(counted) == {1}
+    for table in ("departments", "jobs", "hired_employees"):
+        assert texts(table, suite.rows(table)) == model.rows(table)
+    assert suite.summary() == suite.expected_summary()
+    assert len(set(suite.announced())) == len(suite.announced()) == number
+
+
+def attempts(suite: Suite) -> Counter[int]:
+    """How many uploads have how many attempts counted."""
+    with suite.database.read() as connection:
+        decided = connection.execute(select(func.count()).select_from(ledger)).scalar_one()
+        counted = connection.execute(select(load_attempts.c.attempts)).scalars().all()
+    assert len(counted) == decided
+    return Counter(counted)
+
+
+@pytest.mark.parametrize("name", ["RST", "KILL", "cut COMMIT"])
+@pytest.mark.usefixtures("unhurried")
+def test_a_connection_that_breaks_costs_nothing(
+    behind: Suite, wire: MysqlWire, direct: Database, name: str
+) -> None:
+    chance = random.Random(SEED)
+    striker = Striker(*faults(direct)[name], chance)
+    load_on_a_bad_wire(behind, wire, striker, files(16, SMALL, chance), strikes=5)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("name", ["RST", "KILL", "cut COMMIT"])
+def test_connections_that_break_at_random_moments_cost_nothing(
+    behind: Suite, wire: MysqlWire, direct: Database, name: str, part: int
+) -> None:
+    chance = random.Random(SEED + part)
+    striker = Striker(*faults(direct)[name], chance)
+    load_on_a_bad_wire(behind, wire, striker, files(90, (*SMALL, LARGE), chance), strikes=50)
+    hit = {"COMMIT"} if name == "cut COMMIT" else set(STATEMENTS)
+    assert hit <= set(striker.struck)
