@@ -23,6 +23,7 @@ from auth.limits import LoginLimiter, PasswordChecks
 from auth.logins import Logins
 from auth.passwords import Passwords, owasp_hasher
 from auth.repository import UserStore
+from auth.schema import revocations
 from auth.settings import Settings
 from auth.views import blueprint
 from muster.database import DatabaseUnavailable, open_database
@@ -53,7 +54,9 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _wire(app: Flask, settings: Settings) -> None:
     database = open_database(
-        settings.auth_database_url, allow_multi_primary=settings.allow_multi_primary
+        settings.auth_database_url,
+        allow_multi_primary=settings.allow_multi_primary,
+        trial=revocations,
     )
     store = UserStore(database)
     key = load_key(settings.key_file)

@@ -53,6 +53,11 @@ class MysqlServer(MariaServer):
         self._root.run("rm -rf /srv/*", "clear")
 
 
+def is_installed() -> bool:
+    """Whether it starts at once, without an installation."""
+    return Roots(_DIRECTORY, "").find(_NAME) is not None
+
+
 def _root() -> Root:
     roots = Roots(_DIRECTORY, "")
     if (there := roots.find(_NAME)) is not None:

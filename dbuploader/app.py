@@ -8,6 +8,7 @@ from flask import Flask
 from dbuploader.batchbody import MalformedJson, WrongRows
 from dbuploader.idempotency import KeyInFlight, KeyReused
 from dbuploader.repository import check_schema
+from dbuploader.repository.schema import load_attempts
 from dbuploader.settings import Settings
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
 from muster.logs import configure_logging
@@ -24,7 +25,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging("dbuploader", settings.log_level)
     export_spans("dbuploader")
     database = open_database(
-        settings.employment_database_url, allow_multi_primary=settings.allow_multi_primary
+        settings.employment_database_url,
+        allow_multi_primary=settings.allow_multi_primary,
+        trial=load_attempts,
     )
     from dbuploader.batches import Batches
     from dbuploader.views import blueprint

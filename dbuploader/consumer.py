@@ -16,6 +16,7 @@ from dbuploader.idempotency import AnswerSweep
 from dbuploader.outcomes import NotFinished
 from dbuploader.patience import Patience, Stopped
 from dbuploader.repository import check_schema
+from dbuploader.repository.schema import load_attempts
 from dbuploader.settings import Settings
 from dbuploader.watching import Watchdog
 from muster.adapters import exit_if_misconfigured
@@ -103,6 +104,7 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
         files,
         allow_multi_primary=settings.allow_multi_primary,
         exclusive=True,
+        trial=load_attempts,
     )
     import pyarrow as pa
 

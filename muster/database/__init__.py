@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -221,13 +221,18 @@ def open_database(
     *,
     allow_multi_primary: bool = False,
     exclusive: bool = False,
+    trial: Table | None = None,
 ) -> Database:
     """The database at `url`; connects at first use. Raises ConfigurationError.
 
     `files` is a private directory from which rows may be sent to a server. A member of a cluster
     with several writers is used if `allow_multi_primary`, and else refused. Of the processes that
-    open it as `exclusive`, one works at a time: see Database.take_over.
+    open it as `exclusive`, one works at a time: see Database.take_over. Whoever writes names in
+    `trial` a table of their own, with a key of one text beside which there are but numbers: on a
+    row of it, which is rolled back, a server proves once that it keeps transactions apart.
     """
     adapter = load_adapter("database", url, ADAPTERS)
-    dialect = adapter(url, allow_multi_primary=allow_multi_primary, exclusive=exclusive)
+    dialect = adapter(
+        url, allow_multi_primary=allow_multi_primary, exclusive=exclusive, trial=trial
+    )
     return Database(dialect, files)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -33,6 +33,7 @@ class SqliteDialect:
         busy_seconds: float = BUSY_SECONDS,
         allow_multi_primary: bool = False,  # noqa: ARG002 - a file is no cluster
         exclusive: bool = False,  # noqa: ARG002 - its locks are the process's
+        trial: Table | None = None,  # noqa: ARG002 - what SQLite keeps is known
     ) -> None:
         self._path = path_of(url)
         self._busy_seconds = busy_seconds

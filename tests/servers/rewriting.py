@@ -1,4 +1,4 @@
-"""A TCP proxy that puts other bytes in place of some that the server answers with."""
+"""TCP proxies that put other bytes in place of some that a server answers with, or is sent."""
 
 import socket
 from contextlib import suppress
@@ -6,11 +6,13 @@ from threading import Thread
 from typing import Self
 
 
-class AnswerRewriter:
+class _Rewriter:
     """Stands before the server at `port` of 127.0.0.1, at a port of its own.
 
-    While `is_on`, it answers with `other` for `text`, which is as long.
+    While `is_on`, `other` passes for `text`, which is as long.
     """
+
+    rewrites_answers = False
 
     def __init__(self, port: int, text: bytes, other: bytes) -> None:
         assert len(text) == len(other)
@@ -34,17 +36,25 @@ class AnswerRewriter:
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._server_port))
-                Thread(target=self._forward, args=(client, server), daemon=True).start()
-                Thread(target=self._answer, args=(server, client), daemon=True).start()
+                for ends in (
+                    (client, server, not self.rewrites_answers),
+                    (server, client, self.rewrites_answers),
+                ):
+                    Thread(target=self._pass_on, args=ends, daemon=True).start()
 
-    def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError), server:
-            while data := client.recv(65536):
-                server.sendall(data)
-            server.shutdown(socket.SHUT_RDWR)
+    def _pass_on(self, source: socket.socket, target: socket.socket, rewrites: bool) -> None:
+        with suppress(OSError), target:
+            while data := source.recv(65536):
+                is_other = rewrites and self.is_on
+                target.sendall(data.replace(self._text, self._other) if is_other else data)
+            target.shutdown(socket.SHUT_RDWR)
 
-    def _answer(self, server: socket.socket, client: socket.socket) -> None:
-        with suppress(OSError), client:
-            while data := server.recv(65536):
-                client.sendall(data.replace(self._text, self._other) if self.is_on else data)
-            client.shutdown(socket.SHUT_RDWR)
+
+class AnswerRewriter(_Rewriter):
+    """Rewrites what the server answers."""
+
+    rewrites_answers = True
+
+
+class StatementRewriter(_Rewriter):
+    """Rewrites what the server is sent: it stands in for one that does not do what it is told."""

@@ -8,7 +8,12 @@ revision = "0001"
 down_revision = None
 
 # Whatever the database was created with.
-_MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_row_format": "DYNAMIC",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
 
 
 def _text(length: int) -> sa.types.TypeEngine[str]:

@@ -7,7 +7,12 @@ from sqlalchemy.dialects import mysql
 revision = "0002"
 down_revision = "0001"
 
-_MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_row_format": "DYNAMIC",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
 
 
 def _id() -> sa.types.TypeEngine[str]:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from mysql.connector import errors
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from muster import weather
 from muster.database import Database, DatabaseUnavailable, StatementInterrupted
-from muster.database.mysql.cluster import QUERY, admit, cluster_of
+from muster.database.mysql import cluster, session
 from muster.database.mysql.connection import Connection as DriverConnection
 from muster.database.mysql.connection import connect
 from muster.database.mysql.fence import Fence
+from muster.database.mysql.guarantees import prove_reads, prove_session, prove_writes
 from muster.database.mysql.localfiles import load_file
 from muster.database.mysql.migrationlock import LockRow, named_lock
 from muster.database.mysql.url import parse
@@ -23,27 +24,12 @@ from muster.database.mysql.url import parse
 _RECYCLE_SECONDS = 1800
 _POOL_SECONDS = 10
 _ANALYZE_SECONDS = 2
-_LONGEST_TEXT = 64 * 1024 * 1024
 
 # The driver raises these without a number.
 _TIMEOUTS = (errors.ConnectionTimeoutError, errors.ReadTimeoutError, errors.WriteTimeoutError)
 
-_SQL_MODE = ",".join(
-    (
-        "STRICT_ALL_TABLES",
-        "NO_ZERO_IN_DATE",
-        "NO_ZERO_DATE",
-        "ERROR_FOR_DIVISION_BY_ZERO",
-        "NO_ENGINE_SUBSTITUTION",
-        "ONLY_FULL_GROUP_BY",
-    )
-)
-# What a server or an account has for defaults changes nothing.
-_SESSION = (
-    "SET time_zone = '+00:00', sql_mode = '{mode}', innodb_lock_wait_timeout = {lock_seconds}",
-    # By default, 1 KiB on MySQL.
-    f"SET SESSION group_concat_max_len = {_LONGEST_TEXT}",
-    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+_SHOW_VARIABLES = "SHOW VARIABLES WHERE Variable_name IN ({})".format(
+    ", ".join(f"'{name}'" for name in (*cluster.NAMES, *session.NAMES))
 )
 
 
@@ -54,11 +40,18 @@ class MysqlDialect:
     writes_alone = False
 
     def __init__(
-        self, url: str, *, allow_multi_primary: bool = False, exclusive: bool = False
+        self,
+        url: str,
+        *,
+        allow_multi_primary: bool = False,
+        exclusive: bool = False,
+        trial: Table | None = None,
     ) -> None:
         self._target = parse(url)
         self._allow_multi_primary = allow_multi_primary
         self._fence = Fence() if exclusive else None
+        self._trial = trial
+        self._is_proven = False
 
     def create_engine(self, files: Path | None = None, /) -> Engine:
         """An engine whose reads see one snapshot and whose writes see what is committed.
@@ -98,8 +91,8 @@ class MysqlDialect:
     def alone(self, engine: Engine, /) -> Iterator[None]:
         """Hold a lock of the server, or one that all members of its cluster see."""
         with engine.connect() as connection:
-            cluster = cluster_of(dict(connection.exec_driver_sql(QUERY).all()))
-        if cluster is None:
+            variables: Any = connection.exec_driver_sql(_SHOW_VARIABLES).all()
+        if cluster.cluster_of(dict(variables)) is None:
             with named_lock(engine, self._target.lock_seconds):
                 yield
         else:
@@ -144,31 +137,60 @@ class MysqlDialect:
         try:
             connection.exec_driver_sql(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {quoted}").all()
         finally:
-            connection.exec_driver_sql("SET SESSION lock_wait_timeout = DEFAULT")
+            seconds = self._target.lock_seconds
+            connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {seconds}")
 
     def _connect(self, files: Path | None) -> DriverConnection:
         # Here and not by an event: before those SQLAlchemy asks a server what an old one can't say.
-        connection = connect(self._target, files)
-        try:
-            cursor = connection.cursor()
-            cursor.execute(QUERY)
-            variables: Any = cursor.fetchall()
-            waits = admit(dict(variables), self._target, self._allow_multi_primary)
-            settings = {"mode": _SQL_MODE, "lock_seconds": self._target.lock_seconds}
-            for statement in (*_SESSION, *waits):
-                cursor.execute(statement.format(**settings))
-            cursor.close()
+        connection = self._open(files)
+        with _closed_on_error(connection):
+            if not self._is_proven:
+                self._is_proven = self._prove(connection)
             if self._fence is not None:
                 self._fence.admit(connection)
-        except BaseException:
-            connection.close()
-            raise
         return connection
+
+    def _open(self, files: Path | None = None) -> DriverConnection:
+        connection = connect(self._target, files)
+        with _closed_on_error(connection), closing(connection.cursor()) as cursor:
+            cursor.execute(session.BEFORE_ALL)
+            variables = _show_variables(cursor)
+            waits = cluster.admit(variables, self._target, self._allow_multi_primary)
+            server = cluster.name_of(variables, self._target)
+            session.admit(variables, server)
+            session.set_session(cursor, variables, server, self._target.lock_seconds)
+            for statement in waits:
+                cursor.execute(statement)
+        return connection
+
+    def _prove(self, connection: DriverConnection) -> bool:
+        """Whether all is proven; raises DatabaseRefused."""
+        with closing(connection.cursor()) as cursor:
+            variables = _show_variables(cursor)
+        server = cluster.name_of(variables, self._target)
+        prove_session(variables, self._target.lock_seconds, server)
+        prove_reads(connection, server)
+        if self._trial is None:
+            return True
+        with closing(self._open()) as other:
+            return prove_writes(connection, other, self._trial, server)
+
+
+@contextmanager
+def _closed_on_error(connection: DriverConnection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _show_variables(cursor: Any) -> dict[str, str]:
+    cursor.execute(_SHOW_VARIABLES)
+    return dict(cursor.fetchall())
 
 
 def _begin(connection: Connection) -> None:
     write = connection.get_execution_options().get("muster_write", True)
     # Without autocommit a transaction begins by itself; this is for that one alone.
-    connection.exec_driver_sql(
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED" if write else "SET TRANSACTION READ ONLY"
-    )
+    connection.exec_driver_sql(session.READ_COMMITTED if write else session.READ_ONLY)

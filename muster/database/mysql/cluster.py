@@ -12,10 +12,8 @@ from muster.servers import too_old
 
 _GALERA = ("wsrep_on", "wsrep_provider")
 _GROUP = ("group_replication_group_name", "group_replication_single_primary_mode")
-QUERY = "SHOW VARIABLES WHERE Variable_name IN ({})".format(
-    ", ".join(f"'{name}'" for name in ("version", *_GALERA, *_GROUP))
-)
-"""Gives the variables that the functions here take. A server does not know those of the others."""
+NAMES = ("version", *_GALERA, *_GROUP)
+"""The variables that the functions here take. A server does not know those of the others."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,18 @@ def cluster_of(variables: Mapping[str, str]) -> Cluster | None:
     return None
 
 
+def name_of(variables: Mapping[str, str], where: object) -> str:
+    """What errors call the server at `where`."""
+    return f"{_product_of(variables)} at {where}"
+
+
 def admit(variables: Mapping[str, str], where: object, allow_multi_primary: bool) -> Sequence[str]:
     """The statements that a session on the server at `where` has to begin with.
 
     Raises DatabaseRefused for a server that is too old, and for a member of a cluster with several
     writers unless that is allowed.
     """
-    version = variables["version"]
-    product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
-    complaint = too_old(product, version, where, "database")
+    complaint = too_old(_product_of(variables), variables["version"], where, "database")
     if complaint is not None:
         raise DatabaseRefused(complaint)
     cluster = cluster_of(variables)
@@ -64,9 +65,13 @@ def admit(variables: Mapping[str, str], where: object, allow_multi_primary: bool
         return ()
     if not allow_multi_primary:
         raise DatabaseRefused(
-            f"{product} at {where} is a member of a {cluster.name} with several writers, where a "
-            "read on one member may miss what was just committed on another: name a server with "
-            "one writer in the database URL, or set MUSTER_ALLOW_MULTI_PRIMARY=true, with which "
-            "each transaction waits for what was committed before it."
+            f"{name_of(variables, where)} is a member of a {cluster.name} with several writers, "
+            "where a read on one member may miss what was just committed on another: name a server "
+            "with one writer in the database URL, or set MUSTER_ALLOW_MULTI_PRIMARY=true, with "
+            "which each transaction waits for what was committed before it."
         )
     return (cluster.wait,)
+
+
+def _product_of(variables: Mapping[str, str]) -> str:
+    return "MariaDB" if "mariadb" in variables["version"].lower() else "MySQL"

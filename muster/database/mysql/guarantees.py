@@ -1,0 +1,111 @@
+"""What Muster rests on, and has its server prove at the first connection of a process.
+
+Some that speak MySQL's protocol take a statement and do not do what it says: behind Vitess a
+read-only transaction may write, and its reads are of several moments. No proof writes anything that
+lasts.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+from mysql.connector import errors
+from sqlalchemy import ClauseElement, String, Table, insert, select
+from sqlalchemy.dialects.mysql import dialect
+
+from muster.database import DatabaseRefused
+from muster.database.mysql.connection import Connection
+from muster.database.mysql.session import READ_COMMITTED, READ_ONLY, unheeded
+
+_IN_READ_ONLY_TRANSACTION = 1792
+_TOO_LONG = 1406
+# Who takes no writes just now may be read from, and proves the rest another time.
+_TAKES_NO_WRITES = {1047, 1290, 1836, 3796, 3989}
+# Read-only transactions refuse it, whatever the account may do.
+_CHANGE = "CREATE TEMPORARY TABLE muster_trial (id INTEGER PRIMARY KEY)"
+
+
+def prove_session(variables: Mapping[str, str], lock_seconds: int, server: str) -> None:
+    """Raise DatabaseRefused if a session does not have what it has set."""
+    if names := unheeded(variables, lock_seconds):
+        raise _refusal(server, f"has taken and not kept what a session sets: {', '.join(names)}")
+
+
+def prove_reads(connection: Connection, server: str) -> None:
+    """Raise DatabaseRefused if a read-only transaction is not."""
+    with _rolled_back(connection):
+        _run(connection, READ_ONLY)
+        error = _error_of(connection, _CHANGE)
+    if error is None or error.errno not in {_IN_READ_ONLY_TRANSACTION, *_TAKES_NO_WRITES}:
+        raise _refusal(server, f"does not heed {READ_ONLY}")
+
+
+def prove_writes(connection: Connection, other: Connection, table: Table, server: str) -> bool:
+    """Whether a write could be tried, on a row of `table` that is rolled back.
+
+    Raises DatabaseRefused if a value is cut to fit, if the `other` connection sees or locks what is
+    written and not committed, or if it outlasts the ROLLBACK. The table's key is one text, and its
+    other columns are numbers.
+    """
+    (key,) = table.primary_key
+    numbers = [each for each in table.columns if not each.nullable and each is not key]
+    value, too_long = uuid.uuid4().hex, "x" * ((cast(String, key.type).length or 0) + 1)
+    row = dict.fromkeys([each.name for each in numbers], 0)
+    find = select(key).where(key == value)
+    with _rolled_back(connection), _rolled_back(other):
+        _run(connection, READ_COMMITTED)
+        cut = _error_of(connection, insert(table).values({**row, key.name: too_long}))
+        if _error_of(connection, insert(table).values({**row, key.name: value})) is not None:
+            return False
+        if cut is None or cut.errno != _TOO_LONG:
+            raise _refusal(server, "cuts what is too long for its column")
+        _run(other, READ_ONLY)
+        if _run(other, find):
+            raise _refusal(server, "shows what is not committed")
+        other.rollback()
+        _run(other, READ_COMMITTED)
+        if _error_of(other, find.with_for_update(nowait=True)) is None:
+            raise _refusal(server, "lets two transactions lock the same row")
+    with _rolled_back(connection):
+        if _run(connection, find):
+            raise _refusal(server, "keeps what was rolled back")
+    return True
+
+
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+def _run(connection: Connection, statement: str | ClauseElement) -> list[Any]:
+    if not isinstance(statement, str):
+        values = {"literal_binds": True}
+        statement = str(statement.compile(dialect=dialect(), compile_kwargs=values))
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement)
+        return list(cursor.fetchall()) if cursor.with_rows else []
+    finally:
+        cursor.close()
+
+
+def _error_of(connection: Connection, statement: str | ClauseElement) -> errors.Error | None:
+    """The server's error, if any; the client's, as of a lost connection, is raised."""
+    try:
+        _run(connection, statement)
+    except errors.Error as error:
+        if error.errno is None or 2000 <= error.errno < 3000:
+            raise
+        return error
+    return None
+
+
+def _refusal(server: str, what: str) -> DatabaseRefused:
+    return DatabaseRefused(
+        f"{server} {what}, on which rows and answers rest: name a server of MySQL or MariaDB "
+        "itself in the database URL, not what stands before several."
+    )
