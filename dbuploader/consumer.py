@@ -40,6 +40,7 @@ from muster.service import serve_health
 from muster.spans import export_spans
 from muster.stopping import stop_on
 from muster.tracing import concerning
+from muster.uploads import UnreadableRecord
 from muster.weather import Unavailable
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 QUEUE = "dbuploader"
+_SET_ASIDE_SECONDS = 60.0
 
 
 class Consumer:
@@ -75,6 +77,10 @@ class Consumer:
             except (UnreadableMessage, UploadNotFound) as error:
                 log.error("message not understood", error=repr(error))
                 return DeadLetter(repr(error))
+            except UnreadableRecord as error:
+                # Until a version that can read it runs, or an operator has mended it.
+                log.warning("the record is set aside", reason=error.reason)
+                return Retry(_SET_ASIDE_SECONDS)
             except NotFinished as error:
                 return DeadLetter(repr(error.__cause__))
             except Stopped:

@@ -25,7 +25,7 @@ from muster.messages import UploadFinished
 from muster.messaging import publish
 from muster.spans import span
 from muster.tracing import working_on
-from muster.uploads import UNFINISHED, State, Upload, now
+from muster.uploads import UNFINISHED, State, UnreadableRecord, Upload, now
 from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -69,8 +69,9 @@ class Finisher:
         """Finish and announce this upload and all that were accepted before it.
 
         Messages may so come in any order, and more than once. One that a mistake of ours keeps
-        from its end holds up none behind it: this raises NotFinished if it was this one. Raises
-        UploadNotFound, and Stopped when the process is to end first.
+        from its end, or whose record can't be read, holds up none behind it: if it was this one,
+        this raises NotFinished or UnreadableRecord. Raises UploadNotFound, and Stopped when the
+        process is to end first.
         """
         upload = self._patiently(partial(self._store.get, upload_id))
         for pending in self._patiently(partial(self._store.unfinished, upload.sequence)):
@@ -85,6 +86,10 @@ class Finisher:
                     self._finish(pending)
                 except Stopped:
                     raise
+                except UnreadableRecord:
+                    # Another version has changed it meanwhile.
+                    if pending.id == upload_id:
+                        raise
                 except Exception as error:
                     log.exception("the upload can't be finished")
                     if pending.id == upload_id:
@@ -106,7 +111,7 @@ class Finisher:
                         finished_at=now(),
                         progress=1.0,
                     )
-                except StateConflict:
+                except (StateConflict, UnreadableRecord):
                     continue
                 count_finished(cancelled)
                 crash_point(Point.CANCEL_RECORD_FINAL)
@@ -145,7 +150,7 @@ class Finisher:
             ATTEMPTS.labels(upload.table).inc()
             try:
                 return self._loader.load(upload, progress)
-            except Stopped:
+            except (Stopped, UnreadableRecord):
                 self._take_back(upload, attempt_id, work.seconds)
                 raise
             except StateConflict:

@@ -30,6 +30,7 @@ from muster.csvstore import FileNotStored, StateConflict, StoreUnavailable, Uplo
 from muster.http.client import ClientTooSlow
 from muster.problems import Problem, too_slow, unavailable
 from muster.tables import UnknownTable
+from muster.uploads import UnreadableRecord
 
 _SOON = {"Retry-After": "1"}
 
@@ -102,6 +103,14 @@ ANSWERS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     ),
     FileNotStored: _problem(404, "not-found", "Not found", "The file is not there any more."),
     UploadNotFound: _problem(404, "not-found", "Not found", "There is no such upload."),
+    UnreadableRecord: _problem(
+        503,
+        "record-set-aside",
+        "Set aside",
+        "This version can't read the record of the upload. Nothing of it is lost, and the "
+        "operators are told: it goes on once they have seen to it.",
+        headers={"Retry-After": "60"},
+    ),
     StateConflict: _state_conflict,
     StoreUnavailable: lambda _error: unavailable("The CSV store"),
     UpstreamUnavailable: lambda error: unavailable(f"The service {error.service}"),

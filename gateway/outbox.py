@@ -10,7 +10,7 @@ from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore
 from muster.messages import UploadAccepted
 from muster.messaging import publish
-from muster.uploads import State, Upload
+from muster.uploads import State, UnreadableRecord, Upload
 from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -43,12 +43,12 @@ class Outbox:
             return
         try:
             self.publish(upload)
-        except Unavailable as error:
+        except (Unavailable, UnreadableRecord) as error:
             self._rest_until = self._clock() + _REST_SECONDS
             log.warning("left to the relay", error=repr(error))
 
     def publish(self, upload: Upload) -> None:
-        """Publish and mark; raises Unavailable."""
+        """Publish and mark; raises Unavailable or UnreadableRecord."""
         publish(self._broker, UploadAccepted.about(upload), upload)
         crash_point(Point.OUTBOX_MESSAGE_QUEUED)
         self._store.update(upload.id, expect=frozenset(State), published=True)

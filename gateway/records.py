@@ -9,7 +9,7 @@ from muster.csvstore import CsvStore, FileNotStored, UploadNotFound
 from muster.tables import get_table
 from muster.tokens import Principal
 from muster.tracing import concerning
-from muster.uploads import UNFINISHED, State, Upload
+from muster.uploads import UNFINISHED, State, UnreadableRecord, Upload
 
 _MENDING = 20
 
@@ -29,8 +29,16 @@ class Records:
         self._store = store
 
     def get(self, who: Principal, upload_id: str) -> Upload:
-        """The upload; raises UploadNotFound for somebody else's as for one that is not there."""
-        upload = self._store.get(upload_id)
+        """The upload; raises UploadNotFound for somebody else's as for one that is not there.
+
+        Raises UnreadableRecord to whoever may see it.
+        """
+        try:
+            upload = self._store.get(upload_id)
+        except UnreadableRecord as error:
+            if error.owner == who.id or _sees_all(who):
+                raise
+            raise UploadNotFound(upload_id) from None
         concerning(upload_id=upload.id)
         if not _sees(who, upload):
             raise UploadNotFound(upload_id)

@@ -9,6 +9,7 @@ from itertools import takewhile
 import structlog
 from prometheus_client import Gauge
 
+from gateway.backlog import BacklogMeter
 from gateway.outbox import Outbox
 from gateway.settings import Settings
 from muster.adapters import exit_if_misconfigured
@@ -21,7 +22,7 @@ from muster.service import serve_health
 from muster.spans import export_spans
 from muster.stopping import stop_on
 from muster.tracing import working_on
-from muster.uploads import now
+from muster.uploads import UnreadableRecord, now
 from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -43,11 +44,13 @@ class Relay:
         self,
         store: CsvStore,
         outbox: Outbox,
+        backlog: BacklogMeter,
         sweep_after: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._outbox = outbox
+        self._backlog = backlog
         self._sweep_after = sweep_after
         self._clock = clock
         self._swept_at = -float("inf")
@@ -64,13 +67,14 @@ class Relay:
             stop.wait(INTERVAL_SECONDS)
 
     def turn(self) -> None:
-        """Publish what waits, oldest first, and sweep now and then.
+        """Measure what waits and publish it, oldest first, and sweep now and then.
 
         The first that can't be published ends the turn, so that none overtakes it. Raises
         Unavailable.
         """
         oldest = self._store.oldest_unpublished()
         AGE.set(0 if oldest is None else (now() - oldest.submitted_at).total_seconds())
+        self._backlog.measure_if_due()
         self._publish()
         if self._clock() - self._swept_at >= _SWEEP_EVERY_SECONDS:
             self._swept_at = self._clock()
@@ -89,8 +93,13 @@ class Relay:
         for upload in takewhile(lambda upload: upload.submitted_at <= left, waiting):
             with working_on(upload):
                 crash_point(Point.RELAY_UPLOAD_FOUND)
-                self._outbox.publish(upload)
-                log.info("published late")
+                try:
+                    self._outbox.publish(upload)
+                except UnreadableRecord as error:
+                    # Changed by another version meanwhile: set aside, and those behind it go on.
+                    log.warning("record changed meanwhile", error=str(error))
+                else:
+                    log.info("published late")
 
 
 @exit_if_misconfigured("gateway-relay")
@@ -100,7 +109,8 @@ def main() -> None:
     configure_logging("gateway-relay", settings.log_level)
     export_spans("gateway-relay")
     store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
-    relay = Relay(store, Outbox(store, broker), settings.sweep_after_seconds)
+    outbox, backlog = Outbox(store, broker), BacklogMeter(store, broker)
+    relay = Relay(store, outbox, backlog, settings.sweep_after_seconds)
     stop = stop_on()
     checks = {"CSV store": store.check, "broker": broker.check}
     require_servers(checks)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from gateway.refusals import TooManyWaiters, TooManyWaitersOfUser
 from muster.csvstore import CsvStore
-from muster.uploads import Upload
+from muster.uploads import UnreadableRecord, Upload
 
 MAX_WAIT_SECONDS = 60
 HEARTBEAT_SECONDS = 15.0
@@ -95,7 +95,11 @@ class Waiting:
         yield upload
         said_at = self._clock()
         while not upload.state.is_final and not self._stopping.is_set() and not gone():
-            latest = self._store.wait_for_change(upload.id, upload.version, _LOOK_SECONDS)
+            try:
+                latest = self._store.wait_for_change(upload.id, upload.version, _LOOK_SECONDS)
+            except UnreadableRecord:
+                # Whoever asks again is told.
+                return
             if latest.version != upload.version:
                 upload = latest
                 yield upload

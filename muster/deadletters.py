@@ -1,50 +1,52 @@
 """`python -m muster.deadletters`: shows the dead letters of a queue, or replays them."""
 
-import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
 
 from muster.adapters import ConfigurationError
 from muster.broker import BINDINGS, Broker, BrokerUnavailable, DeadMessage, Unroutable, open_broker
 from muster.logs import configure_logging
 from muster.settings import WorkerSettings
+from muster.strictjson import Unreadable, read_json
+from muster.texttable import aligned
 
 _UNKNOWN = "-"
 _LIMIT = 100
 
 
+@dataclass(frozen=True)
+class _About:
+    upload_id: str = _UNKNOWN
+
+
+_ABOUT = TypeAdapter(_About)
+
+
 def table(letters: Sequence[DeadMessage]) -> Iterator[str]:
     """Lines, aligned: when each died, of which upload and request it was, and why it died."""
-    rows = [("DIED AT", "UPLOAD", "REQUEST", "REASON"), *map(_row, letters)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        yield "  ".join(cells).rstrip()
+    return aligned([("DIED AT", "UPLOAD", "REQUEST", "REASON"), *map(_row, letters)])
 
 
 def _row(letter: DeadMessage) -> tuple[str, str, str, str]:
     return (
         letter.died_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        _printable(_upload_id(letter.delivery.body)),
-        _printable(letter.delivery.headers.get("X-Request-Id", _UNKNOWN)),
-        _printable(letter.reason),
+        _upload_id(letter.delivery.body),
+        letter.delivery.headers.get("X-Request-Id", _UNKNOWN),
+        letter.reason,
     )
 
 
 def _upload_id(body: bytes) -> str:
     """Of whatever version the message is: that may be why it is here."""
     try:
-        content = json.loads(body)
-    except ValueError:
+        return read_json(_ABOUT, body).upload_id
+    except Unreadable:
         return _UNKNOWN
-    upload_id = content.get("upload_id") if isinstance(content, dict) else None
-    return upload_id if isinstance(upload_id, str) else _UNKNOWN
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _list(broker: Broker, arguments: Namespace) -> None:
@@ -58,7 +60,8 @@ def _replay(broker: Broker, arguments: Namespace) -> None:
     print(f"replayed: {broker.replay_dead_letters(arguments.queue)}")
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A number from 1, as an argument of a command."""
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
         raise ArgumentTypeError("not a number from 1")
     return int(text)
@@ -71,7 +74,7 @@ def _parser() -> ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="show the oldest; they stay")
-    listing.add_argument("--limit", type=_count, default=_LIMIT, help="how many (default: 100)")
+    listing.add_argument("--limit", type=count, default=_LIMIT, help="how many (default: 100)")
     listing.set_defaults(command=_list)
     replaying = commands.add_parser("replay", help="put all of them back at the end of the queue")
     replaying.set_defaults(command=_replay)

@@ -5,9 +5,13 @@ doesn't know.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
+from pydantic import TypeAdapter
+
+from muster.strictjson import Unreadable, read_json
 from muster.uploads import Upload, now
 
 
@@ -28,18 +32,23 @@ class Message:
 
     @classmethod
     def from_body(cls, body: bytes) -> Self:
-        """The message in `body`; raises UnreadableMessage."""
+        """The message in `body`, whatever that is; raises UnreadableMessage and nothing else."""
         try:
-            content: dict[str, Any] = json.loads(body)
-            version = content["version"]
+            version = read_json(_VERSIONED, body).version
             if version != cls.version:
-                raise UnreadableMessage(f"{cls.routing_key} has no version {version!r}")
-            texts = {field.name: content[field.name] for field in fields(cls)}
-            if not all(isinstance(text, str) for text in texts.values()):
-                raise UnreadableMessage(f"{cls.routing_key} has a field that is no text")
-            return cls(**texts)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UnreadableMessage(f"{cls.routing_key}: {error!r}") from error
+                raise Unreadable(f"version {str(version)[:20]} is not known here")
+            message: Self = read_json(_READERS[cls], body)
+        except Unreadable as error:
+            raise UnreadableMessage(f"{cls.routing_key}: {error}") from None
+        return message
+
+
+@dataclass(frozen=True)
+class _Versioned:
+    version: int
+
+
+_VERSIONED = TypeAdapter(_Versioned)
 
 
 @dataclass(frozen=True)
@@ -77,3 +86,8 @@ class UploadFinished(Message):
         """The message about `upload`, which is final."""
         finished_at = (upload.finished_at or now()).isoformat()
         return cls(upload.id, upload.table, upload.state.value, upload.submitted_by, finished_at)
+
+
+_READERS: Mapping[type[Message], TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in Message.__subclasses__()
+}

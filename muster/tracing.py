@@ -66,7 +66,8 @@ def tracing(trace: Trace, **fields: str) -> Iterator[None]:
 
 def working_on(upload: Upload) -> AbstractContextManager[None]:
     """Work on behalf of the request that brought `upload`: log lines within name all of it."""
-    trace = Trace(upload.request_id, upload.traceparent)
+    named = {"X-Request-Id": upload.request_id, "traceparent": upload.traceparent}
+    trace = Trace.from_headers(named)
     return tracing(trace, upload_id=upload.id, user=upload.owner)
 
 

@@ -1,10 +1,57 @@
 """The upload record: what the gateway accepts, the loader works on and everybody reads."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, TypeAdapter
+
+from muster.strictjson import Unreadable, read_json
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a time without its zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("no time in UTC") from error
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time in UTC, with its zone."""
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+"""A part of a whole."""
+
+
+class UnreadableRecord(Exception):
+    """A record that this version can't read; `reason` is one line, fit to be shown.
+
+    What else is known of it: `upload_id` and `owner`, if these can be read, and `sequence`.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        upload_id: str | None = None,
+        owner: str | None = None,
+        sequence: int | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.upload_id = upload_id
+        self.owner = owner
+        self.sequence = sequence
+
+    def __str__(self) -> str:
+        return f"the record of upload {self.upload_id or '?'} can't be read: {self.reason}"
 
 
 class State(StrEnum):
@@ -47,15 +94,6 @@ class Options:
     columns: str = ""
     dates: DateOrder = "iso"
 
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Options":
-        """The options in an upload's document; one that this version doesn't know is passed over.
-
-        An option that is missing has its default.
-        """
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in document.items() if name in known})
-
 
 @dataclass(frozen=True)
 class RowCounts:
@@ -74,10 +112,10 @@ class Cause:
     """A reason for rejects: `rows` of them, the first on physical line `first_line`."""
 
     code: str
-    column: str | None
-    rows: int
-    first_line: int
-    message: str
+    column: str | None = None
+    rows: int = 0
+    first_line: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,8 +123,8 @@ class UploadWarning:
     """What an uploader should know though it rejects nothing; `line` is a physical line, from 1."""
 
     code: str
-    line: int
-    message: str
+    line: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +132,7 @@ class Failure:
     """Why an upload failed, or, while it is not final, what its loader waits for."""
 
     code: str
-    detail: str
+    detail: str = ""
 
 
 class EmailState(StrEnum):
@@ -115,7 +153,7 @@ class Email:
     """
 
     state: EmailState
-    at: datetime
+    at: Moment
     reason: str | None = None
 
     @property
@@ -141,16 +179,16 @@ class Upload:
     sha256: str
     owner: str
     submitted_by: str
-    submitted_at: datetime
+    submitted_at: Moment
     request_id: str
     traceparent: str
     options: Options = field(default_factory=Options)
     idempotency_key: str | None = None
     fingerprint: str | None = None
     state: State = State.QUEUED
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    progress: float = 0.0
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
+    progress: Share = 0.0
     rows: RowCounts = field(default_factory=RowCounts)
     causes: tuple[Cause, ...] = ()
     error: Failure | None = None
@@ -192,27 +230,66 @@ class Upload:
         return to_fields({field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
-    def from_document(cls, document: dict[str, Any]) -> "Upload":
-        """The upload that `to_document` wrote, of this version or another.
+    def from_json(cls, text: str | bytes) -> "Upload":
+        """The upload whose document `to_document` made, in this version or another.
 
-        A field that is missing has its default and an unknown one is passed over, so that versions
-        can run side by side.
+        A field that is missing has its default and an unknown one is passed over, also within
+        other fields, so that versions can run side by side. Raises UnreadableRecord and nothing
+        else, whatever `text` is.
         """
-        known = {field.name for field in fields(cls)}
-        values = {name: value for name, value in document.items() if name in known}
-        for name in _TIMES:
-            if values[name] is not None:
-                values[name] = datetime.fromisoformat(values[name])
-        values["state"] = State(values["state"])
-        values["options"] = Options.from_document(values["options"])
-        values["rows"] = RowCounts(**values["rows"])
-        values["causes"] = tuple(Cause(**cause) for cause in values["causes"])
-        values["error"] = None if values["error"] is None else Failure(**values["error"])
-        values["warnings"] = tuple(
-            UploadWarning(**warning) for warning in document.get("warnings", ())
-        )
-        values["email"] = _email_of(document)
-        return cls(**values)
+        try:
+            upload = read_json(_RECORD, text)
+            sent_at = upload.email is None and read_json(_BEFORE_EMAIL, text).notified_at
+        except Unreadable as error:
+            upload_id, owner = _identity_in(text)
+            raise UnreadableRecord(str(error), upload_id=upload_id, owner=owner) from None
+        return replace(upload, email=Email(EmailState.SENT, sent_at)) if sent_at else upload
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Upload":
+        """As `from_json`, of a document that is not text yet."""
+        try:
+            text = json.dumps(document)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UnreadableRecord(type(error).__name__) from None
+        return cls.from_json(text)
+
+
+@dataclass(frozen=True)
+class _BeforeEmail:
+    """What records had before there was `email`."""
+
+    notified_at: Moment | None = None
+
+
+@dataclass(frozen=True)
+class _Identity:
+    id: str | None = None
+    owner: str | None = None
+
+
+_RECORD = TypeAdapter(Upload)
+_BEFORE_EMAIL = TypeAdapter(_BeforeEmail)
+_IDENTITY = TypeAdapter(_Identity)
+
+
+def _identity_in(text: str | bytes) -> tuple[str | None, str | None]:
+    try:
+        identity = read_json(_IDENTITY, text)
+    except Unreadable:
+        return None, None
+    return identity.id, identity.owner
+
+
+@cache
+def record_format() -> str:
+    """A name for what this version takes for a record.
+
+    It changes with the fields and with what they may be, so that a version that knows more, or
+    less, has another.
+    """
+    schema = json.dumps(_RECORD.json_schema(), sort_keys=True)
+    return hashlib.sha256(schema.encode()).hexdigest()[:12]
 
 
 def to_fields(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,24 +307,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _email_of(document: dict[str, Any]) -> Email | None:
-    email = document.get("email")
-    if email is not None:
-        at = datetime.fromisoformat(email["at"])
-        return Email(EmailState(email["state"]), at, email["reason"])
-    notified_at = document.get("notified_at")  # what records had before there was `email`
-    if notified_at is None:
-        return None
-    return Email(EmailState.SENT, datetime.fromisoformat(notified_at))
-
-
 def upload_of_file(name: str) -> str:
     """The id of the upload whose file or rejects the store keeps under `name`."""
     return name.removesuffix(_REJECTS)
 
 
 _REJECTS = ".rejects"
-_TIMES = ("submitted_at", "started_at", "finished_at")
 
 
 def now() -> datetime:

@@ -18,6 +18,7 @@ from muster.service import serve_health
 from muster.spans import export_spans
 from muster.stopping import stop_on
 from muster.tracing import concerning
+from muster.uploads import UnreadableRecord
 from muster.weather import Unavailable
 from notification.metrics import MAILS
 from notification.notifying import NotFinal, Notifier
@@ -48,7 +49,7 @@ class Handler:
                 # Every message meets this alike: no patience is lost over it.
                 return _put_off(delivery, error)
             except Exception as error:  # a mistake met by one must not hold up those behind it
-                if not isinstance(error, MailError | NotFinal):
+                if not isinstance(error, MailError | NotFinal | UnreadableRecord):
                     log.exception("the email failed")
                 if is_last_try:
                     return _bury(f"given up after attempt {delivery.attempt}: {error!r}")

@@ -5,6 +5,8 @@ The upload record is the outbox: it is durable before anybody is told that the u
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
 from muster.adapters import Adapter, load_adapter
@@ -52,6 +54,28 @@ class KeyTaken(Exception):
         self.upload = upload
 
 
+@dataclass(frozen=True)
+class SetAside:
+    """A record that was found unreadable, when, and why.
+
+    `upload_id` is None where not even that can be read. `format` names what its reader takes for a
+    record (`muster.uploads.record_format`).
+    """
+
+    upload_id: str | None
+    format: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How many uploads are not final, or not announced, and when the oldest was accepted."""
+
+    uploads: int
+    oldest_at: datetime | None
+
+
 class FileWriter(Protocol):
     """A file being written."""
 
@@ -62,7 +86,9 @@ class FileWriter(Protocol):
 class CsvStore(Protocol):
     """Files and upload records; safe to share between threads and processes.
 
-    Every call may raise StoreUnavailable.
+    Every call may raise StoreUnavailable. A record that can't be read is set aside, durably: what
+    is asked for by its id or key raises UnreadableRecord, and what gives several records leaves it
+    out. That binds readers of the same record format only: another version tries for itself.
     """
 
     def write_file(self, name: str) -> AbstractContextManager[FileWriter]:
@@ -135,6 +161,18 @@ class CsvStore(Protocol):
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""
+
+    def backlog(self) -> Backlog:
+        """What the loader has still to do; counted in an index."""
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """At most `limit` records that were set aside, by whichever version, oldest first."""
+
+    def count_set_aside(self) -> int:
+        """How many records are set aside for this version."""
+
+    def put_back(self, upload_id: str | None = None) -> int:
+        """Have the record read again, or all that were set aside; returns how many they were."""
 
     def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
         """The record as soon as its version is not `version`, or as it is after `timeout` seconds.

@@ -3,14 +3,19 @@
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from muster.csvstore import KeyTaken, StateConflict, StoreUnavailable, rows
+import structlog
+
+from muster.csvstore import Backlog, KeyTaken, SetAside, StateConflict, StoreUnavailable, rows
 from muster.sqlitefile import SqliteFile
-from muster.uploads import State, Upload
+from muster.uploads import State, UnreadableRecord, Upload
+
+log = structlog.get_logger(__name__)
 
 # Asking a file whether it changed costs microseconds, and SQLite tells no other process by itself.
 _POLL_SECONDS = 0.02
@@ -24,7 +29,7 @@ class Records:
 
     def accept(self, upload: Upload) -> Upload:
         """Add a record, durably, and give it its `sequence`; returns it as stored."""
-        with self._file.writing() as connection:
+        with self._noting_unreadable(), self._file.writing() as connection:
             if upload.idempotency_key is not None:
                 _refuse_used_key(connection, upload.owner, upload.idempotency_key)
             [(sequence,)] = connection.execute(
@@ -35,21 +40,16 @@ class Records:
 
     def get(self, upload_id: str) -> Upload:
         """The record as it stands. Raises UploadNotFound."""
-        with self._file.connection() as connection:
+        with self._noting_unreadable(), self._file.connection() as connection:
             return rows.get(connection, upload_id)
 
     def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
-        with self._file.writing() as connection:
+        with self._noting_unreadable(), self._file.writing() as connection:
             upload = rows.get(connection, upload_id)
             if upload.state not in expect:
                 raise StateConflict(upload)
-            upload = replace(upload, **changes, version=upload.version + 1)
-            connection.execute(
-                "UPDATE uploads SET document = ? WHERE sequence = ?",
-                [rows.document_of(upload), upload.sequence],
-            )
-            return upload
+            return rows.change(connection, upload, changes)
 
     def find(
         self,
@@ -63,8 +63,8 @@ class Records:
         """At most `limit` records, newest first, of a sequence below `before`."""
         wanted = {
             "owner = ?": owner,
-            "state = ?": state,
-            '"table" = ?': table,
+            rows.IN_STATE: state,
+            rows.OF_TABLE: table,
             "sequence < ?": before,
         }
         terms = {term: value for term, value in wanted.items() if value is not None}
@@ -80,13 +80,13 @@ class Records:
 
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
-        with self._file.connection() as connection:
+        with self._noting_unreadable(), self._file.connection() as connection:
             return rows.find_by_key(connection, owner, key)
 
     def claim_key(self, owner: str, key: str, seconds: float) -> None:
         """Hold the idempotency key for a call in flight; raises KeyTaken."""
         now = time.time()
-        with self._file.writing() as connection:
+        with self._noting_unreadable(), self._file.writing() as connection:
             _refuse_used_key(connection, owner, key)
             connection.execute("DELETE FROM claims WHERE expires_at <= ?", [now])
             claimed = connection.execute(
@@ -125,12 +125,34 @@ class Records:
         """Queued records whose cancellation is asked for, in order of acceptance."""
         return self._select(f"{rows.CANCELLING} ORDER BY sequence")
 
+    def backlog(self) -> Backlog:
+        """What the loader has still to do."""
+        oldest = next(iter(self._select(f"{rows.OPEN} ORDER BY sequence LIMIT 1")), None)
+        with self._file.connection() as connection:
+            number = rows.count(connection, rows.OPEN)
+        return Backlog(number, oldest.submitted_at if oldest else None)
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """At most `limit` records that were set aside, by whichever version, oldest first."""
+        with self._file.connection() as connection:
+            return rows.list_set_aside(connection, limit)
+
+    def count_set_aside(self) -> int:
+        """How many records are set aside for this version."""
+        with self._file.connection() as connection:
+            return rows.count_set_aside(connection)
+
+    def put_back(self, upload_id: str | None = None) -> int:
+        """Have the record read again, or all that were set aside; returns how many they were."""
+        with self._file.writing() as connection:
+            return rows.put_back(connection, upload_id)
+
     def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
         """The record as soon as its version is not `version`, or as it is after `timeout` s."""
         deadline = time.monotonic() + timeout
         # SQLite counts what other connections commit, so this one must not be shared meanwhile:
         # https://sqlite.org/pragma.html#pragma_data_version
-        with self._file.connection() as connection:
+        with self._noting_unreadable(), self._file.connection() as connection:
             while True:
                 seen = _data_version(connection)
                 upload = rows.get(connection, upload_id)
@@ -161,8 +183,27 @@ class Records:
         self._file.close()
 
     def _select(self, condition: str, *values: Any) -> list[Upload]:
-        with self._file.connection() as connection:
-            return rows.select(connection, condition, *values)
+        while True:
+            with self._file.connection() as connection:
+                uploads, unreadable = rows.select(connection, condition, *values)
+            if not unreadable:
+                return uploads
+            self._set_aside(*unreadable)
+
+    @contextmanager
+    def _noting_unreadable(self) -> Iterator[None]:
+        """Set aside the record that proves unreadable in the block, once its transaction ended."""
+        try:
+            yield
+        except UnreadableRecord as error:
+            self._set_aside(error)
+            raise
+
+    def _set_aside(self, *unreadable: UnreadableRecord) -> None:
+        with self._file.writing() as connection:
+            new = rows.set_aside(connection, unreadable)
+        for each in new:
+            log.error("record set aside", upload_id=each.upload_id, reason=each.reason)
 
 
 def _refuse_used_key(connection: sqlite3.Connection, owner: str, key: str) -> None:

@@ -169,7 +169,7 @@ def change(url: str, upload_id: str) -> None:
     store = open_csv_store(url)
     for number in count():
         upload = store.get(upload_id)
-        store.update(upload_id, expect={upload.state}, progress=float(number))
+        store.update(upload_id, expect={upload.state}, warnings_total=number)
         print(number, flush=True)
 
 

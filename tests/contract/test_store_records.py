@@ -95,7 +95,7 @@ def test_a_killed_process_leaves_the_record_as_it_was_before_or_after_a_change(
         changes = killed.lines(20) + killed.kill()
     upload = store.get("u-1")
     assert upload.version in {len(changes), len(changes) + 1}
-    assert upload.progress == upload.version - 1
+    assert upload.warnings_total == upload.version - 1
 
 
 def test_a_change_raises_the_version_by_one(store: CsvStore) -> None:

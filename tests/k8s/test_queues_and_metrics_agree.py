@@ -30,7 +30,16 @@ ADDED = {"job", "namespace", "pod", "instance", "service", "container", "endpoin
 _FUNCTION_OR_WORD = {
     *("sum", "by", "without", "rate", "increase", "histogram_quantile", "absent", "unless", "and"),
     *("or", "max", "min", "avg", "count", "topk", "clamp_min", "label_replace", "on", "ignoring"),
-    *("time", "max_over_time", "avg_over_time", "group_left", "vector", "offset", "bool"),
+    *(
+        "time",
+        "max_over_time",
+        "min_over_time",
+        "avg_over_time",
+        "group_left",
+        "vector",
+        "offset",
+        "bool",
+    ),
 }
 
 

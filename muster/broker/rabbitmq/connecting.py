@@ -1,6 +1,7 @@
 """Connections that block their thread, what pika's errors mean, and how long to wait between."""
 
 import random
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ from muster.servers import too_old
 
 # The second is no AMQPError: it is raised when a handshake takes too long.
 _ERRORS = (AMQPError, AMQPConnectorException, OSError)
+# What pika raises out of headers for which it has no value, as a time after the year 9999 or tables
+# in tables in tables. The broker counts the delivery, and in the end the message is a dead letter.
+_UNREADABLE = (ValueError, ArithmeticError, RecursionError, struct.error)
 _PRECONDITION_FAILED = 406
 _LONGEST_PAUSE = 5.0
 _LONGEST_GOODBYE_SECONDS = 2.0
@@ -30,6 +34,8 @@ def translated(server: RabbitServer) -> Iterator[None]:
         yield
     except _ERRORS as error:
         raise BrokerUnavailable(f"{server}: {reason_of(error)}") from error
+    except _UNREADABLE as error:
+        raise BrokerUnavailable(f"{server}: a frame can't be read: {error!r}") from error
 
 
 @contextmanager
@@ -71,7 +77,7 @@ def say(goodbye: Callable[[], object], after: threading.Thread | None = None) ->
     def politely() -> None:
         if after is not None:
             after.join()
-        with suppress(*_ERRORS):
+        with suppress(*_ERRORS, *_UNREADABLE):
             goodbye()
 
     saying = threading.Thread(target=politely, daemon=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from muster.broker import (
     DELIVERY_LIMIT,
     Ack,
@@ -20,6 +22,7 @@ from muster.broker import (
     Verdict,
 )
 from muster.sqlitefile import SqliteFile
+from muster.strictjson import Unreadable, read_json
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -44,6 +47,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 );
 CREATE INDEX IF NOT EXISTS dead_letters_queue ON dead_letters (queue, id);
 """
+
+_HEADERS = TypeAdapter(dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -126,13 +131,13 @@ class QueueFile:
         """The oldest dead letters of `queue`, at most `limit`."""
         with self._file.connection() as connection:
             rows = connection.execute(
-                "SELECT routing_key, body, headers, reason, died_at FROM dead_letters "
-                "WHERE queue = ? ORDER BY id LIMIT ?",
+                "SELECT routing_key, CAST(body AS BLOB), CAST(headers AS BLOB), reason, died_at "
+                "FROM dead_letters WHERE queue = ? ORDER BY id LIMIT ?",
                 [queue, limit],
             ).fetchall()
         return [
             DeadMessage(
-                Delivery(routing_key, body, json.loads(headers)),
+                Delivery(routing_key, body, _headers_in(headers)),
                 reason,
                 datetime.fromtimestamp(died_at, UTC),
             )
@@ -162,8 +167,11 @@ class QueueFile:
 
     def _head(self, queue: str) -> sqlite3.Row | None:
         with self._file.connection() as connection:
+            # As bytes: text that is not UTF-8 ends the whole query.
             cursor = connection.execute(
-                "SELECT * FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY id LIMIT 1",
+                "SELECT id, routing_key, CAST(body AS BLOB) AS body, "
+                "CAST(headers AS BLOB) AS headers, deliveries, attempts FROM messages "
+                "WHERE queue = ? AND visible_at <= ? ORDER BY id LIMIT 1",
                 [queue, time.time()],
             )
             cursor.row_factory = sqlite3.Row
@@ -184,7 +192,15 @@ def _taken(message: sqlite3.Row) -> Taken:
     delivery = Delivery(
         routing_key=message["routing_key"],
         body=message["body"],
-        headers=json.loads(message["headers"]),
+        headers=_headers_in(message["headers"]),
         attempt=message["attempts"] + message["deliveries"] + 1,
     )
     return Taken(message["id"], delivery)
+
+
+def _headers_in(text: bytes) -> dict[str, str]:
+    """The headers; none where they can't be read, for the message does not depend on them."""
+    try:
+        return read_json(_HEADERS, text)
+    except Unreadable:
+        return {}

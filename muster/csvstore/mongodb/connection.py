@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from bson import CodecOptions
+from bson.codec_options import DatetimeConversion
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -28,6 +30,11 @@ _DEFAULTS: Document = {
     "appName": "muster",
 }
 _MAJORITY_MS = 15_000
+LENIENT: CodecOptions[Document] = CodecOptions(
+    unicode_decode_error_handler="surrogateescape",
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+"""Whatever a document holds, it can be taken from the wire, and so can those that come with it."""
 
 _INDEXES: Mapping[str, list[IndexModel]] = {
     "uploads": [
@@ -56,6 +63,7 @@ _INDEXES: Mapping[str, list[IndexModel]] = {
             [("previous", ASCENDING), ("sequence", ASCENDING)],
             partialFilterExpression={"previous": {"$gte": ""}},
         ),
+        IndexModel([("set_aside", ASCENDING)], sparse=True),
     ],
     "csv.files": [IndexModel([("filename", ASCENDING), ("metadata.version", DESCENDING)])],
     "csv.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
@@ -78,6 +86,7 @@ class Connection:
         self._client: MongoClient[Document] = MongoClient(url, connect=False, **defaults)
         self._database = self._client.get_database(
             parsed["database"],
+            codec_options=LENIENT,
             read_preference=ReadPreference.PRIMARY,
             read_concern=ReadConcern("majority"),
             write_concern=WriteConcern(w="majority", j=True, wtimeout=_MAJORITY_MS),

@@ -3,19 +3,27 @@
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+import structlog
 from pymongo import ASCENDING, DESCENDING
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from muster.csvstore import KeyTaken, StateConflict, UploadNotFound
+from muster.csvstore import Backlog, KeyTaken, SetAside, StateConflict, UploadNotFound
 from muster.csvstore.mongodb.connection import Connection, Document, next_sequence
-from muster.uploads import State, Upload, to_fields
+from muster.uploads import State, UnreadableRecord, Upload, now, record_format, to_fields
+
+log = structlog.get_logger(__name__)
 
 # A change stream would tell at once, but only from a replica set, and it holds a connection for
 # each that waits. Reading one document by its key costs the server next to nothing.
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.01, 0.25, 1.3
+
+# What is not final is not announced either.
+_OPEN: Document = {"announced": False}
+# Beside the fields of the upload, which no reader of it knows: `{FORMAT: {reason, at}}`.
+_MARKS = "set_aside"
 
 
 class Records:
@@ -33,7 +41,7 @@ class Records:
             except DuplicateKeyError as error:
                 if upload.idempotency_key is None:
                     raise
-                used = _find_by_key(database, upload.owner, upload.idempotency_key)
+                used = self.find_by_key(upload.owner, upload.idempotency_key)
                 if used is None:
                     raise
                 raise KeyTaken(used) from error
@@ -45,13 +53,13 @@ class Records:
             document = database["uploads"].find_one({"_id": upload_id})
         if document is None:
             raise UploadNotFound(upload_id)
-        return _upload_of(document)
+        return self._read(document)
 
     def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
         with self._connection.using() as database:
             result = database["uploads"].update_one(
-                {"_id": upload_id, **_in_state(expect)},
+                {"_id": upload_id, "state": {"$in": sorted(expect)}},
                 {"$set": to_fields(changes), "$inc": {"version": 1}},
             )
         upload = self.get(upload_id)
@@ -85,7 +93,8 @@ class Records:
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
         with self._connection.using() as database:
-            return _find_by_key(database, owner, key)
+            document = database["uploads"].find_one({"owner": owner, "idempotency_key": key})
+        return None if document is None else self._read(document)
 
     def unpublished(self, limit: int) -> list[Upload]:
         """Records whose `upload.accepted` is not known to be queued, in order of acceptance."""
@@ -97,12 +106,42 @@ class Records:
 
     def unfinished(self, up_to: int) -> list[Upload]:
         """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
-        # What is not final is not announced either.
-        return self._select({"announced": False, "sequence": {"$lte": up_to}}, ASCENDING)
+        return self._select({**_OPEN, "sequence": {"$lte": up_to}}, ASCENDING)
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""
         return self._select({"state": State.QUEUED, "cancel_requested": True}, ASCENDING)
+
+    def backlog(self) -> Backlog:
+        """What the loader has still to do."""
+        oldest = next(iter(self._select(_OPEN, ASCENDING, 1)), None)
+        with self._connection.using() as database:
+            number = database["uploads"].count_documents({**_OPEN, **_not_set_aside()})
+        return Backlog(number, oldest.submitted_at if oldest else None)
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """At most `limit` records that were set aside, by whichever version, oldest first."""
+        with self._connection.using() as database:
+            found = database["uploads"].find({_MARKS: {"$exists": True}}, {_MARKS: 1})
+            marks = [mark for document in found for mark in _marks_of(document)]
+        return sorted(marks, key=lambda mark: mark.at)[:limit]
+
+    def count_set_aside(self) -> int:
+        """How many records are set aside for this version."""
+        # The first condition is for the index.
+        marked = {_MARKS: {"$exists": True}, f"{_MARKS}.{record_format()}": {"$exists": True}}
+        with self._connection.using() as database:
+            return int(database["uploads"].count_documents(marked))
+
+    def put_back(self, upload_id: str | None = None) -> int:
+        """Have the record read again, or all that were set aside; returns how many they were."""
+        those: Document = {_MARKS: {"$exists": True}}
+        if upload_id is not None:
+            those["_id"] = upload_id
+        with self._connection.using() as database:
+            return int(
+                database["uploads"].update_many(those, {"$unset": {_MARKS: ""}}).modified_count
+            )
 
     def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
         """The record as soon as its version is not `version`, or as it is after `timeout` s."""
@@ -123,20 +162,52 @@ class Records:
             return {document["_id"] for document in found}
 
     def _select(self, query: Document, order: int, limit: int | None = None) -> list[Upload]:
+        while True:
+            with self._connection.using() as database:
+                cursor = (
+                    database["uploads"].find({**query, **_not_set_aside()}).sort("sequence", order)
+                )
+                documents = list(cursor if limit is None else cursor.limit(limit))
+            uploads = [upload for each in documents if (upload := self._try_to_read(each))]
+            if len(uploads) == len(documents):
+                return uploads
+
+    def _try_to_read(self, document: Document) -> Upload | None:
+        try:
+            return self._read(document)
+        except UnreadableRecord:
+            return None
+
+    def _read(self, document: Document) -> Upload:
+        """The upload; raises UnreadableRecord once its record is set aside."""
+        stored_id = document.pop("_id")
+        try:
+            return Upload.from_document({**document, "id": stored_id})
+        except UnreadableRecord as error:
+            error.upload_id = str(stored_id)
+            self._set_aside(stored_id, error)
+            raise
+
+    def _set_aside(self, stored_id: Any, error: UnreadableRecord) -> None:
+        mark = f"{_MARKS}.{record_format()}"
         with self._connection.using() as database:
-            cursor = database["uploads"].find(query).sort("sequence", order)
-            return [_upload_of(each) for each in (cursor if limit is None else cursor.limit(limit))]
+            marked = database["uploads"].update_one(
+                {"_id": stored_id, mark: {"$exists": False}},
+                {"$set": {mark: {"reason": error.reason, "at": now().isoformat()}}},
+            )
+        if marked.modified_count:
+            log.error("record set aside", upload_id=str(stored_id), reason=error.reason)
 
 
-def _find_by_key(database: Database[Document], owner: str, key: str) -> Upload | None:
-    document = database["uploads"].find_one({"owner": owner, "idempotency_key": key})
-    return None if document is None else _upload_of(document)
+def _not_set_aside() -> Document:
+    return {f"{_MARKS}.{record_format()}": {"$exists": False}}
 
 
-def _in_state(expect: Collection[State]) -> Document:
-    # By the states that it must not have, for which no index is a match for `_id`.
-    others = set(State) - set(expect)
-    return {"state": {"$nin": sorted(others)}} if others else {}
+def _marks_of(document: Document) -> list[SetAside]:
+    return [
+        SetAside(str(document["_id"]), of, mark["reason"], datetime.fromisoformat(mark["at"]))
+        for of, mark in document[_MARKS].items()
+    ]
 
 
 def _document_of(upload: Upload) -> Document:
@@ -144,8 +215,3 @@ def _document_of(upload: Upload) -> Document:
     document = upload.to_document()
     document["_id"] = document.pop("id")
     return document
-
-
-def _upload_of(document: Document) -> Upload:
-    document["id"] = document.pop("_id")
-    return Upload.from_document(document)

@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from gateway.backlog import BacklogMeter
 from gateway.outbox import Outbox
 from gateway.relay import Relay
 from muster.broker import BrokerUnavailable
@@ -41,7 +42,7 @@ def published(broker: FakeBroker) -> list[str]:
 
 @pytest.fixture
 def relay(store: CsvStore, broker: FakeBroker) -> Relay:
-    return Relay(store, Outbox(store, broker), sweep_after=0)
+    return Relay(store, Outbox(store, broker), BacklogMeter(store, broker), sweep_after=0)
 
 
 def test_what_was_left_is_published_oldest_first_and_once(
@@ -121,7 +122,7 @@ def test_the_relay_goes_on_while_the_broker_is_away_and_stops_when_told(
 
 def test_a_relay_that_takes_no_turns_is_not_well(store: CsvStore, broker: FakeBroker) -> None:
     time = 0.0
-    relay = Relay(store, Outbox(store, broker), 0, clock=lambda: time)
+    relay = Relay(store, Outbox(store, broker), BacklogMeter(store, broker), 0, clock=lambda: time)
     relay.check()
     time = 61
     with pytest.raises(RuntimeError):

@@ -54,7 +54,10 @@ def test_each_dead_letter_is_a_line_of_an_aligned_table() -> None:
     ]
 
 
-@pytest.mark.parametrize("body", [b"[]", b"7", b'{"upload_id": 7}', b"{}", b"{"])
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b"7", b'{"upload_id": 7}', b"{}", b"{", b"[" * 100_000, b'{"upload_id": "\\ud800"}'],
+)
 def test_a_body_without_an_upload_id_is_listed_all_the_same(body: bytes) -> None:
     [_, line] = table([DeadMessage(Delivery("upload.accepted", body), "why", datetime.now(UTC))])
     assert line.split()[1:] == ["-", "-", "why"]

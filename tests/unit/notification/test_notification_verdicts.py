@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -15,6 +16,8 @@ from muster.uploads import EmailState, State
 from notification.consumer import Handler
 from notification.notifying import Notifier
 from notification.patience import is_worth_another, wait_after
+from tests.contract.rawrecords import set_raw
+from tests.unit.muster.test_strict_json import HOSTILE
 from tests.unit.notification import stories
 from tests.unit.notification.post import FakeMailer, UnsteadyStore
 
@@ -113,11 +116,23 @@ def test_a_message_that_came_too_early_is_put_off(handler: Handler, store: Unste
     assert handler(finished(early.id)) == Retry(after=1)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"version": 2}', b"[1]"])
+@pytest.mark.parametrize("body", [b"{}", *HOSTILE])
 def test_an_unreadable_message_is_a_dead_letter(handler: Handler, body: bytes) -> None:
     verdict = handler(Delivery("upload.finished", body))
     assert isinstance(verdict, DeadLetter)
     assert "upload.finished" in verdict.reason
+
+
+def test_a_message_about_a_record_that_cannot_be_read_is_put_off(
+    handler: Handler, upload_id: str, store: UnsteadyStore, tmp_path: Path, mailer: FakeMailer
+) -> None:
+    set_raw(f"file://{tmp_path}/store", upload_id, state="undone")
+    assert handler(finished(upload_id, attempt=5)) == Retry(after=16)
+    assert [record.upload_id for record in store.set_aside(9)] == [upload_id]
+    set_raw(f"file://{tmp_path}/store", upload_id, state="completed_with_rejects")
+    store.put_back()
+    assert handler(finished(upload_id)) == Ack()
+    assert len(mailer.sent) == 1
 
 
 def test_a_message_about_no_upload_is_a_dead_letter(handler: Handler) -> None:

@@ -1,0 +1,80 @@
+"""`python -m gateway.setaside`: shows the upload records that were set aside, or puts them back.
+
+A record that a version can't read is set aside for all of that version (muster.csvstore), and what
+is behind it goes on. A version that can read it takes it up by itself; what was mended by hand is
+put back here.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from gateway.settings import Settings
+from muster.adapters import ConfigurationError
+from muster.csvstore import CsvStore, SetAside, StoreUnavailable, open_csv_store
+from muster.deadletters import count
+from muster.logs import configure_logging
+from muster.texttable import aligned
+from muster.uploads import record_format
+
+_LIMIT = 100
+
+
+def table(records: Sequence[SetAside]) -> Iterator[str]:
+    """Lines, aligned: since when each is set aside, which it is, for which version, and why."""
+    return aligned([("SET ASIDE AT", "UPLOAD", "FOR", "REASON"), *map(_row, records)])
+
+
+def _row(record: SetAside) -> tuple[str, str, str, str]:
+    return (
+        record.at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        record.upload_id or "-",
+        "this version" if record.format == record_format() else "another version",
+        record.reason,
+    )
+
+
+def _list(store: CsvStore, arguments: Namespace) -> None:
+    records = store.set_aside(arguments.limit)
+    if records:
+        print(*table(records), sep="\n")
+    print(f"set aside for this version: {store.count_set_aside()}")
+
+
+def _put_back(store: CsvStore, arguments: Namespace) -> None:
+    ids = arguments.upload or [None]
+    print(f"put back: {sum(store.put_back(upload_id) for upload_id in ids)}")
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m gateway.setaside",
+        description="Upload records that can't be read, in the store at MUSTER_CSV_STORE_URL.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="show the oldest; they stay")
+    listing.add_argument("--limit", type=count, default=_LIMIT, help="how many (default: 100)")
+    listing.set_defaults(command=_list)
+    returning = commands.add_parser("put-back", help="have them read again: all, or those named")
+    returning.add_argument("upload", nargs="*", metavar="UPLOAD", help="the id of an upload")
+    returning.set_defaults(command=_put_back)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Do what the command line says; end with status 1 where that is not possible now."""
+    arguments = _parser().parse_args(argv)
+    settings = Settings()
+    configure_logging("gateway-setaside", settings.log_level)
+    try:
+        with closing(open_csv_store(settings.csv_store_url)) as store:
+            arguments.command(store, arguments)
+    except ConfigurationError as error:
+        sys.exit(f"MUSTER_CSV_STORE_URL: {error}")
+    except StoreUnavailable as error:
+        sys.exit(f"The CSV store can't do that now; run it again. {error}")
+
+
+if __name__ == "__main__":
+    main()

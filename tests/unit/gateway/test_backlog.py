@@ -1,0 +1,70 @@
+"""What waits is measured though nobody works on it."""
+
+import math
+from datetime import timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+
+from gateway.backlog import BacklogMeter
+from gateway.settings import Settings
+from muster.broker import BrokerUnavailable, QueueDepth
+from muster.csvstore import CsvStore, StoreUnavailable
+from muster.uploads import State, now
+from tests.contract.rawrecords import set_raw
+from tests.contract.records import an_upload
+from tests.unit.gateway.fakes import FakeBroker
+
+
+class EmailBroker(FakeBroker):
+    def depth(self, queue: str) -> QueueDepth:
+        self.check()
+        return QueueDepth(waiting={"notification": 3}[queue], dead=1)
+
+
+def measured() -> list[float | None]:
+    names = ("unfinished_uploads", "unfinished_age_seconds", "set_aside_records", "waiting_emails")
+    return [REGISTRY.get_sample_value(f"muster_{name}") for name in names]
+
+
+def test_uploads_emails_and_records_that_wait_are_measured(
+    store: CsvStore, settings: Settings
+) -> None:
+    time = 0.0
+    meter = BacklogMeter(store, EmailBroker(), clock=lambda: time)
+    meter.measure_if_due()
+    assert measured() == [0, 0, 0, 3]
+    for number, seconds in enumerate((500, 400, 300, 200)):
+        submitted_at = now() - timedelta(seconds=seconds)
+        store.accept(an_upload(id=f"u-{number}", submitted_at=submitted_at))
+    set_raw(str(settings.csv_store_url), "u-0", state="undone")
+    store.update("u-1", expect=set(State), state=State.COMPLETED, announced=True)
+    meter.measure_if_due()
+    assert measured() == [0, 0, 0, 3]
+    time = 60.0
+    meter.measure_if_due()
+    uploads, age, set_aside, _ = measured()
+    assert (uploads, set_aside) == (2, 1)
+    assert age is not None
+    assert 300 <= age < 400
+
+
+def test_without_a_broker_the_uploads_are_measured_all_the_same(store: CsvStore) -> None:
+    broker = EmailBroker(down=True)
+    with pytest.raises(BrokerUnavailable):
+        broker.depth("notification")
+    store.accept(an_upload())
+    BacklogMeter(store, broker).measure_if_due()
+    uploads, _, _, emails = measured()
+    assert uploads == 1
+    assert emails is not None
+    assert math.isnan(emails)
+
+
+def test_a_store_that_is_away_is_told(store: CsvStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(store, "backlog", away)
+    with pytest.raises(StoreUnavailable):
+        BacklogMeter(store, EmailBroker()).measure_if_due()
