@@ -9,6 +9,7 @@ from pyroaring import BitMap
 from dbuploader.keys import Owners
 from dbuploader.outcomes import Outcome
 from dbuploader.rejected import RejectsFull, RejectSpool
+from dbuploader.scratch import Scratch
 from muster.rejects import Reject
 from muster.tables import Table
 from muster.uploads import MOST_WARNINGS, Failure, RowCounts, State, UploadWarning
@@ -21,10 +22,10 @@ class Checked:
     must not change a row that is there.
     """
 
-    def __init__(self, table: Table, most_reject_bytes: int) -> None:
+    def __init__(self, table: Table, most_reject_bytes: int, scratch: Scratch) -> None:
         with ExitStack() as resources:
-            self.owners = resources.enter_context(Owners(table))
-            self.rejects = resources.enter_context(RejectSpool(most_reject_bytes))
+            self.owners = resources.enter_context(Owners(table, scratch))
+            self.rejects = resources.enter_context(RejectSpool(most_reject_bytes, scratch))
             self._resources = resources.pop_all()
         self.table = table
         self.labels = table.column_names
@@ -41,7 +42,7 @@ class Checked:
         self._resources.close()
 
     def clear(self) -> None:
-        """Start again."""
+        """Start again; the room on disk is given back."""
         self.owners.clear()
         self.rejects.clear()
         self.labels = self.table.column_names

@@ -5,9 +5,9 @@ load ("cannot allocate memory in static TLS block", where the loader of librarie
 for its thread-local variables: https://github.com/conda-forge/arrow-cpp-feedstock/issues/636).
 """
 
-import tempfile
 import threading
-from pathlib import Path
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +17,7 @@ from dbuploader.outcomes import NotFinished
 from dbuploader.patience import Patience, Stopped
 from dbuploader.repository import check_schema
 from dbuploader.repository.schema import load_attempts
+from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
 from dbuploader.watching import Watchdog
 from muster.adapters import exit_if_misconfigured
@@ -101,13 +102,13 @@ class Consumer:
             log.warning("queued uploads not cancelled", error=repr(error))
 
 
-def run(settings: Settings, stop: threading.Event, files: Path) -> None:
-    """Consume until `stop` is set; `files` is an empty private directory."""
+def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
+    """Consume until `stop` is set."""
     store = open_csv_store(settings.csv_store_url)
     broker = open_broker(settings.broker_url)
     database = open_database(
         settings.employment_database_url,
-        files,
+        scratch.path,
         allow_multi_primary=settings.allow_multi_primary,
         exclusive=True,
         trial=load_attempts,
@@ -128,7 +129,7 @@ def run(settings: Settings, stop: threading.Event, files: Path) -> None:
     require_servers(checks)
     host, port = settings.health_host, settings.health_port
     serve_health("dbuploader-consumer", host, port, checks, alive=heartbeat.check)
-    finisher = Finisher(store, broker, database, stop, watchdog, settings.load_limits)
+    finisher = Finisher(store, broker, database, stop, watchdog, settings.load_limits, scratch)
     sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
     consumer = Consumer(finisher, watchdog, heartbeat, sweep)
     try:
@@ -149,8 +150,11 @@ def main() -> None:
     settings = Settings()
     configure_logging("dbuploader-consumer", settings.log_level)
     export_spans("dbuploader-consumer")
-    with tempfile.TemporaryDirectory(prefix="muster-") as files:
-        run(settings, stop_on(), Path(files))
+    stop = stop_on()
+    with suppress(Stopped):
+        wait = Patience(stop, alive=lambda: None)
+        with wait(partial(Scratch, settings.scratch_root)) as scratch:
+            run(settings, stop, scratch)
 
 
 if __name__ == "__main__":

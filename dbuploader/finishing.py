@@ -14,6 +14,7 @@ from dbuploader.outcomes import NotFinished, Outcome, failed
 from dbuploader.patience import Patience, Stopped
 from dbuploader.progress import Progress
 from dbuploader.repository.statistics import Statistics
+from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
 from dbuploader.watching import Watchdog
 from dbuploader.worktime import WorkTime
@@ -44,6 +45,7 @@ class Finisher:
         stop: threading.Event,
         watchdog: Watchdog,
         limits: LoadLimits,
+        scratch: Scratch,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -54,7 +56,7 @@ class Finisher:
         self._patiently = Patience(stop, watchdog.touch)
         self._decisions = Decisions(database)
         self._statistics = Statistics(database)
-        self._loader = Loader(store, database, self._decisions, self._statistics, limits)
+        self._loader = Loader(store, database, self._decisions, self._statistics, limits, scratch)
 
     def take_over(self) -> None:
         """Have no loader before this one keep a row locked: it may be frozen. Raises Stopped.

@@ -1,10 +1,10 @@
 """The rejected rows of one file: spooled to disk, counted by cause, and stored for the uploader."""
 
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from dbuploader.scratch import Scratch, ScratchFile
 from muster.csvstore import CsvStore
 from muster.rejects import Reject, RejectsHeader
 from muster.uploads import Cause
@@ -42,28 +42,29 @@ class RejectsFull(Exception):
 class RejectSpool:
     """Takes rejects in the order of the input; memory does not grow with their number.
 
-    They take at most `most_bytes` on the disk.
+    They take at most `most_bytes` on the disk. Calls may raise DiskUnavailable; then `clear` it,
+    and begin again.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, scratch: Scratch) -> None:
         self._most_bytes = most_bytes
-        # It has no name in the directory: nothing is left of it when the process dies.
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._file = ScratchFile(scratch)
         self.clear()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._file.close()
+        self._file.clear()
 
     def __len__(self) -> int:
         return self._count
 
     def clear(self) -> None:
-        """Forget all rejects."""
-        self._file.seek(0)
-        self._file.truncate()
+        """Forget all rejects, and give their room back; raises nothing."""
+        self._file.clear()
+        # Of most files all rejects fit in here.
+        self._unwritten = bytearray()
         self._count = self._bytes = 0
         self._raw = False
         self._groups: dict[tuple[str, str | None], _Group] = {}
@@ -75,7 +76,10 @@ class RejectSpool:
             self._bytes += len(line)
             if self._bytes > self._most_bytes:
                 raise RejectsFull(reject.row)
-            self._file.write(line)
+            self._unwritten += line
+            if len(self._unwritten) >= _BLOCK:
+                self._file.append(self._unwritten)
+                self._unwritten = bytearray()
             self._count += 1
             self._raw = self._raw or reject.raw is not None
             self._group(reject)
@@ -98,12 +102,12 @@ class RejectSpool:
         if not self._count:
             store.delete_file(name)
             return
-        self._file.seek(0)
         with store.write_file(name) as stored:
             stored.write(RejectsHeader(labels, self._raw).to_json().encode() + b"\n")
-            while block := self._file.read(_BLOCK):
-                stored.write(block)
+            for begin in range(0, self._file.size, _BLOCK):
+                stored.write(self._file.read(_BLOCK, begin))
                 alive()
+            stored.write(bytes(self._unwritten))
 
     def _group(self, reject: Reject) -> None:
         error = reject.errors[0]

@@ -1,7 +1,9 @@
 """The loader's settings, from environment variables `MUSTER_*`."""
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field
 
@@ -28,6 +30,9 @@ class Settings(WorkerSettings, DatabaseSettings):
     """What the loader reads on top of what every service reads."""
 
     employment_database_url: str = Field(default="", description="The database that uploads go to.")
+    scratch_dir: Path | None = Field(
+        default=None, description="Where the loader keeps a file's rows while it checks them."
+    )
     max_batch_bytes: int = Field(
         default=4 * 1024**2, ge=1, description="The greatest batch of rows, in bytes."
     )
@@ -45,6 +50,12 @@ class Settings(WorkerSettings, DatabaseSettings):
         gt=0,
         description="How long the load of an upload may work, in all its attempts.",
     )
+
+    @property
+    def scratch_root(self) -> Path:
+        """Where the loader's folder is made."""
+        # Not tempfile's choice: where that is full it takes the next, or the current directory.
+        return self.scratch_dir or Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
 
     @property
     def load_limits(self) -> LoadLimits:

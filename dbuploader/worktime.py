@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from muster.weather import Unavailable
+from muster.weather import DiskUnavailable, Unavailable
 
 T = TypeVar("T")
 
@@ -20,8 +20,9 @@ class WorkTime:
     """The seconds that the load of one upload has worked, those of earlier processes included.
 
     What counts is reading, checking, looking up and writing, in this process or in the server it
-    waits for; not waiting for a server that is away, nor a pass over the file that was ended
-    because one went away. `keep` is given the seconds every now and then, for whoever comes next.
+    waits for; not waiting for a server that is away, or for room on the disk, nor a pass over the
+    file that was ended because of that. `keep` is given the seconds every now and then, for
+    whoever comes next.
     """
 
     def __init__(
@@ -59,10 +60,13 @@ class WorkTime:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The time of the block counts."""
+        """The time of the block counts, unless it ends for want of room on the disk."""
         self._since = self._clock()
         try:
             yield
+        except DiskUnavailable:
+            self._counted, self._since = self._before_pass, None
+            raise
         finally:
             self._counted, self._since = self.seconds, None
 

@@ -65,7 +65,7 @@ def run(settings: EmbeddedSettings, stop: threading.Event) -> None:
 
 def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> None:
     suite = plan_suite(
-        {**os.environ, "MUSTER_HOME": str(home.path)},
+        {**_for_scratch(home), **os.environ, "MUSTER_HOME": str(home.path)},
         settings.port,
         settings.admin_email,
         _admin_password(settings, home),
@@ -85,6 +85,11 @@ def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> No
     finally:
         _stop(supervisor, settings.stop_seconds)
         suite.close()
+
+
+def _for_scratch(home: Home) -> dict[str, str]:
+    # The directory for temporary files is often small, or memory.
+    return {"MUSTER_SCRATCH_DIR": str(home.scratch), "SQLITE_TMPDIR": str(home.scratch)}
 
 
 def _say_what_next(suite: Suite, home: Home, settings: EmbeddedSettings) -> None:

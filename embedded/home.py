@@ -19,10 +19,11 @@ class Home:
         self.path = path.absolute()
         self.logs = self.path / "log"
         self.run = self.path / "run"
+        self.scratch = self.path / "scratch"
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             _make_private(self.path)
-            for directory in (self.logs, self.run):
+            for directory in (self.logs, self.run, self.scratch):
                 directory.mkdir(mode=0o700, exist_ok=True)
             self._lock = (self.run / "lock").open("ab")
         except OSError as error:

@@ -9,6 +9,7 @@ from pyroaring import BitMap
 
 from dbuploader.columns import equal_rows
 from dbuploader.keys.spool import RowSpool
+from dbuploader.scratch import Scratch
 from muster.tables import Table
 
 
@@ -33,16 +34,16 @@ class Owners:
     for as many of the whole range.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, scratch: Scratch) -> None:
         self._key = table.key
         self._keys = BitMap()
-        self._spool = RowSpool(table)
+        self._spool = RowSpool(table, scratch)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._spool.close()
+        self._spool.clear()
 
     def clear(self) -> None:
         """Forget all rows."""

@@ -1,7 +1,5 @@
 """Rows of a file on disk, to be gone through again: in order, or for some of their keys."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbuploader.columns import rows_schema
+from dbuploader.scratch import Scratch, ScratchFile
 from muster.tables import Table
 
 # No column's: the names of columns do not begin so.
@@ -28,27 +27,21 @@ class _Place:
 
 
 class RowSpool:
-    """Keeps batches of rows with their lines in a private file; in memory is where each stands.
+    """Keeps batches of rows with their lines on disk; in memory is where each stands.
 
-    The file has no name in its directory: nothing is left of it when the process dies.
+    Calls may raise DiskUnavailable; then `clear` it, and begin again.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, scratch: Scratch) -> None:
         self._key = table.key
         self._schema = rows_schema(table).append(pa.field(_LINE, pa.int64()))
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by close()
+        self._file = ScratchFile(scratch)
         self._places: list[_Place] = []
-        self._end = 0
-
-    def close(self) -> None:
-        """Give up the file."""
-        self._file.close()
 
     def clear(self) -> None:
-        """Forget all rows."""
-        self._file.truncate(0)
+        """Forget all rows, and give their room back; raises nothing."""
+        self._file.clear()
         self._places.clear()
-        self._end = 0
 
     def add(self, lines: pa.Int64Array, rows: pa.RecordBatch) -> None:
         """Keep rows whose keys are new, with the line of each."""
@@ -56,11 +49,8 @@ class RowSpool:
             return
         keys = pc.min_max(rows.column(self._key)).as_py()
         data = pa.RecordBatch.from_arrays([*rows.columns, lines], schema=self._schema).serialize()
-        written = 0
-        while written < data.size:
-            written += os.pwrite(self._file.fileno(), data[written:], self._end + written)
-        self._places.append(_Place(self._end, data.size, keys["min"], keys["max"]))
-        self._end += data.size
+        offset = self._file.append(memoryview(data))
+        self._places.append(_Place(offset, data.size, keys["min"], keys["max"]))
 
     def batches_with(self, keys: pa.Array) -> Iterator[LinesAndRows]:
         """All batches that may have a row with one of `keys`."""
@@ -70,6 +60,6 @@ class RowSpool:
                 yield self._read(place)
 
     def _read(self, place: _Place) -> LinesAndRows:
-        data = os.pread(self._file.fileno(), place.size, place.offset)
+        data = self._file.read(place.size, place.offset)
         batch = pa.ipc.read_record_batch(pa.py_buffer(data), self._schema)
         return batch.column(_LINE), batch.drop_columns([_LINE])

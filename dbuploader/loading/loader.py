@@ -24,6 +24,7 @@ from dbuploader.progress import Cancelled, Progress
 from dbuploader.rejected import RejectsFull
 from dbuploader.repository.ledger import insert_outcome
 from dbuploader.repository.statistics import Statistics
+from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
 from dbuploader.validating import Validation
 from dbuploader.worktime import TooSlow
@@ -37,6 +38,7 @@ from muster.database import (
 )
 from muster.tables import get_table
 from muster.uploads import Failure, RowCounts, State, Upload
+from muster.weather import DiskUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +72,7 @@ class Loader:
         decisions: Decisions,
         statistics: Statistics,
         limits: LoadLimits,
+        scratch: Scratch,
     ) -> None:
         self._store = store
         self._database = database
@@ -77,6 +80,7 @@ class Loader:
         self._files = RowFiles(database)
         self._statistics = statistics
         self._limits = limits
+        self._scratch = scratch
 
     def load(self, upload: Upload, progress: Progress) -> Outcome:
         """Check the file, load its good rows in one transaction, and store the bad ones.
@@ -84,7 +88,8 @@ class Loader:
         Waits for what does not answer. Raises Stopped, with nothing written, and StateConflict
         when another loader has finished the upload.
         """
-        with Checked(get_table(upload.table), self._limits.reject_bytes) as checked:
+        table = get_table(upload.table)
+        with Checked(table, self._limits.reject_bytes, self._scratch) as checked:
             try:
                 return self._load(upload, checked, progress)
             except Cancelled:
@@ -141,6 +146,10 @@ class Loader:
                 # What else is wrong with the file is told, too.
                 for _ in batches:
                     pass
+            except DiskUnavailable:
+                # While this one waits for room, others may have what it had.
+                checked.clear()
+                raise
         return self._end(upload, checked, progress, State.FAILED, _too_many(upload, checked))
 
     def _check(

@@ -6,6 +6,8 @@ import threading
 import uuid
 from pathlib import Path
 
+from dbuploader.scratch import weather_of_disk
+
 _BYTES = 1024 * 1024
 # Known on Linux only; elsewhere the system's 64 KiB have to do.
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
@@ -18,7 +20,8 @@ class NobodyReads(Exception):
 class RowPipe:
     """A pipe of lines, at `path` in `directory` until nobody reads it any more.
 
-    One thread opens, writes and closes. Another has the file read, and says that this is over.
+    One thread opens, writes and closes. Another has the file read, and says that this is over. To
+    make one may raise DiskUnavailable.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -27,7 +30,8 @@ class RowPipe:
         self.is_whole = False
         self._end = -1
         self._is_open = threading.Event()
-        os.mkfifo(self.path, 0o600)
+        with weather_of_disk():
+            os.mkfifo(self.path, 0o600)
 
     def open(self) -> None:
         """Return when somebody has opened the file, or has gone."""

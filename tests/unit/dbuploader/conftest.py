@@ -6,9 +6,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from dbuploader.app import create_app
+from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
 from muster.tokens import InvalidToken, Principal
 from tests.unit.dbuploader.suite import Suite
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    """A folder for files without a name."""
+    with Scratch(tmp_path_factory.mktemp("scratch")) as scratch:
+        yield scratch
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import psutil
 # The driver before pyarrow: see dbuploader/consumer.py.
 import muster.database.mysql  # noqa: F401
 from dbuploader.finishing import Finisher
+from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
@@ -105,13 +106,15 @@ def _load(
     store = Interposed(open_csv_store(store_url))
     if call:
         getattr(store, moment)[call].append(_stand_still)
+    scratch = Scratch(files)
     finisher = Finisher(
         cast(CsvStore, store),
         cast(Broker, RecordingBroker()),
-        open_database(database_url, files, exclusive=True),
+        open_database(database_url, scratch.path, exclusive=True),
         Event(),
         Watchdog(300),
         LoadLimits(reject_bytes=1024 * 1024, seconds=3600),
+        scratch,
     )
     finisher.take_over()
     finisher.finish_up_to(upload_id)

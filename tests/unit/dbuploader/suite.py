@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from dbuploader.finishing import Finisher
 from dbuploader.migrations import migrate
+from dbuploader.scratch import Scratch
 from dbuploader.settings import BatchLimits, LoadLimits
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
@@ -111,8 +112,8 @@ class Suite:
         }
         self.store = open_csv_store(self.urls["csv_store_url"])
         self.broker = RecordingBroker()
-        self.files = home / "files"
-        self.files.mkdir(mode=0o700, parents=True)
+        self.scratch = Scratch(home / "scratch")
+        self.files = self.scratch.path
         self.database = open_database(database_url, self.files if files else None, exclusive=True)
         self.stop = threading.Event()
         self.limits = LoadLimits(reject_bytes=1024 * 1024, seconds=3600)
@@ -124,6 +125,7 @@ class Suite:
     def close(self) -> None:
         self.store.close()
         self.database.close()
+        self.scratch.close()
 
     def finisher(self, watchdog: Watchdog | None = None) -> Finisher:
         """A loader as a newly started process has it."""
@@ -134,6 +136,7 @@ class Suite:
             self.stop,
             watchdog or Watchdog(300),
             self.limits,
+            self.scratch,
         )
 
     def accept(self, table: str, content: str | bytes, **options: Any) -> str:

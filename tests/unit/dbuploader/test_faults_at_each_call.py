@@ -81,6 +81,7 @@ class Loads:
             self.suite.stop,
             Watchdog(300),
             self.suite.limits,
+            self.suite.scratch,
         )
 
     def accept(self) -> str:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dbuploader.columns import PlainRow, to_batch, to_rows
 from dbuploader.keys import Owners
+from dbuploader.scratch import Scratch
 from muster.tables import get_table, tables
 
 JOBS = get_table("jobs")
@@ -25,10 +26,10 @@ def add(
 
 
 @given(chunks=CHUNKS)
-def test_the_first_row_of_a_key_owns_it(chunks: list[list[PlainRow]]) -> None:
+def test_the_first_row_of_a_key_owns_it(scratch: Scratch, chunks: list[list[PlainRow]]) -> None:
     first: dict[int | str, tuple[int, PlainRow]] = {}
     line = 1
-    with Owners(JOBS) as owners:
+    with Owners(JOBS, scratch) as owners:
         for chunk in chunks:
             owning, same, others = [], 0, {}
             start = line
@@ -44,8 +45,8 @@ def test_the_first_row_of_a_key_owns_it(chunks: list[list[PlainRow]]) -> None:
             assert add(owners, start, chunk) == (owning, same, others)
 
 
-def test_cleared_owners_know_no_row() -> None:
-    with Owners(JOBS) as owners:
+def test_cleared_owners_know_no_row(scratch: Scratch) -> None:
+    with Owners(JOBS, scratch) as owners:
         add(owners, 1, [(1, "Baker")])
         owners.clear()
         assert add(owners, 1, [(1, "Cook")]) == ([(1, "Cook")], 0, {})

@@ -15,6 +15,7 @@ from dbuploader.csvfile import FileError
 from dbuploader.loading import Merge
 from dbuploader.loading.merging import MergeCounts
 from dbuploader.migrations import migrate
+from dbuploader.scratch import Scratch
 from dbuploader.validating import Validation
 from gateway.rejects import as_csv
 from muster.csvstore import CsvStore, open_csv_store
@@ -36,6 +37,7 @@ class Loader:
     """What a load does to rows and rejects, without what it does to be safe from crashes."""
 
     def __init__(self, home: Path) -> None:
+        self._scratch = Scratch(home / "scratch")
         self._database: Database = open_database(f"sqlite:///{home}/employment.db")
         self._store: CsvStore = open_csv_store(f"file://{home}/store")
         migrate(self._database)
@@ -45,11 +47,12 @@ class Loader:
     def close(self) -> None:
         self._database.close()
         self._store.close()
+        self._scratch.close()
 
     def load(self, content: bytes, *, table: str = HIRES.name, **options: str) -> MergeCounts:
         """Load a file, and keep its rejects in place of those before; raises FileError."""
         target = get_table(table)
-        with Checked(target, 2**30) as checked:
+        with Checked(target, 2**30, self._scratch) as checked:
             validation = Validation(self._database, Options(**options), checked)  # type: ignore[arg-type]
             batches = list(validation.run(io.BytesIO(content)))
             with self._database.write() as connection:
