@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Self
+from uuid import uuid4
 
 from pyroaring import BitMap
 
@@ -19,7 +20,8 @@ class Checked:
     """What checking a file found so far; on disk but for what is bounded.
 
     Its rejects take at most `most_reject_bytes`. `only_inserted` are the keys of good rows that
-    must not change a row that is there.
+    must not change a row that is there. `load` names its rejects in the store: a loader that is
+    thought dead may store its own when another's are the upload's already.
     """
 
     def __init__(self, table: Table, most_reject_bytes: int, scratch: Scratch) -> None:
@@ -28,6 +30,7 @@ class Checked:
             self.rejects = resources.enter_context(RejectSpool(most_reject_bytes, scratch))
             self._resources = resources.pop_all()
         self.table = table
+        self.load = uuid4().hex
         self.labels = table.column_names
         self.read = 0
         self.repeats = 0
@@ -82,10 +85,22 @@ class Checked:
             last = max(place for place, code in enumerate(codes) if codes.count(code) > 1)
             self.warnings[last] = warning
 
+    @property
+    def load_with_rejects(self) -> str | None:
+        """Whose rejects are the upload's: this load's, if it has any."""
+        return self.load if len(self.rejects) else None
+
     def outcome(self, state: State, rows: RowCounts, error: Failure | None = None) -> Outcome:
         """How the upload ends in `state`, with what was found in its file."""
-        warnings = tuple(self.warnings)
-        return Outcome(state, rows, self.rejects.causes(), error, warnings, self.warnings_total)
+        return Outcome(
+            state,
+            rows,
+            self.rejects.causes(),
+            error,
+            tuple(self.warnings),
+            self.warnings_total,
+            self.load_with_rejects,
+        )
 
     def unloaded(self) -> RowCounts:
         """The counts if none of the rows is loaded."""

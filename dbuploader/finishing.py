@@ -189,6 +189,7 @@ class Finisher:
                 error=outcome.error,
                 warnings=outcome.warnings,
                 warnings_total=outcome.warnings_total,
+                rejects=outcome.rejects,
                 finished_at=now(),
                 progress=1.0,
             )

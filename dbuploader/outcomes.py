@@ -11,7 +11,10 @@ class NotFinished(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the upload record will say once it is final."""
+    """What the upload record will say once it is final.
+
+    `rejects` names the load that has stored them, if there are any.
+    """
 
     state: State
     rows: RowCounts = field(default_factory=RowCounts)
@@ -19,6 +22,7 @@ class Outcome:
     error: Failure | None = None
     warnings: tuple[UploadWarning, ...] = ()
     warnings_total: int = 0
+    rejects: str | None = None
 
 
 def failed(

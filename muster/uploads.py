@@ -169,7 +169,8 @@ class Upload:
     `sequence` is the order of acceptance, given by the store. `published` and `announced` are the
     outbox: whether `upload.accepted` and `upload.finished` are known to be with the broker.
     `version` grows with every change. `previous` is the upload whose rejected rows this one mends.
-    `stopped_attempt` is one that was ended on request and may still be counted.
+    `stopped_attempt` is one that was ended on request and may still be counted. `rejects` names the
+    load whose rejected rows are the upload's, once it is final: another may be storing its own yet.
     """
 
     id: str
@@ -200,13 +201,21 @@ class Upload:
     email: Email | None = None
     previous: str | None = None
     stopped_attempt: str | None = None
+    rejects: str | None = None
     sequence: int = 0
     version: int = 0
 
     @property
     def rejects_name(self) -> str:
         """The name under which the store keeps this upload's rejected rows."""
-        return f"{self.id}{_REJECTS}"
+        return self.rejects_name_of(self.rejects)
+
+    def rejects_name_of(self, load: str | None) -> str:
+        """The name for the rejected rows that this load of the upload finds.
+
+        Versions before this one had one name for all.
+        """
+        return _rejects_name(self.id, load)
 
     def as_accepted(self) -> "Upload":
         """The upload as it stood when it was accepted."""
@@ -223,6 +232,7 @@ class Upload:
             warnings_total=0,
             cancel_requested=False,
             email=None,
+            rejects=None,
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -307,11 +317,28 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def is_named(file: str, records: Mapping[str, tuple[str | None, str | None]]) -> bool:
+    """Whether one of the records may need the file: of each upload, its state and `rejects`.
+
+    Rejects of a load that another was quicker than are nobody's, once the upload is final.
+    """
+    upload_id = upload_of_file(file)
+    if upload_id not in records:
+        return False
+    state, rejects = records[upload_id]
+    return state not in _FINAL or file in {upload_id, _rejects_name(upload_id, rejects)}
+
+
 def upload_of_file(name: str) -> str:
     """The id of the upload whose file or rejects the store keeps under `name`."""
-    return name.removesuffix(_REJECTS)
+    return name.partition(".")[0] if name.endswith(_REJECTS) else name
 
 
+def _rejects_name(upload_id: str, load: str | None) -> str:
+    return f"{upload_id}{_REJECTS}" if load is None else f"{upload_id}.{load}{_REJECTS}"
+
+
+_FINAL = frozenset(State) - UNFINISHED
 _REJECTS = ".rejects"
 
 

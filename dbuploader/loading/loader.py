@@ -259,7 +259,7 @@ class Loader:
         store = partial(
             checked.rejects.store,
             self._store,
-            upload.rejects_name,
+            upload.rejects_name_of(checked.load_with_rejects),
             checked.labels,
             progress.alive,
         )

@@ -80,6 +80,7 @@ def _values(outcome: Outcome) -> dict[str, Any]:
         "error_detail": outcome.error.detail if outcome.error else None,
         "warnings": json.dumps([asdict(warning) for warning in outcome.warnings]),
         "warnings_total": outcome.warnings_total,
+        "rejects": outcome.rejects,
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
 
@@ -101,4 +102,5 @@ def _outcome_of(row: Row[Any]) -> Outcome:
         # A row of an older version has none.
         warnings=tuple(UploadWarning(**each) for each in json.loads(row.warnings or "[]")),
         warnings_total=row.warnings_total or 0,
+        rejects=row.rejects,
     )

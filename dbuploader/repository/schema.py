@@ -36,6 +36,7 @@ ledger = Table(
     Column("decided_at", _datetime, nullable=False),
     Column("warnings", _long_text),
     Column("warnings_total", Integer),
+    Column("rejects", String(32)),
 )
 """How each upload ended. Whoever inserts an upload's row first has decided it, for ever."""
 

@@ -11,7 +11,6 @@ from typing import BinaryIO
 from muster.adapters import path_of
 from muster.csvstore import FileNotStored, FileWriter, StoreUnavailable
 from muster.csvstore.records import Records
-from muster.uploads import upload_of_file
 from muster.wholefile import WholeFile, make_directory
 
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]+")
@@ -67,8 +66,8 @@ class FileCsvStore(Records):
         with _storing():
             old = [path for path in self._files.glob("*/*") if _written_before(path, limit)]
         # A `.part` is nobody's, for no id has its dot.
-        named = self.which_exist({upload_of_file(path.name) for path in old})
-        orphans = [path for path in old if upload_of_file(path.name) not in named]
+        unnamed = self.unnamed({path.name for path in old})
+        orphans = [path for path in old if path.name in unnamed]
         with _storing():
             for path in orphans:
                 path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import structlog
 
 from muster.csvstore import Backlog, KeyTaken, SetAside, StateConflict, StoreUnavailable, rows
 from muster.sqlitefile import SqliteFile
-from muster.uploads import State, UnreadableRecord, Upload
+from muster.uploads import State, UnreadableRecord, Upload, is_named, upload_of_file
 
 log = structlog.get_logger(__name__)
 
@@ -164,14 +164,17 @@ class Records:
                         return upload
                     time.sleep(min(_POLL_SECONDS, left))
 
-    def which_exist(self, upload_ids: Iterable[str]) -> set[str]:
-        """Those of `upload_ids` that have a record."""
+    def unnamed(self, files: Iterable[str]) -> set[str]:
+        """Those of `files` that no record names."""
+        names = {*files}
         with self._file.connection() as connection:
             found = connection.execute(
-                "SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(?))",
-                [json.dumps(list(upload_ids))],
+                "SELECT id, state, json_extract(document, '$.rejects') FROM uploads "
+                "WHERE id IN (SELECT value FROM json_each(?))",
+                [json.dumps([*{upload_of_file(name) for name in names}])],
             )
-            return {row[0] for row in found}
+            records = {row[0]: (row[1], row[2]) for row in found}
+        return {name for name in names if not is_named(name, records)}
 
     def check(self) -> None:
         """Return if the records can be read and written."""

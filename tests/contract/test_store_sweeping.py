@@ -3,6 +3,7 @@
 import pytest
 
 from muster.csvstore import CsvStore, FileNotStored
+from muster.uploads import UNFINISHED, State
 from tests.contract.children import Child
 from tests.contract.records import an_upload
 from tests.waiting import eventually
@@ -30,6 +31,21 @@ def test_files_with_a_record_are_kept(store: CsvStore) -> None:
     put(store, upload.rejects_name)
     assert store.sweep(older_than=-1) == 0
     assert store.file_size(upload.id) == store.file_size(upload.rejects_name) == 4
+
+
+def test_rejects_of_a_load_that_another_was_quicker_than_are_swept_once_it_is_final(
+    store: CsvStore,
+) -> None:
+    upload = store.accept(an_upload())
+    names = [upload.id, *(upload.rejects_name_of(load) for load in ("winner", "loser", None))]
+    for name in names:
+        put(store, name)
+    assert store.sweep(older_than=-1) == 0
+    final = store.update(upload.id, expect=UNFINISHED, state=State.COMPLETED, rejects="winner")
+    assert final.rejects_name == names[1]
+    assert store.sweep(older_than=-1) == 2
+    for name in names[:2]:
+        assert store.file_size(name) == 4
 
 
 def test_what_a_killed_writer_left_is_swept(store: CsvStore, store_url: str) -> None:

@@ -72,7 +72,7 @@ class MongoCsvStore(Records):
         """
         limit = now() - timedelta(seconds=older_than)
         with self._connection.using() as database:
-            removed = sweeping.sweep_files(database, limit, self.which_exist)
+            removed = sweeping.sweep_files(database, limit, self.unnamed)
             return removed + sweeping.sweep_parts(database, limit)
 
     def check(self) -> None:

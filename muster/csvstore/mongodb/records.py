@@ -12,7 +12,16 @@ from pymongo.errors import DuplicateKeyError
 
 from muster.csvstore import Backlog, KeyTaken, SetAside, StateConflict, UploadNotFound
 from muster.csvstore.mongodb.connection import Connection, Document, next_sequence
-from muster.uploads import State, UnreadableRecord, Upload, now, record_format, to_fields
+from muster.uploads import (
+    State,
+    UnreadableRecord,
+    Upload,
+    is_named,
+    now,
+    record_format,
+    to_fields,
+    upload_of_file,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -155,11 +164,14 @@ class Records:
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
         return upload
 
-    def which_exist(self, upload_ids: Iterable[str]) -> set[str]:
-        """Those of `upload_ids` that have a record."""
+    def unnamed(self, files: Iterable[str]) -> set[str]:
+        """Those of `files` that no record names."""
+        names = {*files}
+        ids = [*{upload_of_file(name) for name in names}]
         with self._connection.using() as database:
-            found = database["uploads"].find({"_id": {"$in": list(upload_ids)}}, {"_id": 1})
-            return {document["_id"] for document in found}
+            found = database["uploads"].find({"_id": {"$in": ids}}, {"state": 1, "rejects": 1})
+            records = {each["_id"]: (each.get("state"), each.get("rejects")) for each in found}
+        return {name for name in names if not is_named(name, records)}
 
     def _select(self, query: Document, order: int, limit: int | None = None) -> list[Upload]:
         while True:

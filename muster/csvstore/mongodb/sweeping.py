@@ -11,7 +11,6 @@ from pymongo.database import Database
 
 from muster.csvstore.mongodb.connection import Document
 from muster.csvstore.mongodb.files import NEWEST_FIRST, remove_version
-from muster.uploads import upload_of_file
 
 T = TypeVar("T")
 _BATCH = 1000
@@ -20,7 +19,7 @@ _BATCH = 1000
 def sweep_files(
     database: Database[Document],
     limit: datetime,
-    which_exist: Callable[[set[str]], set[str]],
+    unnamed: Callable[[set[str]], set[str]],
 ) -> int:
     """Remove files finished before `limit` that no record names, and versions that were replaced.
 
@@ -30,10 +29,10 @@ def sweep_files(
     newest_first = found.sort([("filename", ASCENDING), *NEWEST_FIRST])
     removed, previous = 0, None
     for batch in _batches(newest_first):
-        named = which_exist({upload_of_file(file["filename"]) for file in batch})
+        orphans = unnamed({file["filename"] for file in batch})
         for file in batch:
             name = file["filename"]
-            if name == previous or upload_of_file(name) not in named:
+            if name == previous or name in orphans:
                 remove_version(database, file["_id"])
                 removed += 1
             previous = name

@@ -110,6 +110,7 @@ class Suite:
             "broker_url": f"sqlite:///{home}/broker.db",
             "employment_database_url": database_url,
         }
+        self.home = home
         self.store = open_csv_store(self.urls["csv_store_url"])
         self.broker = RecordingBroker()
         self.scratch = Scratch(home / "scratch")
@@ -190,9 +191,18 @@ class Suite:
             hired[at.year, (at.month + 2) // 3, department, job] += 1
         return sorted((*key, count) for key, count in hired.items())
 
+    def rejects_name(self, upload_id: str) -> str:
+        """Under which name its rejects are, or, before it is final, those of the latest load."""
+        upload = self.store.get(upload_id)
+        stored = sorted(
+            (self.home / "store" / "files").glob(f"*/{upload_id}.*.rejects"),
+            key=lambda path: path.stat().st_mtime_ns,
+        )
+        return upload.rejects_name if upload.state.is_final or not stored else stored[-1].name
+
     def rejects(self, upload_id: str) -> list[Reject]:
         """The rejects that are stored for the upload."""
-        with self.store.open_file(f"{upload_id}.rejects") as file:
+        with self.store.open_file(self.rejects_name(upload_id)) as file:
             return list(read_rejects(file)[1])
 
     def announced(self) -> list[str]:

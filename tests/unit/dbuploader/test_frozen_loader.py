@@ -125,7 +125,10 @@ def test_the_next_loader_takes_over_from_one_that_is_frozen_in_any_statement(
     assert freeze_at_each(standby, wire, rows, step=1) >= 60
 
 
-@pytest.mark.parametrize(("moment", "call"), [("before", "update"), ("after", "get")])
+@pytest.mark.parametrize(
+    ("moment", "call"),
+    [("before", "write_file"), ("after", "write_file"), ("before", "update"), ("after", "get")],
+)
 def test_the_next_loader_takes_over_from_one_that_is_frozen_at_the_store(
     standby: Suite, wire: MysqlWire, moment: str, call: str
 ) -> None:
