@@ -2,12 +2,13 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 import structlog
+
+from dbuploader.clock import process_time
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,7 @@ class Watchdog:
         self,
         seconds: float,
         end: Callable[[], None] = end_process,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_time,
     ) -> None:
         self._seconds = seconds
         self._end = end

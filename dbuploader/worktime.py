@@ -1,10 +1,10 @@
 """How long the load of an upload works, in all processes that had it."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from dbuploader.clock import process_time
 from muster.weather import DiskUnavailable, Unavailable
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class WorkTime:
         self,
         most: float,
         keep: Callable[[float], None],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_time,
     ) -> None:
         self.most = most
         self._keep = keep

@@ -91,8 +91,9 @@ SETTINGS: Sequence[Setting] = (
     Setting("max_session_mem_used", _NO_MEMORY_LIMIT, "ends large statements (MariaDB)"),
     Setting("tmp_disk_table_size", _NO_LIMIT, "ends statements with long answers (MariaDB)"),
     Setting("sort_buffer_size", 2 * _MEBIBYTE, "has no room to sort long rows in"),
-    # A loader that is gone for good is ended by the one that takes over: see the fence.
-    Setting("wait_timeout", 28_800, "ends connections that rest"),
+    # A loader that is gone for good is ended by the one that takes over: see the fence. Whatever
+    # else is gone has its locks until then.
+    Setting("wait_timeout", 600, "ends connections that rest, or keeps locks of one that is gone"),
     Setting("idle_transaction_timeout", 0, "ends transactions that rest (MariaDB)"),
     Setting("idle_write_transaction_timeout", 0, "ends transactions that rest (MariaDB)"),
     Setting("idle_readonly_transaction_timeout", 0, "ends transactions that rest (MariaDB)"),
