@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -21,13 +22,14 @@ from auth.passwords import Passwords
 from auth.repository import UserStore, UserTable
 from auth.strength import weakness
 from auth.users import NewUser, User, UserChanges
-from muster.database import ConstraintViolated
+from muster.database import ConstraintViolated, WriteConflict
 from muster.tokens import Principal
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+_MOST_CONFLICTS = 4
 _SLACK = 60
 """Seconds that the clocks of the services may differ."""
 SINGLE_ENDS = 100
@@ -95,6 +97,9 @@ class Accounts:
             if by == user_id:
                 raise OwnPassword
             new_hash = self._hash(changes.password.get_secret_value(), self.get(user_id).email)
+        return _again(partial(self._change, user_id, changes, new_hash))
+
+    def _change(self, user_id: str, changes: UserChanges, new_hash: str | None) -> User:
         with self._store.writing() as users:
             administrators = users.lock_administrators()
             user = _present(users.get(user_id))
@@ -116,6 +121,9 @@ class Accounts:
 
     def delete(self, user_id: str) -> None:
         """Remove a user; their tokens end. Raises UserNotFound or LastAdministrator."""
+        _again(partial(self._delete, user_id))
+
+    def _delete(self, user_id: str) -> None:
         with self._store.writing() as users:
             administrators = users.lock_administrators()
             _present(users.get(user_id))
@@ -181,6 +189,14 @@ class Accounts:
 
     def _oldest_announced(self) -> int:
         return int(self._clock()) - self._announced_for
+
+
+def _again(change: Callable[[], T]) -> T:
+    """Run the transaction again where another wrote what it writes: it then sees that one."""
+    for _ in range(_MOST_CONFLICTS):
+        with suppress(WriteConflict):
+            return change()
+    return change()
 
 
 def _present(user: User | None) -> User:

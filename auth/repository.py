@@ -6,7 +6,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
 
-from auth.schema import ended_tokens, login_networks, metadata, revocations, user_permissions, users
+from auth.schema import (
+    administration,
+    ended_tokens,
+    login_networks,
+    metadata,
+    revocations,
+    user_permissions,
+    users,
+)
 from auth.users import User, account_key
 from muster.database import Database
 
@@ -34,7 +42,12 @@ class UserTable:
         return next(iter(self._users(query)), None)
 
     def lock_administrators(self) -> frozenset[str]:
-        """The ids of the users who administer; nobody else can change them meanwhile."""
+        """The ids of the users who administer; nobody else can change them meanwhile.
+
+        On another member of a cluster they can, but of both transactions one is a WriteConflict.
+        """
+        changes = administration.c.changes + 1
+        self._connection.execute(update(administration).values(changes=changes))
         query = (
             select(users.c.id)
             .join(user_permissions, user_permissions.c.user_id == users.c.id)
@@ -176,7 +189,7 @@ class UserStore:
 
     @contextmanager
     def writing(self) -> Iterator[UserTable]:
-        """One transaction; also raises ConstraintViolated."""
+        """One transaction; also raises ConstraintViolated, and WriteConflict."""
         with self._database.write() as connection:
             yield UserTable(connection, lock=True)
 

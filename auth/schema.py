@@ -78,3 +78,14 @@ ended_tokens = Table(
     Column("expires_at", BigInteger, nullable=False, index=True),
 )
 """Tokens that were signed out, by `jti`, until they would have ended, in Unix seconds."""
+administration = Table(
+    "administration",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("changes", BigInteger, nullable=False),
+)
+"""One row, which whatever may take an administrator away writes, however it is locked.
+
+A member of a cluster does not see what is locked on another. Of two transactions that write the
+same row it lets one commit, and rolls the other back.
+"""

@@ -67,20 +67,25 @@ MYSQL_INTERRUPTED: Mapping[int, str] = {
 }
 """Weather, too, but a limit that a proxy has for statements meets the same load again and again."""
 
+MYSQL_CONFLICTS: Mapping[int, str] = {
+    1020: "the row has changed since the snapshot (MariaDB)",
+    1213: "deadlock",
+    3101: "group replication rolled it back",
+}
+"""Weather, too: another transaction wrote the same rows, and this one can be run again at once."""
+
 MYSQL: Mapping[int, str] = {
     # Again
-    1020: "the row has changed since the snapshot (MariaDB)",
+    **MYSQL_CONFLICTS,
     1180: "an error during COMMIT",
     1205: "waited too long for a lock",
     1206: "there is no room for more locks",
-    1213: "deadlock",
     1412: "the table was altered since the snapshot",
     1613: "a lock was waited for too long (XA)",
     1614: "deadlock (XA)",
     1637: "too many transactions at once",
     3058: "deadlock of named locks",
     3100: "group replication could not look at the transaction",
-    3101: "group replication rolled it back",
     3572: "a lock was not to be waited for",
     3797: "waited too long for what the group has committed",
     **MYSQL_INTERRUPTED,

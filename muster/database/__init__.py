@@ -26,6 +26,10 @@ class DatabaseUnavailable(Unavailable):
     awaits = "database"
 
 
+class WriteConflict(DatabaseUnavailable):
+    """Another transaction has written the same rows, and nothing of this one took place."""
+
+
 class StatementInterrupted(DatabaseUnavailable):
     """Somebody ended a statement, or a limit of time that it met did."""
 

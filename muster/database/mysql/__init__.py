@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from muster import weather
-from muster.database import Database, DatabaseUnavailable, StatementInterrupted
+from muster.database import Database, DatabaseUnavailable, StatementInterrupted, WriteConflict
 from muster.database.mysql import cluster, session
 from muster.database.mysql.connection import Connection as DriverConnection
 from muster.database.mysql.connection import connect
@@ -84,6 +84,8 @@ class MysqlDialect:
         number = error.orig.errno if isinstance(error.orig, errors.Error) else None
         if number in weather.MYSQL_INTERRUPTED:
             return StatementInterrupted
+        if number in weather.MYSQL_CONFLICTS:
+            return WriteConflict
         lost = error.connection_invalidated or isinstance(error.orig, _TIMEOUTS)
         return DatabaseUnavailable if lost or number in weather.MYSQL else None
 
