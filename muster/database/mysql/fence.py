@@ -44,8 +44,8 @@ class Fence:
         Raises the driver's Error.
         """
         own = int(connection.connection_id or 0)
-        # A server that has no such locks, or not in its cluster, says so.
-        with suppress(errors.ProgrammingError, errors.NotSupportedError):
+        # A server that has no such locks, or not in its cluster, says so, each by another error.
+        with suppress(errors.DatabaseError):
             _ask(connection, _TAKE.format(id=own))
         with self._lock:
             self._open[connection] = own

@@ -31,9 +31,10 @@ class FakeFinisher:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.finished: list[str] = []
+        self.taken_over: list[int] = []
 
     def take_over(self) -> None:
-        """There is nobody to take over from."""
+        self.taken_over.append(len(self.finished))
 
     def finish_up_to(self, upload_id: str) -> None:
         if self.error is not None:
@@ -70,6 +71,16 @@ def test_a_message_is_done_with_once_its_upload_is_finished() -> None:
 
     assert consumer(finisher).handle(Delivery("upload.accepted", accepted("7"))) == Ack()
     assert finisher.finished == ["7"]
+
+
+def test_the_first_message_has_it_take_over_before_anything_else() -> None:
+    finisher = FakeFinisher()
+    loader = consumer(finisher)
+    for upload_id, first in (("7", True), ("8", False), ("9", True)):
+        loader.handle(Delivery("upload.accepted", accepted(upload_id), first=first))
+    assert finisher.finished == ["7", "8", "9"]
+    # So many were finished before each.
+    assert finisher.taken_over == [0, 2]
 
 
 def test_old_answers_are_swept_before_a_load_and_between_loads_but_not_during_one() -> None:
