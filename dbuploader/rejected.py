@@ -102,8 +102,10 @@ class RejectSpool:
         if not self._count:
             store.delete_file(name)
             return
+        size = self._file.size + len(self._unwritten)
+        header = RejectsHeader(labels, self._raw, size)
         with store.write_file(name) as stored:
-            stored.write(RejectsHeader(labels, self._raw).to_json().encode() + b"\n")
+            stored.write(header.to_json().encode() + b"\n")
             for begin in range(0, self._file.size, _BLOCK):
                 stored.write(self._file.read(_BLOCK, begin))
                 alive()

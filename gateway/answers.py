@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
 from flask import Response, request
 from pydantic import ValidationError
 
@@ -26,11 +27,19 @@ from gateway.refusals import (
     WrongColumns,
 )
 from gateway.upstream import UpstreamUnavailable
-from muster.csvstore import FileNotStored, StateConflict, StoreUnavailable, UploadNotFound
+from muster.csvstore import (
+    FileDamaged,
+    FileNotStored,
+    StateConflict,
+    StoreUnavailable,
+    UploadNotFound,
+)
 from muster.http.client import ClientTooSlow
 from muster.problems import Problem, too_slow, unavailable
 from muster.tables import UnknownTable
 from muster.uploads import UnreadableRecord
+
+log = structlog.get_logger(__name__)
 
 _SOON = {"Retry-After": "1"}
 
@@ -57,6 +66,12 @@ def _state_conflict(error: StateConflict) -> Problem:
         f"The upload is {error.upload.state} and can't be cancelled any more.",
         state=error.upload.state,
     )
+
+
+def _file_damaged(error: FileDamaged) -> Problem:
+    log.error("the file is damaged", error=str(error))
+    detail = "Parts of the stored file are lost. The operators are told; they may have a backup."
+    return Problem(410, "file-damaged", "Damaged", detail)
 
 
 ANSWERS: Mapping[type[Exception], Callable[[Any], Problem]] = {
@@ -102,6 +117,7 @@ ANSWERS: Mapping[type[Exception], Callable[[Any], Problem]] = {
         429, "too-many-of-yours", "Too many of yours", headers={"Retry-After": "5"}
     ),
     FileNotStored: _problem(404, "not-found", "Not found", "The file is not there any more."),
+    FileDamaged: _file_damaged,
     UploadNotFound: _problem(404, "not-found", "Not found", "There is no such upload."),
     UnreadableRecord: _problem(
         503,

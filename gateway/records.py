@@ -1,11 +1,13 @@
 """Upload records as a user may see and change them: their own, or all for `uploads:admin`."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from gateway.refusals import NotFinished
-from muster.csvstore import CsvStore, FileNotStored, UploadNotFound
+from muster.csvstore import CsvStore, FileDamaged, FileNotStored, UploadNotFound
+from muster.rejects import ensure_whole
 from muster.tables import get_table
 from muster.tokens import Principal
 from muster.tracing import concerning
@@ -75,22 +77,39 @@ class Records:
         return self._store.update(upload.id, expect=UNFINISHED, cancel_requested=True)
 
     def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:
-        """The upload and its file, from its start. Raises UploadNotFound."""
+        """The upload and its file, from its start.
+
+        Raises UploadNotFound, FileNotStored and FileDamaged.
+        """
         upload = self.get(who, upload_id)
-        return upload, self._store.open_file(upload.id)
+        file = self._store.open_file(upload.id)
+        if (size := file.seek(0, io.SEEK_END)) != upload.size:
+            file.close()
+            raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
+        file.seek(0)
+        return upload, file
 
     def open_rejects(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO | None]:
         """The upload and its stored rejects (muster/rejects.py), None if it has none.
 
-        Raises UploadNotFound, and NotFinished before the upload is final.
+        Raises UploadNotFound, NotFinished before the upload is final, FileNotStored where there
+        were some, and FileDamaged.
         """
         upload = self.get(who, upload_id)
         if not upload.state.is_final:
             raise NotFinished(upload)
         try:
-            return upload, self._store.open_file(upload.rejects_name)
+            stored = self._store.open_file(upload.rejects_name)
         except FileNotStored:
+            if upload.rows.rejected:
+                raise
             return upload, None
+        try:
+            ensure_whole(stored)
+        except BaseException:
+            stored.close()
+            raise
+        return upload, stored
 
 
 def _sees(who: Principal, upload: Upload) -> bool:

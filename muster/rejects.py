@@ -4,9 +4,13 @@ Codes are those of Frictionless (https://framework.frictionlessdata.io/docs/erro
 `quote-error` and `encoding-error`.
 """
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from typing import BinaryIO
+
+from muster.csvstore import FileDamaged
 
 # Made once: json.dumps makes an encoder for each call that has options, and there may be millions.
 # It writes a text by itself three times as fast as an object: that makes an encoder, too.
@@ -57,25 +61,34 @@ class Reject:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Reject":
-        """The reject that `to_json` wrote."""
-        fields = json.loads(text)
-        cells, errors = fields.pop("cells"), fields.pop("errors")
-        return cls(
-            cells=None if cells is None else tuple(cells),
-            errors=tuple(CellError(**error) for error in errors),
-            **fields,
-        )
+        """The reject that `to_json` wrote, of this version or another; raises FileDamaged."""
+        try:
+            fields = json.loads(text)
+            cells, errors = fields["cells"], fields["errors"]
+            return cls(
+                line=fields["line"],
+                row=fields["row"],
+                cells=None if cells is None else tuple(cells),
+                raw=fields["raw"],
+                errors=tuple(
+                    CellError(error["code"], error["column"], error["message"]) for error in errors
+                ),
+            )
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise FileDamaged(f"a reject can't be read: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class RejectsHeader:
     """The first line of a stored rejects file.
 
-    `labels` are the input's columns in its order, `raw` says whether any reject has `raw` text.
+    `labels` are the input's columns in its order, `raw` says whether any reject has `raw` text,
+    `size` how many bytes the lines after this one have; None where an older version wrote it.
     """
 
     labels: tuple[str, ...]
     raw: bool
+    size: int | None = None
 
     def to_json(self) -> str:
         """One line of NDJSON, without its newline."""
@@ -83,8 +96,28 @@ class RejectsHeader:
 
 
 def read_rejects(lines: Iterable[bytes]) -> tuple[RejectsHeader, Iterator[Reject]]:
-    """The header of a stored rejects file and its rejects, read as they are asked for."""
+    """The header of a stored rejects file and its rejects, read as they are asked for.
+
+    Raises FileDamaged.
+    """
     iterator = iter(lines)
-    fields = json.loads(next(iterator))
-    header = RejectsHeader(labels=tuple(fields["labels"]), raw=fields["raw"])
+    header = _header_in(next(iterator, b""))
     return header, (Reject.from_json(line) for line in iterator)
+
+
+def ensure_whole(stored: BinaryIO) -> None:
+    """Return if a stored rejects file has the bytes that it should have; raises FileDamaged."""
+    header = _header_in(stored.readline())
+    begin = stored.tell()
+    size = stored.seek(0, io.SEEK_END) - begin
+    if header.size not in {None, size}:
+        raise FileDamaged(f"{size} bytes of rejects are there, and were {header.size}")
+    stored.seek(0)
+
+
+def _header_in(line: bytes) -> RejectsHeader:
+    try:
+        fields = json.loads(line)
+        return RejectsHeader(tuple(fields["labels"]), fields["raw"], fields.get("size"))
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise FileDamaged(f"the header of rejects can't be read: {error!r}") from error

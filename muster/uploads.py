@@ -338,7 +338,8 @@ def _rejects_name(upload_id: str, load: str | None) -> str:
     return f"{upload_id}{_REJECTS}" if load is None else f"{upload_id}.{load}{_REJECTS}"
 
 
-_FINAL = frozenset(State) - UNFINISHED
+# No set: what a store has for a state may be anything.
+_FINAL = tuple(frozenset(State) - UNFINISHED)
 _REJECTS = ".rejects"
 
 

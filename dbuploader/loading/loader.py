@@ -1,5 +1,6 @@
 """The load of one upload, from its file to its outcome."""
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,7 +30,7 @@ from dbuploader.settings import LoadLimits
 from dbuploader.validating import Validation
 from dbuploader.worktime import TooSlow
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore, FileNotStored
+from muster.csvstore import CsvStore, FileDamaged, FileNotStored
 from muster.database import (
     ConstraintViolated,
     Database,
@@ -107,6 +108,11 @@ class Loader:
             except FileNotStored:
                 failure = Failure("file-missing", "The file is not in the store: send it again.")
                 return self._end(upload, checked, progress, State.FAILED, failure)
+            except FileDamaged as error:
+                log.error("the file is damaged", error=str(error))
+                detail = "Parts of the stored file are lost: send it again. Nothing was loaded."
+                failure = Failure("file-damaged", detail)
+                return self._end(upload, checked, progress, State.FAILED, failure)
 
     def _load(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
         once = _interrupted_at_most(
@@ -132,7 +138,7 @@ class Loader:
             decided = self._decisions.find(upload)
             if decided is not None:
                 return decided
-            stored = self._store.open_file(upload.id)
+            stored = self._open_file(upload)
         checked.clear()
         with stored as file, progress.work.running():
             progress.work.check()
@@ -151,6 +157,14 @@ class Loader:
                 checked.clear()
                 raise
         return self._end(upload, checked, progress, State.FAILED, _too_many(upload, checked))
+
+    def _open_file(self, upload: Upload) -> BinaryIO:
+        stored = self._store.open_file(upload.id)
+        if (size := stored.seek(0, io.SEEK_END)) != upload.size:
+            stored.close()
+            raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
+        stored.seek(0)
+        return stored
 
     def _check(
         self, upload: Upload, file: BinaryIO, checked: Checked, progress: Progress

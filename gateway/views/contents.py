@@ -53,7 +53,7 @@ _EVENTS: dict[str, Any] = {
     "/v1/uploads/<id>/file",
     access=READERS,
     answers={200: _FILE, 206: _FILE, 304: None},
-    refusals=(404, 416),
+    refusals=(404, 410, 416),
 )
 def get_file(path: UploadPath) -> Response:
     """The bytes of the file as they came."""
@@ -78,7 +78,7 @@ def get_file(path: UploadPath) -> Response:
     "/v1/uploads/<id>/rejects",
     access=READERS,
     answers={200: _REJECTS},
-    refusals=(404, 409, 422),
+    refusals=(404, 409, 410, 422),
 )
 def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
     """The rejected rows: mend them, upload them, and only they are loaded."""

@@ -38,6 +38,10 @@ class FileNotStored(Exception):
     """There is no such file in the store."""
 
 
+class FileDamaged(Exception):
+    """The file is there and some of its bytes are lost, for certain and for good."""
+
+
 class StateConflict(Exception):
     """The upload is not in a state in which that change is allowed; `upload` is as it stands."""
 
@@ -99,7 +103,11 @@ class CsvStore(Protocol):
         """
 
     def open_file(self, name: str) -> BinaryIO:
-        """Read the file `name`, from its start; seekable. Raises FileNotStored."""
+        """Read the file `name`, from its start; seekable. Raises FileNotStored or FileDamaged.
+
+        Reading raises StoreUnavailable, and FileDamaged once it is certain that what is missing
+        was looked for in the store as it stands, and not in a copy that lags behind.
+        """
 
     def file_size(self, name: str) -> int:
         """The bytes of file `name`. Raises FileNotStored."""

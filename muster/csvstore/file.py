@@ -1,18 +1,28 @@
 """The CSV store in a directory: `file:///abs/dir`, files as files and records in SQLite."""
 
+import errno
+import io
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from muster.adapters import path_of
-from muster.csvstore import FileNotStored, FileWriter, StoreUnavailable
+from muster.csvstore import FileDamaged, FileNotStored, FileWriter, StoreUnavailable
 from muster.csvstore.records import Records
 from muster.wholefile import WholeFile, make_directory
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+T = TypeVar("T")
+
+# What a file system says of blocks that it can't read, or that are not what they were.
+_LOST = frozenset({errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)})
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]+")
 
 
@@ -40,10 +50,12 @@ class FileCsvStore(Records):
             raise
 
     def open_file(self, name: str) -> BinaryIO:
-        """Read the file `name`, from its start; seekable. Raises FileNotStored."""
+        """Read the file `name`, from its start; seekable. Raises FileNotStored or FileDamaged."""
         path = self._path_of(name)
         with _storing(), _present(name):
-            return path.open("rb")
+            if path.is_dir():
+                raise FileDamaged(f"{name} is a directory")
+            return io.BufferedReader(_StoredFile(path, self.check))
 
     def file_size(self, name: str) -> int:
         """The bytes of file `name`. Raises FileNotStored."""
@@ -86,6 +98,37 @@ class FileCsvStore(Records):
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} can't be the name of a stored file")
         return self._files / name[:2] / name
+
+
+class _StoredFile(io.FileIO):
+    """A file to read, which raises what the port says.
+
+    A disk that has lost a part of it says so each time, and has room and answers for others.
+    """
+
+    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._check = check
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Fill the start of `buffer`; returns the number of bytes, 0 at the end of the file."""
+        return self._twice(partial(super().readinto, buffer)) or 0
+
+    def readall(self) -> bytes:
+        """What is left."""
+        return self._twice(super().readall) or b""
+
+    def _twice(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except OSError as error:
+            if error.errno not in _LOST:
+                raise StoreUnavailable(str(error)) from error
+        self._check()
+        try:
+            return read()
+        except OSError as error:
+            raise FileDamaged(f"{self.name}: {error}") from error
 
 
 class _Writer:

@@ -168,9 +168,11 @@ class Records:
         """Those of `files` that no record names."""
         names = {*files}
         with self._file.connection() as connection:
+            # Of a document that is no JSON nothing but its id in the index can be had.
             found = connection.execute(
-                "SELECT id, state, json_extract(document, '$.rejects') FROM uploads "
-                "WHERE id IN (SELECT value FROM json_each(?))",
+                "SELECT value, CASE WHEN json_valid(document) THEN state END, "
+                "CASE WHEN json_valid(document) THEN json_extract(document, '$.rejects') END "
+                "FROM json_each(?) JOIN uploads ON uploads.id = value",
                 [json.dumps([*{upload_of_file(name) for name in names}])],
             )
             records = {row[0]: (row[1], row[2]) for row in found}

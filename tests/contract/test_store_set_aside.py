@@ -161,18 +161,24 @@ def test_fields_of_another_version_outlive_a_change(store: CsvStore, store_url: 
     assert (record["colour"], record["progress"], record["version"]) == ("blue", 0.5, 1)
 
 
-def test_the_file_of_a_record_that_cannot_be_read_is_kept(store: CsvStore, store_url: str) -> None:
+@pytest.mark.parametrize("fields", [{"state": "undone"}, {"state": [1]}, {"rejects": 7}], ids=str)
+def test_the_files_of_a_record_that_cannot_be_read_are_kept(
+    store: CsvStore, store_url: str, fields: dict[str, Any]
+) -> None:
     store.accept(an_upload())
-    with store.write_file("u-1") as file:
-        file.write(b"1,a")
-    set_raw(store_url, "u-1", state="undone")
+    for name in ("u-1", "u-1.rejects", "u-1.load.rejects"):
+        with store.write_file(name) as file:
+            file.write(b"1,a")
+    set_raw(store_url, "u-1", **fields)
     assert store.sweep(older_than=-1) == 0
-    assert store.file_size("u-1") == 3
+    assert store.file_size("u-1") == store.file_size("u-1.load.rejects") == 3
 
 
 def test_a_byte_that_the_disk_has_changed_costs_one_record(file_store_url: str) -> None:
     with closing(open_csv_store(file_store_url)) as store:
         accept_three(store)
+        with store.write_file("bad") as file:
+            file.write(b"1,a")
     path = Path(urlsplit(file_store_url).path) / "records.db"
     content = path.read_bytes()
     assert content.count(b'{"id": "bad"') == 1
@@ -183,6 +189,8 @@ def test_a_byte_that_the_disk_has_changed_costs_one_record(file_store_url: str) 
         with pytest.raises(UnreadableRecord):
             store.get("bad")
         assert store.count_set_aside() == 1
+        assert store.sweep(older_than=-1) == 0
+        assert store.file_size("bad") == 3
 
 
 def test_a_field_nested_beyond_reading_costs_one_record(file_store_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+import structlog
 from flask import Response, g, request, url_for
 
 from gateway.cursors import from_cursor, to_cursor
@@ -10,11 +11,14 @@ from gateway.services import services
 from gateway.web.pages import Pages, go, page
 from gateway.web.rejected import REJECTS_A_PAGE, rejects_page
 from gateway.web.wording import CODES, STATES, wishes
+from muster.csvstore import FileDamaged, FileNotStored
 from muster.encodings import NAMES
 from muster.tables import tables
 from muster.tokens import requires
 from muster.uploads import State
 from muster.wording import counts, sentence
+
+log = structlog.get_logger(__name__)
 
 pages = Pages("uploads_pages", __name__)
 
@@ -76,7 +80,10 @@ def show_upload(id: str, status: int = 200, complaint: str | None = None) -> Res
     upload = services().records.get(g.principal, id)
     rejects = None
     if upload.state.is_final and upload.rows.rejected:
-        upload, rejects = rejects_page(id)
+        try:
+            upload, rejects = rejects_page(id)
+        except (FileNotStored, FileDamaged) as error:
+            log.error("no rejects to show", error=repr(error))
     return page(
         "upload.html",
         status,

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import BinaryIO
 
-from muster.csvstore import FileWriter
+from muster.csvstore import FileNotStored, FileWriter
 from muster.csvstore.mongodb import files, sweeping
 from muster.csvstore.mongodb.claims import Claims
-from muster.csvstore.mongodb.connection import Connection
+from muster.csvstore.mongodb.connection import Connection, Document
 from muster.csvstore.mongodb.reading import StoredFile
 from muster.csvstore.mongodb.records import Records
 from muster.csvstore.mongodb.writing import Writer
@@ -38,15 +38,21 @@ class MongoCsvStore(Records):
             raise
 
     def open_file(self, name: str) -> BinaryIO:
-        """Read the file `name`, from its start; seekable. Raises FileNotStored."""
-        with self._connection.using() as database:
-            document = files.find_file(database, name)
+        """Read the file `name`, from its start; seekable. Raises FileNotStored or FileDamaged."""
+        try:
+            document = self._find_file(name)
+        except FileNotStored:
+            self._connection.ensure_current()
+            document = self._find_file(name)
         return io.BufferedReader(StoredFile(self._connection, document))
 
     def file_size(self, name: str) -> int:
         """The bytes of file `name`. Raises FileNotStored."""
+        return int(self._find_file(name)["length"])
+
+    def _find_file(self, name: str) -> Document:
         with self._connection.using() as database:
-            return int(files.find_file(database, name)["length"])
+            return files.find_file(database, name)
 
     def delete_file(self, name: str) -> None:
         """Remove the file `name`, if it is there."""

@@ -1,10 +1,11 @@
 """How the store reaches MongoDB: what writes wait for, how long calls may take, what is indexed."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from bson import CodecOptions
+from bson import CodecOptions, ObjectId
 from bson.codec_options import DatetimeConversion
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, ReturnDocument
 from pymongo.database import Database
@@ -107,6 +108,17 @@ class Connection:
             if getattr(error, "code", None) in weather.MONGODB_MISTAKES:
                 raise
             raise StoreUnavailable(f"MongoDB at {self._hosts}: {error}") from error
+
+    def ensure_current(self) -> None:
+        """Return once the majority has taken a write: what is read from here on is up to date.
+
+        Reads are of what the majority has, as the primary knows it; one that was cut off and does
+        not know that there is another gives what was so before. A write shows whether it is such a
+        one. Raises StoreUnavailable.
+        """
+        with self.using() as database:
+            # Removed with the claims whose time is over.
+            database["claims"].insert_one({"_id": ObjectId(), "expires_at": time.time()})
 
     def close(self) -> None:
         """Close the connections."""
