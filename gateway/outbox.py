@@ -10,8 +10,7 @@ from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore
 from muster.messages import UploadAccepted
 from muster.messaging import publish
-from muster.uploads import State, UnreadableRecord, Upload
-from muster.weather import Unavailable
+from muster.uploads import State, Upload
 
 log = structlog.get_logger(__name__)
 
@@ -34,16 +33,16 @@ class Outbox:
         self._rest_until = 0.0
 
     def try_publish(self, upload: Upload) -> None:
-        """Publish `upload` now if the broker takes it, else leave it to the relay.
+        """Publish `upload` now if the broker takes it, else leave it to the relay; raises nothing.
 
         For a while after a failure nothing is tried: while the broker is away, every upload would
-        wait for its deadline.
+        wait for its deadline. Whatever fails, the upload is accepted, and must be answered so.
         """
         if self._clock() < self._rest_until:
             return
         try:
             self.publish(upload)
-        except (Unavailable, UnreadableRecord) as error:
+        except Exception as error:  # noqa: BLE001 - the relay will see what it is
             self._rest_until = self._clock() + _REST_SECONDS
             log.warning("left to the relay", error=repr(error))
 

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from muster.http.client import ClientTooSlow
 from muster.tracing import current_trace
+from muster.weather import DISK
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +92,7 @@ def install_problems(app: Flask) -> None:
     app.register_error_handler(ClientTooSlow, lambda error: too_slow(error).to_response())
     for broken in (NoMoreData, ParseException):
         app.register_error_handler(broken, _from_broken_body)
+    app.register_error_handler(OSError, _from_system)
     app.register_error_handler(Exception, _from_bug)
 
 
@@ -130,6 +132,19 @@ def _from_broken_body(_error: Exception) -> Response:
         "incomplete-body",
         "Incomplete body",
         "The body broke off or is not framed as HTTP says.",
+    ).to_response()
+
+
+def _from_system(error: OSError) -> Response:
+    if error.errno not in DISK:
+        return _from_bug(error)
+    log.warning("no room for a request", error=repr(error))
+    return Problem(
+        503,
+        "unavailable",
+        "Temporarily unavailable",
+        "There is no room for this request now; try again.",
+        headers={"Retry-After": "2"},
     ).to_response()
 
 

@@ -20,6 +20,7 @@ from gateway.views.bodies import request_body
 from muster.csvstore import UploadNotFound
 from muster.tokens import validity_of_token
 from muster.uploads import Upload
+from muster.weather import Unavailable
 
 api = Api("uploads", __name__, abp_tags=[{"name": "Uploads"}])
 
@@ -120,9 +121,13 @@ def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
         return upload, None
     is_valid = validity_of_token()
     gone = partial(has_gone, request.environ.get("gunicorn.socket"))
-    latest = services().waiting.until_final(
-        g.principal.id, upload, seconds, lambda: gone() or not is_valid()
-    )
+    try:
+        latest = services().waiting.until_final(
+            g.principal.id, upload, seconds, lambda: gone() or not is_valid()
+        )
+    except Unavailable:
+        # What was answered before the wait is true all the same: the upload is accepted.
+        return upload, None
     # Whose token ended meanwhile sees what there was when it was valid.
     return (upload, None) if latest is None or not is_valid() else (latest, seconds)
 

@@ -35,6 +35,10 @@ for _reason in (
 ):
     CUT_OFF.labels(_reason)
 
+ACCEPT_PAUSES = prometheus_client.Counter(
+    "muster_accept_pauses_total", "Times that no connection could be taken for want of open files."
+)
+
 # So long is waited for a client without a place: one that keeps up is never waited for longer.
 _FREE_SECONDS = 0.25
 _LOOK_SECONDS = 1.0

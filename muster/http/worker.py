@@ -23,7 +23,7 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
 from muster.adapters import ConfigurationError
-from muster.http.client import CUT_OFF, ClientSocket, Places
+from muster.http.client import ACCEPT_PAUSES, CUT_OFF, ClientSocket, Places
 from muster.http.connections import Connection, Connections
 from muster.http.early_answers import CloseAfterEarlyAnswers
 from muster.http.refusals import refusal, refusal_of, status_of
@@ -42,6 +42,9 @@ _MOST_BYTES = 16 * 1024 * 1024
 # For files, databases and the services behind.
 _OTHER_FILES = 512
 _IDLE_SECONDS_AT_STOP = 2.0
+# Without room for one more, a connection is asked for again after so long.
+_CROWDED_SECONDS = 0.25
+_CROWDED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BROKEN = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF})
 
 
@@ -54,6 +57,7 @@ class Worker(ThreadWorker):
         self._idle = Connections()
         self._bytes = 0
         self._looked_at = 0.0
+        self._crowded_until = 0.0
 
     def configure(self, settings: ServerSettings) -> None:
         """Go by these settings; only before it serves."""
@@ -77,7 +81,7 @@ class Worker(ThreadWorker):
         self.poller.register(cast(int, queue.fileno()), selectors.EVENT_READ, queue.run_callbacks)
         self.set_accept_enabled(True)
         while self.alive:
-            self._turn(_LOOK_SECONDS)
+            self._turn(_CROWDED_SECONDS if self._is_crowded else _LOOK_SECONDS)
             if not self.is_parent_alive():
                 break
             self.set_accept_enabled(self._has_room)
@@ -114,7 +118,14 @@ class Worker(ThreadWorker):
 
     @property
     def _has_room(self) -> bool:
+        if self._is_crowded:
+            return False
         return self.nr_conns < self.worker_connections or self._idle.first_to_go() is not None
+
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether there was no room for one more connection a moment ago."""
+        return time.monotonic() < self._crowded_until
 
     def accept(self, listener: Any) -> None:
         """Let in who waits at the port."""
@@ -126,7 +137,11 @@ class Worker(ThreadWorker):
         try:
             accepted, client = listener.accept()
         except OSError as error:
-            if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+            if error.errno in _CROWDED:
+                # Whoever waits at the port is let in later. Asked at once, it would be for nothing,
+                # again and again, and cost every connection that is idle.
+                ACCEPT_PAUSES.inc()
+                self._crowded_until = time.monotonic() + _CROWDED_SECONDS
                 self._make_room()
             elif error.errno not in {errno.EAGAIN, errno.ECONNABORTED}:
                 raise

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 
 from muster.broker import BrokerUnavailable, Unroutable
+from muster.broker.rabbitmq.connecting import translated
 from muster.broker.rabbitmq.envelope import Outgoing
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.session import Session
@@ -46,7 +47,9 @@ class Publisher:
     def _connected(self) -> Session:
         with self._lock:
             if self._session is None or self._session.is_over:
-                self._session = Session(self._server, self._topology)
+                # It opens files before it connects, of which there may be too many.
+                with translated(self._server):
+                    self._session = Session(self._server, self._topology)
             return self._session
 
     def _leave(self, session: Session) -> None:

@@ -17,7 +17,7 @@ from pika.channel import Channel
 from pika.spec import Basic
 
 from muster.broker import BrokerUnavailable, Unroutable
-from muster.broker.rabbitmq.connecting import blocking_channel, reason_of
+from muster.broker.rabbitmq.connecting import blocking_channel, reason_of, translated
 from muster.broker.rabbitmq.envelope import Outgoing
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.topology import Topology
@@ -79,14 +79,15 @@ class Session:
         try:
             with blocking_channel(self._server) as channel:
                 self._topology.declare(channel)
-            self._connection = SelectConnection(
-                self._server.parameters,
-                on_open_callback=self._on_open,
-                on_open_error_callback=self._on_end,
-                on_close_callback=self._on_end,
-                custom_ioloop=self._loop,
-            )
-            self._loop.start()
+            with translated(self._server):
+                self._connection = SelectConnection(
+                    self._server.parameters,
+                    on_open_callback=self._on_open,
+                    on_open_error_callback=self._on_end,
+                    on_close_callback=self._on_end,
+                    custom_ioloop=self._loop,
+                )
+                self._loop.start()
         except BrokerUnavailable as error:
             self._ending = error
         finally:

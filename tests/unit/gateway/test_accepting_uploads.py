@@ -1,12 +1,14 @@
 """POST /v1/uploads: what is accepted, and what a 202 says and does."""
 
+import errno
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from flask.testing import FlaskClient
 
-from muster.csvstore import CsvStore
+from muster.csvstore import CsvStore, StoreUnavailable
 from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, stored_files
 
 ROWS = b"1,Recruiter\n2,Manager\n"
@@ -47,6 +49,31 @@ def test_an_upload_is_accepted_while_the_broker_is_away(
     answer = client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})
     assert answer.status_code == 202
     assert [upload.id for upload in store.unpublished(10)] == [answer.get_json()["id"]]
+
+
+def test_whatever_keeps_its_message_back_an_accepted_upload_is_answered_so(
+    client: FlaskClient, store: CsvStore, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crowded(*_message: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(broker, "publish", crowded)
+    answer = client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})
+    assert answer.status_code == 202
+    assert [upload.id for upload in store.unpublished(10)] == [answer.get_json()["id"]]
+
+
+def test_an_upload_that_can_not_be_waited_for_is_accepted_all_the_same(
+    client: FlaskClient, store: CsvStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_upload: object) -> NoReturn:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(store, "wait_for_change", away)
+    headers = {**ANA, **CSV, "Prefer": "wait=30"}
+    answer = client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers=headers)
+    assert answer.status_code == 202
+    assert "Preference-Applied" not in answer.headers
 
 
 def test_a_broker_that_is_away_is_not_waited_for_by_every_upload(

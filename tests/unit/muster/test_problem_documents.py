@@ -1,5 +1,6 @@
 """Every error over HTTP is a problem document (RFC 9457) with the request's id."""
 
+import errno
 from typing import Any, NoReturn
 
 import pytest
@@ -8,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from muster.problems import Problem, answer_with, unavailable
 from muster.service import install_service
+from muster.weather import DISK
 
 
 class TooMany(Exception):
@@ -39,6 +41,10 @@ def app() -> Flask:
     @app.get("/bug")
     def bug() -> NoReturn:
         raise RuntimeError("the password is hunter2")
+
+    @app.get("/system/<int:number>")
+    def system(number: int) -> NoReturn:
+        raise OSError(number, "so it was planned")
 
     @app.get("/busy")
     def busy() -> NoReturn:
@@ -99,3 +105,14 @@ def test_what_does_not_answer_now_says_when_to_come_again(app: Flask) -> None:
     answer = get(app, "/busy")
     assert document(answer)["detail"] == "The broker does not answer now; try again."
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize("number", sorted(DISK), ids=errno.errorcode.get)
+def test_want_of_room_is_temporary(app: Flask, number: int) -> None:
+    answer = get(app, f"/system/{number}")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+
+
+def test_another_error_of_the_system_is_a_bug(app: Flask) -> None:
+    assert get(app, f"/system/{errno.EBADF}").status_code == 500

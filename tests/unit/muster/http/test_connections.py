@@ -2,14 +2,18 @@
 
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from tests.scarcity import no_more_files
 from tests.unit.muster.http.serving import Served, cut_off, rest_of, serving, until
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 
 def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -186,3 +190,31 @@ def test_who_was_let_in_is_answered_when_the_server_stops() -> None:
         answer = rest_of(connection)
     assert answer.endswith(b"hello")
     assert b"Connection: close\r\n" in answer
+
+
+def test_want_of_open_files_ends_no_request_and_passes() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        begun.set()
+        assert go_on.wait(DEADLINE_SECONDS)
+        return hello(environ, start_response)
+
+    def pauses() -> float:
+        return REGISTRY.get_sample_value("muster_accept_pauses_total") or 0.0
+
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with serving(slow) as served, served.connect() as first, socket.socket() as next_one:
+        first.sendall(request)
+        assert begun.wait(DEADLINE_SECONDS)
+        before, cpu = pauses(), time.process_time()
+        with no_more_files():
+            next_one.settimeout(DEADLINE_SECONDS)
+            next_one.connect(("127.0.0.1", served.port))
+            next_one.sendall(request)
+            eventually(lambda: pauses() >= before + 3)
+            # It asks four times a second, not as often as it can.
+            assert time.process_time() - cpu < 0.5
+        go_on.set()
+        assert rest_of(first).endswith(b"hello")
+        assert rest_of(next_one).endswith(b"hello")
