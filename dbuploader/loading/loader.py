@@ -25,7 +25,7 @@ from dbuploader.progress import Cancelled, Progress
 from dbuploader.rejected import RejectsFull
 from dbuploader.repository.ledger import insert_outcome
 from dbuploader.repository.statistics import Statistics
-from dbuploader.scratch import Scratch
+from dbuploader.scratch import Scratch, weather_of_disk
 from dbuploader.settings import LoadLimits
 from dbuploader.validating import Validation
 from dbuploader.worktime import TooSlow
@@ -140,7 +140,7 @@ class Loader:
                 return decided
             stored = self._open_file(upload)
         checked.clear()
-        with stored as file, progress.work.running():
+        with stored as file, progress.work.running(), _room_given_back(checked):
             progress.work.check()
             chunks = self._check(upload, file, checked, progress)
             batches = gather(chunks, rows_schema(checked.table))
@@ -152,10 +152,6 @@ class Loader:
                 # What else is wrong with the file is told, too.
                 for _ in batches:
                     pass
-            except DiskUnavailable:
-                # While this one waits for room, others may have what it had.
-                checked.clear()
-                raise
         return self._end(upload, checked, progress, State.FAILED, _too_many(upload, checked))
 
     def _open_file(self, upload: Upload) -> BinaryIO:
@@ -288,6 +284,17 @@ def _abandoned_on_error(connection: Connection) -> Iterator[None]:
         yield
     except BaseException:
         connection.invalidate()
+        raise
+
+
+@contextmanager
+def _room_given_back(checked: Checked) -> Iterator[None]:
+    """What the disk refuses is waited for; meanwhile others may have the room that was taken."""
+    try:
+        with weather_of_disk():
+            yield
+    except DiskUnavailable:
+        checked.clear()
         raise
 
 

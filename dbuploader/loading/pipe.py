@@ -28,13 +28,19 @@ class RowPipe:
         self.path = directory / f"{uuid.uuid4().hex}.tsv"
         self.lines = 0
         self.is_whole = False
-        self._end = -1
         self._is_open = threading.Event()
         with weather_of_disk():
-            os.mkfifo(self.path, 0o600)
+            # Keeps a place among the open files: whoever reads waits for the writer to open it.
+            self._end = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.mkfifo(self.path, 0o600)
+            except BaseException:
+                os.close(self._end)
+                raise
 
     def open(self) -> None:
         """Return when somebody has opened the file, or has gone."""
+        os.close(self._end)
         self._end = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
         self._is_open.set()
         if _SET_SIZE is not None:

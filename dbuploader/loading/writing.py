@@ -105,6 +105,7 @@ class BulkWriter:
         try:
             self._thread.give(load)
         except BaseException:
+            pipe.close()
             pipe.path.unlink()
             raise
         pipe.open()

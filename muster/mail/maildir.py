@@ -27,8 +27,9 @@ class MaildirMailer:
     def send(self, message: EmailMessage) -> None:
         """Return once the mail is durably in the Maildir; raises MailError."""
         # Lines of a mail in a Maildir end as those of any file here, not as on the wire.
-        name, content = _name_of(message), serialise(message, linesep="\n")
+        name = _name_of(message)
         with _delivering():
+            content = serialise(message, linesep="\n")
             self._make_folders()
             if not self._holds(name):
                 self._deliver(name, content)

@@ -1,5 +1,6 @@
 """The pipe through which a server reads rows: to its end, or no further than it wants."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from dbuploader.loading.pipe import NobodyReads, RowPipe
+from muster.weather import DiskUnavailable
+from tests.scarcity import no_more_files
 
 MORE_THAN_FITS = b"1\tAna\n" * 1_000_000
 
@@ -44,6 +47,21 @@ def test_who_opens_waits_for_a_reader_that_comes_late(pipe: RowPipe) -> None:
         assert not opened.wait(0.05)
         assert pipe.path.read_bytes() == b"1\tAna\n"
         writing.result()
+
+
+def test_a_reader_that_waits_is_not_left_alone_for_want_of_open_files(pipe: RowPipe) -> None:
+    reader = os.open(pipe.path, os.O_RDONLY | os.O_NONBLOCK)
+    with no_more_files():
+        pipe.open()
+    pipe.write(b"1\tAna\n")
+    pipe.close()
+    assert os.read(reader, 100) == b"1\tAna\n"
+    os.close(reader)
+
+
+def test_a_pipe_that_can_not_be_made_is_weather(tmp_path: Path) -> None:
+    with no_more_files(), pytest.raises(DiskUnavailable):
+        RowPipe(tmp_path)
 
 
 def test_who_writes_for_nobody_is_told(pipe: RowPipe) -> None:
