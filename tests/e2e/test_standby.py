@@ -4,19 +4,20 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
 
 import pytest
 
+from embedded import ports
 from muster.broker import Broker, BrokerUnavailable, Unroutable, open_broker
 from muster.uploads import State
 from tests.servers.mysqlwire import MysqlWire, Passage
 from tests.servers.rabbitmq import own_names
 from tests.servers.shared import server_url
 from tests.unit.dbuploader.suite import Suite
-from tests.unit.dbuploader.test_consumer import consuming, publish
+from tests.unit.dbuploader.test_consumer import consuming, publish, status
 from tests.unit.dbuploader.test_frozen_loader import hires
 from tests.waiting import DEADLINE_SECONDS, eventually
 
@@ -59,6 +60,16 @@ def publish_once_there_is_a_queue(broker: Broker, upload_id: str) -> None:
     eventually(is_published, pause=0.1)
 
 
+@contextmanager
+def ready(suite: Suite, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A loader that is connected to all it needs: the first to be is the active one."""
+    with ports.reserve() as reserved:
+        port = ports.port_of(reserved)
+        with consuming(suite, MUSTER_HEALTH_PORT=str(port), **variables) as process:
+            eventually(lambda: status(port, "/readyz") == 200)
+            yield process
+
+
 def freeze_at(wire: MysqlWire, loader: "subprocess.Popen[bytes]", statement: str) -> Event:
     """Have the loader stand still when it has begun such a statement."""
     frozen = Event()
@@ -81,15 +92,15 @@ def test_a_standby_takes_over_from_a_frozen_loader_in_time(
     upload_id = suite.accept("hired_employees", hires(5_000, 1))
     with (
         closing(open_broker(suite.urls["broker_url"])) as broker,
-        consuming(suite, MUSTER_EMPLOYMENT_DATABASE_URL=wire.url) as active,
+        ready(suite, MUSTER_EMPLOYMENT_DATABASE_URL=wire.url) as active,
+        ready(suite),
     ):
         frozen = freeze_at(wire, active, statement)
         publish_once_there_is_a_queue(broker, upload_id)
         assert frozen.wait(DEADLINE_SECONDS)
-        started = time.monotonic()
-        with consuming(suite):
-            eventually(lambda: suite.store.get(upload_id).announced, SOON_SECONDS)
-        print(f"{statement}: {time.monotonic() - started:.1f} s")
+        began = time.monotonic()
+        eventually(lambda: suite.store.get(upload_id).announced, SOON_SECONDS)
+        print(f"{statement}: {time.monotonic() - began:.1f} s")
         before = suite.store.get(upload_id)
         active.send_signal(signal.SIGCONT)
         active.send_signal(signal.SIGTERM)
