@@ -23,10 +23,9 @@ from tests.waiting import DEADLINE_SECONDS, eventually
 
 SOON_SECONDS = 30.0
 STATEMENTS = (
-    "DELETE FROM batch_answers",
     "INSERT INTO load_attempts",
-    "COMMIT",
-    "SELECT count(*)",
+    "commit",
+    "SELECT departments.id",
     "LOAD DATA",
     "INSERT INTO hires_summary",
     "INSERT INTO ledger",
