@@ -79,8 +79,8 @@ class Consumer:
                 log.error("message not understood", error=repr(error))
                 return DeadLetter(repr(error))
             except UnreadableRecord as error:
-                # Until a version that can read it runs, or an operator has mended it.
-                log.warning("the record is set aside", reason=error.reason)
+                # Until a version that can read it runs, or an operator has repaired it.
+                log.warning("the message comes again", reason=error.reason)
                 return Retry(_SET_ASIDE_SECONDS)
             except NotFinished as error:
                 return DeadLetter(repr(error.__cause__))

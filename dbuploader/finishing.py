@@ -88,8 +88,9 @@ class Finisher:
                     self._finish(pending)
                 except Stopped:
                     raise
-                except UnreadableRecord:
-                    # Another version has changed it meanwhile.
+                except UnreadableRecord as error:
+                    # Another version has changed it meanwhile, or has decided it.
+                    log.warning("the record is set aside", reason=error.reason)
                     if pending.id == upload_id:
                         raise
                 except Exception as error:

@@ -5,12 +5,25 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, case, insert, select, update
 
 from dbuploader.outcomes import Outcome
 from dbuploader.repository.rows import upsert
 from dbuploader.repository.schema import ledger, load_attempts
-from muster.uploads import Cause, Failure, RowCounts, State, Upload, UploadWarning
+from muster.strictjson import Unreadable, read_json
+from muster.uploads import (
+    Cause,
+    Failure,
+    RowCounts,
+    State,
+    UnreadableRecord,
+    Upload,
+    UploadWarning,
+)
+
+_CAUSES = TypeAdapter(tuple[Cause, ...])
+_WARNINGS = TypeAdapter(tuple[UploadWarning, ...])
 
 
 class Attempt(NamedTuple):
@@ -21,9 +34,15 @@ class Attempt(NamedTuple):
 
 
 def find_outcome(connection: Connection, upload_id: str) -> Outcome | None:
-    """How the upload was decided; None if it was not yet."""
+    """How the upload was decided; None if it was not yet.
+
+    Raises UnreadableRecord where a version decided it of which this one knows too little.
+    """
     row = connection.execute(select(ledger).where(ledger.c.upload_id == upload_id)).first()
-    return None if row is None else _outcome_of(row)
+    try:
+        return None if row is None else _outcome_of(row)
+    except (Unreadable, ValueError) as error:
+        raise UnreadableRecord(f"the ledger: {error}", upload_id=upload_id) from None
 
 
 def insert_outcome(connection: Connection, upload: Upload, outcome: Outcome) -> None:
@@ -97,10 +116,10 @@ def _outcome_of(row: Row[Any]) -> Outcome:
             rejected=row.rejected,
             unprocessed=row.unprocessed,
         ),
-        causes=tuple(Cause(**cause) for cause in json.loads(row.causes)),
+        causes=read_json(_CAUSES, row.causes),
         error=error,
         # A row of an older version has none.
-        warnings=tuple(UploadWarning(**each) for each in json.loads(row.warnings or "[]")),
+        warnings=read_json(_WARNINGS, row.warnings or "[]"),
         warnings_total=row.warnings_total or 0,
         rejects=row.rejects,
     )

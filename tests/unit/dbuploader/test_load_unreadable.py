@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from dbuploader.consumer import Consumer
 from dbuploader.deciding import Decisions
+from dbuploader.repository.schema import ledger
 from dbuploader.watching import Watchdog
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.heartbeat import Heartbeat
-from muster.uploads import UNFINISHED, State, UnreadableRecord
+from muster.uploads import UNFINISHED, Cause, State, UnreadableRecord, UploadWarning
 from tests.contract.rawrecords import set_raw
 from tests.unit.dbuploader.suite import Suite
 from tests.unit.dbuploader.test_consumer import FakeFinisher, accepted, consumer, no_sweep
@@ -71,6 +73,39 @@ def test_a_record_that_another_version_changes_during_its_load_costs_no_attempt(
     suite.finisher().finish_up_to(bad)
     assert suite.store.get(bad).state == State.COMPLETED
     assert Decisions(suite.database).find(suite.store.get(bad)) is not None
+
+
+def decided_by_another_version(suite: Suite, upload_id: str, **values: str) -> None:
+    """Its loader died once it was decided, with these values in the ledger."""
+    suite.finisher().finish_up_to(upload_id)
+    with suite.database.write() as connection:
+        mine = ledger.c.upload_id == upload_id
+        connection.execute(update(ledger).where(mine).values(**values))
+    set_raw(suite.urls["csv_store_url"], upload_id, state="loading", announced=False)
+
+
+def test_those_behind_an_upload_that_another_version_decided_are_loaded(suite: Suite) -> None:
+    bad, behind = suite.accept("jobs", "8,Baker\n"), suite.accept("jobs", "9,Cook\n")
+    decided_by_another_version(suite, bad, state="undone")
+
+    assert handled(suite, behind) == Ack()
+    assert handled(suite, bad) == Retry(60)
+
+    assert suite.store.get(behind).state == State.COMPLETED
+    assert suite.store.get(bad).state == State.LOADING
+
+
+def test_fields_of_another_version_in_the_ledger_are_passed_over(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "8,Baker\n")
+    causes = '[{"code": "type-error", "rows": 1, "later": [1]}]'
+    warnings = '[{"code": "preamble", "later": {}}]'
+    decided_by_another_version(suite, upload_id, causes=causes, warnings=warnings)
+
+    assert handled(suite, upload_id) == Ack()
+
+    upload = suite.store.get(upload_id)
+    assert (upload.state, upload.causes) == (State.COMPLETED, (Cause("type-error", rows=1),))
+    assert upload.warnings == (UploadWarning("preamble"),)
 
 
 def test_those_behind_it_are_cancelled(suite: Suite) -> None:
