@@ -74,7 +74,6 @@ EVERYWHERE: Sequence[Default] = [
     default("big_tables", "ON"),
     default("tmp_table_size", "16384"),
     default("max_heap_table_size", "16384"),
-    default("sort_buffer_size", "1024"),
     default("join_buffer_size", "128"),
     default("low_priority_updates", "ON"),
     default("local_infile", "OFF"),
@@ -95,6 +94,7 @@ EVERYWHERE: Sequence[Default] = [
 ON_MARIADB: Sequence[Default] = [
     *EVERYWHERE,
     default("sql_mode", "'ORACLE'"),
+    default("sort_buffer_size", "1024"),
     default("old_mode", "'ZERO_DATE_TIME_CAST,NO_DUP_KEY_WARNINGS_WITH_IGNORE'"),
     default("query_cache_type", "ON"),
     default("check_constraint_checks", "OFF"),
@@ -107,6 +107,8 @@ ON_MARIADB: Sequence[Default] = [
     default("idle_write_transaction_timeout", "1"),
     default("idle_readonly_transaction_timeout", "1"),
     default("tmp_disk_table_size", "16384"),
+    default("max_tmp_session_space_usage", "65536"),
+    default("character_set_collations", "'utf8mb4=utf8mb4_general_ci'"),
     default("max_recursive_iterations", "0"),
     default("note_verbosity", "'basic,unusable_keys,explain'"),
     default("innodb_snapshot_isolation", "ON"),
@@ -117,6 +119,7 @@ ON_MARIADB: Sequence[Default] = [
 ]
 ON_MYSQL: Sequence[Default] = [
     *EVERYWHERE,
+    default("sort_buffer_size", "32768"),
     default("show_create_table_verbosity", "ON"),
     default("sql_require_primary_key", "ON"),
     default("sql_generate_invisible_primary_key", "ON"),

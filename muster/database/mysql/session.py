@@ -90,6 +90,7 @@ SETTINGS: Sequence[Setting] = (
     Setting("max_statement_time", 0, "ends long statements (MariaDB)"),
     Setting("max_session_mem_used", _NO_MEMORY_LIMIT, "ends large statements (MariaDB)"),
     Setting("tmp_disk_table_size", _NO_LIMIT, "ends statements with long answers (MariaDB)"),
+    Setting("max_tmp_session_space_usage", 0, "ends statements with long answers (MariaDB)"),
     Setting("sort_buffer_size", 2 * _MEBIBYTE, "has no room to sort long rows in"),
     # A loader that is gone for good is ended by the one that takes over: see the fence. Whatever
     # else is gone has its locks until then.
