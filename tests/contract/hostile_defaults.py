@@ -146,8 +146,6 @@ REFUSED: Sequence[Default] = [
 """What no session can do away with."""
 WORST: Sequence[Default] = [
     default("sql_select_limit", "1"),
-    default("max_join_size", "1"),
-    default("sql_mode", "''"),
     default("completion_type", "'CHAIN'"),
     default("tx_read_only|transaction_read_only", "ON"),
     default("max_error_count", "0"),

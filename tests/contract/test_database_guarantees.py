@@ -12,7 +12,6 @@ import pytest
 from auth.app import create_app as create_auth
 from auth.settings import Settings as AuthSettings
 from dbuploader.app import create_app as create_dbuploader
-from dbuploader.migrations import migrate
 from dbuploader.repository.schema import load_attempts
 from dbuploader.settings import Settings as DbuploaderSettings
 from muster.adapters import ConfigurationError
@@ -45,11 +44,15 @@ LIES = [
 
 @pytest.fixture
 def url(mysql_node: MariaServer) -> Iterator[str]:
-    """A migrated database."""
+    """A database with the table of the trial."""
     with new_database(mysql_node.url()) as url:
-        with closing(open_database(url)) as database:
-            migrate(database)
+        make_table(url)
         yield url
+
+
+def make_table(url: str) -> None:
+    with closing(open_database(url)) as database, database.write() as connection:
+        load_attempts.create(connection)
 
 
 @contextmanager
@@ -94,15 +97,14 @@ def tried(database: Database) -> list[object]:
         return list(connection.exec_driver_sql("SELECT * FROM load_attempts"))
 
 
-def test_the_trial_waits_for_the_migration(mysql_node: MariaServer) -> None:
+def test_the_trial_waits_for_its_table(mysql_node: MariaServer) -> None:
     with (
         new_database(mysql_node.url()) as url,
         lying(mysql_node, url, b"rollback", b"commit  ") as (lies, _),
         closing(open_database(lies, trial=load_attempts)) as database,
     ):
         database.check()
-        with closing(open_database(url)) as honest:
-            migrate(honest)
+        make_table(url)
         database.engine.dispose()
         with pytest.raises(DatabaseRefused, match="keeps what was rolled back"):
             database.check()

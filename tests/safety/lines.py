@@ -109,6 +109,29 @@ LINES = (
         "test_each_permission_opens_what_it_is_for_and_nothing_else",
     ),
     SafetyLine(
+        promise="session: a default of the server's does not reach in",
+        path="muster/database/mysql/session.py",
+        old='    Setting("tx_read_only", "OFF", "the same (MariaDB)"),\n',
+        new="",
+        test="tests/contract/test_hostile_defaults.py::"
+        "test_on_mariadb_a_default_changes_nothing[tx_read_only=ON]",
+    ),
+    SafetyLine(
+        promise="proof: a server that ignores what it is told is refused",
+        path="muster/database/mysql/__init__.py",
+        old="        prove_reads(connection, server)\n",
+        new="",
+        test="tests/contract/test_database_guarantees.py::test_no_service_starts_on_one_that_lies",
+    ),
+    SafetyLine(
+        promise="administrators: of two who leave at once on two members one stays",
+        path="auth/repository.py",
+        old="        self._connection.execute(update(administration).values(changes=changes))\n",
+        new="",
+        test="tests/unit/auth/test_auth_last_administrator.py::"
+        "test_of_two_who_leave_at_once_on_two_members_of_a_cluster_one_stays",
+    ),
+    SafetyLine(
         promise="revocation: a token that auth has ended is refused by the gateway",
         path="gateway/app.py",
         old="    tokens = check_with(settings.auth_url)\n",
