@@ -6,6 +6,7 @@ for its thread-local variables: https://github.com/conda-forge/arrow-cpp-feedsto
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -51,6 +52,40 @@ log = structlog.get_logger(__name__)
 
 QUEUE = "dbuploader"
 _SET_ASIDE_SECONDS = 60.0
+_LONGEST_END_SECONDS = 2.0
+
+
+class Chores:
+    """Calls `work` in a thread of its own, which ends with the process; one call at a time.
+
+    Whoever looks after a connection can't wait for a store that hangs: the broker would hear no
+    heartbeat, and give the message to another.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+
+    def start(self) -> None:
+        """Begin a call, unless one is being made; raises what the one before raised."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if self._error is not None:
+            raise self._error
+        self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Wait for a call that is being made, but not for one that hangs."""
+        if self._thread is not None:
+            self._thread.join(_LONGEST_END_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - raised by the next start
+            self._error = error
 
 
 class Consumer:
@@ -63,6 +98,7 @@ class Consumer:
         self._sweep = sweep
         self._watchdog = watchdog
         self._heartbeat = heartbeat
+        self._chores = Chores(self._do_chores)
 
     def handle(self, delivery: Delivery) -> Verdict:
         """Finish the upload that the message names; a process that is to stop gives it back."""
@@ -93,6 +129,13 @@ class Consumer:
         """What is due about every second, whether a load is in progress or not."""
         self._heartbeat.beat()
         self._watchdog.check()
+        self._chores.start()
+
+    def end(self) -> None:
+        """Let what is done beside come to its end."""
+        self._chores.end()
+
+    def _do_chores(self) -> None:
         if self._watchdog.idle:
             # A load may have the database to itself.
             self._sweep.run_if_due()
@@ -139,6 +182,7 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
     except Stopped:
         log.info("stopped before the database was there")
     finally:
+        consumer.end()
         broker.close()
         store.close()
         database.close()

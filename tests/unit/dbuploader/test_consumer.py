@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ class FakeFinisher:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.finished: list[str] = []
+        self.looks = 0
+        self.answers = threading.Event()
+        self.answers.set()
         self.taken_over: list[int] = []
 
     def take_over(self) -> None:
@@ -42,6 +46,8 @@ class FakeFinisher:
         self.finished.append(upload_id)
 
     def cancel_queued(self) -> None:
+        self.looks += 1
+        self.answers.wait(DEADLINE_SECONDS)
         if self.error is not None:
             raise self.error
 
@@ -84,16 +90,51 @@ def test_the_first_message_has_it_take_over_before_anything_else() -> None:
 
 
 def test_old_answers_are_swept_before_a_load_and_between_loads_but_not_during_one() -> None:
-    watchdog, sweep, runs = Watchdog(300), FakeSweep(), []
-    loader = Consumer(
-        cast(Finisher, FakeFinisher()), watchdog, Heartbeat(), cast(AnswerSweep, sweep)
-    )
-    for step in (loader.tick, lambda: loader.handle(Delivery("upload.accepted", accepted("7")))):
-        step()
-        runs.append(sweep.runs)
+    watchdog, sweep, finisher = Watchdog(300), FakeSweep(), FakeFinisher()
+    loader = Consumer(cast(Finisher, finisher), watchdog, Heartbeat(), cast(AnswerSweep, sweep))
+    tick_and_wait(loader, finisher)
+    assert sweep.runs == 1
+    loader.handle(Delivery("upload.accepted", accepted("7")))
+    assert sweep.runs == 2
     with watchdog.watching():
+        tick_and_wait(loader, finisher)
+    assert sweep.runs == 2
+
+
+def tick_and_wait(loader: Consumer, finisher: "FakeFinisher") -> None:
+    """Tick until what is done beside has been done once more."""
+    before = finisher.looks
+
+    def tick() -> bool:
         loader.tick()
-    assert [*runs, sweep.runs] == [1, 2, 2]
+        return finisher.looks > before
+
+    eventually(tick)
+
+
+def test_a_tick_does_not_wait_for_a_store_that_hangs() -> None:
+    finisher = FakeFinisher()
+    finisher.answers.clear()
+    loader = consumer(finisher)
+    for _ in range(3):
+        loader.tick()
+    eventually(lambda: finisher.looks == 1)
+    loader.tick()
+    assert finisher.looks == 1
+    finisher.answers.set()
+    tick_and_wait(loader, finisher)
+
+
+def test_a_mistake_made_beside_is_raised_by_a_later_tick() -> None:
+    finisher = FakeFinisher(RuntimeError("a mistake"))
+    loader = consumer(finisher)
+
+    def tick() -> bool:
+        loader.tick()
+        return False
+
+    with pytest.raises(RuntimeError, match="a mistake"):
+        eventually(tick)
 
 
 def test_a_stop_gives_the_message_back() -> None:
@@ -119,7 +160,10 @@ def test_a_message_without_its_record_is_a_dead_letter(suite: Suite) -> None:
 
 @pytest.mark.parametrize("error", [StoreUnavailable("gone"), BrokerUnavailable("gone")])
 def test_a_tick_bears_with_what_does_not_answer(error: Exception) -> None:
-    consumer(FakeFinisher(error)).tick()
+    finisher = FakeFinisher(error)
+    loader = consumer(finisher)
+    for _ in range(3):
+        tick_and_wait(loader, finisher)
 
 
 def test_a_tick_ends_the_process_when_a_load_hangs(suite: Suite) -> None:
