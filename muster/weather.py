@@ -32,6 +32,7 @@ DISK: frozenset[int] = frozenset(
     {
         errno.ENOSPC,
         errno.EDQUOT,
+        errno.EFBIG,
         errno.EROFS,
         errno.EIO,
         errno.EMFILE,
