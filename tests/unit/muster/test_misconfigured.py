@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -15,10 +17,10 @@ WRONG = {
 SENTENCE = "URL begins with 'kafka'; known are "
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, scratch: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *arguments],
-        env={**os.environ, **WRONG},
+        env={**os.environ, **WRONG, "MUSTER_SCRATCH_DIR": str(scratch or gettempdir())},
         capture_output=True,
         text=True,
         timeout=240,
@@ -34,8 +36,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("gateway.relay", "gateway-relay"),
     ],
 )
-def test_a_worker_ends_with_the_sentence(module: str, program: str) -> None:
-    ended = run(module)
+def test_a_worker_ends_with_the_sentence(module: str, program: str, tmp_path: Path) -> None:
+    # Where no other has left anything, of which a consumer that starts would tell.
+    ended = run(module, scratch=tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"{program}: The ")
     assert SENTENCE in ended.stderr
