@@ -30,8 +30,8 @@ class Settings(WorkerSettings, DatabaseSettings):
     """What the loader reads on top of what every service reads."""
 
     employment_database_url: str = Field(default="", description="The database that uploads go to.")
-    scratch_dir: Path | None = Field(
-        default=None, description="Where the loader keeps a file's rows while it checks them."
+    scratch_dir: str = Field(
+        default="", description="Where the loader keeps a file's rows while it checks them."
     )
     max_batch_bytes: int = Field(
         default=4 * 1024**2, ge=1, description="The greatest batch of rows, in bytes."
@@ -55,7 +55,7 @@ class Settings(WorkerSettings, DatabaseSettings):
     def scratch_root(self) -> Path:
         """Where the loader's folder is made."""
         # Not tempfile's choice: where that is full it takes the next, or the current directory.
-        return self.scratch_dir or Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
+        return Path(self.scratch_dir or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
 
     @property
     def load_limits(self) -> LoadLimits:

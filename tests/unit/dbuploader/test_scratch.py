@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from dbuploader.scratch import Scratch, ScratchFile, weather_of_disk
-from dbuploader.settings import LoadLimits
+from dbuploader.settings import LoadLimits, Settings
 from dbuploader.worktime import WorkTime
 from muster.adapters import ConfigurationError
 from muster.uploads import State
@@ -213,3 +213,10 @@ def test_a_directory_that_may_not_be_written_is_a_mistake_of_the_settings(tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="MUSTER_SCRATCH_DIR"):
         Scratch(tmp_path / "file" / "scratch")
+
+
+def test_a_setting_that_is_empty_names_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/some/where")
+    for given, root in {"": "/some/where", "/scratch": "/scratch"}.items():
+        monkeypatch.setenv("MUSTER_SCRATCH_DIR", given)
+        assert Settings().scratch_root == Path(root)
