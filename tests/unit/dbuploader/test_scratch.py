@@ -72,7 +72,9 @@ def waits_for_the_disk(suite: Suite, upload_id: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("table", "rows"), [("departments", "9,Law\n"), ("hired_employees", HIRES)]
+    ("table", "rows"),
+    [("departments", "9,Law\n"), ("hired_employees", HIRES)],
+    ids=["few rows", "many rows"],
 )
 def test_a_full_disk_has_uploads_wait_and_say_so(
     suite: Suite, disk: FullDisk, table: str, rows: str
@@ -86,16 +88,18 @@ def test_a_full_disk_has_uploads_wait_and_say_so(
     assert upload.rows.inserted == rows.count("\n")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite_database_url"], indirect=True)
 def test_rejects_wait_for_room_too(suite: Suite, disk: FullDisk) -> None:
     suite.limits = LoadLimits(reject_bytes=2**30, seconds=3600)
     upload_id = suite.accept("hired_employees", REJECTS)
     with loading(suite, upload_id):
-        eventually(lambda: disk.refused > 5 and waits_for_the_disk(suite, upload_id))
+        eventually(lambda: disk.refused > 1 and waits_for_the_disk(suite, upload_id))
         disk.is_full = False
     assert suite.store.get(upload_id).rows.rejected == ROWS
     assert len(suite.rejects(upload_id)) == ROWS
 
 
+@pytest.mark.parametrize("database_url", ["sqlite_database_url"], indirect=True)
 def test_who_waits_for_room_leaves_it_to_others(suite: Suite, disk: FullDisk) -> None:
     disk.is_full = False
     files: list[FileIO] = []
