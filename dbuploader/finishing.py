@@ -101,7 +101,7 @@ class Finisher:
     def cancel_queued(self) -> None:
         """Cancel at once what nobody has begun to load.
 
-        Raises StoreUnavailable or BrokerUnavailable; what is cancelled, but not announced, is
+        Raises Unavailable; what is cancelled, but not announced, is
         announced when its message comes.
         """
         for upload in self._store.cancelling():

@@ -3,43 +3,26 @@
 import socket
 from contextlib import suppress
 from threading import Event, Thread
-from typing import Self
+
+from tests.servers.proxy import Proxy
 
 
-class AnswerCutter:
-    """Stands before the server at `port` of 127.0.0.1, at a port of its own."""
+class AnswerCutter(Proxy):
+    """Stands before the server at `port` of 127.0.0.1."""
 
     def __init__(self, port: int) -> None:
-        self._server_port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        super().__init__(("127.0.0.1", port))
         self._request: bytes | None = None
-        self.port: int = self._listener.getsockname()[1]
-
-    def __enter__(self) -> Self:
-        Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        # Closing alone leaves the thread in accept().
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
 
     def cut_answer_to(self, request: bytes) -> None:
         """Lose the answer to the next request that has these bytes, in lower case."""
         self._request = request
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                try:
-                    server = socket.create_connection(("127.0.0.1", self._server_port))
-                except OSError:
-                    client.close()
-                    continue
-                cut = Event()
-                Thread(target=self._forward, args=(client, server, cut), daemon=True).start()
-                Thread(target=_answer, args=(client, server, cut), daemon=True).start()
+    def join(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass requests on, and answers until one is to be lost."""
+        cut = Event()
+        Thread(target=self._forward, args=(client, server, cut), daemon=True).start()
+        Thread(target=_answer, args=(client, server, cut), daemon=True).start()
 
     def _forward(self, client: socket.socket, server: socket.socket, cut: Event) -> None:
         with suppress(OSError), server:

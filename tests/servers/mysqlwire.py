@@ -6,8 +6,9 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
-from typing import Self
 from urllib.parse import urlsplit, urlunsplit
+
+from tests.servers.proxy import Proxy
 
 _BYTES = 65536
 _HEADER = 4
@@ -82,7 +83,7 @@ class Passage:
             data = begun[_HEADER:]
 
 
-class MysqlWire:
+class MysqlWire(Proxy):
     """Stands before the server of `url`; `url` is that of the same database over it.
 
     `strike` is told of each piece that passes, and whether it goes to the server. TLS is not
@@ -91,31 +92,17 @@ class MysqlWire:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._server = (parts.hostname or "", parts.port or 3306)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        super().__init__((parts.hostname or "", parts.port or 3306))
         account = parts.netloc.rpartition("@")[0]
-        port = self._listener.getsockname()[1]
-        self.url = urlunsplit(parts._replace(netloc=f"{account}@127.0.0.1:{port}"))
+        self.url = urlunsplit(parts._replace(netloc=f"{account}@127.0.0.1:{self.port}"))
         self.strike: Callable[[Passage, bool], None] = lambda _passage, _to_server: None
 
-    def __enter__(self) -> Self:
-        Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        # Closing alone leaves the thread in accept().
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                server = socket.create_connection(self._server)
-                server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                passage = Passage(client, server)
-                Thread(target=passage.run, args=(self._struck,), daemon=True).start()
+    def join(self, client: socket.socket, server: socket.socket) -> None:
+        """Let a passage begin, in which no piece waits for the next."""
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        passage = Passage(client, server)
+        Thread(target=passage.run, args=(self._struck,), daemon=True).start()
 
     def _struck(self, passage: Passage, to_server: bool) -> None:
         self.strike(passage, to_server)
