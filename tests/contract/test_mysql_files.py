@@ -4,11 +4,13 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+from mysql.connector.errors import InterfaceError
 from sqlalchemy import Connection
 
 from muster.database import (
@@ -21,6 +23,7 @@ from muster.database import (
     open_database,
 )
 from tests.servers.mariadb import MariaServer, administration, new_database, run
+from tests.servers.mysqlwire import MysqlWire, Passage
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 # MariaDB 10.11 takes latin1 where nothing is said, unlike what came after it.
@@ -190,18 +193,25 @@ def test_who_sends_a_long_file_is_interrupted(database: Database) -> None:
     assert people(database) == []
 
 
-def test_a_connection_that_is_lost_within_a_file_is_unavailable(database: Database) -> None:
+def test_a_connection_that_is_lost_within_a_file_is_unavailable(
+    database: Database, mysql_database_url: str
+) -> None:
     """And no statement after it hides that, such as one that sets its session right again."""
-    assert database.files is not None
-    pipe = database.files / "rows.tsv"
-    os.mkfifo(pipe, 0o600)
 
-    def kill(connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        run(database, f"KILL CONNECTION {driver.connection_id}")
+    def reset_within_the_file(passage: Passage, to_server: bool) -> None:
+        if to_server and passage.statement.startswith("LOAD DATA") and next(pieces) == 3:
+            passage.reset()
 
-    with pytest.raises(DatabaseUnavailable):
-        load_and_end(database, pipe, kill)
+    pieces = count()
+    text = "".join(f"{number}\tAna\n" for number in range(100_000))
+    with (
+        MysqlWire(mysql_database_url) as wire,
+        closing(open_database(wire.url, database.files)) as other,
+    ):
+        wire.strike = reset_within_the_file
+        with pytest.raises(DatabaseUnavailable):
+            load(other, other.files, text, 100_000)
+    assert next(pieces) > 3
     assert people(database) == []
 
 
@@ -244,6 +254,19 @@ def test_a_connection_is_closed_once_its_statement_is_over(database: Database) -
         run(database, f"KILL QUERY {its_id}")
         wait([statement])
     eventually(lambda: its_id not in connected(database))
+
+
+def test_who_waits_for_an_answer_is_not_rolled_back(database: Database) -> None:
+    """The driver would crash, as two threads would read from one socket."""
+    with ThreadPoolExecutor(1) as thread, database.engine.connect() as connection:
+        statement = thread.submit(connection.exec_driver_sql, "DO SLEEP(600)")
+        eventually(lambda: asleep(database))
+        driver: Any = connection.connection.driver_connection
+        for end in (driver.commit, driver.rollback):
+            with pytest.raises(InterfaceError, match="waits for an answer"):
+                end()
+        database.interrupt(connection)
+        wait([statement])
 
 
 def asleep(database: Database) -> list[int]:

@@ -19,7 +19,8 @@ class Connection(CMySQLConnection):
 
     Its own COMMIT and ROLLBACK raise MySQLInterfaceError, which is no error of the DBAPI; its other
     calls translate that. It asks the server whether it is there before each statement, which finds
-    that out by itself. And to close it while another thread waits for an answer would crash.
+    that out by itself. And to close it, or to end its transaction, while another thread waits for
+    an answer would crash.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -54,13 +55,20 @@ class Connection(CMySQLConnection):
 
     def commit(self) -> None:
         """Commit; raises the driver's Error."""
-        with _translating():
+        with self._alone(), _translating():
             super().commit()
 
     def rollback(self) -> None:
         """Roll back; raises the driver's Error."""
-        with _translating():
+        with self._alone(), _translating():
             super().rollback()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._state:
+            if self._waits:
+                raise InterfaceError("another thread waits for an answer on this connection")
+        yield
 
 
 def connect(target: Target, files: Path | None = None) -> Connection:
