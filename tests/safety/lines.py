@@ -220,8 +220,8 @@ LINES = (
     SafetyLine(
         promise="lost COMMIT: on MySQL, too, it is told as an outage",
         path="muster/database/mysql/connection.py",
-        old="        with _translating():\n            super().commit()\n",
-        new="        super().commit()\n",
+        old="        with self._alone(), _translating():\n            super().commit()\n",
+        new="        with self._alone():\n            super().commit()\n",
         test="tests/contract/test_mysql_outages.py::"
         "test_a_commit_whose_answer_is_lost_is_unavailable_and_took_place",
     ),
