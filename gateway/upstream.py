@@ -1,12 +1,15 @@
 """The other services over HTTP: a request handed on as it came, and its answer handed back."""
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
 import structlog
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 from urllib3.util import Retry
 from werkzeug.datastructures import Headers
 
@@ -26,6 +29,21 @@ ANSWER_HEADERS = (
 )
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 60.0
+# A machine that loses its power says nothing: without these, its connections look open for as long
+# as an answer may take. Some are Linux's alone: tcp(7).
+_SILENCE_SECONDS = 5
+_SOCKET_OPTIONS = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in {
+            "TCP_KEEPIDLE": _SILENCE_SECONDS,
+            "TCP_KEEPINTVL": 1,
+            "TCP_USER_TIMEOUT": 1000 * _SILENCE_SECONDS,
+        }.items()
+        if hasattr(socket, name)
+    ),
+]
 
 
 class UpstreamUnavailable(Exception):
@@ -50,6 +68,15 @@ class Answer:
         return self.status in {200, 304}
 
 
+class _Adapter(HTTPAdapter):
+    """Notices within seconds that the other end is gone, also if nothing says so."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """As requests calls it."""
+        socket_options = [*HTTPConnection.default_socket_options, *_SOCKET_OPTIONS]
+        super().init_poolmanager(*args, socket_options=socket_options, **options)
+
+
 class Upstream:
     """One service at `url`; safe to share between threads, of which `pool` keep a connection."""
 
@@ -68,7 +95,7 @@ class Upstream:
             allowed_methods=("GET", "HEAD"),
             respect_retry_after_header=False,
         )
-        adapter = HTTPAdapter(pool_maxsize=pool, max_retries=retry)
+        adapter = _Adapter(pool_maxsize=pool, max_retries=retry)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 

@@ -1,10 +1,12 @@
 """What is handed on to the services behind, and what comes back."""
 
+import socket
 from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
+from urllib3.connection import HTTPConnection
 
 from tests.unit.gateway.behind import Behind
 from tests.unit.gateway.fakes import bearer
@@ -17,6 +19,20 @@ ADMIN = bearer("ana", "users:admin")
 @pytest.fixture
 def client(client_with_behind: FlaskClient) -> FlaskClient:
     return client_with_behind
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
+    """Those that were made, in order."""
+    made: list[socket.socket] = []
+    connect = HTTPConnection.connect
+
+    def noted(connection: HTTPConnection) -> None:
+        connect(connection)
+        made.append(connection.sock)
+
+    monkeypatch.setattr(HTTPConnection, "connect", noted)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -147,6 +163,18 @@ def test_an_answer_without_a_body_stays_one(
     answer = client.get("/v1/queries/hires-by-quarter?year=2021", headers=QUERIES)
     assert (answer.status_code, answer.data) == (status, b"")
     assert "Content-Type" not in answer.headers
+
+
+def test_a_service_whose_machine_died_is_noticed_within_seconds(
+    client: FlaskClient, connections: list[socket.socket]
+) -> None:
+    """Nothing acknowledges what is sent then, or answers a probe of the silent connection."""
+    client.get("/v1/me", headers=QUERIES)
+    (connection,) = connections
+    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    wanted = {socket.TCP_USER_TIMEOUT: 5000, socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 1}
+    found = {name: connection.getsockopt(socket.IPPROTO_TCP, name) for name in wanted}
+    assert found == wanted
 
 
 def test_a_service_that_is_away_answers_503(make_app: Callable[..., OpenAPI]) -> None:
