@@ -33,7 +33,6 @@ KINDS = Part(
     "",
     frozenset({"ConfigMap", "Deployment", "Job", "Secret", "Service", "StatefulSet"}),
     {
-        "HorizontalPodAutoscaler": _ONE,
         "Ingress": "the gateway is asked itself",
         "Namespace": "one network takes its place; Pod Security is held by tests",
         "NetworkPolicy": "everybody reaches everybody; the edges are held by tests",

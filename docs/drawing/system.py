@@ -93,15 +93,12 @@ class _Cluster:
                 yield Edge(Node("Service", name), workload, "routes")
 
     def uses(self) -> Iterator[Edge]:
-        """Claims and their storage classes, and what scales what."""
+        """Claims and their storage classes."""
         for each in self._of("StatefulSet"):
             for claim in each["spec"].get("volumeClaimTemplates", ()):
                 node = Node("PersistentVolumeClaim", f"{name_of(each)}-{name_of(claim)}")
                 yield Edge(_node_of(each), node, "uses")
                 yield Edge(node, Node("StorageClass", claim["spec"]["storageClassName"]), "uses")
-        for each in self._of("HorizontalPodAutoscaler"):
-            target = each["spec"]["scaleTargetRef"]
-            yield Edge(_node_of(each), Node(target["kind"], target["name"]), "uses")
 
     def _allowed(self, rules: str, peers: str) -> Iterator[tuple[Node, Node]]:
         for policy in self._of("NetworkPolicy"):

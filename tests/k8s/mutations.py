@@ -129,6 +129,8 @@ _CAPACITY: dict[Rule, tuple[Change, ...]] = {
     capacity.every_server_has_a_disruption_budget_that_lets_one_go: (
         Change("PodDisruptionBudget gateway"),
         Change(_DISRUPTION, "spec/maxUnavailable", 0),
+        Change(_DISRUPTION, "spec/unhealthyPodEvictionPolicy"),
+        Change(_DISRUPTION, "spec/unhealthyPodEvictionPolicy", "IfHealthyBudget"),
         Change(_DISRUPTION, "spec/selector/matchLabels", {"app.kubernetes.io/part-of": "muster"}),
         Change(_DISRUPTION, "spec/selector/matchLabels/app.kubernetes.io~name", "query"),
     ),
@@ -172,6 +174,14 @@ _NETWORK: dict[Rule, tuple[Change, ...]] = {
     network.everybody_may_ask_for_names: (
         Change("NetworkPolicy all-to-dns"),
         Change("NetworkPolicy all-to-dns", "spec/egress/0/ports/0"),
+        Change("NetworkPolicy all-to-dns", "spec/egress/0/to/0"),
+        Change(
+            "NetworkPolicy all-to-dns",
+            "spec/egress/0/to/0/podSelector/matchExpressions/0/values/1",
+        ),
+        Change("NetworkPolicy all-to-dns", "spec/egress/0/to/1/ipBlock/cidr", "169.254.20.11/32"),
+        Change("NetworkPolicy all-to-dns", "spec/egress/0/to/2"),
+        Change("NetworkPolicy all-to-dns", "spec/egress/1/ports/1/port", 53),
     ),
     network.every_open_edge_names_its_ports_and_its_peers: (
         Change("NetworkPolicy callers-to-mongo", "spec/egress/0/ports"),

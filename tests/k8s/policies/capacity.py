@@ -71,6 +71,9 @@ def every_server_has_a_disruption_budget_that_lets_one_go(manifests: Manifests) 
         # With minAvailable a node under a single replica could never be drained.
         if budget["spec"].get("maxUnavailable") != 1:
             yield f"PodDisruptionBudget {name_of(budget)} does not let exactly one go"
+        # Else a pod that never becomes ready keeps its node from being drained, forever.
+        if budget["spec"].get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
+            yield f"PodDisruptionBudget {name_of(budget)} holds on to pods that are not ready"
     for workload in manifests.workloads():
         if workload.serves and guarded.count(workload.name) != 1:
             yield f"{workload} has {guarded.count(workload.name)} disruption budgets"

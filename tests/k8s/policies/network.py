@@ -1,6 +1,6 @@
 """Who may talk to whom: nobody, but for the edges that are named."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from deploy.k8s_check.manifests import Json, Manifests, name_of
 
@@ -21,17 +21,50 @@ def all_traffic_is_denied_that_no_policy_names(manifests: Manifests) -> Iterator
 
 
 def everybody_may_ask_for_names(manifests: Manifests) -> Iterator[str]:
-    asked = {
-        (port["port"], port.get("protocol", "TCP"))
+    rules = [
+        rule
         for policy in manifests.of("NetworkPolicy")
         if policy["spec"]["podSelector"] == {}
         for rule in policy["spec"].get("egress", [])
-        if "kube-system" in str(rule.get("to"))
-        for port in rule.get("ports", [])
-    }
-    for protocol in ("TCP", "UDP"):
-        if (53, protocol) not in asked:
-            yield f"nobody finds anybody by {protocol}"
+    ]
+    for resolver, (number, reached) in _RESOLVERS.items():
+        for protocol in ("TCP", "UDP"):
+            port = {"port": number, "protocol": protocol}
+            if not any(
+                port in rule.get("ports", []) and any(map(reached, rule.get("to", [])))
+                for rule in rules
+            ):
+                yield f"nobody finds anybody by {protocol} where {resolver} resolves names"
+
+
+def _pods(namespace: str, labels: dict[str, str]) -> Callable[[Json], bool]:
+    """Whether a peer takes these pods."""
+    own = {"kubernetes.io/metadata.name": namespace}
+    return lambda peer: (
+        selects(peer.get("namespaceSelector", {"matchLabels": {"": ""}}), own)
+        and selects(peer.get("podSelector", {}), labels)
+    )
+
+
+def _address(address: str) -> Callable[[Json], bool]:
+    """Whether a peer takes this address alone."""
+    return lambda peer: peer.get("ipBlock") == {"cidr": f"{address}/32"}
+
+
+_RESOLVERS: dict[str, tuple[int, Callable[[Json], bool]]] = {
+    "CoreDNS": (53, _pods("kube-system", {"k8s-app": "kube-dns"})),
+    # https://docs.cilium.io/en/stable/network/kubernetes/local-redirect-policy/#node-local-dns-cache
+    "Cilium's NodeLocal DNSCache": (53, _pods("kube-system", {"k8s-app": "node-local-dns"})),
+    # https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/
+    "NodeLocal DNSCache": (53, _address("169.254.20.10")),
+    # https://cloud.google.com/kubernetes-engine/docs/how-to/cloud-dns
+    "Cloud DNS": (53, _address("169.254.169.254")),
+    # https://docs.openshift.com/container-platform/latest/networking/networking_operators/dns-operator.html
+    "OpenShift": (
+        5353,
+        _pods("openshift-dns", {"dns.operator.openshift.io/daemonset-dns": "default"}),
+    ),
+}
 
 
 def every_open_edge_names_its_ports_and_its_peers(manifests: Manifests) -> Iterator[str]:
