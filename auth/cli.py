@@ -12,7 +12,9 @@ from auth.accounts import Accounts
 from auth.errors import AccountError, WeakPassword
 from auth.settings import Settings
 from auth.users import NewUser, UserChanges
+from muster.availability import wait_for
 from muster.database import DatabaseUnavailable
+from muster.stopping import exit_on_sigterm
 from muster.tokens import PERMISSIONS
 
 
@@ -120,12 +122,17 @@ def ensure_admin() -> None:
     """Add the administrator of MUSTER_ADMIN_EMAIL and MUSTER_ADMIN_PASSWORD.
 
     Does nothing when any enabled user has users:admin, so that it can be run at every start and
-    brings nobody back whom an administrator removed.
+    brings nobody back whom an administrator removed. Waits for the database and its tables.
     """
     settings: Settings = current_app.extensions["settings"]
+    exit_on_sigterm()
+    click.echo(wait_for(lambda: _ensure_administrator(settings), settings.wait_seconds))
+
+
+def _ensure_administrator(settings: Settings) -> str:
+    """Says what was done; may be run again at will."""
     if any(user.administers for user in _accounts().all()):
-        click.echo("There is an administrator already; nothing is changed.")
-        return
+        return "There is an administrator already; nothing is changed."
     if not settings.admin_password:
         raise click.ClickException("Set MUSTER_ADMIN_PASSWORD to the administrator's password.")
     new = NewUser(
@@ -137,4 +144,4 @@ def ensure_admin() -> None:
         _accounts().add(new)
     except WeakPassword as error:
         raise click.ClickException(f"MUSTER_ADMIN_PASSWORD: {error}") from error
-    click.echo(f"The administrator {settings.admin_email} is added.")
+    return f"The administrator {settings.admin_email} is added."

@@ -6,10 +6,10 @@ from limits import parse_many
 from pydantic import Field, SecretStr, field_validator
 
 from auth.forwarded import parse_networks
-from muster.settings import DatabaseSettings
+from muster.settings import SchemaSettings
 
 
-class Settings(DatabaseSettings):
+class Settings(SchemaSettings):
     """What the auth service reads beside the settings of every service."""
 
     auth_database_url: str = Field(

@@ -48,6 +48,8 @@ def plan_suite(
     urls = {name: _url(listener) for name, listener in listeners.items()}
     shared = {
         "MUSTER_PUBLIC_URL": urls["gateway"],
+        # Whoever starts the suite looks on, and is told at once what is wrong with a URL.
+        "MUSTER_WAIT_SECONDS": "0",
         **{name: value for name, value in environment.items() if name != "MUSTER_ADMIN_PASSWORD"},
         "MUSTER_AUTH_URL": urls["auth"],
         "MUSTER_QUERIES_URL": urls["queries"],

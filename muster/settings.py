@@ -53,6 +53,16 @@ class DatabaseSettings(ServiceSettings):
     )
 
 
+class SchemaSettings(DatabaseSettings):
+    """What a service reads that makes the tables of its database, by a command of its own."""
+
+    wait_seconds: float = Field(
+        default=600.0,
+        ge=0,
+        description="How long a command that runs once waits for its database and tables.",
+    )
+
+
 class WorkerSettings(ServiceSettings):
     """What a service reads that works with uploads, by messages or by records."""
 

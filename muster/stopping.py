@@ -1,6 +1,7 @@
 """Being asked to stop: a signal only sets an event, and whoever works looks at it."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterable
 
@@ -11,3 +12,11 @@ def stop_on(signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT))
     for number in signals:
         signal.signal(number, lambda _number, _frame: stop.set())
     return stop
+
+
+def exit_on_sigterm() -> None:
+    """Have SIGTERM end this process, which has nothing to finish. For the main thread only.
+
+    The first process of a container has no such default: it would be killed half a minute later.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))

@@ -75,6 +75,29 @@ MYSQL_CONFLICTS: Mapping[int, str] = {
 }
 """Weather, too: another transaction wrote the same rows, and this one can be run again at once."""
 
+MYSQL_DENIED: Mapping[int, str] = {
+    1044: "access to the database is denied",
+    1045: "access is denied",
+    1049: "there is no such database",
+    1129: "the host is blocked",
+    1130: "the host isn't allowed",
+    1142: "a privilege for the table is missing",
+    1143: "a privilege for the column is missing",
+    1227: "a privilege is missing",
+    1275: "the password is of an old kind",
+    1524: "a plugin isn't loaded",
+    1698: "access is denied",
+    1820: "the password has expired",
+    1862: "the password has expired",
+    3118: "the account is locked",
+    3159: "connections must use TLS",
+    3955: "the account is blocked after failed logins",
+    4151: "the account is locked (MariaDB)",
+    2059: "a plugin for authentication can't be loaded",
+    2061: "authentication failed",
+}
+"""Weather, too: an operator may be just making the accounts. Where nobody is, it stays so."""
+
 MYSQL: Mapping[int, str] = {
     # Again
     **MYSQL_CONFLICTS,
@@ -157,27 +180,9 @@ MYSQL: Mapping[int, str] = {
     3989: "the database is read-only",
     # Not as it should be, and for an operator to put right, who may be just doing it. A loader that
     # gave up instead would fail every upload behind it.
-    1044: "access to the database is denied",
-    1045: "access is denied",
-    1049: "there is no such database",
+    **MYSQL_DENIED,
     1054: "there is no such column: not migrated yet",
-    1129: "the host is blocked",
-    1130: "the host isn't allowed",
-    1142: "a privilege for the table is missing",
-    1143: "a privilege for the column is missing",
     1146: "there is no such table: not migrated yet",
-    1227: "a privilege is missing",
-    1275: "the password is of an old kind",
-    1524: "a plugin isn't loaded",
-    1698: "access is denied",
-    1820: "the password has expired",
-    1862: "the password has expired",
-    3118: "the account is locked",
-    3159: "connections must use TLS",
-    3955: "the account is blocked after failed logins",
-    4151: "the account is locked (MariaDB)",
-    2059: "a plugin for authentication can't be loaded",
-    2061: "authentication failed",
     # MySQL has it for what has no number of its own. A proxy says it when there is no server.
     1105: "an unknown error, as when a proxy finds no server",
 }

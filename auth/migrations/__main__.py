@@ -5,18 +5,23 @@ import sys
 from auth.migrations import migrate
 from auth.settings import Settings
 from muster.adapters import ConfigurationError
+from muster.availability import wait_for
 from muster.database import DatabaseUnavailable, open_database
+from muster.logs import configure_logging
+from muster.stopping import exit_on_sigterm
 
 
 def main() -> None:
-    """Upgrade; exits with the reason and status 1 if that can't be done now."""
+    """Upgrade, waiting for the database; exits with the reason and status 1 if it can't be done."""
     settings = Settings()
+    configure_logging("auth", settings.log_level)
+    exit_on_sigterm()
     try:
         database = open_database(
             settings.auth_database_url, allow_multi_primary=settings.allow_multi_primary
         )
         try:
-            migrate(database)
+            wait_for(lambda: migrate(database), settings.wait_seconds)
         finally:
             database.close()
     except (ConfigurationError, DatabaseUnavailable) as error:

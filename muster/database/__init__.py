@@ -34,6 +34,10 @@ class StatementInterrupted(DatabaseUnavailable):
     """Somebody ended a statement, or a limit of time that it met did."""
 
 
+class AccessDenied(DatabaseUnavailable):
+    """The server lets the account not in, or not do this; it may not be made yet."""
+
+
 class DatabaseRefused(ServerRefused, DatabaseUnavailable):
     """The server can't be used as it is; every new connection looks whether it can by now."""
 

@@ -11,7 +11,13 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from muster import weather
-from muster.database import Database, DatabaseUnavailable, StatementInterrupted, WriteConflict
+from muster.database import (
+    AccessDenied,
+    Database,
+    DatabaseUnavailable,
+    StatementInterrupted,
+    WriteConflict,
+)
 from muster.database.mysql import cluster, session
 from muster.database.mysql.connection import Connection as DriverConnection
 from muster.database.mysql.connection import connect
@@ -86,6 +92,8 @@ class MysqlDialect:
             return StatementInterrupted
         if number in weather.MYSQL_CONFLICTS:
             return WriteConflict
+        if number in weather.MYSQL_DENIED:
+            return AccessDenied
         lost = error.connection_invalidated or isinstance(error.orig, _TIMEOUTS)
         return DatabaseUnavailable if lost or number in weather.MYSQL else None
 

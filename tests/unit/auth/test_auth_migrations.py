@@ -35,15 +35,19 @@ def test_a_second_migration_changes_nothing(settings: Settings) -> None:
 
 
 def test_migrations_at_the_same_time_wait_for_each_other(settings: Settings) -> None:
-    def run(_: int) -> str:
+    def run(_: int) -> tuple[int, str]:
         command = [sys.executable, "-m", "auth.migrations"]
-        environment = {"MUSTER_AUTH_DATABASE_URL": settings.auth_database_url}
-        return subprocess.run(
+        environment = {
+            "MUSTER_AUTH_DATABASE_URL": settings.auth_database_url,
+            "MUSTER_LOG_LEVEL": "WARNING",
+        }
+        ended = subprocess.run(
             command, env=environment, check=False, capture_output=True, text=True
-        ).stderr
+        )
+        return ended.returncode, ended.stderr
 
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(run, range(2))) == ["", ""]
+        assert list(pool.map(run, range(2))) == [(0, ""), (0, "")]
     app = create_app(settings)
     assert app.test_client().get("/readyz").status_code == 200
     app.extensions["database"].close()

@@ -52,3 +52,14 @@ def test_every_process_has_a_port_of_its_own(suite: Suite) -> None:
 def test_a_taken_port_ends_the_start_before_anything_runs() -> None:
     with ports.listen(0) as taken, pytest.raises(StartError, match="is in use"):
         plan_suite({}, ports.port_of(taken), "a@b.c", "secret")
+
+
+def test_whoever_starts_the_suite_is_told_at_once_that_a_database_is_away(suite: Suite) -> None:
+    for program in (suite.admin, *suite.migrations):
+        assert program.environment["MUSTER_WAIT_SECONDS"] == "0"
+
+
+def test_a_wait_of_the_caller_is_kept() -> None:
+    suite = plan_suite({"MUSTER_WAIT_SECONDS": "30"}, 0, "a@b.c", "secret")
+    suite.close()
+    assert {program.environment["MUSTER_WAIT_SECONDS"] for program in suite.migrations} == {"30"}

@@ -17,7 +17,7 @@ import muster.database
 from muster import weather
 from muster.csvstore import StoreUnavailable
 from muster.csvstore.mongodb.connection import Connection
-from muster.database import DatabaseUnavailable, StatementInterrupted, WriteConflict
+from muster.database import AccessDenied, DatabaseUnavailable, StatementInterrupted, WriteConflict
 from muster.database.mysql import MysqlDialect
 from muster.database.sqlite import SqliteDialect
 from muster.weather import Unavailable
@@ -82,6 +82,7 @@ def test_an_error_of_mysql_in_the_table_is_weather(number: int) -> None:
     assert issubclass(kind, DatabaseUnavailable)
     assert (kind is StatementInterrupted) == (number in {1317, 1969, 3024})
     assert (kind is WriteConflict) == (number in {1020, 1213, 3101})
+    assert (kind is AccessDenied) == (number in weather.MYSQL_DENIED)
 
 
 # Syntax, a value out of range, too long or of the wrong type, a missing default, a division.
