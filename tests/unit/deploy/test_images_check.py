@@ -1,5 +1,6 @@
 """What `make images-check` takes for granted, held without podman."""
 
+import json
 import re
 import resource
 import sys
@@ -17,6 +18,8 @@ from deploy.images_check.commands import CommandFailed, run
 from deploy.images_check.stand_ins.mailpit import mailpit
 from embedded.demo.mailbox import emails_in_mailpit, wait_for_email
 from tests.servers.http import serving
+from tests.servers.mongodb import require_mongodb
+from tests.servers.process import free_port
 
 ROOT = Path(__file__).parents[3]
 STAND_INS = ROOT / "deploy/images_check/stand_ins"
@@ -53,6 +56,28 @@ def test_the_stand_ins_bring_what_the_lock_pins() -> None:
     ]
     assert len(pinned) == 3
     assert pinned == [(name, locked[name]) for name, _ in pinned]
+
+
+# In a process of its own, for SecantusDB imports NumPy.
+_HELLO = """\
+import json, sys
+from pathlib import Path
+from pymongo import MongoClient
+from deploy.images_check.stand_ins.mongo.mongod import member
+server = member(Path(sys.argv[1]), int(sys.argv[2]), require_auth=False)
+server.start()
+with MongoClient("127.0.0.1", int(sys.argv[2]), directConnection=True) as client:
+    said = client.admin.command("hello")
+print(json.dumps({each: said[each] for each in ("me", "primary", "hosts")}))
+server.stop()
+"""
+
+
+def test_the_stand_in_of_mongodb_keeps_its_name_when_its_address_changes(tmp_path: Path) -> None:
+    require_mongodb()
+    (name,) = re.findall(r'host: "(.+?)"', (ROOT / "deploy/mongo/health.js").read_text("utf-8"))
+    said = run(sys.executable, "-c", _HELLO, str(tmp_path / "data"), str(free_port()))
+    assert json.loads(said) == {"me": name, "primary": name, "hosts": [name]}
 
 
 class FakePodman:

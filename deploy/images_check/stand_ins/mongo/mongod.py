@@ -1,5 +1,5 @@
 #!/opt/mongo/bin/python
-"""What the image mongo:8.0 does at a start, as far as docker-compose.yml uses it.
+"""What the image mongo:8.0 does at a start, as far as docker-compose.yml and k8s/ use it.
 
 It is its own replica set from the start, so the key of the members is not used; and the account
 that deploy/mongo/account.js makes is made here.
@@ -7,7 +7,6 @@ that deploy/mongo/account.js makes is made here.
 
 import os
 import signal
-import socket
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,12 +18,22 @@ _DATA = Path("/data/db/secantus")
 _PORT = 27017
 
 
-def _server(*, require_auth: bool) -> SecantusDBServer:
-    # Not 0.0.0.0: at this address it tells the others to look for it.
-    return SecantusDBServer(
-        socket.gethostbyname(socket.gethostname()),
-        _PORT,
-        str(_DATA),
+class Member(SecantusDBServer):  # type: ignore[misc]
+    """A replica set's only member, called as deploy/mongo/health.js calls it.
+
+    Clients go to the address that a member has for itself. The name outlives a pod, whose IP
+    address does not.
+    """
+
+    address = ("mongo", _PORT)
+
+
+def member(data: Path, port: int = _PORT, *, require_auth: bool) -> Member:
+    """The member with these files, not started yet."""
+    return Member(
+        "0.0.0.0",  # noqa: S104 - in its container
+        port,
+        str(data),
         replica_set_name="rs0",
         require_auth=require_auth,
         enable_test_commands=False,
@@ -35,9 +44,9 @@ def _server(*, require_auth: bool) -> SecantusDBServer:
 
 def _make_accounts() -> None:
     environment = os.environ
-    server = _server(require_auth=False)
+    server = member(_DATA, require_auth=False)
     server.start()
-    with MongoClient[dict[str, Any]](*server.address) as client:
+    with MongoClient[dict[str, Any]]("127.0.0.1", _PORT, directConnection=True) as client:
         client.admin.command(
             "createUser",
             environment["MONGO_INITDB_ROOT_USERNAME"],
@@ -57,13 +66,19 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit
 
 
-signal.signal(signal.SIGTERM, _stop)
-if not _DATA.exists():
-    _DATA.mkdir(parents=True)
-    _make_accounts()
-server = _server(require_auth=True)
-server.start()
-try:
-    server.wait()
-finally:
-    server.stop()
+def main() -> None:
+    """Serve until SIGTERM, at the first start after making the accounts."""
+    signal.signal(signal.SIGTERM, _stop)
+    if not _DATA.exists():
+        _DATA.mkdir(parents=True)
+        _make_accounts()
+    server = member(_DATA, require_auth=True)
+    server.start()
+    try:
+        server.wait()
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,14 +2,13 @@
 """Stands in for `mongosh --file /deploy/health.js`: well is who takes writes."""
 
 import os
-import socket
 import sys
 from typing import Any
 
 from pymongo import MongoClient
 
 with MongoClient[dict[str, Any]](
-    socket.gethostbyname(socket.gethostname()),
+    "127.0.0.1",
     username=os.environ["MONGO_INITDB_ROOT_USERNAME"],
     password=os.environ["MONGO_INITDB_ROOT_PASSWORD"],
     directConnection=True,
