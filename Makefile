@@ -75,11 +75,7 @@ env: ## make .env for Docker Compose, with random secrets, where there is none
 	@"$(PYTHON)" deploy/make_env.py
 
 up: env ## build the images and run the suite with Docker Compose; COMPOSE=docker-compose
-	@deploy/require_compose "$(COMPOSE)"
-	@$(COMPOSE) up --build --detach --wait
-	@echo "muster is ready at http://$$($(COMPOSE) port gateway 8080)," \
-		"and shows the emails it sends at http://$$($(COMPOSE) port mailpit 8025)"
-	@echo "The administrator's password is MUSTER_ADMIN_PASSWORD in .env"
+	@deploy/compose_up "$(COMPOSE)"
 
 down: ## stop what `make up` runs; the data stays in its volumes
 	@deploy/require_compose "$(COMPOSE)"

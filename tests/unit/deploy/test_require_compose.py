@@ -7,16 +7,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+VERSION = '[ "$2" != version ] || { echo 2.39.1; exit; }'
+RUNS = {"gateway": "127.0.0.1:8080", "mailpit": "127.0.0.1:8025"}
 
 
-def require(directory: Path, docker: str | None) -> subprocess.CompletedProcess[str]:
-    """Run the check where `docker` is a shell script of this text, or is missing."""
+def run(script: str, directory: Path, docker: str | None) -> subprocess.CompletedProcess[str]:
+    """Run a script of deploy/ where `docker` is a shell script of this text, or is missing."""
     if docker is not None:
         program = directory / "docker"
         program.write_text(f"#!/bin/sh\n{docker}\n")
         program.chmod(0o755)
+    for tool in ("dirname", "head", "sort"):
+        (directory / tool).symlink_to(f"/usr/bin/{tool}")
     return subprocess.run(
-        ["/bin/sh", str(ROOT / "deploy/require_compose"), "docker compose"],
+        ["/bin/sh", str(ROOT / "deploy" / script), "docker compose"],
         env={**os.environ, "PATH": str(directory)},
         capture_output=True,
         text=True,
@@ -30,36 +34,73 @@ def require(directory: Path, docker: str | None) -> subprocess.CompletedProcess[
         (None, "There is no docker: install Docker with Compose"),
         ("exit 1", "docker has no Compose: install the plugin docker-compose-plugin"),
         (
-            '[ "$2" = version ] || '
-            "{ echo Cannot connect to the Docker daemon at unix:///docker.sock >&2; exit 1; }",
+            f"{VERSION}; echo Cannot connect to the Docker daemon at unix:///docker.sock >&2; exit 1",
             "Docker's daemon can't be reached: start it",
         ),
         (
-            '[ "$2" = version ] || '
-            "{ echo permission denied while trying to connect to docker.sock >&2; exit 1; }",
+            f"{VERSION}; echo permission denied while trying to connect to docker.sock >&2; exit 1",
             "You may not use Docker's daemon: add yourself to the group docker",
         ),
-        (
-            '[ "$2" = version ] || '
-            """{ echo "The Compose file 'x.yml' is invalid because:" >&2; exit 1; }""",
-            "docker compose is too old for docker-compose.yml",
+        *(
+            (
+                f"echo {version}",
+                f"docker compose is Compose {version}, too old for docker-compose.yml: "
+                "install Docker Compose 2.7 or newer",
+            )
+            for version in ("1.29.2", "v2.3.3", "2.6.1")
         ),
     ],
 )
 def test_what_is_missing_is_one_sentence(docker: str | None, told: str, tmp_path: Path) -> None:
-    ended = require(tmp_path, docker)
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr.startswith(f"muster: {told}")
-    assert ended.stderr.count("\n") == 1
+    for script in ("require_compose", "compose_up"):
+        directory = tmp_path / script
+        directory.mkdir()
+        ended = run(script, directory, docker)
+        assert ended.returncode == 1
+        assert ended.stdout == ""
+        assert ended.stderr.startswith(f"muster: {told}")
+        assert ended.stderr.count("\n") == 1
 
 
-def test_where_compose_works_nothing_is_said(tmp_path: Path) -> None:
-    ended = require(tmp_path, "echo NAME IMAGE")
+@pytest.mark.parametrize("version", ["2.7.0", "v2.26.1-4", "2.39.1", "5.0.0"])
+def test_where_compose_works_nothing_is_said(version: str, tmp_path: Path) -> None:
+    ended = run("require_compose", tmp_path, f"echo {version}")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 def test_what_compose_says_of_its_file_is_passed_on(tmp_path: Path) -> None:
-    ended = require(tmp_path, '[ "$2" = version ] || { echo "invalid file" >&2; exit 1; }')
+    ended = run("require_compose", tmp_path, f'{VERSION}; echo "invalid file" >&2; exit 1')
     assert ended.returncode == 1
     assert ended.stderr == "invalid file\n"
+
+
+def ports(places: dict[str, str]) -> str:
+    """A `docker` that starts everything, and names these places for the ports of services."""
+    cases = "".join(f"{service}) echo {place} ;; " for service, place in places.items())
+    return f'{VERSION}; [ "$2" != port ] || case $3 in {cases}esac'
+
+
+def test_what_runs_is_said_to_be_ready(tmp_path: Path) -> None:
+    ended = run("compose_up", tmp_path, ports(RUNS))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "muster is ready at http://127.0.0.1:8080, " in ended.stdout
+    assert "emails it sends at http://127.0.0.1:8025\n" in ended.stdout
+
+
+@pytest.mark.parametrize("place", ["", ":0"])
+@pytest.mark.parametrize("service", RUNS)
+def test_nothing_is_said_to_be_ready_that_does_not_run(
+    service: str, place: str, tmp_path: Path
+) -> None:
+    ended = run("compose_up", tmp_path, ports({**RUNS, service: place}))
+    assert ended.returncode == 1
+    assert "ready" not in ended.stdout
+    assert ended.stderr == (
+        f"muster: docker compose ended well, but {service} does not run: "
+        "see docker compose ps --all.\n"
+    )
+
+
+def test_a_start_that_fails_is_not_said_to_be_ready(tmp_path: Path) -> None:
+    ended = run("compose_up", tmp_path, f'{VERSION}; [ "$2" != up ] || exit 17')
+    assert (ended.returncode, ended.stdout) == (17, "")
