@@ -123,14 +123,14 @@ class KubectlCluster:
             process.terminate()
             process.communicate()
 
-    def incarnation(self, workload: Workload) -> str:
-        """The ids of its containers."""
-        ids = [each.get("containerID", "") for each in self._statuses(workload)]
-        return " ".join(sorted(ids)) if all(ids) else ""
+    def incarnations(self, workload: Workload) -> frozenset[str]:
+        """The uids of its pods."""
+        return frozenset(pod["metadata"]["uid"] for pod in self._pods(workload))
 
     def kill(self, workload: Workload) -> None:
-        """Delete its pods with a second to stop; the controller makes others."""
-        self._run("delete", "pods", self._selector(workload), "--now", self._namespace)
+        """Delete its pods by force, which kills what runs in them; the controller makes others."""
+        force = ("--grace-period=0", "--force", "--wait=false")
+        self._run("delete", "pods", self._selector(workload), *force, self._namespace)
 
     def log_of(self, workload: Workload) -> str:
         """The last lines of its pods."""
@@ -151,12 +151,17 @@ class KubectlCluster:
 
     def _statuses(self, workload: Workload) -> list[Json]:
         """The containers of the pods that are to stay."""
-        said = self._run("get", "pods", self._selector(workload), "--output=json", self._namespace)
         return [
             status
-            for pod in json.loads(said)["items"]
-            if "deletionTimestamp" not in pod["metadata"]
+            for pod in self._pods(workload)
             for status in pod.get("status", {}).get("containerStatuses", [{"ready": False}])
+        ]
+
+    def _pods(self, workload: Workload) -> list[Json]:
+        """The pods that are to stay."""
+        said = self._run("get", "pods", self._selector(workload), "--output=json", self._namespace)
+        return [
+            pod for pod in json.loads(said)["items"] if "deletionTimestamp" not in pod["metadata"]
         ]
 
     def _described(self, workload: Workload) -> str:

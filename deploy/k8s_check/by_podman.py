@@ -95,12 +95,12 @@ class PodmanCluster:
         container = next(iter(self._translation.plays[workload.name].containers.values()))
         yield f"http://{self._address(container)}:{port}"
 
-    def incarnation(self, workload: Workload) -> str:
-        """When its containers were started last."""
+    def incarnations(self, workload: Workload) -> frozenset[str]:
+        """The one pod, by when its containers were started last; none while one does not run."""
         play = self._translation.plays[workload.name]
         states = [self._state(container) for container in play.containers.values()]
         running = all(state["Status"] == "running" for state in states)
-        return " ".join(state["StartedAt"] for state in states) if running else ""
+        return frozenset({" ".join(state["StartedAt"] for state in states)} if running else ())
 
     def kill(self, workload: Workload) -> None:
         """SIGKILL to the first process of its containers, past podman, which would keep it dead."""

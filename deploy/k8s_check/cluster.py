@@ -34,11 +34,11 @@ class Cluster(Protocol):
     def reached(self, workload: Workload, port: int) -> AbstractContextManager[str]:
         """The URL at which a port of the pod can be reached meanwhile."""
 
-    def incarnation(self, workload: Workload) -> str:
-        """Tells one run of the pod's container from the next; "" while there is none."""
+    def incarnations(self, workload: Workload) -> frozenset[str]:
+        """Tell the workload's pods that run, or are to, from those before and after them."""
 
     def kill(self, workload: Workload) -> None:
-        """Kill the pod. Nobody is told to bring it back."""
+        """Kill the workload's pods at once, by force. Nobody is told to bring them back."""
 
     def log_of(self, workload: Workload) -> str:
         """The last lines of what the pod said."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.k8s_check.manifests import Workload
@@ -16,14 +17,23 @@ _RETURN_SECONDS = 180.0
 _POLL_SECONDS = 0.5
 
 
+@dataclass(frozen=True)
+class Killed:
+    """A workload whose pods were killed: which these were, and when, by the monotonic clock."""
+
+    pod: Workload
+    before: frozenset[str]
+    at: float
+
+
 def kill_who_works(suite: Suite, samples: Path) -> None:
     """Kill all that works on uploads, and upload a file before it is back."""
     workers = suite.servers(*_WORKERS)
     heading(f"{len(workers)} pods killed that work on uploads, and an upload meanwhile")
     with suite.administrator() as client:
-        before = kill(suite, workers)
+        killed = kill(suite, workers)
         upload = client.upload(_FILE, samples / _FILE)
-        must_return(suite, workers, before)
+        must_return(suite, killed)
         _must_be_done(suite, client, upload["id"])
 
 
@@ -32,7 +42,7 @@ def kill_each_other_pod(suite: Suite, samples: Path) -> None:
     others = [each for each in suite.servers() if each not in suite.servers(*_WORKERS)]
     heading(f"{len(others)} pods killed, one after the other, and the work after that")
     for pod in others:
-        must_return(suite, [pod], kill(suite, [pod]))
+        must_return(suite, kill(suite, [pod]))
     for server in suite.servers():
         suite.must(f"{server} is ready", server, suite.cluster.wait_until_ready(server))
     with suite.administrator() as client:
@@ -40,27 +50,28 @@ def kill_each_other_pod(suite: Suite, samples: Path) -> None:
         _must_be_answered(suite, client)
 
 
-def kill(suite: Suite, pods: Sequence[Workload]) -> list[str]:
-    """Kill pods; returns which incarnations they were."""
-    before = [suite.cluster.incarnation(pod) for pod in pods]
+def kill(suite: Suite, pods: Sequence[Workload]) -> list[Killed]:
+    """Kill pods, all of each workload."""
+    killed = []
     for pod in pods:
+        killed.append(Killed(pod, suite.cluster.incarnations(pod), time.monotonic()))
         suite.cluster.kill(pod)
-    return before
+    return killed
 
 
-def must_return(suite: Suite, pods: Sequence[Workload], before: Sequence[str]) -> None:
-    """Check that pods which were killed are there anew, and ready; raises PodFailed."""
-    for pod, was in zip(pods, before, strict=True):
-        started = time.monotonic()
-        wrong = _wait_for_another(suite, pod, was) or suite.cluster.wait_until_ready(pod)
-        waited = time.monotonic() - started
-        suite.must(f"{pod} is killed and comes back ({waited:.0f} s)", pod, wrong)
-        suite.returned.add(pod.name)
+def must_return(suite: Suite, killed: Sequence[Killed]) -> None:
+    """Check that there are other pods, and that they are ready; raises PodFailed."""
+    for each in killed:
+        wrong = _wait_for_others(suite, each) or suite.cluster.wait_until_ready(each.pod)
+        waited = time.monotonic() - each.at
+        suite.must(f"{each.pod} is killed and comes back ({waited:.0f} s)", each.pod, wrong)
+        suite.returned.add(each.pod.name)
 
 
-def _wait_for_another(suite: Suite, pod: Workload, was: str) -> str:
+def _wait_for_others(suite: Suite, killed: Killed) -> str:
+    """Wait until none is left that was killed, and another is there."""
     deadline = time.monotonic() + _RETURN_SECONDS
-    while suite.cluster.incarnation(pod) in ("", was):
+    while not (now := suite.cluster.incarnations(killed.pod)) or now & killed.before:
         if time.monotonic() > deadline:
             return f"there is no other after {_RETURN_SECONDS:.0f} s"
         time.sleep(_POLL_SECONDS)

@@ -60,8 +60,8 @@ class Fake:
         return path.read_text().splitlines() if path.exists() else []
 
 
-def pods(*containers: Json, leaving: bool = False) -> str:
-    metadata = {"deletionTimestamp": "now"} if leaving else {}
+def pods(*containers: Json, uid: str = "one", leaving: bool = False) -> str:
+    metadata = {"uid": uid, **({"deletionTimestamp": "now"} if leaving else {})}
     pod = {"metadata": metadata, "status": {"containerStatuses": list(containers)}}
     return json.dumps({"items": [pod]})
 
@@ -111,7 +111,7 @@ def test_a_pod_is_alive_once_it_has_started_and_ready_once_all_of_it_is(fake: Fa
 def test_a_pod_that_leaves_or_is_not_there_yet_is_neither(fake: Fake) -> None:
     fake.answer({"get pods": [(0, pods({"started": True, "ready": True}, leaving=True))]})
     assert fake.cluster.wait_until_alive(AUTH) != ""
-    assert fake.cluster.incarnation(AUTH) == ""
+    assert fake.cluster.incarnations(AUTH) == frozenset()
     fake.answer({"get pods": [(0, json.dumps({"items": [{"metadata": {}}]}))]})
     assert fake.cluster.wait_until_alive(AUTH) != ""
     fake.answer({"get pods": [(0, json.dumps({"items": []})), (0, "")]})
@@ -134,16 +134,18 @@ def test_a_job_that_is_complete_is_done(fake: Fake) -> None:
     assert fake.calls == [wanted]
 
 
-def test_another_container_is_another_incarnation(fake: Fake) -> None:
+def test_another_pod_is_another_incarnation_and_another_container_is_not(fake: Fake) -> None:
     one, two = ({"containerID": each, "ready": True} for each in "ab")
-    fake.answer({"get pods": [(0, pods(one)), (0, pods(two))]})
-    assert fake.cluster.incarnation(AUTH) == "a"
-    assert fake.cluster.incarnation(AUTH) == "b"
+    fake.answer({"get pods": [(0, pods(one)), (0, pods(two)), (0, pods(two, uid="two"))]})
+    found = [fake.cluster.incarnations(AUTH) for _ in range(3)]
+    assert found == [{"one"}, {"one"}, {"two"}]
 
 
 def test_killing_deletes_the_pods_of_the_selector_alone(fake: Fake) -> None:
     fake.cluster.kill(AUTH)
-    assert fake.calls == ["delete pods --selector=app=auth --now --namespace=muster"]
+    assert fake.calls == [
+        "delete pods --selector=app=auth --grace-period=0 --force --wait=false --namespace=muster"
+    ]
 
 
 def test_a_pod_is_reached_by_a_port_of_this_machine(fake: Fake) -> None:

@@ -138,9 +138,9 @@ def test_a_pod_is_reached_at_its_own_address(cluster: PodmanCluster) -> None:
 
 
 def test_what_does_not_run_is_no_incarnation(cluster: PodmanCluster, podman: FakePodman) -> None:
-    assert cluster.incarnation(AUTH) == "now"
+    assert cluster.incarnations(AUTH) == {"now"}
     podman.states = deque([{"Status": "exited", "StartedAt": "now"}])
-    assert cluster.incarnation(AUTH) == ""
+    assert cluster.incarnations(AUTH) == frozenset()
 
 
 def test_killing_kills_the_process_of_the_container(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,17 @@ class Health(BaseHTTPRequestHandler):
 
 
 class FakeCluster:
-    """Everything is well, but for those in `wrong`; whoever is in `immortal` is not killed."""
+    """Everything is well, but for those in `wrong`; whoever is in `immortal` is not killed.
+
+    Of those in `twins` there is a second pod, which is not killed either.
+    """
 
     title = "nobody"
 
     def __init__(self) -> None:
         self.wrong: set[str] = set()
         self.immortal: set[str] = set()
+        self.twins: set[str] = set()
         self.killed: list[str] = []
         self.done: list[str] = []
         self.url = ""
@@ -89,8 +94,9 @@ class FakeCluster:
         assert (workload.name, port) == ("auth", 8080)
         yield self.url
 
-    def incarnation(self, workload: Workload) -> str:
-        return f"run {self.killed.count(workload.name)}"
+    def incarnations(self, workload: Workload) -> frozenset[str]:
+        twins = {"twin"} if workload.name in self.twins else set()
+        return frozenset({f"run {self.killed.count(workload.name)}", *twins})
 
     def kill(self, workload: Workload) -> None:
         if workload.name not in self.immortal:
@@ -148,19 +154,35 @@ def test_a_pod_that_is_killed_has_to_be_another_one_after_that(
 ) -> None:
     cluster, check = suite
     pods = check.servers("relay", "database")
-    killing.must_return(check, pods, killing.kill(check, pods))
+    killing.must_return(check, killing.kill(check, pods))
     assert cluster.killed == ["auth-db", "gateway-relay"]
     assert check.returned == {"auth-db", "gateway-relay"}
     cluster.immortal = {"auth-db"}
     with pytest.raises(PodFailed, match="auth-db"):
-        killing.must_return(check, pods, killing.kill(check, pods))
+        killing.must_return(check, killing.kill(check, pods))
+
+
+def test_a_pod_whose_twin_serves_on_has_not_come_back(suite: tuple[FakeCluster, Suite]) -> None:
+    cluster, check = suite
+    cluster.twins = {"gateway-relay"}
+    with pytest.raises(PodFailed, match="gateway-relay"):
+        killing.must_return(check, killing.kill(check, check.servers("relay")))
+
+
+def test_the_seconds_until_a_pod_is_back_begin_when_it_is_killed(
+    suite: tuple[FakeCluster, Suite], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, check = suite
+    (killed,) = killing.kill(check, check.servers("relay"))
+    killing.must_return(check, [replace(killed, at=killed.at - 60)])
+    assert "gateway-relay is killed and comes back (60 s)" in capsys.readouterr().out
 
 
 def test_a_pod_that_comes_back_has_to_be_ready(suite: tuple[FakeCluster, Suite]) -> None:
     cluster, check = suite
     cluster.wrong = {"gateway-relay"}
     with pytest.raises(PodFailed):
-        killing.must_return(check, check.servers("relay"), ["another"])
+        killing.must_return(check, killing.kill(check, check.servers("relay")))
     assert check.returned == set()
 
 

@@ -34,7 +34,7 @@ def run(script: str, directory: Path, docker: str | None) -> subprocess.Complete
         (None, "There is no docker: install Docker with Compose"),
         ("exit 1", "docker has no Compose: install the plugin docker-compose-plugin"),
         (
-            f"{VERSION}; echo Cannot connect to the Docker daemon at unix:///docker.sock >&2; exit 1",
+            f"{VERSION}; echo Cannot connect to the Docker daemon >&2; exit 1",
             "Docker's daemon can't be reached: start it",
         ),
         (
