@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -13,16 +13,8 @@ from tests.e2e.waiting import wait_until
 from tests.servers.process import ServerProcess
 from tests.unit.embedded.supervising import is_alive
 
-PROCESSES = (
-    "gateway",
-    "auth",
-    "dbuploader",
-    "dbuploader-consumer",
-    "notification",
-    "notification-consumer",
-    "gateway-relay",
-    "queries",
-)
+WORKERS = ("gateway-relay", "dbuploader-consumer", "notification-consumer")
+PROCESSES = ("gateway", "auth", "dbuploader", "notification", "queries", *WORKERS)
 _LONGEST_DOWN_SECONDS = 5.0
 
 
@@ -34,14 +26,16 @@ class Fault:
     strike: Callable[[], None]
 
 
-def process_kills(suite: RunningSuite, chance: random.Random) -> list[Fault]:
-    """SIGKILL to each process of the suite, in a random order; the supervisor starts it again."""
+def process_kills(
+    suite: RunningSuite, chance: random.Random, names: Sequence[str] = PROCESSES
+) -> list[Fault]:
+    """SIGKILL to each of the processes, in a random order; the supervisor starts it again."""
 
     def kill(name: str) -> Fault:
         # One that is down at the moment is met as soon as it is back.
         return Fault(name, lambda: wait_until(lambda: suite.kill(name)))
 
-    return [kill(name) for name in chance.sample(PROCESSES, len(PROCESSES))]
+    return [kill(name) for name in chance.sample(names, len(names))]
 
 
 def supervisor_kill(suite: RunningSuite) -> Fault:

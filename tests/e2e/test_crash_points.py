@@ -21,13 +21,7 @@ PASSWORD = "correct horse battery"
 PERMISSIONS = ["uploads:write", "uploads:admin"]
 REPETITIONS = 10
 # Between what is done and where it is written down: a mistake here would do it twice.
-MOST_DELICATE = {
-    Point.OUTBOX_MESSAGE_QUEUED,
-    Point.LOAD_LEDGER_INSERTED,
-    Point.LOAD_COMMITTED,
-    Point.LOAD_RESULT_QUEUED,
-    Point.NOTIFY_MAIL_SENT,
-}
+MOST_DELICATE = {Point.LOAD_COMMITTED, Point.NOTIFY_MAIL_SENT}
 
 
 def sweep(family: Family, visits: Sequence[Visit], repetitions: int, directory: Path) -> None:
@@ -85,6 +79,6 @@ def test_nothing_is_lost_or_doubled_at_some_crash_points(tmp_path: Path) -> None
 
 @pytest.mark.chaos
 @pytest.mark.xdist_group("storms")
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 def test_nothing_is_lost_or_doubled_at_any_crash_point(own_servers: Family, tmp_path: Path) -> None:
     sweep(own_servers, VISITS["servers"], REPETITIONS, tmp_path / "points")

@@ -13,7 +13,7 @@ from embedded.client import Client, Json
 from embedded.running import RunningSuite
 from tests.e2e.conftest import ADMIN
 from tests.e2e.families import Family, embedded_family
-from tests.e2e.faults import Fault, outage, process_kills, server_kill, supervisor_kill
+from tests.e2e.faults import WORKERS, Fault, outage, process_kills, server_kill, supervisor_kill
 from tests.e2e.model import Model
 from tests.e2e.storm import Storm, run_storm
 from tests.e2e.waiting import wait_until
@@ -98,8 +98,8 @@ def announced(family: Family) -> Counter[str]:
     return Counter(str(email["Message-ID"]).strip() for email in family.emails())
 
 
-def each_process_once(_family: Family, suite: RunningSuite, chance: random.Random) -> list[Fault]:
-    return process_kills(suite, chance)
+def each_worker_once(_family: Family, suite: RunningSuite, chance: random.Random) -> list[Fault]:
+    return process_kills(suite, chance, WORKERS)
 
 
 def every_process_often(_family: Family, suite: RunningSuite, chance: random.Random) -> list[Fault]:
@@ -118,9 +118,9 @@ def everything(family: Family, suite: RunningSuite, chance: random.Random) -> li
 
 
 @pytest.mark.timeout(900)
-def test_nothing_accepted_is_lost_or_doubled_when_processes_are_killed(tmp_path: Path) -> None:
-    files = make_files(10, 1000, SEED)
-    upload_under_fire(embedded_family(tmp_path), files, each_process_once, pause=0.3)
+def test_nothing_accepted_is_lost_or_doubled_when_workers_are_killed(tmp_path: Path) -> None:
+    files = make_files(5, 1000, SEED)
+    upload_under_fire(embedded_family(tmp_path), files, each_worker_once, pause=0.3)
 
 
 @pytest.mark.chaos
