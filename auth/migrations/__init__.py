@@ -1,9 +1,7 @@
 """The schema's history, and its way to the newest version: `python -m auth.migrations`."""
 
-from alembic import command
-from alembic.config import Config
-
 from muster.database import Database
+from muster.database.migrations import upgrade
 
 
 def migrate(database: Database) -> None:
@@ -11,8 +9,4 @@ def migrate(database: Database) -> None:
 
     Raises DatabaseUnavailable.
     """
-    config = Config()
-    config.set_main_option("script_location", "auth:migrations")
-    with database.migrating() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    upgrade(database, "auth:migrations")

@@ -14,7 +14,6 @@ from deploy.k8s_check.rendering import KUBECTL
 
 # Not in a namespace, so that it would be changed, and in the end removed, under somebody else.
 _SHARED_KINDS = ("Namespace", "StorageClass")
-_NOT_JOBS = "app.kubernetes.io/component!=once"
 _FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 _READY_SECONDS = 600
 _DELETE_SECONDS = 300
@@ -59,21 +58,8 @@ class KubectlCluster:
             self._run("delete", "--kustomize", self._overlay, "--ignore-not-found", timeout)
 
     def start(self) -> None:
-        """Apply the overlay without its Jobs."""
-        self._run("apply", "--kustomize", self._overlay, f"--selector={_NOT_JOBS}")
-
-    def start_jobs(self) -> None:
-        """Apply all of the overlay."""
+        """Apply the overlay."""
         self._run("apply", "--kustomize", self._overlay)
-
-    def wait_until_alive(self, workload: Workload) -> str:
-        """Wait until the kubelet has seen the startup probes pass."""
-
-        def alive() -> bool:
-            statuses = self._statuses(workload)
-            return bool(statuses) and all(each.get("started") for each in statuses)
-
-        return self._waited(workload, alive)
 
     def wait_until_ready(self, workload: Workload) -> str:
         """Wait for the rollout, and until no pod of it is unready."""
@@ -88,17 +74,6 @@ class KubectlCluster:
             return bool(statuses) and all(each["ready"] for each in statuses)
 
         return self._waited(workload, ready)
-
-    def wait_until_done(self, job: Workload) -> str:
-        """Wait until the Job is complete."""
-        timeout = f"--timeout={self._ready_seconds:.0f}s"
-        try:
-            self._run(
-                *("wait", "--for=condition=Complete", self._called(job), timeout, self._namespace)
-            )
-        except CommandFailed as failure:
-            return f"{failure}\n{self._described(job)}"
-        return ""
 
     @contextmanager
     def reached(self, workload: Workload, port: int) -> Iterator[str]:
@@ -135,7 +110,9 @@ class KubectlCluster:
     def log_of(self, workload: Workload) -> str:
         """The last lines of its pods."""
         selector = self._selector(workload)
-        return self._run("logs", selector, "--all-containers", "--tail=10", self._namespace)
+        # While one waits for its migrations, the container after them has no log yet.
+        what = ("--all-containers", "--ignore-errors", "--tail=10")
+        return self._run("logs", selector, *what, self._namespace)
 
     def left_out(self) -> Sequence[Json]:
         """Nothing."""

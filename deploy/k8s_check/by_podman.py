@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,6 @@ from deploy.k8s_check.probes import Container, Execute
 from deploy.k8s_check.translating import Play, translate
 
 _NETWORK = "muster"
-_JOB_SECONDS = 180.0
 _RESTART_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 
@@ -59,35 +57,14 @@ class PodmanCluster:
             sweep(self._podman)
 
     def start(self) -> None:
-        """Play the backends, and then what has use for them."""
-        plays = [each for each in self._translation.plays.values() if each.workload.serves]
+        """Play the backends, and then what has use for them, whose migrations it waits for."""
+        plays = self._translation.plays.values()
         for play in sorted(plays, key=lambda each: each.workload.kind != "StatefulSet"):
             self._start(play)
-
-    def start_jobs(self) -> None:
-        """Play the Jobs."""
-        for play in self._translation.plays.values():
-            if not play.workload.serves:
-                self._start(play)
-
-    def wait_until_alive(self, workload: Workload) -> str:
-        """Ask the startup probes, and then the liveness probes once."""
-        return self._ask(workload, "startupProbe", "livenessProbe")
 
     def wait_until_ready(self, workload: Workload) -> str:
         """Ask the probes of the containers, each until it passes."""
         return self._ask(workload, "startupProbe", "readinessProbe", "livenessProbe")
-
-    def wait_until_done(self, job: Workload) -> str:
-        """Wait until the Job's containers have ended well; podman tries again until then."""
-        play = self._translation.plays[job.name]
-        deadline = time.monotonic() + _JOB_SECONDS
-        for container in play.containers.values():
-            while (state := self._state(container))["Status"] != "exited" or state["ExitCode"]:
-                if time.monotonic() > deadline:
-                    return f"is {state['Status']}, last with status {state['ExitCode']}"
-                time.sleep(_POLL_SECONDS)
-        return ""
 
     @contextmanager
     def reached(self, workload: Workload, port: int) -> Iterator[str]:

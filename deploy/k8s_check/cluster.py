@@ -17,19 +17,10 @@ class Cluster(Protocol):
         """It takes the overlay meanwhile; in the end all of the overlay is removed."""
 
     def start(self) -> None:
-        """Start everything but the Jobs; does not wait."""
-
-    def start_jobs(self) -> None:
-        """Start the Jobs; does not wait."""
-
-    def wait_until_alive(self, workload: Workload) -> str:
-        """Wait until the pod has started, ready or not; says what is wrong, or ""."""
+        """Start everything."""
 
     def wait_until_ready(self, workload: Workload) -> str:
         """Wait until the probes of the pod pass; says what is wrong, or ""."""
-
-    def wait_until_done(self, job: Workload) -> str:
-        """Wait until a Job has succeeded; says what is wrong, or ""."""
 
     def reached(self, workload: Workload, port: int) -> AbstractContextManager[str]:
         """The URL at which a port of the pod can be reached meanwhile."""

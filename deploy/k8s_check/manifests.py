@@ -6,12 +6,12 @@ from typing import Any
 
 Json = dict[str, Any]
 
-_MAKE_PODS = ("Deployment", "StatefulSet", "Job")
+_MAKE_PODS = ("Deployment", "StatefulSet")
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What makes pods: a Deployment, a StatefulSet or a Job."""
+    """What makes pods: a Deployment or a StatefulSet."""
 
     manifest: Json
 
@@ -44,11 +44,6 @@ class Workload:
     def labels(self) -> dict[str, str]:
         """The labels of its pods."""
         return labels_of(self.spec["template"])
-
-    @property
-    def serves(self) -> bool:
-        """Whether its pods are to run for ever."""
-        return self.kind != "Job"
 
     @property
     def containers(self) -> list[Json]:

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import requests
-
 from deploy.k8s_check.cluster import Cluster
 from deploy.k8s_check.environment import environment_of
 from deploy.k8s_check.manifests import Manifests, Workload
@@ -13,7 +11,6 @@ from embedded.client import Client
 from embedded.demo.checks import Checks
 
 _COMPONENT = "app.kubernetes.io/component"
-_ASK_SECONDS = 15.0
 
 
 class PodFailed(Exception):
@@ -34,24 +31,11 @@ class Suite:
     returned: set[str] = field(default_factory=set)
 
     def servers(self, *components: str) -> list[Workload]:
-        """What runs for ever, of these components or of all."""
+        """What makes pods, of these components or of all."""
         return [
             each
             for each in self.manifests.workloads()
-            if each.serves and (not components or each.labels[_COMPONENT] in components)
-        ]
-
-    def jobs(self) -> list[Workload]:
-        """What runs once."""
-        return [each for each in self.manifests.workloads() if not each.serves]
-
-    def users_of_a_schema(self) -> list[Workload]:
-        """The servers that Jobs make tables for."""
-        return [
-            server
-            for server in self.servers()
-            for name in environment_of(self.manifests, server.containers[0])
-            if name.endswith("_DATABASE_URL")
+            if not components or each.labels[_COMPONENT] in components
         ]
 
     def must(self, what: str, workload: Workload, wrong: str) -> None:
@@ -61,13 +45,6 @@ class Suite:
             print(self.cluster.log_of(workload))
             raise PodFailed(str(workload))
         self.started.add(workload.name)
-
-    def status_of(self, workload: Workload, path: str) -> int:
-        """What a pod answers, whether or not it is ready."""
-        with self.reached(workload) as url, requests.Session() as session:
-            # The machine's proxy, if it names one, is not for calls to itself.
-            session.trust_env = False
-            return session.get(f"{url}{path}", timeout=_ASK_SECONDS).status_code
 
     @contextmanager
     def reached(self, workload: Workload) -> Iterator[str]:
@@ -84,8 +61,12 @@ class Suite:
     def administrator(self) -> Iterator[Client]:
         """The first administrator, logged in through the gateway."""
         (gateway,) = (each for each in self.servers("http") if each.name == "gateway")
-        (job,) = (each for each in self.jobs() if each.name == "auth-admin")
-        named = environment_of(self.manifests, job.containers[0])
+        (named,) = (
+            variables
+            for server in self.servers("http")
+            for container in server.all_containers
+            if "MUSTER_ADMIN_EMAIL" in (variables := environment_of(self.manifests, container))
+        )
         email, password = named["MUSTER_ADMIN_EMAIL"], named["MUSTER_ADMIN_PASSWORD"]
         with self.reached(gateway) as url, Client(url, email, password) as client:
             yield client

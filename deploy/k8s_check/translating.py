@@ -25,8 +25,8 @@ class Play:
 
     @property
     def containers(self) -> dict[str, str]:
-        """The names that podman gives the containers, by their own."""
-        return {each["name"]: f"{self.pod}-{each['name']}" for each in self.workload.all_containers}
+        """The names that podman gives the containers that stay, by their own."""
+        return {each["name"]: f"{self.pod}-{each['name']}" for each in self.workload.containers}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Part:
 
 KINDS = Part(
     "",
-    frozenset({"ConfigMap", "Deployment", "Job", "Secret", "Service", "StatefulSet"}),
+    frozenset({"ConfigMap", "Deployment", "Secret", "Service", "StatefulSet"}),
     {
         "Ingress": "the gateway is asked itself",
         "Namespace": "one network takes its place; Pod Security is held by tests",
@@ -44,14 +44,6 @@ KINDS = Part(
 _WORKLOADS = {
     "Deployment": Part(
         "Deployment.", frozenset({"selector", "template"}), {"replicas": _ONE, "strategy": _ONE}
-    ),
-    "Job": Part(
-        "Job.",
-        frozenset({"template"}),
-        {
-            "backoffLimit": "it is tried until this check gives up",
-            "ttlSecondsAfterFinished": "it is removed with the rest",
-        },
     ),
     "StatefulSet": Part(
         "StatefulSet.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from deploy.k8s_check.manifests import Json, Manifests, name_of
 
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+WORKLOADS = ("Deployment", "StatefulSet")
 
 
 class HalfOpen(Exception):

@@ -30,7 +30,7 @@ _ISOLATION: dict[Rule, tuple[Change, ...]] = {
     isolation.every_container_runs_as_somebody_who_is_not_root: (
         Change("Deployment gateway", f"{POD}/securityContext/runAsNonRoot"),
         Change("StatefulSet mongo", f"{POD}/securityContext/runAsUser", 0),
-        Change("Job auth-migrations", f"{_SECURITY}/runAsUser", 0),
+        Change("Deployment auth", f"{POD}/initContainers/0/securityContext/runAsUser", 0),
     ),
     isolation.no_container_can_gain_rights: (
         Change("Deployment gateway", f"{_SECURITY}/allowPrivilegeEscalation"),
@@ -53,7 +53,7 @@ _ISOLATION: dict[Rule, tuple[Change, ...]] = {
     ),
     isolation.files_of_secrets_are_for_their_pod_alone: (
         Change("Deployment auth", f"{POD}/volumes/1/secret/defaultMode"),
-        Change("Job auth-admin", f"{POD}/volumes/1/secret/defaultMode", 0o444),
+        Change("Deployment auth", f"{POD}/volumes/1/secret/defaultMode", 0o444),
     ),
     isolation.who_has_files_has_the_group_that_may_use_them: (
         Change("Deployment auth", f"{POD}/securityContext/fsGroup"),
@@ -112,7 +112,7 @@ _PROBES: dict[Rule, tuple[Change, ...]] = {
 _CAPACITY: dict[Rule, tuple[Change, ...]] = {
     capacity.every_container_has_requests_and_a_memory_limit: (
         Change("Deployment gateway", f"{FIRST}/resources"),
-        Change("Job dbuploader-migrations", f"{FIRST}/resources/requests/cpu"),
+        Change("Deployment dbuploader", f"{POD}/initContainers/0/resources/requests/cpu"),
         Change("StatefulSet mongo", f"{FIRST}/resources/limits/memory"),
         Change("Deployment auth", f"{FIRST}/resources/requests/memory", "64Gi"),
         Change("Deployment auth", f"{FIRST}/resources/requests/cpu", 8),
@@ -231,15 +231,15 @@ _CONFIGURATION: dict[Rule, tuple[Change, ...]] = {
         ),
         Change("ConfigMap auth-admin", "data/MUSTER_ADMIN_PASSWORD", "abc"),
     ),
-    configuration.each_schema_is_migrated_by_a_job: (
-        Change("Job auth-migrations"),
-        Change("Job dbuploader-migrations", f"{FIRST}/command", ["true"]),
+    configuration.each_schema_is_migrated_before_its_service_starts: (
+        Change("Deployment auth", f"{POD}/initContainers/0"),
+        Change("Deployment dbuploader", f"{POD}/initContainers/0/command", ["true"]),
+        Change("Deployment dbuploader-consumer", f"{FIRST}/image", "muster/dbuploader:2.0.0"),
     ),
-    configuration.every_job_is_tried_again_and_goes_when_it_is_done: (
-        Change("Job auth-migrations", f"{POD}/restartPolicy", "Always"),
-        Change("Job dbuploader-migrations", "spec/backoffLimit", 0),
-        Change("Job auth-admin", "spec/ttlSecondsAfterFinished"),
+    configuration.the_accounts_of_migrations_are_theirs_alone: (
+        Change("Deployment auth", f"{POD}/initContainers/0/command", ["python", "-m", "auth"]),
     ),
+    configuration.all_can_be_applied_again: (Change("Deployment mailpit", "kind", "Job"),),
 }
 
 _WIRING: dict[Rule, tuple[Change, ...]] = {

@@ -46,7 +46,7 @@ def processes(manifests: Manifests) -> dict[Process, Json]:
     return {
         process: container
         for workload in manifests.workloads()
-        for container in workload.containers
+        for container in workload.all_containers
         if (process := process_of(container["image"], container.get("command", [])))
     }
 

@@ -164,7 +164,7 @@ def test_everything_that_serves_metrics_is_asked_for_them_and_may_be(monitored: 
     serving = {
         (each.name, 8080)
         for each in monitored.workloads()
-        if each.serves and process_of(each.containers[0]["image"], [])
+        if process_of(each.containers[0]["image"], [])
     }
     assert asked(monitored) == serving | {("rabbitmq", 15692)}
     assert open_to_prometheus(monitored) == asked(monitored)

@@ -31,7 +31,6 @@ def test_whoever_is_told_of_the_collector_may_reach_it(traced: Manifests) -> Non
     told = {
         (workload.name, urlsplit(url).port)
         for workload in traced.workloads()
-        if workload.serves
         for url in [
             environment_of(traced, workload.containers[0]).get("OTEL_EXPORTER_OTLP_ENDPOINT")
         ]

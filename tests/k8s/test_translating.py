@@ -22,7 +22,7 @@ def plays(dev: Manifests, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 def pod_in(play: Play) -> Json:
-    (found,) = [each for each in play.objects if each["kind"] in ("Pod", "Deployment", "Job")]
+    (found,) = [each for each in play.objects if each["kind"] in ("Pod", "Deployment")]
     spec: Json = found["spec"]
     return dict(spec) if found["kind"] == "Pod" else dict(spec["template"]["spec"])
 
@@ -44,7 +44,7 @@ def test_what_is_not_played_is_counted_by_kind_and_by_field(dev: Manifests, tmp_
     assert {kind: times.get(kind, 0) for kind in kinds if kind not in KINDS.run} == {
         kind: number for kind, number in kinds.items() if kind not in KINDS.run
     }
-    stay = sum(each.serves for each in dev.workloads())
+    stay = len(dev.workloads())
     assert times["container.readinessProbe"] == times["container.livenessProbe"] == stay
     assert all(row["because"] for row in rows)
 
@@ -69,7 +69,9 @@ def test_every_mount_is_of_a_volume_and_every_volume_is_an_object(plays: dict[st
         pod = pod_in(play)
         volumes = {each["name"]: each for each in pod["volumes"]}
         mounts = [
-            mount for container in pod["containers"] for mount in container.get("volumeMounts", [])
+            mount
+            for container in [*pod.get("initContainers", []), *pod["containers"]]
+            for mount in container.get("volumeMounts", [])
         ]
         assert {mount["name"] for mount in mounts} == set(volumes)
         there = {(each["kind"], name_of(each)) for each in play.objects}
@@ -114,7 +116,7 @@ def test_the_files_of_a_secret_are_its_groups_to_read(plays: dict[str, Play]) ->
 
 def test_the_images_are_those_of_the_images_check(plays: dict[str, Play]) -> None:
     for play in plays.values():
-        for container in pod_in(play)["containers"]:
+        for container in [*pod_in(play).get("initContainers", []), *pod_in(play)["containers"]]:
             image, policy = container["image"], container["imagePullPolicy"]
             assert image in bases.STAND_INS or image.startswith("docker.io/muster/")
             assert policy == "Never"

@@ -64,7 +64,7 @@ def every_server_has_a_disruption_budget_that_lets_one_go(manifests: Manifests) 
     guarded: list[str] = []
     for budget in manifests.of("PodDisruptionBudget"):
         selected = manifests.selected_by(budget["spec"]["selector"])
-        guarded += [each.name for each in selected if each.serves]
+        guarded += [each.name for each in selected]
         operated = _selects_operated(manifests, budget["spec"]["selector"])
         if len(selected) + operated != 1:
             yield f"PodDisruptionBudget {name_of(budget)} selects {list(map(str, selected))}"
@@ -75,7 +75,7 @@ def every_server_has_a_disruption_budget_that_lets_one_go(manifests: Manifests) 
         if budget["spec"].get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
             yield f"PodDisruptionBudget {name_of(budget)} holds on to pods that are not ready"
     for workload in manifests.workloads():
-        if workload.serves and guarded.count(workload.name) != 1:
+        if guarded.count(workload.name) != 1:
             yield f"{workload} has {guarded.count(workload.name)} disruption budgets"
 
 
@@ -86,8 +86,6 @@ def _selects_operated(manifests: Manifests, selector: Json) -> int:
 
 def replicas_are_spread_over_nodes_and_zones(manifests: Manifests) -> Iterator[str]:
     for workload in manifests.workloads():
-        if not workload.serves:
-            continue
         spread = workload.pod.get("topologySpreadConstraints", [])
         keys = {each["topologyKey"] for each in spread if _selects(each["labelSelector"], workload)}
         for key in sorted(_SPREAD - keys):

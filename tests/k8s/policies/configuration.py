@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from deploy.k8s_check.environment import references_of
 from deploy.k8s_check.manifests import Manifests, labels_of, name_of
 
 # The publishers' own images on Docker Hub, and Muster's.
@@ -54,25 +55,35 @@ def secrets_stand_in_secrets_alone(manifests: Manifests) -> Iterator[str]:
                 yield f"ConfigMap {name_of(each)} holds the secret {key}"
 
 
-def each_schema_is_migrated_by_a_job(manifests: Manifests) -> Iterator[str]:
-    jobs = {
-        tuple(container.get("command", []))
-        for job in manifests.workloads()
-        if job.kind == "Job"
-        for container in job.all_containers
-    }
-    for service in sorted(_MIGRATED):
-        if ("python", "-m", f"{service}.migrations") not in jobs:
-            yield f"nobody makes the tables of {service}"
+def each_schema_is_migrated_before_its_service_starts(manifests: Manifests) -> Iterator[str]:
+    for workload in manifests.workloads():
+        for container in workload.containers:
+            service = _service_of(container["image"])
+            if service in _MIGRATED and not any(
+                each["command"] == ["python", "-m", f"{service}.migrations"]
+                and each["image"] == container["image"]
+                for each in workload.pod.get("initContainers", [])
+            ):
+                yield f"{workload} may start on the tables of another version"
 
 
-def every_job_is_tried_again_and_goes_when_it_is_done(manifests: Manifests) -> Iterator[str]:
+def _service_of(image: str) -> str:
+    found = re.match(r"(?:.+/)?muster/([a-z]+)[:@]", image)
+    return found[1] if found else ""
+
+
+def the_accounts_of_migrations_are_theirs_alone(manifests: Manifests) -> Iterator[str]:
+    for workload in manifests.workloads():
+        for container in workload.all_containers:
+            is_one = container.get("command", [])[-1:] in (
+                [f"{service}.migrations"] for service in _MIGRATED
+            )
+            taken = [reference.name for _, reference in references_of(manifests, container)]
+            if not is_one and any(re.match(r".+-migrations\b", name) for name in taken):
+                yield f"{workload}, container {container['name']} may change tables"
+
+
+def all_can_be_applied_again(manifests: Manifests) -> Iterator[str]:
+    # The pods of a Job cannot be changed: a new image, or a secret of another name, is refused.
     for job in manifests.of("Job"):
-        pod = job["spec"]["template"]["spec"]
-        if pod.get("restartPolicy") not in ("OnFailure", "Never"):
-            yield f"Job {name_of(job)} starts again for ever"
-        if job["spec"].get("backoffLimit", 6) < 3:
-            yield f"Job {name_of(job)} gives up before its database is there"
-        # What is applied a second time can't be another Job while the first is still there.
-        if "ttlSecondsAfterFinished" not in job["spec"]:
-            yield f"Job {name_of(job)} stays when it is done"
+        yield f"Job {name_of(job)} can be applied once"

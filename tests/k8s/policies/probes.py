@@ -86,9 +86,8 @@ def who_serves_http_is_taken_out_of_its_service_before_it_stops(
 
 def _servers(manifests: Manifests) -> Iterator[tuple[Workload, Json]]:
     for workload in manifests.workloads():
-        if workload.serves:
-            for container in workload.containers:
-                yield workload, container
+        for container in workload.containers:
+            yield workload, container
 
 
 def _handler(probe: Json) -> Json:

@@ -9,6 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from auth.app import create_app
 from auth.migrations import migrate
@@ -31,6 +32,26 @@ def test_a_second_migration_changes_nothing(settings: Settings) -> None:
     database = open_database(settings.auth_database_url)
     migrate(database)
     migrate(database)
+    database.close()
+
+
+def test_the_schema_of_a_later_release_is_left_as_it_is(settings: Settings) -> None:
+    database = open_database(settings.auth_database_url)
+    migrate(database)
+    with database.write() as connection:
+        connection.execute(text("ALTER TABLE users ADD COLUMN hobby VARCHAR(9)"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with capture_logs() as logs:
+        migrate(database)
+    assert [(each["event"], each["revisions"]) for each in logs] == [
+        ("the schema is of a later version", ["9999"])
+    ]
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+        assert connection.execute(text("SELECT hobby FROM users")).all() == []
+    app = create_app(settings)
+    assert app.test_client().get("/readyz").status_code == 200
+    app.extensions["database"].close()
     database.close()
 
 

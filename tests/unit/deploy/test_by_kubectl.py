@@ -9,7 +9,7 @@ import pytest
 
 from deploy.images_check.commands import CommandFailed
 from deploy.k8s_check.by_kubectl import KubectlCluster
-from deploy.k8s_check.manifests import Json, Manifests, Workload
+from deploy.k8s_check.manifests import Json, Manifests
 
 Answers = dict[str, list[tuple[int, str]]]
 
@@ -27,10 +27,9 @@ MANIFESTS = Manifests(
         {"kind": "Namespace", "metadata": {"name": "muster"}},
         {"kind": "StorageClass", "metadata": {"name": "disks"}},
         workload("Deployment", "auth"),
-        workload("Job", "migrations"),
     ]
 )
-AUTH, MIGRATIONS = MANIFESTS.workloads()
+(AUTH,) = MANIFESTS.workloads()
 
 
 class Fake:
@@ -71,14 +70,12 @@ def fake(tmp_path: Path) -> Fake:
     return Fake(tmp_path)
 
 
-def test_the_jobs_are_applied_after_the_rest_and_all_of_it_is_deleted(fake: Fake) -> None:
+def test_all_of_it_is_applied_and_deleted(fake: Fake) -> None:
     with fake.cluster.running():
         fake.cluster.start()
-        fake.cluster.start_jobs()
     assert fake.calls == [
         "get namespace/muster --ignore-not-found --output=name",
         "get storageclass/disks --ignore-not-found --output=name",
-        "apply --kustomize overlay --selector=app.kubernetes.io/component!=once",
         "apply --kustomize overlay",
         "delete --kustomize overlay --ignore-not-found --timeout=300s",
     ]
@@ -98,40 +95,30 @@ def test_what_was_there_before_is_neither_changed_nor_deleted(fake: Fake, there:
     assert all(call.startswith("get ") for call in fake.calls)
 
 
-def test_a_pod_is_alive_once_it_has_started_and_ready_once_all_of_it_is(fake: Fake) -> None:
+def test_a_pod_is_ready_once_all_of_it_is(fake: Fake) -> None:
     started = {"started": True, "ready": False}
     fake.answer({"get pods": [(0, pods(started))]})
-    assert fake.cluster.wait_until_alive(AUTH) == ""
     assert fake.cluster.wait_until_ready(AUTH) != ""
     fake.answer({"get pods": [(0, pods({"started": True, "ready": True}))]})
     assert fake.cluster.wait_until_ready(AUTH) == ""
     assert "rollout status deployment/auth --timeout=0s --namespace=muster" in fake.calls
 
 
-def test_a_pod_that_leaves_or_is_not_there_yet_is_neither(fake: Fake) -> None:
+def test_a_pod_that_leaves_or_is_not_there_yet_is_not_ready(fake: Fake) -> None:
     fake.answer({"get pods": [(0, pods({"started": True, "ready": True}, leaving=True))]})
-    assert fake.cluster.wait_until_alive(AUTH) != ""
+    assert fake.cluster.wait_until_ready(AUTH) != ""
     assert fake.cluster.incarnations(AUTH) == frozenset()
     fake.answer({"get pods": [(0, json.dumps({"items": [{"metadata": {}}]}))]})
-    assert fake.cluster.wait_until_alive(AUTH) != ""
+    assert fake.cluster.wait_until_ready(AUTH) != ""
     fake.answer({"get pods": [(0, json.dumps({"items": []})), (0, "")]})
-    assert fake.cluster.wait_until_alive(AUTH) == "not within 0 s\n"
+    assert fake.cluster.wait_until_ready(AUTH) == "not within 0 s\n"
 
 
-def test_a_rollout_or_a_job_that_does_not_end_says_so(fake: Fake) -> None:
-    late = "timed out"
-    fake.answer(
-        {"rollout": [(1, late)], "wait": [(1, late)], "get pods": [(0, "auth-x  CrashLoop")]}
-    )
-    for wrong in (fake.cluster.wait_until_ready(AUTH), fake.cluster.wait_until_done(MIGRATIONS)):
-        assert late in wrong
-        assert "CrashLoop" in wrong
-
-
-def test_a_job_that_is_complete_is_done(fake: Fake) -> None:
-    assert fake.cluster.wait_until_done(MIGRATIONS) == ""
-    wanted = "wait --for=condition=Complete job/migrations --timeout=0s --namespace=muster"
-    assert fake.calls == [wanted]
+def test_a_rollout_that_does_not_end_says_so(fake: Fake) -> None:
+    fake.answer({"rollout": [(1, "timed out")], "get pods": [(0, "auth-x  CrashLoop")]})
+    wrong = fake.cluster.wait_until_ready(AUTH)
+    assert "timed out" in wrong
+    assert "CrashLoop" in wrong
 
 
 def test_another_pod_is_another_incarnation_and_another_container_is_not(fake: Fake) -> None:
@@ -167,9 +154,9 @@ def test_a_pod_that_is_not_reached_says_why(fake: Fake) -> None:
 
 def test_the_log_is_that_of_all_containers(fake: Fake) -> None:
     fake.answer({"logs": [(0, "why")]})
-    assert fake.cluster.log_of(Workload(MIGRATIONS.manifest)) == "why"
+    assert fake.cluster.log_of(AUTH) == "why"
     assert fake.calls == [
-        "logs --selector=app=migrations --all-containers --tail=10 --namespace=muster"
+        "logs --selector=app=auth --all-containers --ignore-errors --tail=10 --namespace=muster"
     ]
 
 

@@ -40,12 +40,11 @@ MANIFESTS = Manifests(
     [
         workload("Deployment", "auth", PROBED, LABELS),
         workload("StatefulSet", "db", {"image": "mysql:9.7", **PROBED}, {"app": "db"}),
-        workload("Job", "migrations", {}, {"app": "migrations"}),
         {"kind": "Secret", "metadata": {"name": "password"}, "data": {}},
         SERVICE,
     ]
 )
-AUTH, DB, MIGRATIONS = MANIFESTS.workloads()
+AUTH, DB = MANIFESTS.workloads()
 
 
 class FakePodman:
@@ -77,20 +76,15 @@ def podman() -> FakePodman:
 
 
 @pytest.fixture
-def cluster(podman: FakePodman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PodmanCluster:
-    monkeypatch.setattr("deploy.k8s_check.by_podman._JOB_SECONDS", 0)
+def cluster(podman: FakePodman, tmp_path: Path) -> PodmanCluster:
     anything: Any = podman
     return PodmanCluster(anything, MANIFESTS, tmp_path)
 
 
-def test_the_backends_are_played_first_and_the_jobs_on_their_own(
-    cluster: PodmanCluster, podman: FakePodman
-) -> None:
+def test_the_backends_are_played_first(cluster: PodmanCluster, podman: FakePodman) -> None:
     with cluster.running():
         cluster.start()
         assert podman.played == [["Secret password"], ["Pod db-0"], ["Deployment auth"]]
-        cluster.start_jobs()
-        assert podman.played[3:] == [["Job migrations"]]
     assert podman.calls[:2] == ["network ls --format={{.Name}}", "network create muster"]
 
 
@@ -112,24 +106,12 @@ def test_all_is_removed_after_a_failure_too(cluster: PodmanCluster, podman: Fake
     assert "secret rm --all" in podman.calls
 
 
-def test_being_ready_takes_every_probe_and_being_alive_not_readiness(
-    cluster: PodmanCluster, podman: FakePodman
-) -> None:
+def test_being_ready_takes_every_probe(cluster: PodmanCluster, podman: FakePodman) -> None:
     assert cluster.wait_until_ready(AUTH) == ""
     asked = [call for call in podman.calls if call.startswith("exec")]
     assert asked == [f"exec auth-pod-it {probe}" for probe in ("start?", "ready?", "alive?")]
     podman.failing = {"ready?"}
     assert cluster.wait_until_ready(DB) == "its readinessProbe fails for 0 s: no"
-    assert cluster.wait_until_alive(DB) == ""
-    podman.failing = {"alive?"}
-    assert "livenessProbe" in cluster.wait_until_alive(DB)
-
-
-def test_a_job_is_done_once_it_has_ended_well(cluster: PodmanCluster, podman: FakePodman) -> None:
-    podman.states = deque([{"Status": "exited", "ExitCode": 1}])
-    assert cluster.wait_until_done(MIGRATIONS) == "is exited, last with status 1"
-    podman.states = deque([{"Status": "exited", "ExitCode": 0}])
-    assert cluster.wait_until_done(MIGRATIONS) == ""
 
 
 def test_a_pod_is_reached_at_its_own_address(cluster: PodmanCluster) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import pytest
 from deploy.images_check.commands import CommandFailed
 from deploy.k8s_check import __main__ as program
 from deploy.k8s_check import killing
-from deploy.k8s_check.checking import migrate, start_without_a_schema
+from deploy.k8s_check.checking import start
 from deploy.k8s_check.kind import ours
 from deploy.k8s_check.manifests import Json, Manifests, Workload
 from deploy.k8s_check.suite import PodFailed, Suite
 from embedded.demo.checks import Checks
-from tests.servers.http import serving
 
 
 def workload(kind: str, name: str, component: str, *variables: str) -> Json:
@@ -38,21 +36,8 @@ MANIFESTS = Manifests(
         workload("Deployment", "auth", "http", "MUSTER_AUTH_DATABASE_URL"),
         workload("Deployment", "gateway", "http", "MUSTER_BROKER_URL"),
         workload("Deployment", "gateway-relay", "relay"),
-        workload("Job", "auth-migrations", "once", "MUSTER_AUTH_DATABASE_URL"),
     ]
 )
-
-
-class Health(BaseHTTPRequestHandler):
-    ready = 503
-
-    def do_GET(self) -> None:
-        self.send_response(self.ready if self.path == "/readyz" else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 class FakeCluster:
@@ -69,7 +54,6 @@ class FakeCluster:
         self.twins: set[str] = set()
         self.killed: list[str] = []
         self.done: list[str] = []
-        self.url = ""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -81,18 +65,14 @@ class FakeCluster:
     def start(self) -> None:
         self.done.append("start")
 
-    def start_jobs(self) -> None:
-        self.done.append("jobs")
-
     def _well(self, workload: Workload) -> str:
         return "no" if workload.name in self.wrong else ""
 
-    wait_until_alive = wait_until_ready = wait_until_done = _well
+    wait_until_ready = _well
 
     @contextmanager
     def reached(self, workload: Workload, port: int) -> Iterator[str]:
-        assert (workload.name, port) == ("auth", 8080)
-        yield self.url
+        yield f"http://{workload.name}:{port}"
 
     def incarnations(self, workload: Workload) -> frozenset[str]:
         twins = {"twin"} if workload.name in self.twins else set()
@@ -110,43 +90,28 @@ class FakeCluster:
 
 
 @pytest.fixture
-def suite(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FakeCluster, Suite]]:
+def suite(monkeypatch: pytest.MonkeyPatch) -> tuple[FakeCluster, Suite]:
     monkeypatch.setattr(killing, "_RETURN_SECONDS", 0)
     cluster = FakeCluster()
-    with serving(Health) as port:
-        cluster.url = f"http://127.0.0.1:{port}"
-        yield cluster, Suite(cluster, MANIFESTS, Checks())
+    return cluster, Suite(cluster, MANIFESTS, Checks())
 
 
-def test_who_has_no_schema_yet_has_to_be_alive_and_not_ready(
-    suite: tuple[FakeCluster, Suite], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_is_started_at_once_and_has_to_become_ready(suite: tuple[FakeCluster, Suite]) -> None:
     cluster, check = suite
-    start_without_a_schema(check)
+    start(check)
     assert cluster.done == ["start"]
-    assert (check.checks.made, check.checks.wrong) == (3, [])
-    monkeypatch.setattr(Health, "ready", 200)
-    start_without_a_schema(check)
-    assert check.checks.wrong == ["Deployment auth is not ready without its schema"]
-
-
-def test_the_jobs_come_after_that_and_then_all_is_ready(suite: tuple[FakeCluster, Suite]) -> None:
-    cluster, check = suite
-    migrate(check)
-    assert cluster.done == ["jobs"]
     assert check.started == {each.name for each in MANIFESTS.workloads()}
 
 
-@pytest.mark.parametrize("name", ["auth-migrations", "gateway-relay"])
 def test_who_fails_shows_its_log_and_ends_it(
-    suite: tuple[FakeCluster, Suite], name: str, capsys: pytest.CaptureFixture[str]
+    suite: tuple[FakeCluster, Suite], capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster, check = suite
-    cluster.wrong = {name}
-    with pytest.raises(PodFailed, match=name):
-        migrate(check)
+    cluster.wrong = {"gateway-relay"}
+    with pytest.raises(PodFailed, match="gateway-relay"):
+        start(check)
     assert len(check.checks.wrong) == 1
-    assert f"the log of {name}" in capsys.readouterr().out
+    assert "the log of gateway-relay" in capsys.readouterr().out
 
 
 def test_a_pod_that_is_killed_has_to_be_another_one_after_that(

@@ -28,7 +28,7 @@ def names(system: System, kind: str) -> set[str]:
     return {node.name for nodes in system.parts.values() for node in nodes if node.kind == kind}
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job", "Service", "Ingress"])
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Service", "Ingress"])
 def test_every_object_of_a_kind_is_drawn_and_no_other(
     dev: Manifests, system: System, kind: str
 ) -> None:
