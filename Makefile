@@ -87,8 +87,8 @@ k8s-secrets: ## make the secrets of k8s/overlays/dev, random ones, where there a
 images-check: $(DEV) ## build the images with podman, run the stack and check both: root on Debian
 	@exec $(BIN)/python -m deploy.images_check
 
-k8s-check: $(DEV) ## run the overlay dev and check it: on KUBECONFIG's cluster, by kind, or by podman
-	@exec $(BIN)/python -m deploy.k8s_check
+k8s-check: $(DEV) ## run the overlay dev and check it: on KUBECONFIG's cluster, by kind, or by podman; ONLY=drain
+	@exec $(BIN)/python -m deploy.k8s_check --only "$(ONLY)"
 
 compat: ## make demo and make test on other Debians and servers: root on Debian; ONLY=debian13
 	@exec "$(PYTHON)" -m tools.compat --only "$(ONLY)" --mirror "$(MIRROR)"

@@ -17,8 +17,11 @@ def run(
     timeout: float = 1800,
     user_sees: bool = False,
     with_errors: bool = False,
+    text: str | None = None,
 ) -> str:
     """What the command printed, run in the root of the checkout; raises CommandFailed.
+
+    It reads `text`, or else nothing.
 
     What it writes to standard error is in the message of a failure, and in what is returned only
     `with_errors`. With `user_sees` it prints to this process's output instead, and "" is returned.
@@ -30,7 +33,7 @@ def run(
             argv,
             cwd=ROOT,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=text or "",
             stdout=pipe,
             stderr=None if user_sees else errors,
             text=True,

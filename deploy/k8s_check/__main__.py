@@ -1,11 +1,12 @@
 """`python -m deploy.k8s_check`: on the cluster of KUBECONFIG, on kind's, or else by podman."""
 
+import argparse
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from deploy.images_check import bases, images
 from deploy.images_check.commands import CommandFailed
 from deploy.images_check.engine import Podman
 from deploy.images_check.workshop import DATA, TAG, install, sweep
-from deploy.k8s_check import kind
+from deploy.k8s_check import kind, steps
 from deploy.k8s_check.by_kubectl import KubectlCluster
 from deploy.k8s_check.by_podman import PodmanCluster
-from deploy.k8s_check.checking import check
+from deploy.k8s_check.checking import start
 from deploy.k8s_check.cluster import Cluster
 from deploy.k8s_check.suite import PodFailed, Suite
 from deploy.k8s_check.tree import Tree
@@ -27,14 +28,18 @@ _OVERLAY = "dev"
 _PODMAN = 5
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Do all of it; returns 0 when everything was as it must be."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.k8s_check", description=__doc__)
+    names = ", ".join(steps.NAMES)
+    parser.add_argument("--only", type=_names, default=(), help=f"some of {names}, by comma")
+    only = parser.parse_args(argv).only
     # As Ctrl-C does: what runs is stopped and removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     checks = Checks()
     try:
         with tempfile.TemporaryDirectory(prefix="muster-k8s-") as directory:
-            _check(Path(directory), checks)
+            _check(Path(directory), checks, only)
     except (CannotTranslate, CommandFailed) as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -44,13 +49,22 @@ def main() -> int:
     return 1 if checks.wrong else 0
 
 
-def _check(directory: Path, checks: Checks) -> None:
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, text.split(",")))
+    if unknown := set(names).difference(steps.NAMES):
+        known = ", ".join(steps.NAMES)
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {known}")
+    return names
+
+
+def _check(directory: Path, checks: Checks, only: Sequence[str]) -> None:
     tree, started = Tree(directory / "tree"), time.monotonic()
     with cluster_of(tree, directory) as cluster:
         suite = Suite(cluster, tree.rendered(_OVERLAY), checks)
         with cluster.running():
             try:
-                check(suite)
+                start(suite)
+                steps.take(suite, only)
             except PodFailed as failure:
                 print(f"{failure}: there is no use in going on", file=sys.stderr)
         _conclude(suite, time.monotonic() - started)

@@ -36,7 +36,7 @@ class KubectlCluster:
         kubectl: str = str(KUBECTL),
         ready_seconds: float = _READY_SECONDS,
     ) -> None:
-        self._overlay = str(overlay)
+        self.overlay = overlay
         self._manifests = manifests
         self._environment = environment
         self._kubectl = kubectl
@@ -49,23 +49,23 @@ class KubectlCluster:
         """Refuse a cluster that has the overlay; in the end delete it, with its data."""
         for each in self._manifests.of(*_SHARED_KINDS):
             what = f"{each['kind'].lower()}/{name_of(each)}"
-            if self._run("get", what, "--ignore-not-found", "--output=name"):
+            if self.kubectl("get", what, "--ignore-not-found", "--output=name"):
                 raise CommandFailed(f"{what} is in the cluster already: this would remove it")
         try:
             yield
         finally:
             timeout = f"--timeout={_DELETE_SECONDS}s"
-            self._run("delete", "--kustomize", self._overlay, "--ignore-not-found", timeout)
+            self.kubectl("delete", "--kustomize", str(self.overlay), "--ignore-not-found", timeout)
 
     def start(self) -> None:
         """Apply the overlay."""
-        self._run("apply", "--kustomize", self._overlay)
+        self.apply()
 
     def wait_until_ready(self, workload: Workload) -> str:
         """Wait for the rollout, and until no pod of it is unready."""
         try:
             timeout = f"--timeout={self._ready_seconds:.0f}s"
-            self._run("rollout", "status", self._called(workload), timeout, self._namespace)
+            self.kubectl("rollout", "status", self._called(workload), timeout, self._namespace)
         except CommandFailed as failure:
             return f"{failure}\n{self._described(workload)}"
 
@@ -100,23 +100,82 @@ class KubectlCluster:
 
     def incarnations(self, workload: Workload) -> frozenset[str]:
         """The uids of its pods."""
-        return frozenset(pod["metadata"]["uid"] for pod in self._pods(workload))
+        return frozenset(pod["metadata"]["uid"] for pod in self.pods(workload))
 
     def kill(self, workload: Workload) -> None:
         """Delete its pods by force, which kills what runs in them; the controller makes others."""
         force = ("--grace-period=0", "--force", "--wait=false")
-        self._run("delete", "pods", self._selector(workload), *force, self._namespace)
+        self.kubectl("delete", "pods", self._selector(workload), *force, self._namespace)
+
+    def restarts(self, workload: Workload) -> int:
+        """As the kubelet counts them."""
+        return sum(
+            status.get("restartCount", 0)
+            for pod in self.pods(workload)
+            for kind in ("initContainerStatuses", "containerStatuses")
+            for status in pod.get("status", {}).get(kind, [])
+        )
 
     def log_of(self, workload: Workload) -> str:
         """The last lines of its pods."""
         selector = self._selector(workload)
         # While one waits for its migrations, the container after them has no log yet.
         what = ("--all-containers", "--ignore-errors", "--tail=10")
-        return self._run("logs", selector, *what, self._namespace)
+        return self.kubectl("logs", selector, *what, self._namespace)
+
+    def apply(self) -> None:
+        """Apply the overlay as it is now."""
+        self.kubectl("apply", "--kustomize", str(self.overlay))
+
+    def scale(self, workload: Workload, replicas: int) -> None:
+        """Have so many pods of it; waits until those that leave are gone."""
+        self.kubectl("scale", self._called(workload), f"--replicas={replicas}", self._namespace)
+        if replicas == 0:
+            timeout = f"--timeout={_DELETE_SECONDS}s"
+            pods = self._selector(workload)
+            self.kubectl("wait", "--for=delete", "pod", pods, timeout, self._namespace)
+
+    def pods(self, workload: Workload | None = None) -> list[Json]:
+        """The pods of a workload, or of all, that are to stay."""
+        selector = [] if workload is None else [self._selector(workload)]
+        said = self.kubectl("get", "pods", *selector, "--output=json", self._namespace)
+        pods = json.loads(said)["items"]
+        return [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+
+    def schedulable_nodes(self) -> list[str]:
+        """The names of the nodes that are ready and take pods."""
+        nodes = json.loads(self.kubectl("get", "nodes", "--output=json"))["items"]
+        return [
+            name_of(node)
+            for node in nodes
+            if not node["spec"].get("unschedulable")
+            and not any(
+                each["effect"] != "PreferNoSchedule" for each in node["spec"].get("taints", [])
+            )
+        ]
+
+    def execute(self, pod: str, *argv: str) -> str:
+        """What a command printed in a pod; raises CommandFailed."""
+        return self.kubectl("exec", pod, self._namespace, "--", *argv)
 
     def left_out(self) -> Sequence[Json]:
         """Nothing."""
         return []
+
+    def kubectl(self, *arguments: str, text: str | None = None) -> str:
+        """What a command of kubectl printed that has `text` to read; raises CommandFailed."""
+        return run(self._kubectl, *arguments, environment=self._environment, text=text)
+
+    def process(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command of kubectl that runs, with pipes to it."""
+        return subprocess.Popen(
+            [self._kubectl, *arguments],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def _waited(self, workload: Workload, condition: Callable[[], bool]) -> str:
         deadline = time.monotonic() + self._ready_seconds
@@ -130,19 +189,14 @@ class KubectlCluster:
         """The containers of the pods that are to stay."""
         return [
             status
-            for pod in self._pods(workload)
+            for pod in self.pods(workload)
             for status in pod.get("status", {}).get("containerStatuses", [{"ready": False}])
         ]
 
-    def _pods(self, workload: Workload) -> list[Json]:
-        """The pods that are to stay."""
-        said = self._run("get", "pods", self._selector(workload), "--output=json", self._namespace)
-        return [
-            pod for pod in json.loads(said)["items"] if "deletionTimestamp" not in pod["metadata"]
-        ]
-
     def _described(self, workload: Workload) -> str:
-        return self._run("get", "pods", self._selector(workload), "--output=wide", self._namespace)
+        return self.kubectl(
+            "get", "pods", self._selector(workload), "--output=wide", self._namespace
+        )
 
     def _selector(self, workload: Workload) -> str:
         wanted = workload.spec.get("selector", {}).get("matchLabels", workload.labels)
@@ -150,6 +204,3 @@ class KubectlCluster:
 
     def _called(self, workload: Workload) -> str:
         return f"{workload.kind.lower()}/{workload.name}"
-
-    def _run(self, *arguments: str) -> str:
-        return run(self._kubectl, *arguments, environment=self._environment)

@@ -87,6 +87,11 @@ class PodmanCluster:
                 raise CommandFailed(f"{container} is {state['Status']}, and cannot be killed")
             os.kill(state["Pid"], signal.SIGKILL)
 
+    def restarts(self, workload: Workload) -> int:
+        """As podman counts them."""
+        names = self._translation.plays[workload.name].containers.values()
+        return sum(json.loads(self._podman("inspect", name))[0]["RestartCount"] for name in names)
+
     def log_of(self, workload: Workload) -> str:
         """The last lines of its containers."""
         play = self._translation.plays[workload.name]

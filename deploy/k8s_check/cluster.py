@@ -31,6 +31,9 @@ class Cluster(Protocol):
     def kill(self, workload: Workload) -> None:
         """Kill the workload's pods at once, by force. Nobody is told to bring them back."""
 
+    def restarts(self, workload: Workload) -> int:
+        """How often containers of its pods were started again, those before others included."""
+
     def log_of(self, workload: Workload) -> str:
         """The last lines of what the pod said."""
 

@@ -61,12 +61,14 @@ class Suite:
     def administrator(self) -> Iterator[Client]:
         """The first administrator, logged in through the gateway."""
         (gateway,) = (each for each in self.servers("http") if each.name == "gateway")
-        (named,) = (
-            variables
-            for server in self.servers("http")
-            for container in server.all_containers
-            if "MUSTER_ADMIN_EMAIL" in (variables := environment_of(self.manifests, container))
-        )
-        email, password = named["MUSTER_ADMIN_EMAIL"], named["MUSTER_ADMIN_PASSWORD"]
-        with self.reached(gateway) as url, Client(url, email, password) as client:
+        with self.reached(gateway) as url, Client(url, *self.credentials()) as client:
             yield client
+
+    def credentials(self) -> tuple[str, str]:
+        """The email address and password of the first administrator."""
+        environments = (
+            environment_of(self.manifests, container)
+            for _, container in self.manifests.containers()
+        )
+        named = next(each for each in environments if "MUSTER_ADMIN_PASSWORD" in each)
+        return named["MUSTER_ADMIN_EMAIL"], named["MUSTER_ADMIN_PASSWORD"]

@@ -38,8 +38,11 @@ def emails(maildir: Path) -> list[EmailMessage]:
     ]
 
 
-def emails_in_mailpit(url: str) -> list[EmailMessage]:
-    """The latest emails that the Mailpit at `url` has caught: https://mailpit.axllent.org/docs/api-v1."""
+def emails_in_mailpit(url: str, limit: int = _LATEST) -> list[EmailMessage]:
+    """The latest emails that the Mailpit at `url` has caught, `limit` at most.
+
+    By https://mailpit.axllent.org/docs/api-v1.
+    """
     with requests.Session() as session:
         # The machine's proxy, if it names one, is not for calls to itself.
         session.trust_env = False
@@ -49,7 +52,7 @@ def emails_in_mailpit(url: str) -> list[EmailMessage]:
             answer.raise_for_status()
             return answer
 
-        caught = get("messages", limit=_LATEST).json()["messages"]
+        caught = get("messages", limit=limit).json()["messages"]
         return [_PARSER.parsebytes(get(f"message/{each['ID']}/raw").content) for each in caught]
 
 

@@ -2,10 +2,9 @@
 
 import pytest
 
+from deploy.k8s_check.edges import Edge, implied_edges, let_in, let_out, selects
 from deploy.k8s_check.manifests import Manifests, name_of
-from tests.k8s.edges import Edge, implied_edges, let_in, let_out
 from tests.k8s.mutating import Change
-from tests.k8s.policies.network import selects
 from tests.k8s.sources import read
 from tests.k8s.tree import ALL, Tree
 

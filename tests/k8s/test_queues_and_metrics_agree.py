@@ -7,12 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from deploy.k8s_check.edges import container_port, selects
 from deploy.k8s_check.environment import data_of
 from deploy.k8s_check.manifests import Manifests, labels_of, name_of
 from muster.broker import BINDINGS
 from muster.broker.rabbitmq.topology import Topology
-from tests.k8s.edges import container_port
-from tests.k8s.policies.network import selects
 from tests.k8s.sources import metrics, process_of, texts
 from tests.k8s.tree import Tree
 

@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from deploy.k8s_check.edges import selects
 from deploy.k8s_check.environment import environment_of
 from deploy.k8s_check.manifests import Manifests
-from tests.k8s.policies.network import selects
 from tests.k8s.sources import processes, texts
 from tests.k8s.tree import Tree
 

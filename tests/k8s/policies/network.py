@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from deploy.k8s_check.edges import selects
 from deploy.k8s_check.manifests import Json, Manifests, name_of
 
 _DIRECTIONS = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}
@@ -106,24 +107,6 @@ def every_policy_and_service_selects_somebody(manifests: Manifests) -> Iterator[
 def _selected(manifests: Manifests, selector: Json) -> bool:
     labels = [each.labels for each in manifests.workloads()] + list(manifests.operated().values())
     return any(selects(selector, each) for each in labels)
-
-
-def selects(selector: Json, labels: dict[str, str]) -> bool:
-    """Whether a label selector takes pods with these labels."""
-    matched = selector.get("matchLabels", {}).items() <= labels.items()
-    return matched and all(_meets(labels, each) for each in selector.get("matchExpressions", []))
-
-
-def _meets(labels: dict[str, str], expression: Json) -> bool:
-    match expression["operator"]:
-        case "In":
-            return labels.get(expression["key"]) in expression["values"]
-        case "NotIn":
-            return labels.get(expression["key"]) not in expression["values"]
-        case "Exists":
-            return expression["key"] in labels
-        case _:
-            return expression["key"] not in labels
 
 
 def nothing_is_reached_from_outside_but_through_the_ingress(manifests: Manifests) -> Iterator[str]:

@@ -162,3 +162,31 @@ def test_the_log_is_that_of_all_containers(fake: Fake) -> None:
 
 def test_a_cluster_runs_all_of_it(fake: Fake) -> None:
     assert list(fake.cluster.left_out()) == []
+
+
+def test_restarts_are_those_of_all_containers_of_the_pods(fake: Fake) -> None:
+    kinds = ("initContainerStatuses", "containerStatuses")
+    status = {kind: [{"restartCount": 1}, {"restartCount": 2}] for kind in kinds}
+    fake.answer({"get pods": [(0, json.dumps({"items": [{"metadata": {}, "status": status}]}))]})
+    assert fake.cluster.restarts(AUTH) == 6
+
+
+def test_a_workload_that_is_scaled_to_nothing_is_waited_for(fake: Fake) -> None:
+    fake.cluster.scale(AUTH, 0)
+    fake.cluster.scale(AUTH, 1)
+    assert fake.calls == [
+        "scale deployment/auth --replicas=0 --namespace=muster",
+        "wait --for=delete pod --selector=app=auth --timeout=300s --namespace=muster",
+        "scale deployment/auth --replicas=1 --namespace=muster",
+    ]
+
+
+def test_nodes_that_take_no_pods_are_left_out(fake: Fake) -> None:
+    nodes: list[Json] = [
+        {"metadata": {"name": "one"}, "spec": {}},
+        {"metadata": {"name": "two"}, "spec": {"unschedulable": True}},
+        {"metadata": {"name": "three"}, "spec": {"taints": [{"effect": "NoSchedule"}]}},
+        {"metadata": {"name": "four"}, "spec": {"taints": [{"effect": "PreferNoSchedule"}]}},
+    ]
+    fake.answer({"get nodes": [(0, json.dumps({"items": nodes}))]})
+    assert fake.cluster.schedulable_nodes() == ["one", "four"]

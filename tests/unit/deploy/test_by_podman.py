@@ -67,7 +67,8 @@ class FakePodman:
             return ""
         state = self.states.popleft() if len(self.states) > 1 else self.states[0]
         networks = {"muster": {"IPAddress": "10.9.8.7"}}
-        return json.dumps([{"State": state, "NetworkSettings": {"Networks": networks}}])
+        settings = {"NetworkSettings": {"Networks": networks}, "RestartCount": 2}
+        return json.dumps([{"State": state, **settings}])
 
 
 @pytest.fixture
@@ -117,6 +118,10 @@ def test_being_ready_takes_every_probe(cluster: PodmanCluster, podman: FakePodma
 def test_a_pod_is_reached_at_its_own_address(cluster: PodmanCluster) -> None:
     with cluster.reached(AUTH, 8080) as url:
         assert url == "http://10.9.8.7:8080"
+
+
+def test_restarts_are_counted_as_podman_counts_them(cluster: PodmanCluster) -> None:
+    assert cluster.restarts(AUTH) == 2
 
 
 def test_what_does_not_run_is_no_incarnation(cluster: PodmanCluster, podman: FakePodman) -> None:

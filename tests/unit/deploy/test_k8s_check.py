@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 
 from deploy.images_check.commands import CommandFailed
 from deploy.k8s_check import __main__ as program
-from deploy.k8s_check import killing
+from deploy.k8s_check import killing, steps
 from deploy.k8s_check.checking import start
 from deploy.k8s_check.kind import ours
 from deploy.k8s_check.manifests import Json, Manifests, Workload
 from deploy.k8s_check.suite import PodFailed, Suite
 from embedded.demo.checks import Checks
+from tests.servers.http import serving
 
 
 def workload(kind: str, name: str, component: str, *variables: str) -> Json:
@@ -33,11 +35,27 @@ def workload(kind: str, name: str, component: str, *variables: str) -> Json:
 MANIFESTS = Manifests(
     [
         workload("StatefulSet", "auth-db", "database"),
-        workload("Deployment", "auth", "http", "MUSTER_AUTH_DATABASE_URL"),
+        workload("Deployment", "auth", "http", "MUSTER_ADMIN_EMAIL", "MUSTER_ADMIN_PASSWORD"),
         workload("Deployment", "gateway", "http", "MUSTER_BROKER_URL"),
         workload("Deployment", "gateway-relay", "relay"),
     ]
 )
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """Lets the administrator in, or answers another status."""
+
+    status = 200
+
+    def do_POST(self) -> None:
+        answer = b'{"access_token": "token"}'
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 class FakeCluster:
@@ -54,6 +72,8 @@ class FakeCluster:
         self.twins: set[str] = set()
         self.killed: list[str] = []
         self.done: list[str] = []
+        self.restarted: dict[str, int] = {}
+        self.url = ""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -72,7 +92,8 @@ class FakeCluster:
 
     @contextmanager
     def reached(self, workload: Workload, port: int) -> Iterator[str]:
-        yield f"http://{workload.name}:{port}"
+        assert (workload.name, port) == ("gateway", 8080)
+        yield self.url
 
     def incarnations(self, workload: Workload) -> frozenset[str]:
         twins = {"twin"} if workload.name in self.twins else set()
@@ -82,6 +103,9 @@ class FakeCluster:
         if workload.name not in self.immortal:
             self.killed.append(workload.name)
 
+    def restarts(self, workload: Workload) -> int:
+        return self.restarted.get(workload.name, 0)
+
     def log_of(self, workload: Workload) -> str:
         return f"the log of {workload.name}"
 
@@ -90,10 +114,12 @@ class FakeCluster:
 
 
 @pytest.fixture
-def suite(monkeypatch: pytest.MonkeyPatch) -> tuple[FakeCluster, Suite]:
+def suite(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FakeCluster, Suite]]:
     monkeypatch.setattr(killing, "_RETURN_SECONDS", 0)
     cluster = FakeCluster()
-    return cluster, Suite(cluster, MANIFESTS, Checks())
+    with serving(Gateway) as port:
+        cluster.url = f"http://127.0.0.1:{port}"
+        yield cluster, Suite(cluster, MANIFESTS, Checks())
 
 
 def test_all_is_started_at_once_and_has_to_become_ready(suite: tuple[FakeCluster, Suite]) -> None:
@@ -101,6 +127,34 @@ def test_all_is_started_at_once_and_has_to_become_ready(suite: tuple[FakeCluster
     start(check)
     assert cluster.done == ["start"]
     assert check.started == {each.name for each in MANIFESTS.workloads()}
+    assert check.checks.wrong == []
+
+
+def test_the_administrator_can_log_in_as_soon_as_auth_and_the_gateway_are_ready(
+    suite: tuple[FakeCluster, Suite],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cluster, check = suite
+    cluster.wrong = {"gateway-relay"}
+    with pytest.raises(PodFailed):
+        start(check)
+    assert "ok     the administrator can log in (0 s)" in capsys.readouterr().out
+    monkeypatch.setattr(Gateway, "status", 401)
+    cluster.wrong = set()
+    check.started.clear()
+    start(check)
+    assert check.checks.wrong[1:] == ["the administrator can log in (0 s)"]
+
+
+def test_what_was_started_a_second_time_is_wrong(
+    suite: tuple[FakeCluster, Suite], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster, check = suite
+    cluster.restarted = {"auth-db": 2}
+    start(check)
+    assert check.checks.wrong == ["nothing was started a second time"]
+    assert "{'auth-db': 2}" in capsys.readouterr().out
 
 
 def test_who_fails_shows_its_log_and_ends_it(
@@ -110,7 +164,7 @@ def test_who_fails_shows_its_log_and_ends_it(
     cluster.wrong = {"gateway-relay"}
     with pytest.raises(PodFailed, match="gateway-relay"):
         start(check)
-    assert len(check.checks.wrong) == 1
+    assert check.checks.wrong == ["Deployment gateway-relay passes its probes (0 s)"]
     assert "the log of gateway-relay" in capsys.readouterr().out
 
 
@@ -177,12 +231,14 @@ def test_it_ends_with_a_status_that_tells_and_removes_everything(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     cluster = FakeCluster()
+    taken: list[tuple[str, ...]] = []
 
     @contextmanager
     def chosen(_tree: object, _directory: Path) -> Iterator[FakeCluster]:
         yield cluster
 
-    def check(suite: Suite) -> None:
+    def take(suite: Suite, names: Sequence[str]) -> None:
+        taken.append(tuple(names))
         suite.checks.equal(
             "something", "done", "wrong" if isinstance(happens, PodFailed) else "done"
         )
@@ -190,11 +246,21 @@ def test_it_ends_with_a_status_that_tells_and_removes_everything(
             raise happens
 
     monkeypatch.setattr(program, "cluster_of", chosen)
-    monkeypatch.setattr(program, "check", check)
+    monkeypatch.setattr(program, "start", lambda _suite: None)
+    monkeypatch.setattr(steps, "take", take)
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    assert program.main() == status
+    assert program.main(["--only", "demo,drain"]) == status
+    assert taken == [("demo", "drain")]
     assert cluster.done == ["removed"]
     assert ("checks passed" in capsys.readouterr().out) is is_summed_up
+
+
+def test_a_step_that_there_is_not_is_answered_by_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        program.main(["--only", "demo,dance"])
+    assert "dance: there are demo, workers, pods, network" in capsys.readouterr().err
 
 
 def podman_of(version: str) -> Any:

@@ -4,11 +4,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from deploy.k8s_check.edges import let_in, let_out
 from deploy.k8s_check.manifests import Manifests
 from deploy.k8s_check.tree import Tree
 from docs.drawing.sequence import Phase, SequenceDiagram, Step, UnknownParticipant
 from docs.drawing.system import HalfOpen, Node, System, read_system
-from tests.k8s.edges import let_in, let_out
 from tests.unit.docs.recording import recorded
 
 pytestmark = pytest.mark.xdist_group("k8s")

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from deploy.k8s_check.environment import environment_of
 from deploy.k8s_check.manifests import Json, Manifests, Workload, labels_of, name_of
-from tests.k8s.policies.network import selects
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://\S+")
 
@@ -97,3 +96,21 @@ def _means(manifests: Manifests, peer: Json, workload: Workload) -> bool:
     if "namespaceSelector" in peer and not selects(peer["namespaceSelector"], own):
         return False
     return selects(peer.get("podSelector", {}), workload.labels)
+
+
+def selects(selector: Json, labels: dict[str, str]) -> bool:
+    """Whether a label selector takes pods with these labels."""
+    matched = selector.get("matchLabels", {}).items() <= labels.items()
+    return matched and all(_meets(labels, each) for each in selector.get("matchExpressions", []))
+
+
+def _meets(labels: dict[str, str], expression: Json) -> bool:
+    match expression["operator"]:
+        case "In":
+            return labels.get(expression["key"]) in expression["values"]
+        case "NotIn":
+            return labels.get(expression["key"]) not in expression["values"]
+        case "Exists":
+            return expression["key"] in labels
+        case _:
+            return expression["key"] not in labels
