@@ -13,6 +13,7 @@ import structlog
 from auth.errors import (
     EmailTaken,
     LastAdministrator,
+    NoUsers,
     OwnPassword,
     UserNotFound,
     WeakPassword,
@@ -58,6 +59,11 @@ class Accounts:
         """Every user, by email."""
         with self._store.reading() as users:
             return users.all()
+
+    def check(self) -> None:
+        """Return if there is a user who can log in; raises NoUsers."""
+        if all(user.disabled for user in self.all()):
+            raise NoUsers
 
     def get(self, user_id: str) -> User:
         """The user of that id; raises UserNotFound."""

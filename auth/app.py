@@ -27,6 +27,7 @@ from auth.schema import revocations
 from auth.settings import Settings
 from auth.views import blueprint
 from muster.database import DatabaseUnavailable, open_database
+from muster.dependencies import once
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
 from muster.service import install_service
@@ -76,7 +77,9 @@ def _wire(app: Flask, settings: Settings) -> None:
     app.extensions["tokens"] = tokens
     app.extensions["signing_key"] = key
     app.extensions["verify_token"] = tokens.verify
-    install_service(app, "auth", {"auth database": store.check})
+    # Without tables and somebody who could log in it can do nothing. Later on each request is told.
+    ready = {"auth database": once(store.check), "a user": once(accounts.check)}
+    install_service(app, "auth", ready, {"auth database": store.check})
 
 
 def _map_errors(app: Flask) -> None:

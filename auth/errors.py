@@ -19,6 +19,13 @@ class UserNotFound(AccountError):
         super().__init__("There is no such user.")
 
 
+class NoUsers(AccountError):
+    """Nobody can log in: there is no user, or each is disabled."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody can log in yet: `users ensure-admin` adds the first user.")
+
+
 class LastAdministrator(AccountError):
     """Nobody could manage users any more."""
 

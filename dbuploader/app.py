@@ -11,6 +11,7 @@ from dbuploader.repository import check_schema
 from dbuploader.repository.schema import load_attempts
 from dbuploader.settings import Settings
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
+from muster.dependencies import once
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
 from muster.revocations import check_with
@@ -38,7 +39,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["database"] = database
     app.extensions["batches"] = Batches(database, settings.batch_limits)
     app.register_blueprint(blueprint)
-    install_service(app, "dbuploader", {"employment database": lambda: check_schema(database)})
+    checks = {"employment database": lambda: check_schema(database)}
+    # Without its tables it can answer nothing. Later on each request is told.
+    install_service(app, "dbuploader", {name: once(each) for name, each in checks.items()}, checks)
     _install_errors(app)
     return app
 

@@ -33,6 +33,7 @@ from muster.broker import (
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
 from muster.database import open_database
+from muster.dependencies import once
 from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.messages import UnreadableMessage, UploadAccepted
@@ -171,7 +172,9 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
     }
     require_servers(checks)
     host, port = settings.health_host, settings.health_port
-    serve_health("dbuploader-consumer", host, port, checks, alive=heartbeat.check)
+    # It is connected to the broker, once the tables are there.
+    ready = {"broker": broker.check, "database": once(checks["database"])}
+    serve_health("dbuploader-consumer", host, port, ready, checks, heartbeat.check)
     finisher = Finisher(store, broker, database, stop, watchdog, settings.load_limits, scratch)
     sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
     consumer = Consumer(finisher, watchdog, heartbeat, sweep)

@@ -7,8 +7,9 @@ from muster.adapters import ConfigurationError
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
 from muster.database import open_database
+from muster.dependencies import Check
 from muster.mail import open_mailer
-from muster.servers import Check, require_servers
+from muster.servers import require_servers
 from muster.settings import DatabaseSettings
 
 _FILES = ("sqlite:", "file:")

@@ -29,6 +29,7 @@ from gateway.web.pages import install_pages
 from gateway.web.session import install_session
 from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
+from muster.dependencies import once
 from muster.logs import configure_logging
 from muster.problems import answer_with
 from muster.revocations import check_with
@@ -56,7 +57,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     settings = settings or Settings()
     configure_logging("gateway", settings.log_level)
     export_spans("gateway")
-    store = open_csv_store(settings.csv_store_url)
+    store = open_csv_store(settings.csv_store_url, settings.store_places)
     tokens = check_with(settings.auth_url)
     return build_app(settings, store, open_broker(settings.broker_url), tokens)
 
@@ -74,10 +75,17 @@ def build_app(settings: Settings, store: CsvStore, broker: Broker, tokens: Token
     )
     app.json = _InDeclaredOrder(app)
     app.extensions["verify_token"] = tokens.verify
-    provide(app, _services(settings, store, broker, tokens))
-    # The broker is no part of readiness: without it uploads are accepted all the same.
+    provided = _services(settings, store, broker, tokens)
+    provide(app, provided)
     install_service(
-        app, "gateway", {"CSV store": store.check}, also_at_start={"broker": broker.check}
+        app,
+        "gateway",
+        ready={"auth's keys": once(tokens.check)},
+        dependencies={
+            "CSV store": store.check,
+            "broker": broker.check,
+            **{each.service: each.check for each in provided.upstreams},
+        },
     )
     install_forms(app)
     install_session(app, secure=settings.public_url.startswith("https:"))

@@ -16,6 +16,7 @@ from muster.adapters import exit_if_misconfigured
 from muster.broker import open_broker
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, open_csv_store
+from muster.dependencies import once
 from muster.logs import configure_logging
 from muster.servers import require_servers
 from muster.service import serve_health
@@ -115,7 +116,8 @@ def main() -> None:
     checks = {"CSV store": store.check, "broker": broker.check}
     require_servers(checks)
     host, port = settings.health_host, settings.health_port
-    serve_health("gateway-relay", host, port, checks, alive=relay.check)
+    ready = {"CSV store": once(store.check)}
+    serve_health("gateway-relay", host, port, ready, checks, relay.check)
     relay.run(stop)
     broker.close()
     store.close()

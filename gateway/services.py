@@ -1,5 +1,6 @@
 """What the views call: built once in `app.py`, the same for every request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Flask, current_app
@@ -36,6 +37,11 @@ class Services:
     tokens: Tokens
     questions: Shared[Answer]
     limits: Limits
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        """The services behind."""
+        return (self.auth, self.queries, self.dbuploader)
 
 
 def provide(app: Flask, provided: Services) -> None:

@@ -50,6 +50,11 @@ class Settings(WorkerSettings):
     )
 
     @property
+    def store_places(self) -> int:
+        """How many requests may be in the store at once: the others never wait for it."""
+        return max(1, self.threads * 3 // 4)
+
+    @property
     def waiters(self) -> int:
         """How many requests may wait for an upload at once."""
         return self.threads // 2 if self.max_waiters is None else self.max_waiters

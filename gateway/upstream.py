@@ -128,6 +128,14 @@ class Upstream:
         kept = {name: answer.headers[name] for name in ANSWER_HEADERS if name in answer.headers}
         return Answer(answer.status_code, kept, answer.content)
 
+    def check(self) -> None:
+        """Return if the service can be reached; raises UpstreamUnavailable."""
+        try:
+            timeout = (_CONNECT_SECONDS, _CONNECT_SECONDS)
+            self._session.get(f"{self._url}/healthz", timeout=timeout).raise_for_status()
+        except requests.RequestException as error:
+            raise UpstreamUnavailable(self.service) from error
+
     def close(self) -> None:
         """Give up the connections."""
         self._session.close()

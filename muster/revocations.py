@@ -121,6 +121,10 @@ class TokenCheck:
         """Refuse the token of `principal`, which auth has ended, from here on."""
         self._revocations.end(principal)
 
+    def check(self) -> None:
+        """Return if auth's public keys can be had, or were; raises KeysUnavailable."""
+        self._verifier.check()
+
 
 def check_with(auth_url: str) -> TokenCheck:
     """What checks tokens by the keys and the revocations of the auth service at `auth_url`."""

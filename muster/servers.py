@@ -7,7 +7,7 @@ is not judged: the process starts, and waits for it.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -16,6 +16,7 @@ from time import monotonic
 import structlog
 
 from muster.adapters import ConfigurationError
+from muster.dependencies import Check
 
 log = structlog.get_logger(__name__)
 
@@ -28,9 +29,6 @@ FLOORS: Mapping[str, tuple[int, int]] = {
 """The oldest version of each that is tried; what stands in for one gives its version, too."""
 
 _START_SECONDS = 10.0
-
-Check = Callable[[], None]
-"""Returns if a dependency answers; raises otherwise."""
 
 
 class ServerRefused(Exception):

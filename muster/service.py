@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from threading import Thread
-from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -12,9 +11,9 @@ from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
+from muster.dependencies import Check, Dependencies
 from muster.http.settings import ServerSettings
-from muster.problems import install_problems, unavailable
-from muster.servers import Check
+from muster.problems import Problem, install_problems, unavailable
 from muster.spans import in_this_span, record_requests
 from muster.tracing import Trace, current_trace, tracing
 
@@ -31,6 +30,8 @@ SECONDS = Histogram(
 AT_START = "asked at start"
 """Under this the extensions of an app have the checks that a process that serves it first asks."""
 _CROWDED_SECONDS = 0.2
+# Far less than a scrape may take, 10 seconds unless Prometheus is told otherwise.
+_SCRAPE_SECONDS = 2.0
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
 # A browser that shows an answer which is no page lets nothing in it act, and nobody frame it.
 _NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -45,18 +46,19 @@ def _runs() -> None:
 def install_service(
     app: Flask,
     service: str,
-    checks: Mapping[str, Check],
+    ready: Mapping[str, Check],
+    dependencies: Mapping[str, Check],
     alive: Check = _runs,
-    *,
-    also_at_start: Mapping[str, Check] = MappingProxyType({}),
 ) -> None:
     """Give `app` tracing, access log, metrics, problem documents and the health routes.
 
-    `checks` are the dependencies that `/readyz` asks, by name; `/healthz` asks `alive` alone, which
-    must look at no dependency. A process that serves `app` first asks `checks` and `also_at_start`
-    whether a server refuses (muster.servers).
+    `ready` is what must be so, by name, for the process to do part of its work, and all that
+    `/readyz` answers by: whatever backend is away, what needs it not must still be answered.
+    `dependencies` are all that it works with, which `muster_dependency_up` tells of; a process that
+    serves `app` first asks them whether a server refuses (muster.servers). `/healthz` asks `alive`
+    alone, which must look at no dependency.
     """
-    app.extensions[AT_START] = {**checks, **also_at_start}
+    app.extensions[AT_START] = dependencies
     if app.config["MAX_CONTENT_LENGTH"] is None:
         app.config["MAX_CONTENT_LENGTH"] = ServerSettings().max_body_bytes
     install_problems(app)
@@ -67,7 +69,7 @@ def install_service(
     app.after_request(_protect)
     app.after_request(lambda response: _account(service, response))
     app.teardown_request(_leave_trace)
-    _add_health(app, checks, alive)
+    _add_health(app, ready, Dependencies(service, dependencies), alive)
 
 
 def _enter_trace() -> None:
@@ -113,7 +115,9 @@ def _account(service: str, response: Response) -> Response:
     return response
 
 
-def _add_health(app: Flask, checks: Mapping[str, Check], alive: Check) -> None:
+def _add_health(
+    app: Flask, ready: Mapping[str, Check], dependencies: Dependencies, alive: Check
+) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
         if not _passes("process", alive):
@@ -122,13 +126,16 @@ def _add_health(app: Flask, checks: Mapping[str, Check], alive: Check) -> None:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        failing = [name for name, check in checks.items() if not _passes(name, check)]
+        # Not waited for: what they answer is logged, and measured.
+        dependencies.ask()
+        failing = [name for name, check in ready.items() if not _passes(name, check)]
         if failing:
-            raise unavailable(", ".join(failing))
-        return jsonify(status="ready", checks=list(checks))
+            raise _not_ready(failing)
+        return jsonify(status="ready", checks=list(ready))
 
     @app.get("/metrics")
     def metrics() -> Response:
+        dependencies.ask(_SCRAPE_SECONDS)
         return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -136,9 +143,15 @@ def _passes(name: str, check: Check) -> bool:
     try:
         check()
     except Exception as error:  # noqa: BLE001 - whatever a check raises, the answer is "not ready"
-        log.warning("dependency not ready", dependency=name, error=repr(error))
+        log.warning("not ready", dependency=name, error=repr(error))
         return False
     return True
+
+
+def _not_ready(failing: list[str]) -> Problem:
+    detail = f"Not ready: it waits for {', '.join(failing)}."
+    again = {"Retry-After": "2"}
+    return Problem(503, "unavailable", "Temporarily unavailable", detail, headers=again)
 
 
 class _HealthServer(ThreadedWSGIServer):
@@ -167,15 +180,21 @@ class _Silent(WSGIRequestHandler):
 
 
 def serve_health(
-    service: str, host: str, port: int | None, checks: Mapping[str, Check], alive: Check
+    service: str,
+    host: str,
+    port: int | None,
+    ready: Mapping[str, Check],
+    dependencies: Mapping[str, Check],
+    alive: Check,
 ) -> None:
     """Serve a worker's health and metrics from a daemon thread; without a `port`, don't.
 
-    `checks` and `alive` are those of `install_service`; a worker that is not alive is not ready.
+    `ready`, `dependencies` and `alive` are those of `install_service`; a worker that is not alive
+    is not ready.
     """
     if port is None:
         return
     app = Flask(service)
-    install_service(app, service, {**checks, "process": alive}, alive)
+    install_service(app, service, {**ready, "process": alive}, dependencies, alive)
     server = _HealthServer(host, port, app, _Silent)
     Thread(target=server.serve_forever, name="health", daemon=True).start()

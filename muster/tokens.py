@@ -1,5 +1,6 @@
 """Access tokens: EdDSA-signed JWTs (RFC 7519, RFC 8037), checked with auth's public keys."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -26,6 +27,7 @@ ISSUER = "muster-auth"
 AUDIENCE = "muster"
 ALGORITHM = "EdDSA"
 _KEYS_TIMEOUT = 5.0
+_KEYS_REST = 5.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,8 +70,30 @@ class Tokens(Protocol):
     def end(self, principal: Principal) -> None:
         """Refuse the token of `principal`, which auth has ended, from here on."""
 
+    def check(self) -> None:
+        """Return if auth's public keys can be had; raises KeysUnavailable."""
+
 
 class _Keys(jwt.PyJWKClient):
+    """Keeps the keys that it has while auth is away, and asks again after a rest."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout=_KEYS_TIMEOUT, cooldown_duration=_KEYS_REST)
+        self._kept: jwt.PyJWKSet | None = None
+        self._rests_until = 0.0
+
+    def get_jwk_set(self, refresh: bool = False) -> jwt.PyJWKSet:
+        """The keys; raises PyJWKClientConnectionError while there are none."""
+        if self._kept is not None and not refresh and time.monotonic() < self._rests_until:
+            return self._kept
+        try:
+            self._kept = super().get_jwk_set(refresh)
+        except jwt.PyJWKClientConnectionError:
+            if self._kept is None or refresh:
+                raise
+            self._rests_until = time.monotonic() + _KEYS_REST
+        return self._kept
+
     def fetch_data(self) -> Any:
         # The library would send this through a proxy named in the environment.
         with requests.Session() as session:
@@ -89,14 +113,19 @@ class TokenVerifier:
     """Checks tokens with the keys that auth publishes, fetched at first need and kept 5 minutes."""
 
     def __init__(self, auth_url: str) -> None:
-        self._keys = _Keys(
-            f"{auth_url}/.well-known/jwks.json", timeout=_KEYS_TIMEOUT, cooldown_duration=5
-        )
+        self._keys = _Keys(f"{auth_url}/.well-known/jwks.json")
         self._recent: RecentTokens[Principal] = RecentTokens()
 
     def verify(self, token: str) -> Principal:
         """Who the token stands for; raises InvalidToken or KeysUnavailable."""
         return self._recent.find(token) or self._verify(token)
+
+    def check(self) -> None:
+        """Return if the keys can be had, or were; raises KeysUnavailable."""
+        try:
+            self._keys.get_signing_keys()
+        except (jwt.PyJWTError, ValueError) as error:
+            raise KeysUnavailable(str(error)) from error
 
     def _verify(self, token: str) -> Principal:
         try:

@@ -88,7 +88,8 @@ def main() -> None:
     }
     require_servers(checks)
     host, port = settings.health_host, settings.health_port
-    serve_health("notification-consumer", host, port, checks, alive=heartbeat.check)
+    ready = {"broker": broker.check}
+    serve_health("notification-consumer", host, port, ready, checks, heartbeat.check)
     broker.consume("notification", Handler(notifier), stop=stop, tick=heartbeat.beat)
     broker.close()
     store.close()

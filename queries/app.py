@@ -3,6 +3,7 @@
 from flask import Flask
 
 from muster.database import DatabaseUnavailable, open_database
+from muster.dependencies import once
 from muster.logs import configure_logging
 from muster.problems import Problem, answer_with, unavailable
 from muster.revocations import check_with
@@ -30,7 +31,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["hiring"] = Hiring(database)
     app.extensions["pages"] = Pages(database)
     app.register_blueprint(blueprint)
-    install_service(app, "queries", {"employment database": lambda: check_schema(database)})
+    checks = {"employment database": lambda: check_schema(database)}
+    # Without its tables it can answer nothing. Later on each request is told.
+    install_service(app, "queries", {name: once(each) for name, each in checks.items()}, checks)
     answer_with(
         app,
         {

@@ -203,7 +203,10 @@ class CsvStore(Protocol):
         """Give up connections. The store can't be used afterwards."""
 
 
-def open_csv_store(url: str) -> CsvStore:
-    """The CSV store at `url`; connects at first use. Raises ConfigurationError."""
-    store: CsvStore = load_adapter("CSV store", url, ADAPTERS)(url)
+def open_csv_store(url: str, places: int | None = None) -> CsvStore:
+    """The CSV store at `url`; connects at first use. Raises ConfigurationError.
+
+    `places` is how many threads may wait at once for one behind a network; any if it is None.
+    """
+    store: CsvStore = load_adapter("CSV store", url, ADAPTERS)(url, places)
     return store

@@ -33,7 +33,7 @@ class FileCsvStore(Records):
     dots, dashes and underscores, or begins with a dot, raises ValueError.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, _places: int | None = None) -> None:
         root = path_of(url)
         super().__init__(root / "records.db")
         self._files = root / "files"

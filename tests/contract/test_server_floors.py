@@ -18,7 +18,7 @@ from embedded.errors import StartError
 from muster.broker import BrokerRefused, BrokerUnavailable, open_broker
 from muster.csvstore import StoreRefused, StoreUnavailable, open_csv_store
 from muster.database import DatabaseRefused, DatabaseUnavailable, open_database
-from muster.servers import Check
+from muster.dependencies import Check
 from tests.servers.mariadb import MariaServer, administration
 from tests.servers.rewriting import AnswerRewriter
 

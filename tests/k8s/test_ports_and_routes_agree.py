@@ -33,7 +33,7 @@ def routes(service: str, home: Path) -> set[str]:
 @cache
 def worker_routes() -> set[str]:
     app = Flask("worker")
-    install_service(app, "worker", {})
+    install_service(app, "worker", {}, {})
     return {rule.rule for rule in app.url_map.iter_rules()}
 
 

@@ -124,7 +124,7 @@ def test_every_query_asks_for_values_of_labels_that_there_are(monitored: Manifes
         for values in re.findall(r'\b(?:outcome|phase|route|service|state)!?=~?"([^"]+)"', expr)
         for value in values.split("|")
     }
-    assert {"failed", "put_off", "/readyz"} <= asked
+    assert {"failed", "put_off"} <= asked
     assert asked <= texts()
 
 

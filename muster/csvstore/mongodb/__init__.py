@@ -22,8 +22,8 @@ from muster.uploads import now
 class MongoCsvStore(Records):
     """Records in `uploads`, keys in `claims`, files in the GridFS bucket `csv`."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(Connection(url))
+    def __init__(self, url: str, places: int | None = None) -> None:
+        super().__init__(Connection(url, places))
         self._claims = Claims(self._connection, self.find_by_key)
 
     @contextmanager

@@ -1,5 +1,6 @@
 """How the store reaches MongoDB: what writes wait for, how long calls may take, what is indexed."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -9,7 +10,7 @@ from bson import CodecOptions, ObjectId
 from bson.codec_options import DatetimeConversion
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, ReturnDocument
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
@@ -31,6 +32,8 @@ _DEFAULTS: Document = {
     "appName": "muster",
 }
 _MAJORITY_MS = 15_000
+# Where a store works, a place is free sooner than this.
+_PLACE_SECONDS = 0.25
 LENIENT: CodecOptions[Document] = CodecOptions(
     unicode_decode_error_handler="surrogateescape",
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
@@ -74,13 +77,15 @@ _INDEXES: Mapping[str, list[IndexModel]] = {
 class Connection:
     """The database that `url` names; connects, and makes missing indexes and the counter, at first.
 
-    Then, and not again, it reads which version the server has.
+    Then, and not again, it reads which version the server has. At most `places` threads are in a
+    call at once: one more waits briefly and is told that the store is unavailable, so that a store
+    which hangs keeps some threads of a server free for what needs none.
 
     Writes are acknowledged by the majority, journaled, and reads see nothing less, whatever the URL
     says: a 202 depends on it. Raises ConfigurationError, without the URL's password.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, places: int | None = None) -> None:
         parsed = _parsed(url)
         given = {name.lower() for name in parsed["options"]}
         defaults = {name: it for name, it in _DEFAULTS.items() if name.lower() not in given}
@@ -94,20 +99,64 @@ class Connection:
         )
         self._hosts = ", ".join(f"{host}:{port}" for host, port in parsed["nodelist"])
         self._prepared = False
+        # Reentrant, for calls within a call.
+        self._trying = threading.RLock()
+        self._inside = threading.local()
+        self._is_away = False
+        self._places = None if places is None else threading.BoundedSemaphore(places)
 
     @contextmanager
     def using(self) -> Iterator[Database[Document]]:
         """The database; raises StoreUnavailable for what the driver raises in the block.
 
-        But for what lies in the document that was to be written.
+        But for what lies in the document that was to be written. While the store is known to be
+        away, one thread at a time tries to reach it, and all others are told so at once.
         """
+        with self._place(), self._trial():
+            try:
+                self._prepare()
+                yield self._database
+            except PyMongoError as error:
+                if isinstance(error, ServerSelectionTimeoutError):
+                    self._is_away = True
+                if getattr(error, "code", None) in weather.MONGODB_MISTAKES:
+                    raise
+                raise StoreUnavailable(f"MongoDB at {self._hosts}: {error}") from error
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places; raises StoreUnavailable while there is none."""
+        # What a call does may be made of calls, which go on in its place.
+        if self._places is None or getattr(self._inside, "is_so", False):
+            yield
+            return
+        if not self._places.acquire(timeout=_PLACE_SECONDS):
+            raise StoreUnavailable(f"MongoDB at {self._hosts}: too many wait for it already")
+        self._inside.is_so = True
         try:
-            self._prepare()
-            yield self._database
-        except PyMongoError as error:
-            if getattr(error, "code", None) in weather.MONGODB_MISTAKES:
-                raise
-            raise StoreUnavailable(f"MongoDB at {self._hosts}: {error}") from error
+            yield
+        finally:
+            self._inside.is_so = False
+            self._places.release()
+
+    @contextmanager
+    def _trial(self) -> Iterator[None]:
+        """The right to try to reach a store that is away; raises StoreUnavailable."""
+        if self._is_away and self._has_primary():
+            self._is_away = False
+        if not self._is_away:
+            yield
+            return
+        if not self._trying.acquire(blocking=False):
+            raise StoreUnavailable(f"MongoDB at {self._hosts}: it is away")
+        try:
+            yield
+        finally:
+            self._trying.release()
+
+    def _has_primary(self) -> bool:
+        servers = self._client.topology_description.server_descriptions()
+        return any(server.is_writable for server in servers.values())
 
     def ensure_current(self) -> None:
         """Return once the majority has taken a write: what is read from here on is up to date.

@@ -17,7 +17,7 @@ from auth.app import create_app
 from auth.keys import SigningKey, load_key
 from auth.settings import Settings
 from muster.adapters import ConfigurationError
-from muster.tokens import TokenVerifier
+from muster.tokens import KeysUnavailable, TokenVerifier
 from tests.unit.auth.suite import AuthSuite
 
 
@@ -99,18 +99,38 @@ def test_the_published_key_has_no_private_half(app: Flask) -> None:
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("OKP", "Ed25519", "sig", "EdDSA")
 
 
+@pytest.fixture
+def published(suite: AuthSuite, monkeypatch: pytest.MonkeyPatch) -> requests.Response:
+    """What others get of the suite's keys; with another status, auth is away."""
+    response = requests.Response()
+    response.status_code = 200
+    response._content = suite.app.test_client().get("/.well-known/jwks.json").data
+    monkeypatch.setattr(requests.Session, "get", lambda *_, **__: response)
+    return response
+
+
 def test_the_other_services_verify_with_the_published_key(
-    suite: AuthSuite, monkeypatch: pytest.MonkeyPatch
+    suite: AuthSuite, published: requests.Response
 ) -> None:
-    published = suite.app.test_client().get("/.well-known/jwks.json").data
-
-    def answer(_session: requests.Session, _url: str, **_: object) -> requests.Response:
-        response = requests.Response()
-        response.status_code = 200
-        response._content = published
-        return response
-
-    monkeypatch.setattr(requests.Session, "get", answer)
     principal = TokenVerifier("http://auth").verify(suite.token_of(suite.ana))
     assert (principal.id, principal.email) == (suite.ana.id, "Ana@Example.com")
     assert principal.may("uploads:write")
+
+
+def test_the_keys_that_a_service_has_are_kept_while_auth_is_away(
+    suite: AuthSuite, published: requests.Response, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    verifier = TokenVerifier("http://auth")
+    published.status_code = 503
+    with pytest.raises(KeysUnavailable):
+        verifier.check()
+    published.status_code = 200
+    verifier.check()
+    published.status_code = 503
+    # Longer than a set of keys is kept otherwise.
+    for _ in range(10):
+        now[0] += 100.0
+        verifier.check()
+        verifier.verify(suite.token_of(suite.ana))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from pydantic import SecretStr
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -17,6 +18,7 @@ from auth.repository import UserStore
 from auth.schema import metadata
 from auth.settings import Settings
 from muster.database import open_database
+from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
 
 
 def test_the_migrated_schema_is_that_of_the_code(settings: Settings) -> None:
@@ -49,9 +51,7 @@ def test_the_schema_of_a_later_release_is_left_as_it_is(settings: Settings) -> N
     with database.read() as connection:
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
         assert connection.execute(text("SELECT hobby FROM users")).all() == []
-    app = create_app(settings)
-    assert app.test_client().get("/readyz").status_code == 200
-    app.extensions["database"].close()
+    UserStore(database).check()
     database.close()
 
 
@@ -70,11 +70,13 @@ def test_migrations_at_the_same_time_wait_for_each_other(settings: Settings) -> 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(run, range(2))) == [(0, ""), (0, "")]
     app = create_app(settings)
-    assert app.test_client().get("/readyz").status_code == 200
+    UserStore(app.extensions["database"]).check()
     app.extensions["database"].close()
 
 
-def test_the_service_is_not_ready_before_the_migration(settings: Settings) -> None:
+def test_the_service_is_not_ready_before_somebody_can_log_in(
+    settings: Settings, quick_hashes: None
+) -> None:
     app = create_app(settings)
     client = app.test_client()
     assert client.get("/healthz").status_code == 200
@@ -84,19 +86,42 @@ def test_the_service_is_not_ready_before_the_migration(settings: Settings) -> No
     database = open_database(settings.auth_database_url)
     migrate(database)
     database.close()
+    answer = client.get("/readyz")
+    assert (answer.status_code, "waits for a user." in answer.text) == (503, True)
+    settings.admin_password = SecretStr(PASSWORD)
+    assert app.test_cli_runner().invoke(args=["users", "ensure-admin"]).exit_code == 0
     assert client.get("/readyz").status_code == 200
+    assert client.post("/v1/login", auth=(settings.admin_email, PASSWORD)).status_code == 200
     app.extensions["database"].close()
 
 
 def test_the_service_is_not_ready_on_the_schema_of_before(
-    settings: Settings, store: UserStore
+    settings: Settings, store: UserStore, quick_hashes: None
 ) -> None:
     app = create_app(settings)
-    assert app.test_client().get("/readyz").status_code == 200
+    app.extensions["accounts"].add(new_user("admin@example.com", "users:admin"))
     with app.extensions["database"].write() as connection:
         connection.execute(text("DROP TABLE login_networks"))
     assert app.test_client().get("/readyz").status_code == 503
     app.extensions["database"].close()
+
+
+def test_the_service_stays_ready_while_its_database_is_away(
+    suite: AuthSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster.dependencies.FRESH_SECONDS", 0.0)
+    client = suite.app.test_client()
+    assert client.get("/readyz").status_code == 200
+    with suite.app.extensions["database"].write() as connection:
+        connection.execute(text("DROP TABLE login_networks"))
+        connection.execute(text("DROP TABLE user_permissions"))
+    assert client.get("/readyz").status_code == 200
+    # What needs no database is answered: by its keys another gateway becomes ready.
+    assert client.get("/.well-known/jwks.json").status_code == 200
+    answer = suite.log_in(suite.ana.email)
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    up = 'muster_dependency_up{dependency="auth database",service="auth"} 0.0'
+    assert up in client.get("/metrics").text
 
 
 def test_a_database_of_an_unknown_kind_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muster.broker import BrokerUnavailable, DeadMessage, Delivery, QueueDepth, Verdict
-from muster.tokens import InvalidToken, Principal
+from muster.tokens import InvalidToken, KeysUnavailable, Principal
 
 
 def principal_named(token: str) -> Principal:
@@ -24,6 +24,7 @@ class WordTokens:
     """Believes words, and remembers which tokens were ended."""
 
     ended: set[str] = field(default_factory=set)
+    no_keys: bool = False
 
     def verify(self, token: str) -> Principal:
         if token in self.ended:
@@ -32,6 +33,10 @@ class WordTokens:
 
     def end(self, principal: Principal) -> None:
         self.ended.add(principal.token_id)
+
+    def check(self) -> None:
+        if self.no_keys:
+            raise KeysUnavailable("auth is away")
 
 
 def bearer(name: str, *permissions: str) -> dict[str, str]:

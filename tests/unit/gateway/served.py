@@ -13,5 +13,5 @@ from tests.unit.gateway.fakes import FakeBroker, WordTokens
 
 def create() -> OpenAPI:
     settings = Settings()
-    store = open_csv_store(settings.csv_store_url)
+    store = open_csv_store(settings.csv_store_url, settings.store_places)
     return build_app(settings, store, FakeBroker(), WordTokens())

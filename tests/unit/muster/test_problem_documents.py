@@ -19,7 +19,7 @@ class TooMany(Exception):
 @pytest.fixture
 def app() -> Flask:
     app = Flask("some-service")
-    install_service(app, "some-service", {})
+    install_service(app, "some-service", {}, {})
     answer_with(app, {TooMany: lambda error: Problem(422, "too-many", "Too many", f"{error} rows")})
 
     @app.get("/problem")

@@ -21,7 +21,7 @@ def verify(token: str) -> Principal:
 @pytest.fixture
 def app() -> Flask:
     app = Flask("guarded")
-    install_service(app, "guarded", {})
+    install_service(app, "guarded", {}, {})
     app.extensions["verify_token"] = verify
 
     @app.post("/rows")

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from embedded import ports
 from muster.heartbeat import Heartbeat
 from muster.service import install_service, serve_health
-from tests.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 
 class Dependency:
@@ -29,9 +29,15 @@ def broker() -> Dependency:
 
 
 @pytest.fixture
-def app(broker: Dependency) -> Flask:
+def store() -> Dependency:
+    return Dependency()
+
+
+@pytest.fixture
+def app(broker: Dependency, store: Dependency) -> Flask:
     app = Flask("health-test")
-    install_service(app, "health-test", {"broker": broker.check, "store": Dependency().check})
+    dependencies = {"broker": broker.check, "store": store.check}
+    install_service(app, "health-test", {"broker": broker.check}, dependencies)
 
     @app.get("/things/<name>")
     def thing(name: str) -> str:
@@ -46,9 +52,41 @@ def test_a_process_is_alive_whatever_it_depends_on(app: Flask, broker: Dependenc
     assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
 
 
-def test_a_service_is_ready_when_all_it_depends_on_answers(app: Flask) -> None:
+def test_a_service_is_ready_when_it_can_do_part_of_its_work(app: Flask, store: Dependency) -> None:
+    store.answers = False
     answer = app.test_client().get("/readyz")
-    assert (answer.status_code, answer.get_json()["checks"]) == (200, ["broker", "store"])
+    assert (answer.status_code, answer.get_json()["checks"]) == (200, ["broker"])
+
+
+def up(app: Flask, dependency: str) -> float:
+    text = app.test_client().get("/metrics").text
+    labels = f'{{dependency="{dependency}",service="health-test"}}'
+    (value,) = [
+        line.split()[1]
+        for line in text.splitlines()
+        if line.startswith(f"muster_dependency_up{labels}")
+    ]
+    return float(value)
+
+
+def test_a_metric_tells_which_dependency_is_away_though_nobody_asks_for_readiness(
+    app: Flask, store: Dependency
+) -> None:
+    store.answers = False
+    with capture_logs() as logs:
+        assert (up(app, "broker"), up(app, "store")) == (1, 0)
+    (line,) = logs
+    assert (line["event"], line["dependency"]) == ("dependency not ready", "store")
+
+
+def test_a_probe_has_dependencies_asked_and_does_not_wait_for_them(
+    app: Flask, store: Dependency
+) -> None:
+    store.answers = False
+    with capture_logs() as logs:
+        assert app.test_client().get("/readyz").status_code == 200
+        eventually(lambda: logs)
+    assert [each["dependency"] for each in logs] == ["store"]
 
 
 def test_a_service_that_is_not_ready_names_what_is_missing_and_no_more(
@@ -57,7 +95,7 @@ def test_a_service_that_is_not_ready_names_what_is_missing_and_no_more(
     broker.answers = False
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 503
-    assert answer.get_json()["detail"].startswith("broker does not answer")
+    assert answer.get_json()["detail"] == "Not ready: it waits for broker."
     assert "Retry-After" in answer.headers
     assert "secret" not in answer.text
 
@@ -99,15 +137,20 @@ def statuses(port: int) -> dict[str, int]:
         }
 
 
+def serve(port: int, broker: Dependency, heartbeat: Heartbeat) -> None:
+    checks = {"broker": broker.check}
+    serve_health("health-test", "127.0.0.1", port, checks, checks, heartbeat.check)
+
+
 def test_a_consumer_serves_its_health_beside_its_work(port: int) -> None:
     heartbeat = Heartbeat()
-    serve_health("health-test", "127.0.0.1", port, {"broker": Dependency().check}, heartbeat.check)
+    serve(port, Dependency(), heartbeat)
     assert statuses(port) == {"/healthz": 200, "/readyz": 200, "/metrics": 200}
 
 
 def test_a_client_that_says_nothing_is_left(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muster.service._Silent.timeout", 0.1)
-    serve_health("health-test", "127.0.0.1", port, {}, Heartbeat().check)
+    serve(port, Dependency(), Heartbeat())
     with socket.create_connection(("127.0.0.1", port), DEADLINE_SECONDS) as connection:
         assert connection.recv(1) == b""
 
@@ -115,7 +158,7 @@ def test_a_client_that_says_nothing_is_left(port: int, monkeypatch: pytest.Monke
 def test_a_consumer_whose_loop_stands_still_is_neither_alive_nor_ready(port: int) -> None:
     now = [0.0]
     heartbeat = Heartbeat(lambda: now[0])
-    serve_health("health-test", "127.0.0.1", port, {"broker": Dependency().check}, heartbeat.check)
+    serve(port, Dependency(), heartbeat)
     now[0] = 61.0
     assert statuses(port) == {"/healthz": 503, "/readyz": 503, "/metrics": 200}
 
@@ -123,5 +166,5 @@ def test_a_consumer_whose_loop_stands_still_is_neither_alive_nor_ready(port: int
 def test_a_consumer_is_alive_while_what_it_depends_on_is_away(port: int) -> None:
     broker = Dependency()
     broker.answers = False
-    serve_health("health-test", "127.0.0.1", port, {"broker": broker.check}, Heartbeat().check)
+    serve(port, broker, Heartbeat())
     assert statuses(port) == {"/healthz": 200, "/readyz": 503, "/metrics": 200}

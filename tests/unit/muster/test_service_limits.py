@@ -9,7 +9,7 @@ from muster.service import install_service
 @pytest.fixture
 def app() -> Flask:
     app = Flask("limits-test")
-    install_service(app, "limits-test", {})
+    install_service(app, "limits-test", {}, {})
 
     @app.get("/things/<name>")
     def thing(name: str) -> str:

@@ -110,10 +110,13 @@ def test_a_refused_login_stands_on_the_upload_without_the_password(
     assert "wrong-one" not in (tmp_path / "log").read_text()
 
 
-def test_the_http_side_is_ready_while_the_mail_server_answers(
+def test_the_http_side_tells_whether_the_mail_server_answers(
     sink: Sink, http_side: Callable[..., FlaskClient]
 ) -> None:
+    up = 'muster_dependency_up{dependency="mail",service="notification"}'
     with sink.serving() as port:
         client = http_side(smtp_url=f"smtp://127.0.0.1:{port}")
-        assert client.get("/readyz").status_code == 200
-    assert client.get("/readyz").status_code == 503
+        assert f"{up} 1.0" in client.get("/metrics").text
+    client = http_side(smtp_url=f"smtp://127.0.0.1:{port}")
+    assert f"{up} 0.0" in client.get("/metrics").text
+    assert client.get("/readyz").status_code == 200

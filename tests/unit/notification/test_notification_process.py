@@ -60,8 +60,11 @@ def test_the_http_side_answers_for_what_emails_depend_on(
 ) -> None:
     client = http_side()
     assert client.get("/healthz").status_code == 200
-    answer = client.get("/readyz")
-    assert answer.json == {"status": "ready", "checks": ["broker", "CSV store", "mail"]}
+    assert client.get("/readyz").json == {"status": "ready", "checks": []}
+    metrics = client.get("/metrics").text
+    for dependency in ("broker", "CSV store", "mail"):
+        labels = f'{{dependency="{dependency}",service="notification"}}'
+        assert f"muster_dependency_up{labels} 1.0" in metrics
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,27 @@ def test_it_is_unavailable_while_the_schema_is_missing(app: Flask) -> None:
 
 
 def test_it_is_not_ready_while_a_column_is_missing(app: Flask, database: Database) -> None:
-    assert app.test_client().get("/readyz").status_code == 200
+    rename = "ALTER TABLE hires_summary RENAME COLUMN {} TO {}"
+    client = app.test_client()
     with database.write() as connection:
-        connection.exec_driver_sql("ALTER TABLE hires_summary RENAME COLUMN hired TO hires")
-    assert app.test_client().get("/readyz").status_code == 503
+        connection.exec_driver_sql(rename.format("hired", "hires"))
+    assert client.get("/readyz").status_code == 503
+    with database.write() as connection:
+        connection.exec_driver_sql(rename.format("hires", "hired"))
+    assert client.get("/readyz").status_code == 200
+
+
+def test_it_stays_ready_while_its_database_is_away_and_says_so_by_a_metric(
+    app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster.dependencies.FRESH_SECONDS", 0.0)
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer queries:read"
+    assert client.get("/readyz").status_code == 200
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE hires_summary")
+    assert client.get("/readyz").status_code == 200
+    answer = client.get(f"{PATHS[0]}?year=2021")
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    up = 'muster_dependency_up{dependency="employment database",service="queries"} 0.0'
+    assert up in client.get("/metrics").text

@@ -23,7 +23,7 @@ LARGE = 16 * 1024 * 1024
 
 def make_app(file: Path) -> Flask:
     app = Flask("slow")
-    install_service(app, "slow", {})
+    install_service(app, "slow", {}, {})
 
     @app.post("/small")
     def small() -> str:
