@@ -7,7 +7,7 @@ for its thread-local variables: https://github.com/conda-forge/arrow-cpp-feedsto
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ from muster.broker import (
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
 from muster.database import open_database
-from muster.dependencies import once
+from muster.dependencies import Afresh, Check, anew, once
 from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.messages import UnreadableMessage, UploadAccepted
@@ -174,7 +174,13 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
     host, port = settings.health_host, settings.health_port
     # It is connected to the broker, once the tables are there.
     ready = {"broker": broker.check, "database": once(checks["database"])}
-    serve_health("dbuploader-consumer", host, port, ready, checks, heartbeat.check)
+    afresh: dict[str, Check] = {
+        "broker": anew(partial(open_broker, settings.broker_url)),
+        "CSV store": anew(partial(open_csv_store, settings.csv_store_url)),
+        "database": partial(check_database_anew, settings),
+    }
+    limit = Afresh(afresh, settings.stuck_seconds)
+    serve_health("dbuploader-consumer", host, port, ready, checks, heartbeat.check, limit)
     finisher = Finisher(store, broker, database, stop, watchdog, settings.load_limits, scratch)
     sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
     consumer = Consumer(finisher, watchdog, heartbeat, sweep)
@@ -189,6 +195,13 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
         broker.close()
         store.close()
         database.close()
+
+
+def check_database_anew(settings: Settings) -> None:
+    """Return if the tables are there, by a client of its own; raises DatabaseUnavailable."""
+    url, allowed = settings.employment_database_url, settings.allow_multi_primary
+    with closing(open_database(url, allow_multi_primary=allowed)) as database:
+        check_schema(database)
 
 
 @exit_if_misconfigured("dbuploader-consumer")

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from itertools import takewhile
 
 import structlog
@@ -16,7 +17,7 @@ from muster.adapters import exit_if_misconfigured
 from muster.broker import open_broker
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, open_csv_store
-from muster.dependencies import once
+from muster.dependencies import Afresh, anew, once
 from muster.logs import configure_logging
 from muster.servers import require_servers
 from muster.service import serve_health
@@ -117,7 +118,12 @@ def main() -> None:
     require_servers(checks)
     host, port = settings.health_host, settings.health_port
     ready = {"CSV store": once(store.check)}
-    serve_health("gateway-relay", host, port, ready, checks, relay.check)
+    afresh = {
+        "broker": anew(partial(open_broker, settings.broker_url)),
+        "CSV store": anew(partial(open_csv_store, settings.csv_store_url)),
+    }
+    limit = Afresh(afresh, settings.stuck_seconds)
+    serve_health("gateway-relay", host, port, ready, checks, relay.check, limit)
     relay.run(stop)
     broker.close()
     store.close()

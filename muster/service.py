@@ -11,7 +11,7 @@ from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from muster.dependencies import Check, Dependencies
+from muster.dependencies import Afresh, Check, Dependencies
 from muster.http.settings import ServerSettings
 from muster.problems import Problem, install_problems, unavailable
 from muster.spans import in_this_span, record_requests
@@ -49,6 +49,7 @@ def install_service(
     ready: Mapping[str, Check],
     dependencies: Mapping[str, Check],
     alive: Check = _runs,
+    afresh: Afresh | None = None,
 ) -> None:
     """Give `app` tracing, access log, metrics, problem documents and the health routes.
 
@@ -56,7 +57,8 @@ def install_service(
     `/readyz` answers by: whatever backend is away, what needs it not must still be answered.
     `dependencies` are all that it works with, which `muster_dependency_up` tells of; a process that
     serves `app` first asks them whether a server refuses (muster.servers). `/healthz` asks `alive`
-    alone, which must look at no dependency.
+    alone, which must look at no dependency, and whether the process is stuck: it does not reach one
+    that `afresh` does (muster.dependencies).
     """
     app.extensions[AT_START] = dependencies
     if app.config["MAX_CONTENT_LENGTH"] is None:
@@ -69,7 +71,7 @@ def install_service(
     app.after_request(_protect)
     app.after_request(lambda response: _account(service, response))
     app.teardown_request(_leave_trace)
-    _add_health(app, ready, Dependencies(service, dependencies), alive)
+    _add_health(app, ready, Dependencies(service, dependencies, afresh=afresh), alive)
 
 
 def _enter_trace() -> None:
@@ -120,7 +122,7 @@ def _add_health(
 ) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
-        if not _passes("process", alive):
+        if not (_passes("process", alive) and _passes("process", dependencies.check)):
             raise unavailable("The process")
         return jsonify(status="ok")
 
@@ -186,15 +188,15 @@ def serve_health(
     ready: Mapping[str, Check],
     dependencies: Mapping[str, Check],
     alive: Check,
+    afresh: Afresh | None = None,
 ) -> None:
     """Serve a worker's health and metrics from a daemon thread; without a `port`, don't.
 
-    `ready`, `dependencies` and `alive` are those of `install_service`; a worker that is not alive
-    is not ready.
+    The checks are those of `install_service`; a worker that is not alive is not ready.
     """
     if port is None:
         return
     app = Flask(service)
-    install_service(app, service, {**ready, "process": alive}, dependencies, alive)
+    install_service(app, service, {**ready, "process": alive}, dependencies, alive, afresh)
     server = _HealthServer(host, port, app, _Silent)
     Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -80,3 +80,8 @@ class WorkerSettings(ServiceSettings):
         default=None,
         description="The port at which a worker process serves health and metrics; unset: none.",
     )
+    stuck_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="A worker that has not reached for so long what another would is not alive.",
+    )

@@ -1,6 +1,7 @@
 """The consumer of the queue `notification`: `python -m notification.consumer`."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -8,6 +9,7 @@ from muster.adapters import exit_if_misconfigured
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
+from muster.dependencies import Afresh, anew
 from muster.heartbeat import Heartbeat
 from muster.logs import configure_logging
 from muster.mail import MailError, open_mailer
@@ -89,7 +91,12 @@ def main() -> None:
     require_servers(checks)
     host, port = settings.health_host, settings.health_port
     ready = {"broker": broker.check}
-    serve_health("notification-consumer", host, port, ready, checks, heartbeat.check)
+    afresh = {
+        "broker": anew(partial(open_broker, settings.broker_url)),
+        "CSV store": anew(partial(open_csv_store, settings.csv_store_url)),
+    }
+    limit = Afresh(afresh, settings.stuck_seconds)
+    serve_health("notification-consumer", host, port, ready, checks, heartbeat.check, limit)
     broker.consume("notification", Handler(notifier), stop=stop, tick=heartbeat.beat)
     broker.close()
     store.close()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import structlog
 from bson import CodecOptions, ObjectId
 from bson.codec_options import DatetimeConversion
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, ReturnDocument
@@ -20,6 +21,8 @@ from muster import weather
 from muster.adapters import ConfigurationError
 from muster.csvstore import StoreRefused, StoreUnavailable
 from muster.servers import too_old
+
+log = structlog.get_logger(__name__)
 
 Document = dict[str, Any]
 
@@ -86,17 +89,10 @@ class Connection:
     """
 
     def __init__(self, url: str, places: int | None = None) -> None:
-        parsed = _parsed(url)
-        given = {name.lower() for name in parsed["options"]}
-        defaults = {name: it for name, it in _DEFAULTS.items() if name.lower() not in given}
-        self._client: MongoClient[Document] = MongoClient(url, connect=False, **defaults)
-        self._database = self._client.get_database(
-            parsed["database"],
-            codec_options=LENIENT,
-            read_preference=ReadPreference.PRIMARY,
-            read_concern=ReadConcern("majority"),
-            write_concern=WriteConcern(w="majority", j=True, wtimeout=_MAJORITY_MS),
-        )
+        self._url = url
+        self._parsed = parsed = _parsed(url)
+        self._database = self._open()
+        self._renewing = threading.Lock()
         self._hosts = ", ".join(f"{host}:{port}" for host, port in parsed["nodelist"])
         self._prepared = False
         # Reentrant, for calls within a call.
@@ -113,15 +109,44 @@ class Connection:
         away, one thread at a time tries to reach it, and all others are told so at once.
         """
         with self._place(), self._trial():
+            database = self._database
             try:
                 self._prepare()
-                yield self._database
+                yield database
             except PyMongoError as error:
                 if isinstance(error, ServerSelectionTimeoutError):
                     self._is_away = True
+                    self._renew(database)
                 if getattr(error, "code", None) in weather.MONGODB_MISTAKES:
                     raise
                 raise StoreUnavailable(f"MongoDB at {self._hosts}: {error}") from error
+
+    def _open(self) -> Database[Document]:
+        given = {name.lower() for name in self._parsed["options"]}
+        defaults = {name: it for name, it in _DEFAULTS.items() if name.lower() not in given}
+        client: MongoClient[Document] = MongoClient(self._url, connect=False, **defaults)
+        return client.get_database(
+            self._parsed["database"],
+            codec_options=LENIENT,
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=ReadConcern("majority"),
+            write_concern=WriteConcern(w="majority", j=True, wtimeout=_MAJORITY_MS),
+        )
+
+    def _renew(self, failed: Database[Document]) -> None:
+        """Begin anew from the URL, where none of the servers answers that are known by now.
+
+        The driver goes by the addresses that a replica set's members give each other, and forgets
+        those of the URL. Where all of them have become others at once, it would never find one.
+        https://github.com/mongodb/specifications/blob/master/source/server-discovery-and-monitoring/server-discovery-and-monitoring.md
+        """
+        with self._renewing:
+            known = failed.client.topology_description.server_descriptions()
+            if self._database is not failed or set(known) == set(self._parsed["nodelist"]):
+                return
+            self._database = self._open()
+        log.warning("looking for MongoDB anew", dependency="CSV store", error=f"none of {[*known]}")
+        failed.client.close()
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -155,7 +180,7 @@ class Connection:
             self._trying.release()
 
     def _has_primary(self) -> bool:
-        servers = self._client.topology_description.server_descriptions()
+        servers = self._database.client.topology_description.server_descriptions()
         return any(server.is_writable for server in servers.values())
 
     def ensure_current(self) -> None:
@@ -171,13 +196,13 @@ class Connection:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._database.client.close()
 
     def _prepare(self) -> None:
         # No lock: done twice it does no harm, and threads would queue for a server that is away.
         if self._prepared:
             return
-        version = str(self._client.admin.command("buildInfo")["version"])
+        version = str(self._database.client.admin.command("buildInfo")["version"])
         complaint = too_old("MongoDB", version, self._hosts, "CSV store")
         if complaint is not None:
             raise StoreRefused(complaint)

@@ -13,14 +13,16 @@ from typing import cast
 
 import pytest
 
-from dbuploader.consumer import Consumer
+from dbuploader.consumer import Consumer, check_database_anew
 from dbuploader.finishing import Finisher
 from dbuploader.idempotency import AnswerSweep
 from dbuploader.patience import Stopped
+from dbuploader.settings import Settings
 from dbuploader.watching import Watchdog
 from embedded import ports
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
 from muster.csvstore import StoreUnavailable
+from muster.database import DatabaseUnavailable
 from muster.heartbeat import Heartbeat
 from muster.messages import UploadAccepted
 from muster.uploads import UNFINISHED, RowCounts, State
@@ -261,3 +263,9 @@ def consuming(suite: Suite, **variables: str) -> Iterator[subprocess.Popen[bytes
     finally:
         process.kill()
         process.wait()
+
+
+def test_another_client_finds_no_tables_either_where_none_are(sqlite_database_url: str) -> None:
+    # It would be started again and again, where it is the migration that is missing.
+    with pytest.raises(DatabaseUnavailable):
+        check_database_anew(Settings(employment_database_url=sqlite_database_url))

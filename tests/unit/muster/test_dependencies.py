@@ -6,7 +6,7 @@ from math import isnan
 import pytest
 from prometheus_client import REGISTRY
 
-from muster.dependencies import FRESH_SECONDS, Dependencies, once
+from muster.dependencies import FRESH_SECONDS, Afresh, Dependencies, Stuck, anew, once
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 
@@ -34,7 +34,9 @@ class Watched:
         self.backend = Backend()
         self.service = service
         checks = {"store": self.backend.check}
-        self.dependencies = Dependencies(service, checks, lambda: self.now)
+        self.another = Backend()
+        afresh = Afresh({"store": self.another.check}, 60.0)
+        self.dependencies = Dependencies(service, checks, lambda: self.now, afresh)
 
     @property
     def up(self) -> float:
@@ -100,3 +102,53 @@ def test_what_was_there_once_is_not_asked_for_again() -> None:
     backend.answers = False
     check()
     assert backend.asked == 2
+
+
+def ask_for(watched: Watched, seconds: float) -> None:
+    end = watched.now + seconds
+    while watched.now < end:
+        watched.ask()
+
+
+def test_one_that_does_not_reach_what_another_reaches_is_stuck_until_it_does(
+    watched: Watched,
+) -> None:
+    watched.backend.answers = False
+    ask_for(watched, 60.0)
+    watched.dependencies.check()
+    assert watched.another.asked == 0
+    watched.ask()
+    with pytest.raises(Stuck):
+        watched.dependencies.check()
+    watched.backend.answers = True
+    watched.ask()
+    watched.dependencies.check()
+
+
+def test_an_outage_of_an_hour_has_nobody_started_again(watched: Watched) -> None:
+    watched.backend.answers = watched.another.answers = False
+    for _ in range(6):
+        ask_for(watched, 600.0)
+        watched.dependencies.check()
+    watched.backend.answers = True
+    watched.ask()
+    # The next one counts from its own start.
+    watched.backend.answers, watched.another.answers = False, True
+    ask_for(watched, 60.0)
+    watched.dependencies.check()
+
+
+def test_another_client_is_one_of_its_own_which_is_closed() -> None:
+    opened: list[str] = []
+
+    class Client:
+        def check(self) -> None:
+            opened.append("checked")
+
+        def close(self) -> None:
+            opened.append("closed")
+
+    check = anew(Client)
+    check()
+    check()
+    assert opened == ["checked", "closed"] * 2

@@ -9,6 +9,7 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from embedded import ports
+from muster.dependencies import Afresh
 from muster.heartbeat import Heartbeat
 from muster.service import install_service, serve_health
 from tests.waiting import DEADLINE_SECONDS, eventually
@@ -168,3 +169,14 @@ def test_a_consumer_is_alive_while_what_it_depends_on_is_away(port: int) -> None
     broker.answers = False
     serve(port, broker, Heartbeat())
     assert statuses(port) == {"/healthz": 200, "/readyz": 503, "/metrics": 200}
+
+
+def test_a_consumer_that_does_not_reach_what_others_reach_is_not_alive(port: int) -> None:
+    broker = Dependency()
+    broker.answers = False
+    checks = {"broker": broker.check}
+    afresh = Afresh({"broker": Dependency().check}, seconds=0.0)
+    serve_health("stuck", "127.0.0.1", port, {}, checks, Heartbeat().check, afresh)
+    assert statuses(port)["/healthz"] == 200
+    # It is asked by those who ask for metrics.
+    eventually(lambda: statuses(port)["/healthz"] == 503)
