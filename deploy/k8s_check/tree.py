@@ -30,18 +30,20 @@ class Tree:
         return self._directory / "k8s" / "overlays" / name
 
     def _render(self, name: str) -> Manifests:
-        """What the overlay `name` renders to, or `dev with COMPONENT`."""
-        overlay, _, component = name.partition(" with ")
-        return render(self._with(overlay, component) if component else self.overlay(overlay))
+        """What the overlay `name` renders to, or `OVERLAY with COMPONENT and COMPONENT`."""
+        overlay, _, components = name.partition(" with ")
+        if not components:
+            return render(self.overlay(overlay))
+        return render(self._with(overlay, components.split(" and ")))
 
-    def _with(self, overlay: str, component: str) -> Path:
-        directory = self.overlay(f"{overlay}-{component}")
-        directory.mkdir()
+    def _with(self, overlay: str, components: list[str]) -> Path:
+        directory = self.overlay("-".join([overlay, *components]))
+        directory.mkdir(exist_ok=True)
         content = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [f"../{overlay}"],
-            "components": [f"../../components/{component}"],
+            "components": [f"../../components/{each}" for each in components],
         }
         (directory / "kustomization.yaml").write_text(yaml.safe_dump(content))
         return directory

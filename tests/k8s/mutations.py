@@ -187,7 +187,7 @@ _NETWORK: dict[Rule, tuple[Change, ...]] = {
         Change("NetworkPolicy callers-to-mongo", "spec/egress/0/ports"),
         Change("NetworkPolicy auth-from-callers", "spec/ingress/0/from"),
         Change("NetworkPolicy auth-from-callers", "spec/ingress/0/from/0/podSelector", {}),
-        Change("NetworkPolicy gateway-from-ingress", "spec/ingress/-", {}),
+        Change("NetworkPolicy mongo-from-callers", "spec/ingress/-", {}),
     ),
     network.every_policy_and_service_selects_somebody: (
         Change("Service auth", "spec/selector/app.kubernetes.io~name", "author"),
@@ -212,7 +212,7 @@ _CONFIGURATION: dict[Rule, tuple[Change, ...]] = {
         Change("StatefulSet auth-db", f"{FIRST}/image", "mysql@sha256:abc"),
     ),
     configuration.every_kind_is_one_of_kubernetes_itself: (
-        Change("Ingress gateway", "apiVersion", "traefik.io/v1alpha1"),
+        Change("Service gateway", "apiVersion", "serving.knative.dev/v1"),
     ),
     configuration.what_is_configured_is_named_after_its_content: (
         Change("ConfigMap gateway", "metadata/name", "gateway"),

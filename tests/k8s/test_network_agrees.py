@@ -63,12 +63,11 @@ def test_in_prod_everybody_reaches_the_port_of_what_is_managed(tree: Tree) -> No
 
 @pytest.mark.parametrize("controller", ["ingress-nginx", "traefik"])
 def test_the_ingress_controllers_that_the_page_names_reach_the_gateway(
-    dev: Manifests, controller: str
+    tree: Tree, controller: str
 ) -> None:
     assert "ingress-nginx and Traefik are let through" in read("docs/deployment.md")
-    (policy,) = [
-        each for each in dev.of("NetworkPolicy") if name_of(each) == "gateway-from-ingress"
-    ]
+    policies = tree.rendered("dev with ingress").of("NetworkPolicy")
+    (policy,) = [each for each in policies if name_of(each) == "gateway-from-ingress"]
     peers = [peer for rule in policy["spec"]["ingress"] for peer in rule["from"]]
     namespace = {"kubernetes.io/metadata.name": controller}
     assert any(selects(peer["namespaceSelector"], namespace) for peer in peers)

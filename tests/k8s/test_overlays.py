@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.k8s_check.environment import references_of
+from deploy.k8s_check.environment import environment_of, references_of
 from deploy.k8s_check.manifests import Json, Manifests, name_of
 from tests.k8s.mutating import FIRST, Change
 from tests.k8s.policies.configuration import every_image_is_its_publishers_and_pinned
@@ -66,10 +66,71 @@ def test_prod_has_more_than_one_of_all_that_users_wait_for(prod: Manifests) -> N
     assert set(fixed) >= ASKED_BY_USERS
 
 
-def test_prod_is_reached_by_tls_alone(prod: Manifests) -> None:
-    for ingress in prod.of("Ingress"):
-        covered = {host for each in ingress["spec"]["tls"] for host in each["hosts"]}
-        assert {rule["host"] for rule in ingress["spec"]["rules"]} == covered
+def test_prod_is_reached_by_tls_alone(prod: Manifests, tree: Tree) -> None:
+    (gateway,) = prod.of("Gateway")
+    encrypted = {each["name"] for each in gateway["spec"]["listeners"] if "tls" in each}
+    for route in prod.of("HTTPRoute"):
+        reached = {parent["sectionName"] for parent in route["spec"]["parentRefs"]}
+        answers = any("backendRefs" in rule for rule in route["spec"]["rules"])
+        assert not answers or reached <= encrypted
+    (ingress,) = tree.rendered("prod with ingress").of("Ingress")
+    covered = {host for each in ingress["spec"]["tls"] for host in each["hosts"]}
+    assert {rule["host"] for rule in ingress["spec"]["rules"]} == covered
+
+
+def test_the_ingress_takes_the_place_of_the_gateway_api(tree: Tree) -> None:
+    kinds = {each["kind"] for each in tree.rendered("prod with ingress").objects}
+    assert kinds & {"Gateway", "HTTPRoute", "ClientTrafficPolicy", "Ingress"} == {"Ingress"}
+
+
+@pytest.mark.parametrize("name", ["prod", "prod with ingress"])
+def test_a_large_file_is_streamed_and_who_sends_it_is_believed_to_be_who_the_proxy_says(
+    tree: Tree, name: str
+) -> None:
+    manifests = tree.rendered(name)
+    (told,) = (
+        environment_of(manifests, each.containers[0])
+        for each in manifests.workloads()
+        if each.name == "gateway"
+    )
+    assert told["MUSTER_TRUSTED_PROXIES"] == "1"
+    for ingress in manifests.of("Ingress"):
+        said = ingress["metadata"]["annotations"]
+        nginx = "nginx.ingress.kubernetes.io"
+        assert said[f"{nginx}/proxy-request-buffering"] == said[f"{nginx}/proxy-buffering"] == "off"
+        taken = int(said[f"{nginx}/proxy-body-size"].removesuffix("m")) * 2**20
+        assert taken > int(told["MUSTER_MAX_UPLOAD_BYTES"])
+    for route in manifests.of("HTTPRoute"):
+        for rule in route["spec"]["rules"]:
+            assert "backendRefs" not in rule or rule["timeouts"] == {"request": "0s"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_rabbitmqs_operator_is_who_makes_the_broker_and_its_password(
+    tree: Tree, overlay: str
+) -> None:
+    manifests = tree.rendered(f"{overlay} with keda and rabbitmq-operator")
+    own = {name_of(each) for each in manifests.of("StatefulSet", "Service", "Secret", "ConfigMap")}
+    assert not any(name.startswith("rabbitmq") for name in own)
+    named = {
+        variable["valueFrom"]["secretKeyRef"]["name"]
+        for _, container in manifests.containers()
+        for variable in container.get("env", [])
+        if variable["name"] == "MUSTER_BROKER_URL"
+    }
+    (keda,) = manifests.of("TriggerAuthentication")
+    named |= {each["name"] for each in keda["spec"]["secretTargetRef"]}
+    assert named == {"rabbitmq-default-user"}
+    (cluster,) = manifests.of("RabbitmqCluster")
+    assert "override" not in cluster["spec"]
+
+
+def test_who_is_scaled_by_keda_has_no_number_of_its_own(tree: Tree) -> None:
+    manifests = tree.rendered("prod with keda")
+    (scaled,) = manifests.of("ScaledObject")
+    name = scaled["spec"]["scaleTargetRef"]["name"]
+    (deployment,) = (each for each in manifests.of("Deployment") if name_of(each) == name)
+    assert "replicas" not in deployment["spec"]
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -94,7 +155,7 @@ def overlay(name: str) -> Path:
 def test_external_secrets_make_every_secret_that_prod_takes(tree: Tree) -> None:
     made = {
         (each["metadata"]["name"], item["secretKey"])
-        for each in tree.rendered("dev with external-secrets").of("ExternalSecret")
+        for each in tree.rendered("prod with external-secrets").of("ExternalSecret")
         for item in each["spec"]["data"]
     }
     prod = tree.rendered("prod")

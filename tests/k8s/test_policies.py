@@ -7,17 +7,24 @@ import pytest
 from tests.k8s.mutating import Change
 from tests.k8s.mutations import MUTATIONS, Rule
 from tests.k8s.policies import capacity, configuration, isolation, network, probes, wiring
-from tests.k8s.tree import ALL, OVERLAYS, Tree
+from tests.k8s.tree import ALL, Tree
 
-# Components are there to use what a plain cluster does not know.
-PLAIN = {configuration.every_kind_is_one_of_kubernetes_itself}
+# Components, and prod by them, use what a plain cluster does not know.
+FOR_DEV_ALONE = {configuration.every_kind_is_one_of_kubernetes_itself}
 # There is one of each in dev.
 FOR_PROD = {capacity.who_answers_users_scales_with_the_load}
+# Where there is something to spoil, if it is not dev.
+SPOILED: dict[Rule, str] = {
+    capacity.who_answers_users_scales_with_the_load: "prod",
+    wiring.the_ingress_sends_to_ports_that_there_are: "dev with ingress",
+}
 
 
 def is_held_to(name: str, rule: Rule) -> bool:
     """Whether the kustomization `name` must keep the rule."""
-    return (name in OVERLAYS or rule not in PLAIN) and (name == "prod" or rule not in FOR_PROD)
+    return (name == "dev" or rule not in FOR_DEV_ALONE) and (
+        name.startswith("prod") or rule not in FOR_PROD
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +45,7 @@ def test_the_rule_holds(tree: Tree, name: str, rule: Rule) -> None:
     ],
 )
 def test_the_rule_catches(tree: Tree, rule: Rule, change: Change) -> None:
-    manifests = tree.rendered("prod" if rule in FOR_PROD else "dev")
+    manifests = tree.rendered(SPOILED.get(rule, "dev"))
     assert list(rule(change.applied_to(manifests))) != []
 
 

@@ -93,7 +93,9 @@ def test_the_services_have_the_names_and_ports_of_compose(tree: Tree, name: str)
     assert serving <= set(compose()) | {"rabbitmq-nodes"}
 
 
-@pytest.mark.parametrize("name", [*OVERLAYS, "dev with gateway-api"])
+@pytest.mark.parametrize(
+    "name", ["prod", "dev with gateway-api", "dev with ingress", "prod with ingress"]
+)
 def test_what_is_public_is_the_api_and_its_docs_and_nothing_of_the_clusters(
     tree: Tree, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -133,7 +133,7 @@ def test_the_images_are_those_of_the_images_check(plays: dict[str, Play]) -> Non
         Change("Deployment auth", f"{POD}/volumes/0", {"name": "tmp", "hostPath": {"path": "/x"}}),
         Change("Deployment auth", f"{POD}/volumes/1/secret/secretName", "another"),
         Change("Service auth", "spec/ports/0/port", 80),
-        Change("Ingress gateway", "kind", "IngressRoute"),
+        Change("NetworkPolicy auth-from-callers", "kind", "GlobalPolicy"),
     ],
     ids=str,
 )

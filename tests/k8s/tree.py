@@ -1,10 +1,11 @@
 """The kustomizations to render."""
 
+from deploy.k8s_check.subsets import INCLUDED, pairwise
 from deploy.k8s_check.tree import ROOT, Tree
 
-__all__ = ["ALL", "COMPONENTS", "K8S", "OVERLAYS", "ROOT", "Tree"]
+__all__ = ["ALL", "K8S", "OVERLAYS", "ROOT", "SAMPLE", "Tree"]
 
 K8S = ROOT / "k8s"
-OVERLAYS = sorted(each.name for each in (K8S / "overlays").iterdir())
-COMPONENTS = sorted(each.name for each in (K8S / "components").glob("*"))
-ALL = [*OVERLAYS, *(f"dev with {name}" for name in COMPONENTS)]
+OVERLAYS = sorted(INCLUDED)
+SAMPLE = sorted(name for overlay in OVERLAYS for name in pairwise(overlay))
+ALL = sorted({*OVERLAYS, *SAMPLE})

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("k8s")
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
-    return Tree(tmp_path_factory.mktemp("docs")).rendered("dev")
+    return Tree(tmp_path_factory.mktemp("docs")).rendered("dev with ingress")
 
 
 @pytest.fixture(scope="module")
