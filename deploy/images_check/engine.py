@@ -109,6 +109,15 @@ class Podman:
             user_sees=user_sees,
         )
 
+    def services(self, project: str) -> set[str]:
+        """The services of a project of Compose whose containers run."""
+        label = "com.docker.compose"
+        listed = self(
+            *("ps", f"--filter=label={label}.project={project}"),
+            f'--format={{{{index .Labels "{label}.service"}}}}',
+        )
+        return set(listed.split())
+
     def unwell(self) -> list[str]:
         """The names of the running containers whose health check has not passed."""
         filters = ("health=starting", "health=unhealthy")

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from deploy.images_check.commands import ROOT, CommandFailed, run
 from deploy.images_check.engine import Podman
 from embedded.demo.checks import Checks
@@ -34,12 +36,14 @@ class Stack:
     """A compose file as a project of its own; `environment` goes before `env_file`.
 
     Compose 1, which Debian 12 has, takes what is asked of docker-compose here, as Compose 2 does.
+    `services` are those that stay.
     """
 
     podman: Podman
     file: Path
     env_file: Path
     environment: Mapping[str, str]
+    services: frozenset[str]
 
     def compose(self, *arguments: str, user_sees: bool = False, timeout: float = 120) -> str:
         """What the command of docker-compose printed; raises CommandFailed."""
@@ -56,6 +60,7 @@ class Stack:
         """All of it, well; removed in the end with its data. Raises CommandFailed with the logs."""
         try:
             self.compose("up", "--detach", "--no-build", timeout=_UP_SECONDS)
+            self._must_run()
             self._wait_until_well()
             yield
         except CommandFailed:
@@ -64,6 +69,14 @@ class Stack:
             raise
         finally:
             self.compose("down", "--volumes", "--timeout=20")
+
+    def _must_run(self) -> None:
+        # Where nothing runs, nothing is unwell.
+        missing = self.services - self.podman.services(self.environment["COMPOSE_PROJECT_NAME"])
+        if missing:
+            version = self.podman.compose("version", "--short", environment={})
+            names = ", ".join(sorted(missing))
+            raise CommandFailed(f"docker-compose {version} ended well, but there is no {names}")
 
     def _wait_until_well(self) -> None:
         deadline = time.monotonic() + _UP_SECONDS
@@ -107,7 +120,10 @@ def new_stack(podman: Podman, tag: str, directory: Path) -> Stack:
     file, env = directory / "docker-compose.yml", directory / "env"
     # Compose 1 refuses the key `name`, before which COMPOSE_PROJECT_NAME goes anyway.
     lines = (ROOT / "docker-compose.yml").read_text("utf-8").splitlines(keepends=True)
-    file.write_text("".join(line for line in lines if not line.startswith("name:")), "utf-8")
+    content = "".join(line for line in lines if not line.startswith("name:"))
+    file.write_text(content, "utf-8")
+    services = yaml.safe_load(content)["services"]
+    staying = frozenset(name for name, each in services.items() if each.get("restart") != "no")
     run(sys.executable, "deploy/make_env.py", str(env))
     values = dict(
         line.split("=", 1) for line in env.read_text("utf-8").splitlines() if "=" in line[1:]
@@ -124,4 +140,4 @@ def new_stack(podman: Podman, tag: str, directory: Path) -> Stack:
         "MUSTER_TAG": tag,
         "MUSTER_PUBLIC_URL": f"http://127.0.0.1:{muster}",
     }
-    return Stack(podman, file, env, environment)
+    return Stack(podman, file, env, environment, staying)

@@ -81,15 +81,25 @@ def test_the_stand_in_of_mongodb_keeps_its_name_when_its_address_changes(tmp_pat
 
 
 class FakePodman:
-    """Containers that get well one by one; `calls` are docker-compose's, by their commands."""
+    """Containers that get well one by one; `calls` are docker-compose's, by their commands.
+
+    Of what is to run, `missing` does not.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.missing: set[str] = set()
         self.sick = ["auth-db", "mongo"]
 
     def compose(self, *arguments: str, **_options: Any) -> str:
         self.calls.append(next(word for word in arguments if not word.startswith("-")))
         return ""
+
+    def services(self, project: str) -> set[str]:
+        assert project == "muster-check"
+        whole = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+        once = {"auth-admin", "auth-migrations", "dbuploader-migrations"}
+        return set(whole) - once - self.missing
 
     def unwell(self) -> list[str]:
         sick = list(self.sick)
@@ -124,6 +134,20 @@ def test_the_stack_runs_when_every_container_is_well_and_is_removed(
         assert podman.sick == []
         assert podman.calls == ["up"]
     assert podman.calls == ["up", "down"]
+
+
+@pytest.mark.parametrize("started", [set(), {"auth"}], ids=["nothing", "not all"])
+def test_a_stack_of_which_not_all_runs_is_not_well(
+    started: set[str], podman: FakePodman, tmp_path: Path
+) -> None:
+    podman.missing = podman.services("muster-check") - started
+    podman.sick = []
+    with (
+        pytest.raises(CommandFailed, match=r"ended well, but there is no (auth, )?auth-db"),
+        new_stack(podman, tmp_path).running(),
+    ):
+        pytest.fail("it runs")
+    assert podman.calls == ["up", "version", "ps", "logs", "down"]
 
 
 def test_a_stack_that_does_not_get_well_says_who_is_not(
