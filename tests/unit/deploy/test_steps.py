@@ -63,7 +63,7 @@ class FakeCluster:
         self.calls: list[str] = []
         self.applied = self._content()
         self.generation = 0
-        self.nodes = ["node1", "node2", "node3"]
+        self.nodes = ["node1", "node2", "node3", "node4"]
         self.failing = ""
         self.left: list[str] = []
 
@@ -87,11 +87,14 @@ class FakeCluster:
     def schedulable_nodes(self) -> list[str]:
         return self.nodes
 
-    def pods(self) -> list[Json]:
+    def pods(self, workload: Workload | None = None) -> list[Json]:
+        if workload is not None:
+            assert workload.name == "mailpit"
+            return [{"spec": {"nodeName": "node4"}}]
         bound: list[Json] = [{"persistentVolumeClaim": {}}]
         drained = any(call.startswith("drain") for call in self.calls)
-        where = {"auth": "node1", "gateway": "node2", "queries": "node2"}
-        left = [] if drained else [{"spec": {"nodeName": node}} for node in where.values()]
+        where = ["node1", "node1", "node1", "node2", "node4", "node4", "node4"]
+        left = [] if drained else [{"spec": {"nodeName": node}} for node in where]
         left += [{"spec": {"nodeName": each}} for each in self.left]
         return [*left, {"spec": {"nodeName": "node3", "volumes": bound}}]
 
