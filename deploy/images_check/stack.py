@@ -16,6 +16,8 @@ from embedded.demo.checks import Checks
 from embedded.ports import port_of, reserve
 
 _UP_SECONDS = 900.0
+# Compose 1 stops a container after the other, each for up to 20 s.
+_DOWN_SECONDS = 900.0
 _POLL_SECONDS = 1.0
 # As root, so that it is the file system that refuses and not the file's owner.
 _WRITE = """\
@@ -68,7 +70,7 @@ class Stack:
             self.compose("logs", "--no-color", "--tail=40", user_sees=True)
             raise
         finally:
-            self.compose("down", "--volumes", "--timeout=20")
+            self.compose("down", "--volumes", "--timeout=20", timeout=_DOWN_SECONDS)
 
     def _must_run(self) -> None:
         # Where nothing runs, nothing is unwell.

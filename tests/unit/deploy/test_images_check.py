@@ -88,11 +88,13 @@ class FakePodman:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.seconds: dict[str, float] = {}
         self.missing: set[str] = set()
         self.sick = ["auth-db", "mongo"]
 
-    def compose(self, *arguments: str, **_options: Any) -> str:
+    def compose(self, *arguments: str, timeout: float = 0, **_options: Any) -> str:
         self.calls.append(next(word for word in arguments if not word.startswith("-")))
+        self.seconds[self.calls[-1]] = timeout
         return ""
 
     def services(self, project: str) -> set[str]:
@@ -134,6 +136,8 @@ def test_the_stack_runs_when_every_container_is_well_and_is_removed(
         assert podman.sick == []
         assert podman.calls == ["up"]
     assert podman.calls == ["up", "down"]
+    # Thirteen containers, one after the other.
+    assert podman.seconds["down"] >= 13 * 20
 
 
 @pytest.mark.parametrize("started", [set(), {"auth"}], ids=["nothing", "not all"])
