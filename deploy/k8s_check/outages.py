@@ -14,7 +14,7 @@ _AWAY_SECONDS = 60.0
 def kill_each_pod(trial: Trial) -> None:
     """Kill every pod by force while 6 clients upload 300 files: each is done once."""
     heading(f"Every pod killed while {_FILES} files are uploaded")
-    with trial.outside.traffic(trial.orders(files=_FILES, pause_seconds=2.0)) as traffic:
+    with trial.outside.traffic(trial.orders(files=_FILES)) as traffic:
         for pod in trial.servers_of_ours():
             traffic.phase(pod.name)
             must_return(trial.suite, kill(trial.suite, [pod]))

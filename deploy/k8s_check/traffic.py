@@ -43,7 +43,7 @@ class Orders:
     askers: int = 2
     files: int = 0
     """How many are uploaded at least, whenever they are told to stop."""
-    pause_seconds: float = 0.5
+    pause_seconds: float = 2.0
     """Between the uploads of one client."""
     final_seconds: float = 300.0
     """How long an upload that was accepted may take to become final, and its email to be sent."""
@@ -118,8 +118,8 @@ class Traffic:
         self.orders = orders
         self.tally = Tally()
         self.stop = threading.Event()
-        self.accepted: list[tuple[str, str, str]] = []
-        """The ids of uploads, the names of their files and the tokens of those who sent them."""
+        self.accepted: list[str] = []
+        """The ids of the uploads."""
         self.failures: list[str] = []
         self._caller = Caller(orders.url, self.tally)
         self._lock = threading.Lock()
@@ -149,14 +149,15 @@ class Traffic:
 
     def report(self, users: list[tuple[str, str]]) -> dict[str, Any]:
         """What became of every request and of every upload, once these are final."""
-        found = [self._followed(*each) for each in self.accepted]
-        times = Counter(name for user in users for name in self._filenames(user))
+        found = [each for user in users for each in self._final(user)]
+        times = Counter(each["name"] for each in found)
+        accepted = set(self.accepted)
         return {
             "requests": self.tally.counts,
             "slowest": self.tally.slowest,
             "failures": self.failures,
-            "uploads": found,
-            "lost": sorted(name for _, name, _ in self.accepted if not times[name]),
+            "uploads": [each for each in found if each["id"] in accepted],
+            "lost": sorted(accepted.difference(each["id"] for each in found)),
             "doubled": sorted(name for name, count in times.items() if count > 1),
         }
 
@@ -214,7 +215,7 @@ class Traffic:
             Idempotency_Key=name,
         )
         with self._lock:
-            self.accepted.append((answer["id"], name, token))
+            self.accepted.append(answer["id"])
 
     def _ask(self, user: tuple[str, str]) -> None:
         try:
@@ -231,25 +232,21 @@ class Traffic:
             self._caller.call("login", "/v1/login", body=b"", Authorization=_basic(*user))
             self.stop.wait(_ASKING_PAUSE_SECONDS)
 
-    def _followed(self, upload_id: str, name: str, token: str) -> dict[str, str]:
-        """What became of an upload and of its email."""
+    def _final(self, user: tuple[str, str]) -> list[dict[str, str]]:
+        """All uploads of a user, once they and their emails are final, or take too long."""
+        token = self._login(*user)
         deadline = time.monotonic() + self.orders.final_seconds
-        state, email = "unknown", "unknown"
-        while time.monotonic() < deadline:
-            outcome, upload = self._caller.call(
-                "follow", f"/v1/uploads/{upload_id}", Authorization=token
-            )
-            if outcome == "200":
-                state = upload["state"]
-                email = (upload["email"] or {}).get("state", "none")
-                if state in FINAL and email not in ("none", "waiting"):
-                    break
+        while True:
+            uploads = self._listed(token)
+            waiting = [each for each in uploads if not _is_final(each)]
+            if not waiting or time.monotonic() > deadline:
+                return uploads
             time.sleep(_AGAIN_SECONDS)
-        return {"id": upload_id, "name": name, "state": state, "email": email}
 
-    def _filenames(self, user: tuple[str, str]) -> list[str]:
-        """The file names of all uploads of a user."""
-        token, names, cursor = self._login(*user), [], ""
+    def _listed(self, token: str) -> list[dict[str, str]]:
+        """All uploads of a user, with their states and those of their emails."""
+        found: list[dict[str, str]] = []
+        cursor: str | None = ""
         while cursor is not None:
             asked = {"limit": "100", **({"cursor": cursor} if cursor else {})}
             page = self._caller.until(
@@ -257,9 +254,22 @@ class Traffic:
                 seconds=self.orders.final_seconds,
                 Authorization=token,
             )
-            names += [each["filename"] for each in page["uploads"]]
+            for each in page["uploads"]:
+                email = (each["email"] or {"state": "waiting"})["state"]
+                found.append(
+                    {
+                        "id": each["id"],
+                        "name": each["filename"],
+                        "state": each["state"],
+                        "email": email,
+                    }
+                )
             cursor = page["next"]
-        return names
+        return found
+
+
+def _is_final(upload: dict[str, str]) -> bool:
+    return upload["state"] in FINAL and upload["email"] != "waiting"
 
 
 def _basic(email: str, password: str) -> str:

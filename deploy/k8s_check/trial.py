@@ -23,7 +23,7 @@ class Trial:
     cluster: KubectlCluster
     outside: Outside
 
-    def orders(self, *, files: int = 0, pause_seconds: float = 0.5) -> Orders:
+    def orders(self, *, files: int = 0, pause_seconds: float = 2.0) -> Orders:
         """Uploads and questions through the gateway's Service, by users of their own."""
         (namespace,) = self.suite.manifests.of("Namespace")
         (port,) = (

@@ -25,6 +25,7 @@ class Suite(BaseHTTPRequestHandler):
     users: list[str]
     forgets: set[str]
     doubles: set[str]
+    slow: int
 
     def do_GET(self) -> None:
         self._answer()
@@ -49,16 +50,27 @@ class Suite(BaseHTTPRequestHandler):
                 (name,) = parse_qs(path.query)["filename"]
                 assert self.headers["Idempotency-Key"] == name
                 self.uploads[name] = self.headers["Authorization"]
-                self._say(202, {"id": name})
+                self._say(202, {"id": f"id of {name}"})
             case "GET", "/v1/uploads":
                 mine = [n for n, by in self.uploads.items() if by == self.headers["Authorization"]]
                 names = [n for n in mine if n not in self.forgets]
                 names += [n for n in mine if n in self.doubles]
-                self._say(200, {"uploads": [{"filename": n} for n in names], "next": None})
-            case "GET", upload if upload.startswith("/v1/uploads/"):
-                self._say(200, {"state": "completed", "email": {"state": "sent"}})
+                state = {"state": "completed" if self.slow == 0 else "loading"}
+                email = {"state": "sent"} if self.slow < 2 else None
+                self._say(200, self._page([{**state, "email": email} for _ in names], names))
+                type(self).slow = max(self.slow - 1, 0)
             case _:
                 self._say(200, {})
+
+    def _page(self, uploads: list[Json], names: list[str]) -> Json:
+        """A page of two."""
+        cursor = int(parse_qs(urlsplit(self.path).query).get("cursor", ["0"])[0])
+        said = [
+            {**each, "id": f"id of {name}", "filename": name}
+            for each, name in zip(uploads, names, strict=True)
+        ]
+        more = cursor + 2 < len(said)
+        return {"uploads": said[cursor : cursor + 2], "next": str(cursor + 2) if more else None}
 
     def _say(self, status: int, answer: Json) -> None:
         text = json.dumps(answer).encode()
@@ -75,7 +87,7 @@ class Suite(BaseHTTPRequestHandler):
 def orders(monkeypatch: pytest.MonkeyPatch) -> Iterator[Orders]:
     monkeypatch.setattr(traffic, "_AGAIN_SECONDS", 0)
     Suite.refuses, Suite.uploads, Suite.users = Counter(), {}, []
-    Suite.forgets, Suite.doubles = set(), set()
+    Suite.forgets, Suite.doubles, Suite.slow = set(), set(), 0
     with serving(Suite) as port:
         url = f"http://127.0.0.1:{port}"
         yield Orders(url, "admin@example.com", "secret", "run", 3, 1, files=7, pause_seconds=0)
@@ -125,7 +137,13 @@ def test_what_failed_stands_beside_what_was_answered() -> None:
 def test_uploads_that_are_gone_or_there_twice_are_named(orders: Orders) -> None:
     Suite.forgets, Suite.doubles = {"run-0-1.csv"}, {"run-1-0.csv"}
     found = report(orders, "phase")
-    assert (found.lost, found.doubled) == (["run-0-1.csv"], ["run-1-0.csv"])
+    assert (found.lost, found.doubled) == (["id of run-0-1.csv"], ["run-1-0.csv"])
+
+
+def test_uploads_and_emails_that_are_not_final_are_waited_for(orders: Orders) -> None:
+    Suite.slow = 3
+    found = report(orders, "phase")
+    assert {(each["state"], each["email"]) for each in found.uploads} == {("completed", "sent")}
 
 
 def test_a_suite_that_is_not_there_is_named_by_its_error(orders: Orders) -> None:
