@@ -9,6 +9,9 @@ import yaml
 from deploy.images_check.commands import CommandFailed, run
 from deploy.k8s_check.manifests import Manifests
 
+# By libyaml, where it is there, eight times as fast.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
 
 
@@ -22,4 +25,5 @@ def render(kustomization: Path) -> Manifests:
         )
         if said:
             raise CommandFailed(f"{kustomization}: {said}")
-        return Manifests([each for each in yaml.safe_load_all(rendered.read_text("utf-8")) if each])
+        objects = yaml.load_all(rendered.read_text("utf-8"), _Loader)
+        return Manifests([each for each in objects if each])
