@@ -1,5 +1,6 @@
 """What the steps need that only a real cluster can take, and what they say of its traffic."""
 
+import re
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from embedded.demo.checks import table
 from embedded.demo.mailbox import emails_in_mailpit
 
 _MOST_EMAILS = 100_000
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -70,5 +72,6 @@ class Trial:
         (catcher,) = self.suite.servers("mail")
         with self.suite.reached(catcher) as url:
             emails = emails_in_mailpit(url, limit=_MOST_EMAILS)
-        ids = [str(email["Message-ID"]).lstrip("<").partition(".")[0] for email in emails]
-        return Counter({each["id"]: ids.count(each["id"]) for each in report.uploads})
+        # An id is hexadecimal; whatever else is in a Message-ID, it stands there whole.
+        named = Counter(word for each in emails for word in _ID.findall(str(each["Message-ID"])))
+        return Counter({each["id"]: named[each["id"]] for each in report.uploads})

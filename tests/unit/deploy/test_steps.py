@@ -44,12 +44,12 @@ MANIFESTS = Manifests(
 )
 
 
-UPLOADS = [{"id": each, "name": each, "state": "completed", "email": "sent"} for each in "ab"]
+UPLOADS = [{"id": each * 32, "name": each, "state": "completed", "email": "sent"} for each in "ab"]
 
 
 def emails_about(*uploads: str) -> Any:
     """What lists the emails that Mailpit has, in place of emails_in_mailpit."""
-    sent = [{"Message-ID": f"<{each}.completed@muster>"} for each in uploads]
+    sent = [{"Message-ID": f"<upload-{each * 32}.completed@example.com>"} for each in uploads]
     return lambda _url, limit: sent[:limit]
 
 
