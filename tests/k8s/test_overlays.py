@@ -56,6 +56,19 @@ def test_prod_runs_three_nodes_of_rabbitmq_on_three_machines(prod: Manifests) ->
     ]
 
 
+def test_a_new_node_of_rabbitmq_waits_for_the_others(prod: Manifests) -> None:
+    """By default it begins a cluster of its own after half a minute or more, and is ready."""
+    (configuration,) = (
+        each["data"]["20-cluster.conf"]
+        for each in prod.of("ConfigMap")
+        if "20-cluster.conf" in each["data"]
+    )
+    lines = configuration.splitlines()
+    assert "cluster_formation.discovery_retry_limit = 1000000" in lines
+    # With it a node wants to reach at least one other.
+    assert "cluster_formation.target_cluster_size_hint = 3" in lines
+
+
 def test_prod_has_more_than_one_of_all_that_users_wait_for(prod: Manifests) -> None:
     least = {
         scaler["spec"]["scaleTargetRef"]["name"]: scaler["spec"]["minReplicas"]
