@@ -56,6 +56,13 @@ def test_prod_runs_three_nodes_of_rabbitmq_on_three_machines(prod: Manifests) ->
     ]
 
 
+def test_the_name_of_a_database_is_known_before_it_is_ready(dev: Manifests) -> None:
+    """The cluster's DNS keeps for half a minute that a name is unknown."""
+    headless = [each for each in dev.of("Service") if each["spec"].get("clusterIP") == "None"]
+    assert {"auth-db", "employment-db", "mongo"} <= {name_of(each) for each in headless}
+    assert all(each["spec"].get("publishNotReadyAddresses") for each in headless)
+
+
 def test_a_new_node_of_rabbitmq_waits_for_the_others(prod: Manifests) -> None:
     """By default it begins a cluster of its own after half a minute or more, and is ready."""
     (configuration,) = (
