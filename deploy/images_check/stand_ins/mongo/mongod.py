@@ -44,9 +44,10 @@ def member(data: Path, port: int = _PORT, *, require_auth: bool) -> Member:
 
 def _make_accounts() -> None:
     environment = os.environ
-    server = member(_DATA, require_auth=False)
+    # At a port of its own: one that was just given up can't always be had again at once.
+    server = member(_DATA, _PORT + 1, require_auth=False)
     server.start()
-    with MongoClient[dict[str, Any]]("127.0.0.1", _PORT, directConnection=True) as client:
+    with MongoClient[dict[str, Any]]("127.0.0.1", _PORT + 1, directConnection=True) as client:
         client.admin.command(
             "createUser",
             environment["MONGO_INITDB_ROOT_USERNAME"],
