@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from deploy.images_check.commands import CommandFailed
 from deploy.k8s_check.by_kubectl import KubectlCluster
+from deploy.k8s_check.edges import container_port
 from deploy.k8s_check.manifests import Json, Manifests, name_of
 from deploy.k8s_check.traffic import READY, Orders
 
@@ -74,12 +74,7 @@ class Traffic:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._process.kill()
         self._process.communicate()
 
@@ -158,9 +153,6 @@ def outside(cluster: KubectlCluster, manifests: Manifests) -> Iterator[Outside]:
 def _objects(manifests: Manifests) -> Json:
     (namespace,) = manifests.of("Namespace")
     (gateway,) = (each for each in manifests.workloads() if each.name == "gateway")
-    (port,) = (
-        each["containerPort"] for each in gateway.containers[0]["ports"] if each["name"] == "http"
-    )
     policy = {
         "podSelector": {"matchLabels": gateway.spec["selector"]["matchLabels"]},
         "policyTypes": ["Ingress"],
@@ -174,7 +166,7 @@ def _objects(manifests: Manifests) -> Json:
                         "podSelector": {"matchLabels": _LABELS},
                     }
                 ],
-                "ports": [{"port": port, "protocol": "TCP"}],
+                "ports": [{"port": container_port(gateway, "http"), "protocol": "TCP"}],
             }
         ],
     }

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from deploy.k8s_check.cluster import Cluster
+from deploy.k8s_check.edges import container_port
 from deploy.k8s_check.environment import environment_of
 from deploy.k8s_check.manifests import Manifests, Workload
 from embedded.client import Client
@@ -49,12 +50,7 @@ class Suite:
     @contextmanager
     def reached(self, workload: Workload) -> Iterator[str]:
         """The URL of the pod's port `http` meanwhile."""
-        (port,) = (
-            each["containerPort"]
-            for each in workload.containers[0]["ports"]
-            if each["name"] == "http"
-        )
-        with self.cluster.reached(workload, port) as url:
+        with self.cluster.reached(workload, container_port(workload, "http")) as url:
             yield url
 
     @contextmanager

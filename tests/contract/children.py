@@ -11,7 +11,6 @@ from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from threading import Event
-from types import TracebackType
 from typing import Self
 
 import psutil
@@ -51,12 +50,7 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._process.kill()
         self._process.join()
         self._process.close()

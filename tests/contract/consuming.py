@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from muster.broker import Ack, Broker, Delivery, Verdict
@@ -59,12 +58,7 @@ class Background:
         self.thread.start()
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop.set()
         self.thread.join(DEADLINE_SECONDS)
         assert not self.thread.is_alive(), "the consumer did not stop"
