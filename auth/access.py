@@ -10,7 +10,7 @@ import jwt
 from auth.keys import SigningKey
 from auth.repository import UserStore
 from auth.users import User
-from muster.tokens import ALGORITHM, AUDIENCE, ISSUER, InvalidToken, Principal, principal_of
+from muster.http.tokens import ALGORITHM, AUDIENCE, ISSUER, InvalidToken, Principal, principal_of
 
 
 class AccessTokens:

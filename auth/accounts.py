@@ -24,7 +24,7 @@ from auth.repository import UserStore, UserTable
 from auth.strength import weakness
 from auth.users import NewUser, User, UserChanges
 from muster.database import ConstraintViolated, WriteConflict
-from muster.tokens import Principal
+from muster.http.tokens import Principal
 
 log = structlog.get_logger(__name__)
 

@@ -26,13 +26,13 @@ from auth.repository import UserStore
 from auth.schema import revocations
 from auth.settings import Settings
 from auth.views import blueprint
+from muster.backends.dependencies import once
 from muster.database import DatabaseUnavailable, open_database
-from muster.dependencies import once
-from muster.logs import configure_logging
-from muster.problems import Problem, answer_with, unavailable
-from muster.service import install_service
-from muster.spans import export_spans
-from muster.tokens import unauthorized
+from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.service import install_service
+from muster.http.tokens import unauthorized
+from muster.observability.logs import configure_logging
+from muster.observability.spans import export_spans
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -12,10 +12,10 @@ from auth.accounts import Accounts
 from auth.errors import AccountError, WeakPassword
 from auth.settings import Settings
 from auth.users import NewUser, UserChanges
-from muster.availability import wait_for
 from muster.database import DatabaseUnavailable
-from muster.stopping import exit_on_sigterm
-from muster.tokens import PERMISSIONS
+from muster.database.availability import wait_for
+from muster.http.tokens import PERMISSIONS
+from muster.worker.shutdown import exit_on_sigterm
 
 
 class _UsersGroup(AppGroup):

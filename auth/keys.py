@@ -13,7 +13,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from auth.privatefile import read_or_create
 from muster.adapters import ConfigurationError
-from muster.tokens import ALGORITHM
+from muster.http.tokens import ALGORITHM
 
 
 @dataclass(frozen=True)

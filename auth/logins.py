@@ -15,7 +15,7 @@ from auth.passwords import Passwords
 from auth.repository import UserStore
 from auth.users import PasswordChange, User, account_key
 from muster.database import ConstraintViolated, DatabaseUnavailable
-from muster.tracing import concerning
+from muster.observability.tracing import bind_log_fields
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class Logins:
         if user is None:
             log.warning("login failed", address=address)
             raise WrongCredentials
-        concerning(user=user.id)
+        bind_log_fields(user=user.id)
         return user
 
     def change_password(self, user_id: str, change: PasswordChange, address: str) -> None:

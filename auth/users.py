@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, field_val
 from pydantic_core import PydanticCustomError
 
 from auth.passwords import MAX_LENGTH, MIN_LENGTH, is_acceptable
-from muster.tokens import PERMISSIONS
+from muster.http.tokens import PERMISSIONS
 
 _EMAIL = re.compile(
     # The pattern of https://html.spec.whatwg.org/#valid-e-mail-address, of a local part of 64.

@@ -7,7 +7,7 @@ from auth.accounts import Accounts
 from auth.errors import WrongCredentials
 from auth.logins import Logins
 from auth.users import NewUser, PasswordChange, UserChanges
-from muster.tokens import requires
+from muster.http.tokens import requires
 
 blueprint = Blueprint("auth", __name__)
 

@@ -10,14 +10,14 @@ from dbuploader.idempotency import KeyInFlight, KeyReused
 from dbuploader.repository import check_schema
 from dbuploader.repository.schema import load_attempts
 from dbuploader.settings import Settings
+from muster.backends.dependencies import once
+from muster.contracts.tables import UnknownTable
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
-from muster.dependencies import once
-from muster.logs import configure_logging
-from muster.problems import Problem, answer_with, unavailable
-from muster.revocations import check_with
-from muster.service import install_service
-from muster.spans import export_spans
-from muster.tables import UnknownTable
+from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.revocations import check_with
+from muster.http.service import install_service
+from muster.observability.logs import configure_logging
+from muster.observability.spans import export_spans
 
 
 def create_app(settings: Settings | None = None) -> Flask:

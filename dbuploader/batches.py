@@ -29,8 +29,8 @@ from dbuploader.metrics import count_rows
 from dbuploader.repository.answers import BatchKey
 from dbuploader.repository.statistics import Statistics
 from dbuploader.settings import BatchLimits
+from muster.contracts.tables import Table
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
-from muster.tables import Table
 
 T = TypeVar("T")
 

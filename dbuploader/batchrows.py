@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from dbuploader.checking import check_object
 from dbuploader.columns import PlainRow, to_plain
 from dbuploader.keys import References
-from muster.rejects import CellError
-from muster.tables import Table
+from muster.contracts.rejects import CellError
+from muster.contracts.tables import Table
 
 NumberedRows = Sequence[tuple[int, PlainRow]]
 """Rows with their number in the batch, from 1."""

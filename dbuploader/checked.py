@@ -11,9 +11,9 @@ from dbuploader.keys import Owners
 from dbuploader.outcomes import Outcome
 from dbuploader.rejected import RejectsFull, RejectSpool
 from dbuploader.scratch import Scratch
-from muster.rejects import Reject
-from muster.tables import Table
-from muster.uploads import MOST_WARNINGS, Failure, RowCounts, State, UploadWarning
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import Table
+from muster.contracts.uploads import MOST_WARNINGS, Failure, RowCounts, State, UploadWarning
 
 
 class Checked:

@@ -12,7 +12,7 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muster.tables import Column, Table
+from muster.contracts.tables import Column, Table
 
 PlainValue = int | str
 PlainRow = tuple[PlainValue, ...]

@@ -22,6 +22,8 @@ from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
 from dbuploader.watching import Watchdog
 from muster.adapters import exit_if_misconfigured
+from muster.backends.dependencies import Afresh, Check, anew, once
+from muster.backends.servers import require_servers
 from muster.broker import (
     Ack,
     DeadLetter,
@@ -30,21 +32,19 @@ from muster.broker import (
     Verdict,
     open_broker,
 )
+from muster.broker.messaging import handling
+from muster.contracts.messages import UnreadableMessage, UploadAccepted
+from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
 from muster.database import open_database
-from muster.dependencies import Afresh, Check, anew, once
-from muster.heartbeat import Heartbeat
-from muster.logs import configure_logging
-from muster.messages import UnreadableMessage, UploadAccepted
-from muster.messaging import handling
-from muster.servers import require_servers
-from muster.service import serve_health
-from muster.spans import export_spans
-from muster.stopping import stop_on
-from muster.tracing import concerning
-from muster.uploads import UnreadableRecord
+from muster.http.service import serve_health
+from muster.observability.logs import configure_logging
+from muster.observability.spans import export_spans
+from muster.observability.tracing import bind_log_fields
 from muster.weather import Unavailable
+from muster.worker.heartbeat import Heartbeat
+from muster.worker.shutdown import on_signal
 
 if TYPE_CHECKING:
     from dbuploader.finishing import Finisher
@@ -107,7 +107,7 @@ class Consumer:
             crash_point(Point.LOAD_MESSAGE_TAKEN)
             try:
                 message = UploadAccepted.from_body(delivery.body)
-                concerning(upload_id=message.upload_id)
+                bind_log_fields(upload_id=message.upload_id)
                 if delivery.first:
                     self._finisher.take_over()
                 self._sweep.run_if_due()
@@ -210,7 +210,7 @@ def main() -> None:
     settings = Settings()
     configure_logging("dbuploader-consumer", settings.log_level)
     export_spans("dbuploader-consumer")
-    stop = stop_on()
+    stop = on_signal()
     with suppress(Stopped):
         wait = Patience(stop, alive=lambda: None)
         with wait(partial(Scratch, settings.scratch_root)) as scratch:

@@ -9,9 +9,9 @@ from sqlalchemy.exc import DBAPIError
 from dbuploader.outcomes import Outcome
 from dbuploader.repository import ledger
 from dbuploader.repository.ledger import Attempt
+from muster.contracts.uploads import Upload
 from muster.crashpoints import Point, crash_point
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
-from muster.uploads import Upload
 
 log = structlog.get_logger(__name__)
 

@@ -19,14 +19,14 @@ from dbuploader.settings import LoadLimits
 from dbuploader.watching import Watchdog
 from dbuploader.worktime import WorkTime
 from muster.broker import Broker
+from muster.broker.messaging import publish
+from muster.contracts.messages import UploadFinished
+from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload, now
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, StateConflict
 from muster.database import Database
-from muster.messages import UploadFinished
-from muster.messaging import publish
-from muster.spans import span
-from muster.tracing import working_on
-from muster.uploads import UNFINISHED, State, UnreadableRecord, Upload, now
+from muster.observability.spans import span
+from muster.observability.tracing import working_on
 from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)

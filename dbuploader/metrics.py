@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from prometheus_client import Counter, Histogram
 
-from muster.tables import tables
-from muster.uploads import UNFINISHED, State, Upload
+from muster.contracts.tables import tables
+from muster.contracts.uploads import UNFINISHED, State, Upload
 
 OUTCOMES = ("inserted", "updated", "unchanged", "rejected", "unprocessed")
 ROWS = Counter("muster_rows_total", "Rows by what became of them.", ("table", "outcome"))

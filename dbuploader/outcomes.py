@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from muster.uploads import Cause, Failure, RowCounts, State, UploadWarning
+from muster.contracts.uploads import Cause, Failure, RowCounts, State, UploadWarning
 
 
 class NotFinished(Exception):

@@ -14,7 +14,7 @@ from tenacity import (
     wait_exponential,
 )
 
-from muster.uploads import Failure
+from muster.contracts.uploads import Failure
 from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)

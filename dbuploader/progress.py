@@ -11,8 +11,8 @@ import structlog
 from dbuploader.patience import Patience, Stopped
 from dbuploader.watching import Watchdog
 from dbuploader.worktime import WorkTime
+from muster.contracts.uploads import UNFINISHED, Failure, State, Upload, now
 from muster.csvstore import CsvStore, StateConflict, StoreUnavailable
-from muster.uploads import UNFINISHED, Failure, State, Upload, now
 
 log = structlog.get_logger(__name__)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from dbuploader.scratch import Scratch, ScratchFile
+from muster.contracts.rejects import Reject, RejectsHeader
+from muster.contracts.uploads import Cause
 from muster.csvstore import CsvStore
-from muster.rejects import Reject, RejectsHeader
-from muster.uploads import Cause
 
 _BLOCK = 1024 * 1024
 _PLAIN_WORDS = {

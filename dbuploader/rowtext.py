@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from dbuploader.columns import rows_schema
-from muster.tables import Table
+from muster.contracts.tables import Table
 
 
 def to_text(rows: pa.RecordBatch) -> bytes:

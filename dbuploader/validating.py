@@ -13,10 +13,10 @@ from dbuploader.checking import CheckedChunk, ColumnChecker, FlawedRow, TextDoub
 from dbuploader.csvfile import CsvOptions, open_csv
 from dbuploader.keys import BadKeys, References
 from dbuploader.repository.finding import existing_keys
+from muster.contracts.rejects import CellError, Reject
+from muster.contracts.tables.mapping import parse_columns
+from muster.contracts.uploads import Options
 from muster.database import Database
-from muster.rejects import CellError, Reject
-from muster.tables.mapping import parse_columns
-from muster.uploads import Options
 
 KeyErrors = dict[int, list[CellError]]
 """By its physical line, what is wrong with the keys of a row."""

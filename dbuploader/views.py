@@ -9,9 +9,9 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from dbuploader.batchbody import read_rows
 from dbuploader.batches import Batches
 from dbuploader.repository.answers import BatchKey
-from muster.problems import Problem
-from muster.tables import get_table
-from muster.tokens import requires
+from muster.contracts.tables import get_table
+from muster.http.problems import Problem
+from muster.http.tokens import requires
 
 blueprint = Blueprint("dbuploader", __name__)
 

@@ -17,8 +17,8 @@ from embedded.settings import EmbeddedSettings
 from embedded.suite import Suite, plan_suite
 from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
 from embedded.terminal import Style, Terminal
-from muster.logs import configure_logging
-from muster.stopping import stop_on
+from muster.observability.logs import configure_logging
+from muster.worker.shutdown import on_signal
 
 _DESCRIPTION = """\
 Run all of Muster on this machine until Ctrl-C or SIGTERM. It makes its data directory,
@@ -144,7 +144,7 @@ def _stop_on_signals() -> threading.Event:
     # nohup starts a program with SIGHUP ignored, and so it stays.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    return stop_on(numbers)
+    return on_signal(numbers)
 
 
 def _complain(text: str) -> None:

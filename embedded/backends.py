@@ -4,12 +4,12 @@ from contextlib import ExitStack, closing
 
 from embedded.errors import StartError
 from muster.adapters import ConfigurationError
+from muster.backends.dependencies import Check
+from muster.backends.servers import require_servers
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
 from muster.database import open_database
-from muster.dependencies import Check
 from muster.mail import open_mailer
-from muster.servers import require_servers
 from muster.settings import DatabaseSettings
 
 _FILES = ("sqlite:", "file:")

@@ -14,7 +14,7 @@ import structlog
 
 from embedded import lifeline
 from embedded.home import Home, write_whole
-from muster.logfile import LogFileSettings, rotate
+from muster.observability.log_file import LogFileSettings, rotate
 
 log = structlog.get_logger(__name__)
 
@@ -134,7 +134,7 @@ class Child:
             return self.log.open("ab")
         except OSError as error:
             log.warning("the log can't be opened", process=self.program.name, error=repr(error))
-            # The process opens it itself as soon as it can (muster.logfile).
+            # The process opens it itself as soon as it can (muster.observability.log_file).
             return open(os.devnull, "ab")  # noqa: PTH123 - no file of ours, closed by start
 
     def log_tail(self) -> str:

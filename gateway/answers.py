@@ -27,6 +27,8 @@ from gateway.refusals import (
     WrongColumns,
 )
 from gateway.upstream import UpstreamUnavailable
+from muster.contracts.tables import UnknownTable
+from muster.contracts.uploads import UnreadableRecord
 from muster.csvstore import (
     FileDamaged,
     FileNotStored,
@@ -35,9 +37,7 @@ from muster.csvstore import (
     UploadNotFound,
 )
 from muster.http.client import ClientTooSlow
-from muster.problems import Problem, too_slow, unavailable
-from muster.tables import UnknownTable
-from muster.uploads import UnreadableRecord
+from muster.http.problems import Problem, too_slow, unavailable
 
 log = structlog.get_logger(__name__)
 

@@ -27,15 +27,15 @@ from gateway.web import views as web
 from gateway.web.forms import install_forms
 from gateway.web.pages import install_pages
 from gateway.web.session import install_session
+from muster.backends.dependencies import once
 from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
-from muster.dependencies import once
-from muster.logs import configure_logging
-from muster.problems import answer_with
-from muster.revocations import check_with
-from muster.service import install_service
-from muster.spans import export_spans
-from muster.tokens import Tokens
+from muster.http.problems import answer_with
+from muster.http.revocations import check_with
+from muster.http.service import install_service
+from muster.http.tokens import Tokens
+from muster.observability.logs import configure_logging
+from muster.observability.spans import export_spans
 
 _INFO = Info(
     title="Muster",

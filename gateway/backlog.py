@@ -10,8 +10,8 @@ import structlog
 from prometheus_client import Gauge
 
 from muster.broker import Broker, BrokerUnavailable
+from muster.contracts.uploads import now
 from muster.csvstore import CsvStore
-from muster.uploads import now
 
 log = structlog.get_logger(__name__)
 

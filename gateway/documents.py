@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.representation import UploadDocument
-from muster.tokens import PERMISSIONS
+from muster.http.tokens import PERMISSIONS
 
 _EMAIL = Field(examples=["ana@example.com"])
 Permission = Annotated[str, Field(json_schema_extra={"enum": list(PERMISSIONS)})]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from werkzeug.http import dump_options_header
 
 from gateway.refusals import BadFilename, TableNotNamed
-from muster.tables import get_table, tables
+from muster.contracts.tables import get_table, tables
 
 MAX_LENGTH = 255
 # A file of rejects is sent again under the name it was fetched by.

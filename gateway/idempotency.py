@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from hashlib import sha256
 
+from muster.contracts.uploads import Options
 from muster.csvstore import CsvStore, StoreUnavailable
-from muster.uploads import Options
 
 # For so long a client is refused whose first try died with its gateway. Where a client only stalled
 # and another call takes its claim, the store still accepts but one upload of the two.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from muster.rejects import Reject, read_rejects
+from muster.contracts.rejects import Reject, read_rejects
 
 
 @dataclass(frozen=True)

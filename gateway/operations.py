@@ -9,7 +9,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.schema import Schema
 from pydantic import BaseModel
 
-from muster.tokens import requires
+from muster.http.tokens import requires
 
 Method = Literal["get", "post", "patch", "delete"]
 View = Callable[..., Response]

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import structlog
 
 from muster.broker import Broker
+from muster.broker.messaging import publish
+from muster.contracts.messages import UploadAccepted
+from muster.contracts.uploads import State, Upload
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore
-from muster.messages import UploadAccepted
-from muster.messaging import publish
-from muster.uploads import State, Upload
 
 log = structlog.get_logger(__name__)
 

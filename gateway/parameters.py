@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from muster.encodings import AUTO, NAMES, UnknownEncoding, find_codec
-from muster.tables import tables
-from muster.uploads import DateOrder, Options, State
+from muster.contracts.encodings import AUTO, NAMES, UnknownEncoding, find_codec
+from muster.contracts.tables import tables
+from muster.contracts.uploads import DateOrder, Options, State
 
 _DELIMITERS = {"\t": "tab", r"\t": "tab", "|": "pipe"}
 

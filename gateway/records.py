@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from gateway.refusals import NotFinished
+from muster.contracts.rejects import ensure_whole
+from muster.contracts.tables import get_table
+from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload
 from muster.csvstore import CsvStore, FileDamaged, FileNotStored, UploadNotFound
-from muster.rejects import ensure_whole
-from muster.tables import get_table
-from muster.tokens import Principal
-from muster.tracing import concerning
-from muster.uploads import UNFINISHED, State, UnreadableRecord, Upload
+from muster.http.tokens import Principal
+from muster.observability.tracing import bind_log_fields
 
 _MENDING = 20
 
@@ -41,7 +41,7 @@ class Records:
             if error.owner == who.id or _sees_all(who):
                 raise
             raise UploadNotFound(upload_id) from None
-        concerning(upload_id=upload.id)
+        bind_log_fields(upload_id=upload.id)
         if not _sees(who, upload):
             raise UploadNotFound(upload_id)
         return upload
@@ -90,7 +90,7 @@ class Records:
         return upload, file
 
     def open_rejects(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO | None]:
-        """The upload and its stored rejects (muster/rejects.py), None if it has none.
+        """The upload and its stored rejects (muster/contracts/rejects.py), None if it has none.
 
         Raises UploadNotFound, NotFinished before the upload is final, FileNotStored where there
         were some, and FileDamaged.

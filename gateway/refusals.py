@@ -1,7 +1,7 @@
 """Why the gateway turns a request away; `answers.py` says which status each has."""
 
-from muster.tables import tables
-from muster.uploads import Upload
+from muster.contracts.tables import tables
+from muster.contracts.uploads import Upload
 
 
 class WrongColumns(Exception):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from gateway.spreadsheets import defused
-from muster.rejects import Reject, RejectsHeader, read_rejects
-from muster.tables import Table
+from muster.contracts.rejects import Reject, RejectsHeader, read_rejects
+from muster.contracts.tables import Table
 
 _PIECE = 64 * 1024
 _REASON = ("_line", "_row", "_code", "_column", "_message")

@@ -14,18 +14,18 @@ from gateway.backlog import BacklogMeter
 from gateway.outbox import Outbox
 from gateway.settings import Settings
 from muster.adapters import exit_if_misconfigured
+from muster.backends.dependencies import Afresh, anew, once
+from muster.backends.servers import require_servers
 from muster.broker import open_broker
+from muster.contracts.uploads import UnreadableRecord, now
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, open_csv_store
-from muster.dependencies import Afresh, anew, once
-from muster.logs import configure_logging
-from muster.servers import require_servers
-from muster.service import serve_health
-from muster.spans import export_spans
-from muster.stopping import stop_on
-from muster.tracing import working_on
-from muster.uploads import UnreadableRecord, now
+from muster.http.service import serve_health
+from muster.observability.logs import configure_logging
+from muster.observability.spans import export_spans
+from muster.observability.tracing import working_on
 from muster.weather import Unavailable
+from muster.worker.shutdown import on_signal
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +113,7 @@ def main() -> None:
     store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
     outbox, backlog = Outbox(store, broker), BacklogMeter(store, broker)
     relay = Relay(store, outbox, backlog, settings.sweep_after_seconds)
-    stop = stop_on()
+    stop = on_signal()
     checks = {"CSV store": store.check, "broker": broker.check}
     require_servers(checks)
     host, port = settings.health_host, settings.health_port

@@ -6,7 +6,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from muster.uploads import Cause, Email, Failure, Options, RowCounts, State, Upload, UploadWarning
+from muster.contracts.uploads import (
+    Cause,
+    Email,
+    Failure,
+    Options,
+    RowCounts,
+    State,
+    Upload,
+    UploadWarning,
+)
 
 _EXAMPLE: JsonDict = {
     "id": "5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",

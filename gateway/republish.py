@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from gateway.settings import Settings
 from muster.broker import Broker, open_broker
+from muster.broker.messaging import publish
+from muster.contracts.messages import UploadAccepted, UploadFinished
+from muster.contracts.uploads import Upload
 from muster.csvstore import CsvStore, open_csv_store
-from muster.logs import configure_logging
-from muster.messages import UploadAccepted, UploadFinished
-from muster.messaging import publish
-from muster.uploads import Upload
+from muster.observability.logs import configure_logging
 from muster.weather import Unavailable
 
 _PAGE = 500

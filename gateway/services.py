@@ -10,7 +10,7 @@ from gateway.sharing import Shared
 from gateway.uploads import Uploads
 from gateway.upstream import Answer, Upstream
 from gateway.waiting import Waiting
-from muster.tokens import Tokens
+from muster.http.tokens import Tokens
 
 _NAME = "gateway"
 

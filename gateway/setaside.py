@@ -12,11 +12,10 @@ from contextlib import closing
 
 from gateway.settings import Settings
 from muster.adapters import ConfigurationError
+from muster.contracts.uploads import record_format
 from muster.csvstore import CsvStore, SetAside, StoreUnavailable, open_csv_store
-from muster.deadletters import count
-from muster.logs import configure_logging
-from muster.texttable import aligned
-from muster.uploads import record_format
+from muster.deadletters import aligned, count
+from muster.observability.logs import configure_logging
 
 _LIMIT = 100
 

@@ -13,13 +13,13 @@ from gateway.idempotency import claimed, fingerprint
 from gateway.outbox import Outbox
 from gateway.receiving import Received, receive
 from gateway.refusals import KeyInFlight, KeyReused, WrongColumns
+from muster.contracts.tables import get_table, tables
+from muster.contracts.tables.mapping import parse_columns
+from muster.contracts.uploads import Options, Upload, now
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, KeyTaken
-from muster.tables import get_table, tables
-from muster.tables.mapping import parse_columns
-from muster.tokens import Principal
-from muster.tracing import concerning, current_trace
-from muster.uploads import Options, Upload, now
+from muster.http.tokens import Principal
+from muster.observability.tracing import bind_log_fields, current_trace
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class Uploads:
         self, owner: Principal, submission: Submission, body: Body, renew: Callable[[], None]
     ) -> Upload:
         upload_id = uuid.uuid4().hex
-        concerning(upload_id=upload_id)
+        bind_log_fields(upload_id=upload_id)
         with self._store.write_file(upload_id) as writer:
 
             def write(chunk: bytes) -> None:
@@ -117,7 +117,7 @@ def _drop(_chunk: bytes) -> None:
 def _same(first: Upload | None, file: _File) -> Upload:
     if first is None or first.fingerprint != file.fingerprint:
         raise KeyReused
-    concerning(upload_id=first.id)
+    bind_log_fields(upload_id=first.id)
     return first
 
 

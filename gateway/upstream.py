@@ -13,7 +13,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util import Retry
 from werkzeug.datastructures import Headers
 
-from muster.tracing import current_trace
+from muster.observability.tracing import current_trace
 
 log = structlog.get_logger(__name__)
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from gateway.refusals import TooManyWaiters, TooManyWaitersOfUser
+from muster.contracts.uploads import UnreadableRecord, Upload
 from muster.csvstore import CsvStore
-from muster.uploads import UnreadableRecord, Upload
 
 MAX_WAIT_SECONDS = 60
 HEARTBEAT_SECONDS = 15.0

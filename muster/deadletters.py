@@ -10,10 +10,9 @@ from pydantic import TypeAdapter
 
 from muster.adapters import ConfigurationError
 from muster.broker import BINDINGS, Broker, BrokerUnavailable, DeadMessage, Unroutable, open_broker
-from muster.logs import configure_logging
+from muster.contracts.strict_json import Unreadable, read_json
+from muster.observability.logs import configure_logging
 from muster.settings import WorkerSettings
-from muster.strictjson import Unreadable, read_json
-from muster.texttable import aligned
 
 _UNKNOWN = "-"
 _LIMIT = 100
@@ -95,6 +94,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"MUSTER_BROKER_URL: {error}")
     except (BrokerUnavailable, Unroutable) as error:
         sys.exit(f"The broker can't do that now; run it again. {error}")
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A line for each row, its cells padded to their columns.
+
+    What isn't printable is replaced: it could begin a line or steer the terminal.
+    """
+    shown = [[_printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield "  ".join(cells).rstrip()
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _SETTINGS = ServerSettings()
 
 bind = os.environ.get("MUSTER_BIND", "127.0.0.1:8080")
 worker_class = "muster.http.worker.Worker"
-logger_class = "muster.serverlog.ServerLog"
+logger_class = "muster.http.server_log.ServerLog"
 workers = 1
 threads = _SETTINGS.threads
 worker_connections = _SETTINGS.max_connections
@@ -36,8 +36,10 @@ _SERVICE = sys.argv[-1].partition(".")[0]
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "muster.logs.json_lines", "service": _SERVICE}},
-    "handlers": {"console": {"()": "muster.logs.console_handler", "formatter": "json"}},
+    "formatters": {"json": {"()": "muster.observability.logs.json_lines", "service": _SERVICE}},
+    "handlers": {
+        "console": {"()": "muster.observability.logs.console_handler", "formatter": "json"}
+    },
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
     },

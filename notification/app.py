@@ -7,10 +7,10 @@ from flask import Flask
 
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
-from muster.logs import configure_logging
+from muster.http.service import install_service
 from muster.mail import open_mailer
-from muster.service import install_service
-from muster.spans import export_spans
+from muster.observability.logs import configure_logging
+from muster.observability.spans import export_spans
 from notification.settings import Settings
 
 

@@ -8,7 +8,7 @@ import shlex
 from typing import Any
 from urllib.parse import urlencode
 
-from muster.uploads import Options, Upload
+from muster.contracts.uploads import Options, Upload
 
 _AUTHORIZATION = '-H "Authorization: Bearer $TOKEN"'
 _PLAIN_NAME = re.compile(r"\w[\w .-]{0,99}")

@@ -6,22 +6,22 @@ from functools import partial
 import structlog
 
 from muster.adapters import exit_if_misconfigured
+from muster.backends.dependencies import Afresh, anew
+from muster.backends.servers import require_servers
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
+from muster.broker.messaging import handling
+from muster.contracts.messages import UnreadableMessage, UploadFinished
+from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
-from muster.dependencies import Afresh, anew
-from muster.heartbeat import Heartbeat
-from muster.logs import configure_logging
+from muster.http.service import serve_health
 from muster.mail import MailError, open_mailer
-from muster.messages import UnreadableMessage, UploadFinished
-from muster.messaging import handling
-from muster.servers import require_servers
-from muster.service import serve_health
-from muster.spans import export_spans
-from muster.stopping import stop_on
-from muster.tracing import concerning
-from muster.uploads import UnreadableRecord
+from muster.observability.logs import configure_logging
+from muster.observability.spans import export_spans
+from muster.observability.tracing import bind_log_fields
 from muster.weather import Unavailable
+from muster.worker.heartbeat import Heartbeat
+from muster.worker.shutdown import on_signal
 from notification.metrics import MAILS
 from notification.notifying import NotFinal, Notifier
 from notification.patience import is_worth_another, wait_after
@@ -43,7 +43,7 @@ class Handler:
             crash_point(Point.NOTIFY_MESSAGE_TAKEN)
             try:
                 finished = UploadFinished.from_body(delivery.body)
-                concerning(upload_id=finished.upload_id)
+                bind_log_fields(upload_id=finished.upload_id)
                 outcome = self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
             except (UnreadableMessage, UploadNotFound) as error:
                 return _bury(repr(error))
@@ -79,7 +79,7 @@ def main() -> None:
     settings = Settings()
     configure_logging("notification-consumer", settings.log_level)
     export_spans("notification-consumer")
-    stop, heartbeat = stop_on(), Heartbeat()
+    stop, heartbeat = on_signal(), Heartbeat()
     broker, mailer = open_broker(settings.broker_url), open_mailer(settings.smtp_url)
     store = open_csv_store(settings.csv_store_url)
     notifier = Notifier(store, mailer, sender=settings.mail_from, public_url=settings.public_url)

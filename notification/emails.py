@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from muster.tracing import Trace
-from muster.uploads import Upload
+from muster.contracts.uploads import Upload
+from muster.observability.tracing import Trace
 from notification.letter import Letter, write_letter
 
 _ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]+@[^\s@<>()\[\],;:\\"]+""")

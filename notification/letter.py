@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from muster.tracing import Trace
-from muster.uploads import Cause, Failure, State, Upload, UploadWarning
-from muster.wording import count_rows, counts, sentence
+from muster.contracts.uploads import Cause, Failure, State, Upload, UploadWarning
+from muster.contracts.wording import count_rows, counts, sentence
+from muster.observability.tracing import Trace
 from notification import commands, wording
 from notification.visible import visible
 

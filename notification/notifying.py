@@ -4,12 +4,12 @@ from enum import StrEnum
 
 import structlog
 
+from muster.contracts.uploads import UNFINISHED, Email, EmailState, State, Upload, now
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore
 from muster.mail import Mailer, MailError
-from muster.spans import span
-from muster.tracing import concerning
-from muster.uploads import UNFINISHED, Email, EmailState, State, Upload, now
+from muster.observability.spans import span
+from muster.observability.tracing import bind_log_fields
 from notification.emails import NoAddress, compose
 from notification.metrics import MAIL_WAIT_SECONDS
 from notification.visible import visible
@@ -52,7 +52,7 @@ class Notifier:
         record says that the email waits or, on the last try, is given up.
         """
         upload = self._store.get(upload_id)
-        concerning(upload_id=upload.id, user=upload.owner)
+        bind_log_fields(upload_id=upload.id, user=upload.owner)
         if upload.email is not None and upload.email.is_settled:
             return Outcome.REPEATED
         if not upload.state.is_final:

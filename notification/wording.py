@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from muster.uploads import State, Upload
-from muster.wording import count_rows
+from muster.contracts.uploads import State, Upload
+from muster.contracts.wording import count_rows
 from notification.visible import visible
 
 _HEADER_ADVICE = "Correct the first line of the file, or leave it out, and send the file again."

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Response, request
 
-from muster.problems import Problem
+from muster.http.problems import Problem
 
 JSON = "application/json"
 CSV = "text/csv"

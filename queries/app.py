@@ -2,14 +2,14 @@
 
 from flask import Flask
 
+from muster.backends.dependencies import once
+from muster.contracts.tables import UnknownTable
 from muster.database import DatabaseUnavailable, open_database
-from muster.dependencies import once
-from muster.logs import configure_logging
-from muster.problems import Problem, answer_with, unavailable
-from muster.revocations import check_with
-from muster.service import install_service
-from muster.spans import export_spans
-from muster.tables import UnknownTable
+from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.revocations import check_with
+from muster.http.service import install_service
+from muster.observability.logs import configure_logging
+from muster.observability.spans import export_spans
 from queries.hiring import Hiring
 from queries.paging import Pages
 from queries.repository import check_schema

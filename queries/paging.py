@@ -6,8 +6,8 @@ from binascii import Error
 from dataclasses import dataclass
 from datetime import datetime
 
+from muster.contracts.tables import Table
 from muster.database import Database
-from muster.tables import Table
 from queries import repository
 
 Cell = int | str

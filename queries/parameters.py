@@ -4,7 +4,7 @@ import re
 
 from flask import request
 
-from muster.problems import Problem
+from muster.http.problems import Problem
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000

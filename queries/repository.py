@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, func, select
 
+from muster.contracts.tables import Table
+from muster.contracts.tables.sql import hires_summary, metadata, sql_table
 from muster.database import Database
-from muster.tables import Table
-from muster.tables.sql import hires_summary, metadata, sql_table
 
 Value = int | str | datetime
 """A stored cell; a datetime is in UTC and has no tzinfo."""

@@ -4,8 +4,8 @@ from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 
-from muster.tables import get_table
-from muster.tokens import requires
+from muster.contracts.tables import get_table
+from muster.http.tokens import requires
 from queries import parameters
 from queries.answers import CSV, as_csv, as_json, cached, wanted_type
 from queries.hiring import Hiring

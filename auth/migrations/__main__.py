@@ -5,10 +5,10 @@ import sys
 from auth.migrations import migrate
 from auth.settings import Settings
 from muster.adapters import ConfigurationError
-from muster.availability import wait_for
 from muster.database import DatabaseUnavailable, open_database
-from muster.logs import configure_logging
-from muster.stopping import exit_on_sigterm
+from muster.database.availability import wait_for
+from muster.observability.logs import configure_logging
+from muster.worker.shutdown import exit_on_sigterm
 
 
 def main() -> None:

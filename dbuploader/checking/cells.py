@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from dbuploader.columns import PlainValue, column_type, to_plain_value
 from dbuploader.csvfile.labels import is_blank, shown
-from muster.rejects import CellError
-from muster.tables import Column
+from muster.contracts.rejects import CellError
+from muster.contracts.tables import Column
 
 Value = int | str | datetime
 """A checked cell; a datetime is in UTC and has no tzinfo."""

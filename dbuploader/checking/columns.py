@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from dbuploader.checking.rows import RowChecker, checker
 from dbuploader.columns import rows_schema
 from dbuploader.csvfile import Chunk, Numbering, Record
-from muster.rejects import Reject
-from muster.tables import Table
-from muster.uploads import DateOrder
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import Table
+from muster.contracts.uploads import DateOrder
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from dbuploader.checking.cells import CellChecker, CellProblem, valid_where
 from dbuploader.columns import plain_datetime
 from dbuploader.csvfile.labels import shown
-from muster.tables import Column
-from muster.uploads import DateOrder
+from muster.contracts.tables import Column
+from muster.contracts.uploads import DateOrder
 
 _ZONE = r"(?: ?(?:[Zz]|UTC|(?P<sign>[+-])(?P<hours>[0-9]{2})(?::?(?P<minutes>[0-9]{2}))?))?"
 _SECOND = r"(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]++))?)?"

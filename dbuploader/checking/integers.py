@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from dbuploader.checking.cells import CellChecker, CellProblem, valid_where
 from dbuploader.csvfile.labels import shown
-from muster.tables import Column
+from muster.contracts.tables import Column
 
 # Data frames write 12.0 in a column of integers that has a gap.
 _INTEGER = re.compile(r"([+-]?)([0-9]++)(?:\.0++)?")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dbuploader.checking.cells import CellProblem, Value
 from dbuploader.checking.rows import Values, parse_cell
 from dbuploader.csvfile.labels import shown
-from muster.rejects import CellError
-from muster.tables import Column, Table
+from muster.contracts.rejects import CellError
+from muster.contracts.tables import Column, Table
 
 _UNKNOWN_NAMED = 10
 _LONGEST_NAME = 100

@@ -10,9 +10,9 @@ from dbuploader.checking.datetimes import DatetimeChecker
 from dbuploader.checking.integers import IntegerChecker
 from dbuploader.checking.strings import StringChecker
 from dbuploader.csvfile import Record
-from muster.rejects import CellError, Reject
-from muster.tables import Column, ColumnType, Table
-from muster.uploads import DateOrder
+from muster.contracts.rejects import CellError, Reject
+from muster.contracts.tables import Column, ColumnType, Table
+from muster.contracts.uploads import DateOrder
 
 Values = tuple[Value, ...]
 

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from dbuploader.checking.cells import CellChecker, CellProblem, valid_where
 from dbuploader.csvfile.labels import shown
-from muster.tables import Column
+from muster.contracts.tables import Column
 
 # The Unicode category Cc, which is fixed: https://www.unicode.org/policies/stability_policy.html
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbuploader.csvfile.labels import shown
-from muster.encodings import EAST_ASIAN, SINGLE_BYTE, find_codec
-from muster.tables import Table
-from muster.uploads import MOST_WARNINGS, UploadWarning
+from muster.contracts.encodings import EAST_ASIAN, SINGLE_BYTE, find_codec
+from muster.contracts.tables import Table
+from muster.contracts.uploads import MOST_WARNINGS, UploadWarning
 
 # Of a text that is UTF-8 already: what it was taken for before, by most programs that did so.
 _TAKEN_FOR = "cp1252"

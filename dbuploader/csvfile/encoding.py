@@ -12,8 +12,8 @@ from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 from dbuploader.csvfile.options import FileError
-from muster.encodings import AUTO, UnknownEncoding, find_codec
-from muster.uploads import UploadWarning
+from muster.contracts.encodings import AUTO, UnknownEncoding, find_codec
+from muster.contracts.uploads import UploadWarning
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _STRUCTURE = re.compile("[,;\t|\r\n]")
@@ -42,8 +42,8 @@ def decode(stream: BinaryIO, encoding: str, block_size: int) -> Decoded:
     """The stream's content in blocks of about `block_size`.
 
     `encoding` is `auto` (UTF-8, or UTF-16 where the byte order mark or zeros say so) or a name of
-    `muster.encodings`. Raises FileError when there is no such encoding; so does reading the first
-    block when the stream does not begin as it must.
+    `muster.contracts.encodings`. Raises FileError when there is no such encoding; so does reading
+    the first block when the stream does not begin as it must.
     """
     head = _read_head(stream, block_size)
     warnings: tuple[UploadWarning, ...] = ()

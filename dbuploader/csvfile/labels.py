@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from muster.tables import Column, Table
+from muster.contracts.tables import Column, Table
 
 _SEPARATORS = re.compile(r"[\s_\u2010-\u2015-]+")
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d\u00ab\u00bb"

@@ -20,8 +20,8 @@ from dbuploader.csvfile.options import (
     delimiter_candidates,
 )
 from dbuploader.csvfile.splitting import Split, Splitter
-from muster.tables import Table
-from muster.uploads import UploadWarning
+from muster.contracts.tables import Table
+from muster.contracts.uploads import UploadWarning
 
 _SAMPLE_RECORDS = 100
 _HEADER_WITHIN = 10

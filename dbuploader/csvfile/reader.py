@@ -17,7 +17,7 @@ from dbuploader.csvfile.record import Record
 from dbuploader.csvfile.reject_file import is_reject_file
 from dbuploader.csvfile.shaping import Shaper
 from dbuploader.csvfile.splitting import Splitter
-from muster.tables import Table
+from muster.contracts.tables import Table
 
 BLOCK_SIZE = 1024 * 1024
 SAMPLE_SIZE = 64 * 1024

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from muster.rejects import CellError
+from muster.contracts.rejects import CellError
 
 RECORD_BYTES = 64 * 1024
 RECORD_LINES = 100

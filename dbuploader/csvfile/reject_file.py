@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from dbuploader.csvfile.layout import Layout
 from dbuploader.csvfile.record import Record
-from muster.rejects import CellError
+from muster.contracts.rejects import CellError
 
 _LINE, _CODE, _COLUMN, _MESSAGE, _RAW = "_line", "_code", "_column", "_message", "_raw"
 _SPREADSHEET = "_spreadsheet"

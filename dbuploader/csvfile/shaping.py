@@ -11,7 +11,7 @@ from dbuploader.csvfile.options import DELIMITER_NAMES, FileError, assumed_delim
 from dbuploader.csvfile.record import Record
 from dbuploader.csvfile.reject_file import RejectFile, is_reject_file
 from dbuploader.csvfile.splitting import Split
-from muster.rejects import CellError
+from muster.contracts.rejects import CellError
 
 
 class Shaper:

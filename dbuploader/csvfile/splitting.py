@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dbuploader.csvfile.encoding import show_undecodable
 from dbuploader.csvfile.lines import Lines
 from dbuploader.csvfile.record import RECORD_BYTES, RECORD_LINES, STRICT_RECORD_BYTES
-from muster.rejects import CellError
+from muster.contracts.rejects import CellError
 
 _UNCLOSED = (
     f"a quote that opens in this line does not close within {RECORD_LINES} lines and "

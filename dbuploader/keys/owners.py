@@ -10,7 +10,7 @@ from pyroaring import BitMap
 from dbuploader.columns import equal_rows
 from dbuploader.keys.spool import RowSpool
 from dbuploader.scratch import Scratch
-from muster.tables import Table
+from muster.contracts.tables import Table
 
 
 @dataclass(frozen=True)

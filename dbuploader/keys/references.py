@@ -7,8 +7,8 @@ from functools import partial
 from sqlalchemy import Connection
 
 from dbuploader.repository.finding import existing_keys
-from muster.rejects import CellError
-from muster.tables import ForeignKey, Table
+from muster.contracts.rejects import CellError
+from muster.contracts.tables import ForeignKey, Table
 
 _KEYS_HELD = 100_000
 

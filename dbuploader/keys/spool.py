@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from dbuploader.columns import rows_schema
 from dbuploader.scratch import Scratch, ScratchFile
-from muster.tables import Table
+from muster.contracts.tables import Table
 
 # No column's: the names of columns do not begin so.
 _LINE = "_line"

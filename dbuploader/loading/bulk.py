@@ -19,7 +19,7 @@ from dbuploader.repository.finding import (
     has_key_between,
     key_range,
 )
-from muster.tables import ForeignKey, Table
+from muster.contracts.tables import ForeignKey, Table
 
 _CALLS_AHEAD = 3
 _PARENTS_HELD = 100_000

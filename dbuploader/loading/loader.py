@@ -29,6 +29,8 @@ from dbuploader.scratch import Scratch, weather_of_disk
 from dbuploader.settings import LoadLimits
 from dbuploader.validating import Validation
 from dbuploader.worktime import TooSlow
+from muster.contracts.tables import get_table
+from muster.contracts.uploads import Failure, RowCounts, State, Upload
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, FileDamaged, FileNotStored
 from muster.database import (
@@ -37,8 +39,6 @@ from muster.database import (
     FilesRefused,
     StatementInterrupted,
 )
-from muster.tables import get_table
-from muster.uploads import Failure, RowCounts, State, Upload
 from muster.weather import DiskUnavailable
 
 log = structlog.get_logger(__name__)

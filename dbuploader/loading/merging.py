@@ -14,7 +14,7 @@ from dbuploader.repository.finding import FoundRows, find_rows_of
 from dbuploader.repository.rows import insert_rows, replace_rows
 from dbuploader.repository.summary import SUMMARISED, add_to_summary
 from dbuploader.summary import HiresDifferences
-from muster.tables import Table
+from muster.contracts.tables import Table
 
 # Nearly 200 bytes each while they are summed up. To write them waits for all rows before.
 _SUMMARY_DIFFERENCES_HELD = 500_000

@@ -13,8 +13,8 @@ from dbuploader.loading.overlap import Overlap
 from dbuploader.loading.pipe import NobodyReads, RowPipe
 from dbuploader.repository.rows import insert_rows, replace_rows
 from dbuploader.rowtext import to_text
+from muster.contracts.tables import Table
 from muster.database import Database, FilesRefused
-from muster.tables import Table
 
 log = structlog.get_logger(__name__)
 

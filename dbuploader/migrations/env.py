@@ -3,7 +3,7 @@
 from alembic import context
 
 from dbuploader.repository import schema
-from muster.tables import sql
+from muster.contracts.tables import sql
 
 context.configure(
     connection=context.config.attributes["connection"],

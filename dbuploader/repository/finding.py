@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from dbuploader.columns import to_batch
 from dbuploader.rowtext import from_text
-from muster import tables as declared
-from muster.tables.sql import sql_table
+from muster.contracts import tables as declared
+from muster.contracts.tables.sql import sql_table
 
 AnySelect = TypeVar("AnySelect", bound=Select[*tuple[Any, ...]])
 

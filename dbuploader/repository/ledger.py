@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, case, insert, select, update
 from dbuploader.outcomes import Outcome
 from dbuploader.repository.rows import upsert
 from dbuploader.repository.schema import ledger, load_attempts
-from muster.strictjson import Unreadable, read_json
-from muster.uploads import (
+from muster.contracts.strict_json import Unreadable, read_json
+from muster.contracts.uploads import (
     Cause,
     Failure,
     RowCounts,

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from dbuploader.columns import to_rows
-from muster.tables.sql import sql_table
+from muster.contracts.tables.sql import sql_table
 
 _ROWS_AT_ONCE = 10_000
 

@@ -5,8 +5,8 @@ The server itself does not: see the migration 0002.
 
 from collections import Counter
 
+from muster.contracts.tables import Table
 from muster.database import Database
-from muster.tables import Table
 
 _ROWS = 10_000
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, and_, bindparam, delete
 
 from dbuploader.columns import to_rows
 from dbuploader.repository.rows import execute_many, upsert
-from muster.tables.sql import hires_summary
+from muster.contracts.tables.sql import hires_summary
 
 SUMMARISED = "hired_employees"
 """The table whose rows the summary counts."""

@@ -18,9 +18,9 @@ from gateway.rejects import as_csv, as_ndjson
 from gateway.representation import represent
 from gateway.services import services
 from gateway.views.uploads import READERS
-from muster.tables import get_table
-from muster.tokens import validity_of_token
-from muster.uploads import Upload
+from muster.contracts.tables import get_table
+from muster.contracts.uploads import Upload
+from muster.http.tokens import validity_of_token
 
 api = Api("contents", __name__, abp_tags=[{"name": "Uploads"}])
 

@@ -11,7 +11,7 @@ from gateway.operations import ANY_TOKEN, Api
 from gateway.parameters import BatchHeaders, RowsQuery, TablePath
 from gateway.services import services
 from gateway.views.handing_on import hand_on
-from muster.tables import get_table, tables
+from muster.contracts.tables import get_table, tables
 
 api = Api("tables", __name__, abp_tags=[{"name": "Tables"}])
 

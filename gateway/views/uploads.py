@@ -17,9 +17,9 @@ from gateway.representation import UploadDocument, location_of, represent
 from gateway.services import services
 from gateway.uploads import Submission
 from gateway.views.bodies import request_body
+from muster.contracts.uploads import Upload
 from muster.csvstore import UploadNotFound
-from muster.tokens import validity_of_token
-from muster.uploads import Upload
+from muster.http.tokens import validity_of_token
 from muster.weather import Unavailable
 
 api = Api("uploads", __name__, abp_tags=[{"name": "Uploads"}])

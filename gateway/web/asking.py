@@ -9,7 +9,7 @@ from flask import request
 from werkzeug.datastructures import Authorization
 
 from gateway.upstream import Answer, Upstream, UpstreamUnavailable
-from muster.problems import Problem
+from muster.http.problems import Problem
 
 _MOST_CREDENTIALS = 2048
 

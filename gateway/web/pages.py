@@ -8,8 +8,8 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from gateway.answers import ANSWERS
 from gateway.web.session import refuse_other_sites, split_url
-from muster.problems import Problem, from_http_exception, problem_of
-from muster.tracing import current_trace
+from muster.http.problems import Problem, from_http_exception, problem_of
+from muster.observability.tracing import current_trace
 
 # Nothing inline, nothing from elsewhere, and no text is ever taken for markup by a script.
 _HEADERS = {

@@ -4,8 +4,8 @@ from flask import g, request
 
 from gateway.mending import RejectsPage, read_page
 from gateway.services import services
-from muster.problems import Problem
-from muster.uploads import Upload
+from muster.contracts.uploads import Upload
+from muster.http.problems import Problem
 
 REJECTS_A_PAGE = 50
 

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Request, Response, current_app, request
 
-from muster.problems import Problem
+from muster.http.problems import Problem
 
 COOKIE = "muster_session"
 # Browsers take one of such a name over HTTPS only, and from no other host of the domain:

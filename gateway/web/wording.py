@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from muster.uploads import Options, State
+from muster.contracts.uploads import Options, State
 
 STATES: Mapping[State, str] = {
     State.QUEUED: "Waiting",

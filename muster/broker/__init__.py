@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from muster.adapters import Adapter, load_adapter
-from muster.servers import ServerRefused
+from muster.backends.servers import ServerRefused
 from muster.weather import Unavailable
 
 ADAPTERS = {

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
 from muster.adapters import Adapter, load_adapter
-from muster.servers import ServerRefused
-from muster.uploads import State, Upload
+from muster.backends.servers import ServerRefused
+from muster.contracts.uploads import State, Upload
 from muster.weather import Unavailable
 
 ADAPTERS = {
@@ -63,7 +63,7 @@ class SetAside:
     """A record that was found unreadable, when, and why.
 
     `upload_id` is None where not even that can be read. `format` names what its reader takes for a
-    record (`muster.uploads.record_format`).
+    record (`muster.contracts.uploads.record_format`).
     """
 
     upload_id: str | None

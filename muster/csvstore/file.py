@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from muster.adapters import path_of
+from muster.backends.atomic_file import WholeFile, make_directory
 from muster.csvstore import FileDamaged, FileNotStored, FileWriter, StoreUnavailable
 from muster.csvstore.records import Records
-from muster.wholefile import WholeFile, make_directory
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -11,9 +11,9 @@ from typing import Any
 
 import structlog
 
+from muster.backends.sqlite_file import SqliteFile
+from muster.contracts.uploads import State, UnreadableRecord, Upload, is_named, upload_of_file
 from muster.csvstore import Backlog, KeyTaken, SetAside, StateConflict, StoreUnavailable, rows
-from muster.sqlitefile import SqliteFile
-from muster.uploads import State, UnreadableRecord, Upload, is_named, upload_of_file
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from muster.csvstore import SetAside, UploadNotFound
-from muster.uploads import (
+from muster.contracts.uploads import (
     UNFINISHED,
     State,
     UnreadableRecord,
@@ -17,6 +16,7 @@ from muster.uploads import (
     record_format,
     to_fields,
 )
+from muster.csvstore import SetAside, UploadNotFound
 
 OPEN = "(announced = 0 OR state IN ({}))".format(", ".join(f"'{s}'" for s in sorted(UNFINISHED)))
 UNPUBLISHED = "published = 0"

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError, SQL
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from muster.adapters import Adapter, load_adapter
-from muster.servers import ServerRefused
-from muster.spans import span
+from muster.backends.servers import ServerRefused
+from muster.observability.spans import span
 from muster.weather import Unavailable
 
 ADAPTERS = {

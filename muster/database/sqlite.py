@@ -12,8 +12,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from muster import weather
 from muster.adapters import path_of
+from muster.backends.sqlite_file import BUSY_SECONDS, configure, shorten_log
 from muster.database import DatabaseUnavailable, FilesRefused
-from muster.sqlitefile import BUSY_SECONDS, configure, shorten_log
 
 _NOT_MIGRATED = ("no such table: ", "no such column: ")
 # What a connection remembers until it is given back.

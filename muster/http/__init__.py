@@ -1,1 +1,4 @@
-"""What every service's HTTP server has beyond gunicorn: limits of bytes, time and places."""
+"""What every service's HTTP side has: limits of bytes, time and places, problems, tokens, health.
+
+May import the ports and what lies below them.
+"""

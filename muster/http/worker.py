@@ -23,13 +23,13 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
 from muster.adapters import ConfigurationError
+from muster.backends.servers import require_servers
 from muster.http.client import ACCEPT_PAUSES, CUT_OFF, ClientSocket, Places
 from muster.http.connections import Connection, Connections
 from muster.http.early_answers import CloseAfterEarlyAnswers
 from muster.http.refusals import refusal, refusal_of, status_of
+from muster.http.service import AT_START
 from muster.http.settings import ServerSettings
-from muster.servers import require_servers
-from muster.service import AT_START
 
 if TYPE_CHECKING:
     from gunicorn.http.message import Request

@@ -8,9 +8,9 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from muster.adapters import path_of
+from muster.backends.atomic_file import WholeFile, make_directory
 from muster.mail import MailError
 from muster.mail.serialising import serialise
-from muster.wholefile import WholeFile, make_directory
 
 _FOLDERS = ("tmp", "new", "cur")
 

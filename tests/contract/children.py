@@ -18,8 +18,8 @@ import psutil
 from muster.broker import Ack, Delivery, Verdict, open_broker
 from muster.csvstore import open_csv_store
 from muster.database import open_database
-from muster.logs import configure_logging
 from muster.mail import open_mailer
+from muster.observability.logs import configure_logging
 from tests.contract.records import an_upload, content_of
 
 # Forked from a process that has imported all this, which takes longer than what most of them do.

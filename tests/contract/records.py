@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from muster.uploads import Upload
+from muster.contracts.uploads import Upload
 
 
 def an_upload(**fields: Any) -> Upload:

@@ -15,12 +15,12 @@ from dbuploader.app import create_app as create_dbuploader
 from dbuploader.repository.schema import load_attempts
 from dbuploader.settings import Settings as DbuploaderSettings
 from muster.adapters import ConfigurationError
+from muster.backends.servers import require_servers
 from muster.database import Database, DatabaseRefused, DatabaseUnavailable, open_database
 from muster.database.mysql.connection import Connection, connect
 from muster.database.mysql.guarantees import prove_writes
 from muster.database.mysql.url import parse
-from muster.servers import require_servers
-from muster.service import AT_START
+from muster.http.service import AT_START
 from queries.app import create_app as create_queries
 from queries.settings import Settings as QueriesSettings
 from tests.servers.mariadb import MariaServer, new_database

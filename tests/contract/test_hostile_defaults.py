@@ -20,10 +20,10 @@ from auth.users import User, UserChanges
 from dbuploader.batches import Batches
 from dbuploader.repository.answers import BatchKey
 from dbuploader.repository.schema import metadata as ledger_tables
+from muster.contracts.tables import get_table
+from muster.contracts.tables.sql import metadata as employment_tables
 from muster.database import Database, DatabaseRefused, open_database
-from muster.tables import get_table
-from muster.tables.sql import metadata as employment_tables
-from muster.tokens import Principal
+from muster.http.tokens import Principal
 from queries.hiring import Hiring
 from queries.paging import Pages
 from tests.contract.hostile_defaults import ON_MARIADB, ON_MYSQL, REFUSED, WORST, Default, hostile

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pymongo import monitoring
 
+from muster.contracts.uploads import UNFINISHED, State
 from muster.csvstore import CsvStore, open_csv_store
-from muster.uploads import UNFINISHED, State
 from tests.contract.records import an_upload
 
 WRITES = {"insert", "update", "findAndModify"}

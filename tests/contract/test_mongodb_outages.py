@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo import MongoClient
 
+from muster.contracts.uploads import Upload
 from muster.csvstore import CsvStore, FileNotStored, StoreUnavailable, open_csv_store
-from muster.uploads import Upload
 from tests.contract.records import an_upload
 from tests.servers.mongodb import MongoServer, new_store
 from tests.waiting import eventually

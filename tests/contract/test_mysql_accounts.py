@@ -20,8 +20,8 @@ from dbuploader.loading.merging import MergeCounts
 from dbuploader.loading.writing import RowFiles
 from dbuploader.repository import check_schema as check_for_loading
 from dbuploader.repository.answers import BatchKey
+from muster.contracts.tables import get_table
 from muster.database import DatabaseUnavailable, open_database
-from muster.tables import get_table
 from queries.hiring import Hiring
 from queries.repository import check_schema as check_for_queries
 from tests.servers.mariadb import MariaServer, require_mariadb, run

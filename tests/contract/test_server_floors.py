@@ -15,10 +15,10 @@ from pymongo import MongoClient
 
 from embedded.backends import check_backends
 from embedded.errors import StartError
+from muster.backends.dependencies import Check
 from muster.broker import BrokerRefused, BrokerUnavailable, open_broker
 from muster.csvstore import StoreRefused, StoreUnavailable, open_csv_store
 from muster.database import DatabaseRefused, DatabaseUnavailable, open_database
-from muster.dependencies import Check
 from tests.servers.mariadb import MariaServer, administration
 from tests.servers.rewriting import AnswerRewriter
 

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
+from muster.contracts.uploads import State, Upload
 from muster.csvstore import CsvStore, KeyTaken
-from muster.uploads import State, Upload
 from tests.contract.at_once import at_once
 from tests.contract.records import an_upload
 from tests.waiting import eventually

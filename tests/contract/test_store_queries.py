@@ -2,8 +2,8 @@
 
 import pytest
 
+from muster.contracts.uploads import State, Upload
 from muster.csvstore import CsvStore
-from muster.uploads import State, Upload
 from tests.contract.records import an_upload
 
 

@@ -7,8 +7,17 @@ from functools import partial
 
 import pytest
 
+from muster.contracts.uploads import (
+    UNFINISHED,
+    Cause,
+    Email,
+    EmailState,
+    Failure,
+    Options,
+    RowCounts,
+    State,
+)
 from muster.csvstore import CsvStore, StateConflict, StoreUnavailable, UploadNotFound
-from muster.uploads import UNFINISHED, Cause, Email, EmailState, Failure, Options, RowCounts, State
 from tests.contract.at_once import at_once
 from tests.contract.children import MOST_STEPS, Child
 from tests.contract.records import an_upload

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload, record_format
 from muster.csvstore import Backlog, CsvStore, KeyTaken, open_csv_store
-from muster.uploads import UNFINISHED, State, UnreadableRecord, Upload, record_format
 from tests.contract.rawrecords import raw_record, set_raw
 from tests.contract.records import an_upload
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from muster.contracts.uploads import UNFINISHED, State
 from muster.csvstore import CsvStore, FileNotStored
-from muster.uploads import UNFINISHED, State
 from tests.contract.children import Child
 from tests.contract.records import an_upload
 from tests.waiting import eventually

@@ -3,8 +3,8 @@
 import threading
 import time
 
+from muster.contracts.uploads import State, Upload
 from muster.csvstore import CsvStore, open_csv_store
-from muster.uploads import State, Upload
 from tests.contract.children import Child
 from tests.contract.records import an_upload
 from tests.waiting import DEADLINE_SECONDS

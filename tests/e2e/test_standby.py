@@ -12,7 +12,7 @@ import pytest
 
 from embedded import ports
 from muster.broker import Broker, BrokerUnavailable, Unroutable, open_broker
-from muster.uploads import State
+from muster.contracts.uploads import State
 from tests.servers.mysqlwire import MysqlWire, Passage
 from tests.servers.rabbitmq import own_names
 from tests.servers.shared import server_url

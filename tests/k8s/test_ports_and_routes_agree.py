@@ -12,7 +12,7 @@ from flask import Flask
 from auth.cli import users_cli
 from deploy.k8s_check.edges import container_port
 from deploy.k8s_check.manifests import Json, Manifests, Workload, name_of
-from muster.service import install_service
+from muster.http.service import install_service
 from tests.k8s.sources import SERVICES, compose, dockerfile, process_of, processes, read
 from tests.k8s.tree import ALL, OVERLAYS, Tree
 

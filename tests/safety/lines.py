@@ -85,7 +85,7 @@ LINES = (
     ),
     SafetyLine(
         promise="synchronous: what is accepted survives a power cut",
-        path="muster/sqlitefile.py",
+        path="muster/backends/sqlite_file.py",
         old='    "PRAGMA synchronous=FULL",\n',
         new='    "PRAGMA synchronous=OFF",\n',
         test="tests/unit/muster/test_sqlite_file.py::"
@@ -102,7 +102,7 @@ LINES = (
     ),
     SafetyLine(
         promise="permission: a token without it is refused",
-        path="muster/tokens.py",
+        path="muster/http/tokens.py",
         old="            if permissions and not principal.may(*permissions):\n",
         new="            if False:\n",
         test="tests/unit/gateway/test_permissions.py::"
@@ -347,7 +347,7 @@ LINES = (
     ),
     SafetyLine(
         promise="liveness: an outage has nobody started again",
-        path="muster/dependencies.py",
+        path="muster/backends/dependencies.py",
         old="        try:\n            afresh()\n",
         new="        try:\n            pass\n",
         test="tests/unit/muster/test_dependencies.py::"

@@ -12,7 +12,7 @@ _HEADER = struct.Struct("<iiii")
 _REPLY, _QUERY, _MESSAGE = 1, 2004, 2013
 _ANSWERS: dict[str, dict[str, Any]] = {
     "buildinfo": {"version": "8.0.0"},
-    "find": {"cursor": {"id": 0, "ns": "muster.uploads", "firstBatch": []}},
+    "find": {"cursor": {"id": 0, "ns": "muster.contracts.uploads", "firstBatch": []}},
     "update": {"n": 1, "nModified": 0},
 }
 

@@ -7,8 +7,8 @@ from gateway.web.asking import ask, log_in
 from gateway.web.pages import Pages, page
 from gateway.web.session import begin_session
 from gateway.web.wording import PERMISSIONS
-from muster.problems import Problem
-from muster.tokens import requires
+from muster.http.problems import Problem
+from muster.http.tokens import requires
 
 pages = Pages("account", __name__)
 

@@ -8,7 +8,7 @@ from gateway.spreadsheets import defused_csv
 from gateway.web.asking import ask, send
 from gateway.web.hiring import by_department, picked
 from gateway.web.pages import Pages, page
-from muster.tokens import requires
+from muster.http.tokens import requires
 
 pages = Pages("questions_pages", __name__)
 

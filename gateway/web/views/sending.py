@@ -17,8 +17,8 @@ from gateway.web.forms import allow_form
 from gateway.web.pages import Pages, go
 from gateway.web.rejected import rejects_page
 from gateway.web.views.uploads import show_upload
-from muster.tokens import requires
-from muster.uploads import Options, Upload
+from muster.contracts.uploads import Options, Upload
+from muster.http.tokens import requires
 
 pages = Pages("sending_pages", __name__)
 

@@ -7,8 +7,8 @@ from gateway.upstream import UpstreamUnavailable
 from gateway.web.asking import log_in, log_out
 from gateway.web.pages import Pages, go, own_path, page, show_problem
 from gateway.web.session import begin_session, end_session
-from muster.problems import Problem
-from muster.tokens import authenticate
+from muster.http.problems import Problem
+from muster.http.tokens import authenticate
 
 pages = Pages("signing_in", __name__)
 

@@ -5,8 +5,8 @@ from flask import Response, request
 from gateway.services import services
 from gateway.web.asking import ask
 from gateway.web.pages import Pages, page
-from muster.tables import get_table, tables
-from muster.tokens import requires
+from muster.contracts.tables import get_table, tables
+from muster.http.tokens import requires
 
 pages = Pages("tables_pages", __name__)
 

@@ -11,12 +11,12 @@ from gateway.services import services
 from gateway.web.pages import Pages, go, page
 from gateway.web.rejected import REJECTS_A_PAGE, rejects_page
 from gateway.web.wording import CODES, STATES, wishes
+from muster.contracts.encodings import NAMES
+from muster.contracts.tables import tables
+from muster.contracts.uploads import State
+from muster.contracts.wording import counts, sentence
 from muster.csvstore import FileDamaged, FileNotStored
-from muster.encodings import NAMES
-from muster.tables import tables
-from muster.tokens import requires
-from muster.uploads import State
-from muster.wording import counts, sentence
+from muster.http.tokens import requires
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ from gateway.services import services
 from gateway.web.asking import ask
 from gateway.web.pages import Pages, go, page
 from gateway.web.wording import PERMISSIONS
-from muster.problems import Problem
-from muster.tokens import requires
+from muster.http.problems import Problem
+from muster.http.tokens import requires
 
 pages = Pages("users_pages", __name__)
 

@@ -17,7 +17,7 @@ from muster.broker.rabbitmq.envelope import again, dead_letter_of, received, to_
 from muster.broker.rabbitmq.publishing import Publisher
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.topology import Topology
-from muster.broker.ticking import Ticker
+from muster.broker.ticker import Ticker
 
 # What it has to say is said once, in one line, by whoever meets the exception.
 logging.getLogger("pika").setLevel(logging.CRITICAL)

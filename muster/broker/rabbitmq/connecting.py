@@ -13,9 +13,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
+from muster.backends.servers import too_old
 from muster.broker import BrokerRefused, BrokerUnavailable
 from muster.broker.rabbitmq.server import RabbitServer
-from muster.servers import too_old
 
 # The second is no AMQPError: it is raised when a handshake takes too long.
 _ERRORS = (AMQPError, AMQPConnectorException, OSError)

@@ -25,7 +25,7 @@ from muster.broker.rabbitmq.publishing import Publisher
 from muster.broker.rabbitmq.server import RabbitServer
 from muster.broker.rabbitmq.subscription import Subscription, subscribe
 from muster.broker.rabbitmq.topology import Topology
-from muster.broker.ticking import TICK_SECONDS, Ticker
+from muster.broker.ticker import TICK_SECONDS, Ticker
 from muster.crashpoints import Point, crash_point
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ import structlog
 from muster.broker import BrokerUnavailable, Delivery, Verdict
 from muster.broker.sqlite.doorbell import Doorbell
 from muster.broker.sqlite.queuefile import QueueFile, Taken
-from muster.broker.ticking import TICK_SECONDS, Ticker
+from muster.broker.ticker import TICK_SECONDS, Ticker
 from muster.crashpoints import Point, crash_point
 
 log = structlog.get_logger(__name__)

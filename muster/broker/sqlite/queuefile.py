@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from muster.backends.sqlite_file import SqliteFile
 from muster.broker import (
     DELIVERY_LIMIT,
     Ack,
@@ -21,8 +22,7 @@ from muster.broker import (
     Retry,
     Verdict,
 )
-from muster.sqlitefile import SqliteFile
-from muster.strictjson import Unreadable, read_json
+from muster.contracts.strict_json import Unreadable, read_json
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (

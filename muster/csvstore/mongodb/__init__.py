@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import BinaryIO
 
+from muster.contracts.uploads import now
 from muster.csvstore import FileNotStored, FileWriter
 from muster.csvstore.mongodb import files, sweeping
 from muster.csvstore.mongodb.claims import Claims
@@ -16,7 +17,6 @@ from muster.csvstore.mongodb.connection import Connection, Document
 from muster.csvstore.mongodb.reading import StoredFile
 from muster.csvstore.mongodb.records import Records
 from muster.csvstore.mongodb.writing import Writer
-from muster.uploads import now
 
 
 class MongoCsvStore(Records):

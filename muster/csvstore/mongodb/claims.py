@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from pymongo.errors import DuplicateKeyError
 
+from muster.contracts.uploads import Upload
 from muster.csvstore import KeyTaken
 from muster.csvstore.mongodb.connection import Connection
-from muster.uploads import Upload
 
 
 class Claims:

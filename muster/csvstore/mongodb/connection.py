@@ -19,8 +19,8 @@ from pymongo.write_concern import WriteConcern
 
 from muster import weather
 from muster.adapters import ConfigurationError
+from muster.backends.servers import too_old
 from muster.csvstore import StoreRefused, StoreUnavailable
-from muster.servers import too_old
 
 log = structlog.get_logger(__name__)
 

@@ -10,9 +10,7 @@ import structlog
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from muster.csvstore import Backlog, KeyTaken, SetAside, StateConflict, UploadNotFound
-from muster.csvstore.mongodb.connection import Connection, Document, next_sequence
-from muster.uploads import (
+from muster.contracts.uploads import (
     State,
     UnreadableRecord,
     Upload,
@@ -22,6 +20,8 @@ from muster.uploads import (
     to_fields,
     upload_of_file,
 )
+from muster.csvstore import Backlog, KeyTaken, SetAside, StateConflict, UploadNotFound
+from muster.csvstore.mongodb.connection import Connection, Document, next_sequence
 
 log = structlog.get_logger(__name__)
 

@@ -6,10 +6,10 @@ from contextlib import suppress
 from bson import Int64, ObjectId
 from pymongo.database import Database
 
+from muster.contracts.uploads import now
 from muster.csvstore import StoreUnavailable
 from muster.csvstore.mongodb.connection import Connection, Document
 from muster.csvstore.mongodb.files import find_versions, remove_version
-from muster.uploads import now
 
 _CHUNK_BYTES = 255 * 1024
 # Each write waits for the journal, so that many small ones take several times as long as few large

@@ -7,8 +7,8 @@ is not asked: one that was stopped comes back.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from muster.backends.servers import too_old
 from muster.database import DatabaseRefused
-from muster.servers import too_old
 
 _GALERA = ("wsrep_on", "wsrep_provider")
 _GROUP = ("group_replication_group_name", "group_replication_single_primary_mode")

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from auth.accounts import Accounts
 from auth.settings import Settings
-from muster.tokens import PERMISSIONS
+from muster.http.tokens import PERMISSIONS
 from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
 
 

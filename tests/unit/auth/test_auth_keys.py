@@ -17,7 +17,7 @@ from auth.app import create_app
 from auth.keys import SigningKey, load_key
 from auth.settings import Settings
 from muster.adapters import ConfigurationError
-from muster.tokens import KeysUnavailable, TokenVerifier
+from muster.http.tokens import KeysUnavailable, TokenVerifier
 from tests.unit.auth.suite import AuthSuite
 
 

@@ -5,7 +5,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from auth.settings import Settings
-from muster.logs import configure_logging
+from muster.observability.logs import configure_logging
 from tests.unit.auth.suite import PASSWORD, AuthSuite
 
 

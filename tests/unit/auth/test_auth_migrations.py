@@ -109,7 +109,7 @@ def test_the_service_is_not_ready_on_the_schema_of_before(
 def test_the_service_stays_ready_while_its_database_is_away(
     suite: AuthSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muster.dependencies.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("muster.backends.dependencies.FRESH_SECONDS", 0.0)
     client = suite.app.test_client()
     assert client.get("/readyz").status_code == 200
     with suite.app.extensions["database"].write() as connection:

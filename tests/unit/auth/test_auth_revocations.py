@@ -6,7 +6,7 @@ import pytest
 from auth.accounts import Accounts
 from auth.repository import UserStore
 from auth.users import User, UserChanges
-from muster.tokens import Principal
+from muster.http.tokens import Principal
 from tests.unit.auth.suite import PASSWORD, AuthSuite, Clock, new_user
 
 

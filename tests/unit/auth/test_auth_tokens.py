@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from auth.access import AccessTokens
 from auth.keys import SigningKey
 from muster.database import DatabaseUnavailable
-from muster.tokens import Principal
+from muster.http.tokens import Principal
 from tests.unit.auth.suite import AuthSuite
 
 Forge = Callable[[AuthSuite], str]

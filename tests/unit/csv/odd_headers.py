@@ -12,7 +12,7 @@ from itertools import product
 
 from dbuploader.checking import ColumnChecker
 from dbuploader.csvfile import CsvOptions, FileError, open_csv
-from muster.tables import get_table
+from muster.contracts.tables import get_table
 
 HIRES = get_table("hired_employees")
 # No value would do in another column: department and job differ in every row.

@@ -6,8 +6,8 @@ from typing import Literal
 
 from dbuploader.checking import Row, RowChecker
 from dbuploader.csvfile import CsvFile, CsvOptions, Record, open_csv
-from muster.rejects import Reject
-from muster.tables import get_table
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import get_table
 
 
 def open_bytes(

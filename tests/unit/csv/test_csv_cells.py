@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 
 from dbuploader.checking import CellProblem, Value, parse_cell
-from muster.tables import Column, get_table, tables
-from muster.uploads import DateOrder
+from muster.contracts.tables import Column, get_table, tables
+from muster.contracts.uploads import DateOrder
 
 INTEGER, NAME, DATETIME, DEPARTMENT, _ = get_table("hired_employees").columns
 NO_BREAK_SPACE, ZERO_WIDTH_SPACE = "\u00a0", "\u200b"

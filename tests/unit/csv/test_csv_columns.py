@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from dbuploader.checking import ColumnChecker, FlawedRow, Row, RowChecker
 from dbuploader.columns import to_plain, to_rows
 from dbuploader.csvfile import CsvFile, CsvOptions, FileError, open_csv
-from muster.rejects import Reject
-from muster.tables import Table, get_table
-from muster.uploads import DateOrder
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import Table, get_table
+from muster.contracts.uploads import DateOrder
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 HIRES = get_table("hired_employees")

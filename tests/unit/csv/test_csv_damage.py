@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dbuploader.checking import Row, RowChecker
 from dbuploader.csvfile import CsvOptions, open_csv
-from muster.rejects import Reject
-from muster.tables import get_table
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import get_table
 
 HIRES = get_table("hired_employees")
 DELIMITERS = {",": ",", ";": ";", "tab": "\t", "pipe": "|"}

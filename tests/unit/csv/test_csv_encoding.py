@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbuploader.csvfile import FileError
-from muster.encodings import EAST_ASIAN, NAMES, UnknownEncoding, find_codec
+from muster.contracts.encodings import EAST_ASIAN, NAMES, UnknownEncoding, find_codec
 from tests.unit.csv.reading import cells, codes, open_bytes, read
 
 TEXT = "1,Años\n2,Łódź 🙂\n"

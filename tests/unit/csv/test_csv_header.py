@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dbuploader.csvfile import CsvFile, FileError
-from muster.rejects import Reject
+from muster.contracts.rejects import Reject
 from tests.unit.csv.reading import check, open_bytes
 
 ROW = b"1,Sales\n"

@@ -7,8 +7,8 @@ from typing import BinaryIO, cast
 import pytest
 
 from dbuploader.csvfile import CsvOptions, FileError, open_csv
-from muster.rejects import Reject
-from muster.tables import get_table
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import get_table
 from tests.unit.csv.reading import cells, check, codes, open_bytes, read
 
 GOOD = [("1", "Sales"), ("2", "Legal")]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from dbuploader.checking import CellProblem, Row, RowChecker, Value, check_object, parse_cell
 from dbuploader.csvfile import Record
-from muster.rejects import CellError, Reject
-from muster.tables import get_table
+from muster.contracts.rejects import CellError, Reject
+from muster.contracts.tables import get_table
 from tests.unit.csv.reading import check, read
 
 HIRES = get_table("hired_employees")

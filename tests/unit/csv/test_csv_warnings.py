@@ -3,9 +3,9 @@
 import pytest
 
 from dbuploader.checking import ColumnChecker, TextDoubts
-from muster.encodings import NAMES, find_codec
-from muster.tables import get_table
-from muster.uploads import UploadWarning
+from muster.contracts.encodings import NAMES, find_codec
+from muster.contracts.tables import get_table
+from muster.contracts.uploads import UploadWarning
 from tests.unit.csv.reading import open_bytes
 
 DEPARTMENTS = get_table("departments")

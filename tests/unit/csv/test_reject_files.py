@@ -8,8 +8,8 @@ import pytest
 
 from dbuploader.checking import ColumnChecker
 from dbuploader.csvfile import Chunk, CsvFile
-from muster.rejects import Reject
-from muster.tables import get_table
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import get_table
 from tests.unit.csv.reading import open_bytes
 
 REASON = ("_line", "_row", "_code", "_column", "_message", "_raw")

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from dbuploader.app import create_app
 from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
-from muster.tokens import InvalidToken, Principal
+from muster.http.tokens import InvalidToken, Principal
 from tests.unit.dbuploader.suite import Suite
 
 

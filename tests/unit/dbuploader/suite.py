@@ -18,11 +18,11 @@ from dbuploader.scratch import Scratch
 from dbuploader.settings import BatchLimits, LoadLimits
 from dbuploader.watching import Watchdog
 from muster.broker import Broker
+from muster.contracts.rejects import Reject, read_rejects
+from muster.contracts.tables.sql import hires_summary, sql_table
+from muster.contracts.uploads import Options, Upload, now
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
-from muster.rejects import Reject, read_rejects
-from muster.tables.sql import hires_summary, sql_table
-from muster.uploads import Options, Upload, now
 
 Hook = Callable[..., None]
 BATCH_LIMITS = BatchLimits(errors=1000, keep_answers=timedelta(hours=24))

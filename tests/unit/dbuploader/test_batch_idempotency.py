@@ -16,8 +16,8 @@ from dbuploader.batches import Batches
 from dbuploader.idempotency import AnswerSweep, BatchAnswer, ClaimLost, Claims, KeyInFlight
 from dbuploader.repository.answers import BatchKey, take_over_claim
 from dbuploader.repository.schema import batch_answers
+from muster.contracts.tables import get_table
 from muster.database import Database, DatabaseUnavailable
-from muster.tables import get_table
 from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite
 
 JOBS = "/v1/tables/jobs/rows"

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from dbuploader.batches import Batches
-from muster.tables import get_table
+from muster.contracts.tables import get_table
 from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite
 
 KEYS = range(1, 60)

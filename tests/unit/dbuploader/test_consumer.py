@@ -21,11 +21,11 @@ from dbuploader.settings import Settings
 from dbuploader.watching import Watchdog
 from embedded import ports
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
+from muster.contracts.messages import UploadAccepted
+from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
-from muster.heartbeat import Heartbeat
-from muster.messages import UploadAccepted
-from muster.uploads import UNFINISHED, RowCounts, State
+from muster.worker.heartbeat import Heartbeat
 from tests.unit.dbuploader.suite import Suite
 from tests.waiting import DEADLINE_SECONDS, eventually
 

@@ -14,9 +14,9 @@ from dbuploader.outcomes import NotFinished
 from dbuploader.repository.schema import load_attempts
 from dbuploader.watching import Watchdog
 from muster.broker import Broker, BrokerUnavailable
+from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable, StatementInterrupted
-from muster.uploads import RowCounts, State
 from tests.faults.ports import Faults, MakeError, faulty_broker, faulty_database, faulty_store
 from tests.faults.table import WEATHER_TABLE
 from tests.unit.dbuploader.suite import Suite

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from dbuploader.repository.schema import ledger
+from muster.contracts.uploads import State
 from muster.csvstore import FileNotStored
-from muster.uploads import State
 from tests.servers.mysqlwire import MysqlWire
 from tests.unit.dbuploader.frozen import Loader, frozen_at
 from tests.unit.dbuploader.suite import Suite

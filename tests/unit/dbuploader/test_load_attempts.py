@@ -8,9 +8,9 @@ from sqlalchemy import select
 from dbuploader.outcomes import NotFinished
 from dbuploader.patience import Stopped
 from dbuploader.repository.schema import load_attempts
+from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import FileNotStored
 from muster.database import DatabaseUnavailable
-from muster.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
 

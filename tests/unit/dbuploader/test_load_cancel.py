@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
-from muster.uploads import UNFINISHED, RowCounts, State
 from tests.unit.dbuploader.suite import Suite
 
 JOBS = "9,Baker\n10,Cook\nx\n"

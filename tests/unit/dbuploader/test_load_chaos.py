@@ -6,7 +6,7 @@ import time
 import pytest
 
 from muster.broker import open_broker
-from muster.uploads import RowCounts, State
+from muster.contracts.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Suite
 from tests.unit.dbuploader.test_consumer import consuming, publish
 

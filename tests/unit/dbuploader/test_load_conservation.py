@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.uploads import State, Upload
+from muster.contracts.uploads import State, Upload
 from tests.unit.dbuploader.suite import Suite
 
 KEYS = st.integers(0, 6)

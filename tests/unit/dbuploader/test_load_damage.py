@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rejects import as_csv
-from muster.rejects import Reject
-from muster.tables import get_table
-from muster.uploads import RowCounts, State
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import get_table
+from muster.contracts.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Suite
 
 HIRES = get_table("hired_employees")

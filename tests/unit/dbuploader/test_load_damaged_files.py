@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import FileDamaged
-from muster.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Suite
 
 

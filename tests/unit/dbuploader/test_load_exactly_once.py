@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
-from muster.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
 HIRES = "1,Ana,2021-07-27T16:02:08Z,1,2\n2,Bo,2021-11-07T02:48:42Z,2,3\nx\n"

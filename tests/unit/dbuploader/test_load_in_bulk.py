@@ -18,10 +18,10 @@ from dbuploader.columns import to_batch
 from dbuploader.loading import writing
 from dbuploader.loading.overlap import Overlap
 from dbuploader.loading.pipe import RowPipe
+from muster.contracts.rejects import Reject
+from muster.contracts.tables import get_table
+from muster.contracts.uploads import UNFINISHED, Options, RowCounts, State, Upload
 from muster.database import Database, FilesRefused
-from muster.rejects import Reject
-from muster.tables import get_table
-from muster.uploads import UNFINISHED, Options, RowCounts, State, Upload
 from tests.servers.mariadb import new_database
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 

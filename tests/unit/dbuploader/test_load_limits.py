@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dbuploader.progress import Progress
-from muster.uploads import RowCounts, State, Upload
+from muster.contracts.uploads import RowCounts, State, Upload
 from tests.unit.dbuploader.suite import Suite
 
 HIRE = "{},Ana,2021-07-27T16:02:08Z,1,2\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import UploadNotFound
-from muster.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Suite
 
 

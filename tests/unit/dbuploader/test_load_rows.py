@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from muster.uploads import RowCounts, State
+from muster.contracts.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Suite
 
 HIRE = "1,Ana,2021-07-27T16:02:08Z,1,2\n"

@@ -10,8 +10,8 @@ from dbuploader.deciding import Decisions
 from dbuploader.repository.schema import ledger
 from dbuploader.watching import Watchdog
 from muster.broker import Ack, DeadLetter, Delivery, Retry
-from muster.heartbeat import Heartbeat
-from muster.uploads import UNFINISHED, Cause, State, UnreadableRecord, UploadWarning
+from muster.contracts.uploads import UNFINISHED, Cause, State, UnreadableRecord, UploadWarning
+from muster.worker.heartbeat import Heartbeat
 from tests.contract.rawrecords import set_raw
 from tests.unit.dbuploader.suite import Suite
 from tests.unit.dbuploader.test_consumer import FakeFinisher, accepted, consumer, no_sweep

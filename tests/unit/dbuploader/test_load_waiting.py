@@ -7,9 +7,9 @@ import pytest
 
 from dbuploader.patience import Patience, Stopped
 from muster.broker import BrokerUnavailable, Unroutable
+from muster.contracts.uploads import Failure, State
 from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
-from muster.uploads import Failure, State
 from tests.unit.dbuploader.suite import Suite
 
 

@@ -6,8 +6,8 @@ from alembic.migration import MigrationContext
 
 from dbuploader.migrations import migrate
 from dbuploader.repository import check_schema, schema
+from muster.contracts.tables import sql
 from muster.database import Database, DatabaseUnavailable, open_database
-from muster.tables import sql
 
 
 def test_the_migrated_schema_is_the_declared_one(database_url: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from dbuploader.columns import PlainRow, to_batch, to_rows
 from dbuploader.keys import Owners
 from dbuploader.scratch import Scratch
-from muster.tables import get_table, tables
+from muster.contracts.tables import get_table, tables
 
 JOBS = get_table("jobs")
 UNSIGNED = range(2**32)

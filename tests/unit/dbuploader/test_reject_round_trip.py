@@ -18,12 +18,12 @@ from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
 from dbuploader.validating import Validation
 from gateway.rejects import as_csv
+from muster.contracts.rejects import Reject, read_rejects
+from muster.contracts.tables import get_table
+from muster.contracts.tables.sql import sql_table
+from muster.contracts.uploads import Options
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
-from muster.rejects import Reject, read_rejects
-from muster.tables import get_table
-from muster.tables.sql import sql_table
-from muster.uploads import Options
 from tests.unit.dbuploader.damaged_files import LABELS, DamagedFile, damaged_files
 
 HIRES = get_table("hired_employees")

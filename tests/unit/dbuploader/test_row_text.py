@@ -8,9 +8,9 @@ import pytest
 from dbuploader.columns import to_batch
 from dbuploader.repository.finding import find_rows_of
 from dbuploader.rowtext import from_text, to_text
+from muster.contracts.tables import get_table
+from muster.contracts.uploads import RowCounts
 from muster.database import Database
-from muster.tables import get_table
-from muster.uploads import RowCounts
 from tests.unit.dbuploader.suite import Suite
 
 HIRES = get_table("hired_employees")

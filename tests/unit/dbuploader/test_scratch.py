@@ -19,7 +19,7 @@ from dbuploader.scratch import Scratch, ScratchFile, weather_of_disk
 from dbuploader.settings import LoadLimits, Settings
 from dbuploader.worktime import WorkTime
 from muster.adapters import ConfigurationError
-from muster.uploads import State
+from muster.contracts.uploads import State
 from muster.weather import DISK, DiskUnavailable
 from tests.scarcity import no_more_files
 from tests.unit.dbuploader.suite import Suite

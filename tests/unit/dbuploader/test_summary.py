@@ -10,8 +10,8 @@ from dbuploader.columns import PlainRow, to_batch
 from dbuploader.loading import merging
 from dbuploader.repository.summary import add_to_summary
 from dbuploader.summary import HiresDifferences
-from muster.tables import get_table
-from muster.uploads import State
+from muster.contracts.tables import get_table
+from muster.contracts.uploads import State
 from tests.unit.dbuploader.suite import Suite
 
 HIRES = get_table("hired_employees")

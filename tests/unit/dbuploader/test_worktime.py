@@ -10,9 +10,9 @@ import pytest
 from dbuploader.loading.bulk import BulkMerge
 from dbuploader.patience import Stopped
 from dbuploader.worktime import TooSlow, WorkTime
+from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import StoreUnavailable
 from muster.database import Database, DatabaseUnavailable
-from muster.uploads import RowCounts, State
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
 Hook = Callable[..., None]

@@ -30,7 +30,7 @@ def settings_in_code() -> set[str]:
         *(import_module(f"{service}.settings").Settings for service in SERVICES),
         import_module("embedded.settings").EmbeddedSettings,
         import_module("muster.http.settings").ServerSettings,
-        import_module("muster.logfile").LogFileSettings,
+        import_module("muster.observability.log_file").LogFileSettings,
     ]
     fields = {f"MUSTER_{name.upper()}" for each in classes for name in each.model_fields}
     return fields | set(re.findall(r"\bMUSTER_[A-Z]+(?:_[A-Z]+)*\b", source()))

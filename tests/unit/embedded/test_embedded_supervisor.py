@@ -6,7 +6,7 @@ import pytest
 
 from embedded.home import Home
 from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
-from muster.logfile import LogFileSettings
+from muster.observability.log_file import LogFileSettings
 from tests.scarcity import no_more_files
 from tests.unit.embedded.supervising import MakeChild, Supervise, is_alive, pid_of
 from tests.waiting import eventually

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muster.broker import BrokerUnavailable, DeadMessage, Delivery, QueueDepth, Verdict
-from muster.tokens import InvalidToken, KeysUnavailable, Principal
+from muster.http.tokens import InvalidToken, KeysUnavailable, Principal
 
 
 def principal_named(token: str) -> Principal:

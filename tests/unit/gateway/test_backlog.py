@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY
 from gateway.backlog import BacklogMeter
 from gateway.settings import Settings
 from muster.broker import BrokerUnavailable, QueueDepth
+from muster.contracts.uploads import State, now
 from muster.csvstore import CsvStore, StoreUnavailable
-from muster.uploads import State, now
 from tests.contract.rawrecords import set_raw
 from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import FakeBroker

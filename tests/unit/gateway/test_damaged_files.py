@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from muster.contracts.rejects import Reject, RejectsHeader, ensure_whole, read_rejects
+from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.csvstore import CsvStore, FileDamaged
-from muster.rejects import Reject, RejectsHeader, ensure_whole, read_rejects
-from muster.uploads import UNFINISHED, RowCounts, State
 from tests.unit.gateway.fakes import ANA, CSV
 
 ROW = (

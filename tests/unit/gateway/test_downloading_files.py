@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.http import parse_options_header
 
+from muster.contracts.uploads import State
 from muster.csvstore import CsvStore
-from muster.uploads import State
 from tests.unit.gateway.fakes import ANA, CSV
 
 ROWS = b"1,Recruiter\r\n2,Manager"

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
 from gateway.idempotency import CLAIM_SECONDS, claimed
+from muster.contracts.uploads import UNFINISHED, State
 from muster.csvstore import CsvStore, KeyTaken
-from muster.uploads import UNFINISHED, State
 from tests.unit.gateway.fakes import ANA, BOB, CSV
 
 ROWS = b"1,Recruiter\n"

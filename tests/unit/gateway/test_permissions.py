@@ -11,7 +11,7 @@ from flask_openapi.openapi import OpenAPI
 from gateway.app import build_app
 from gateway.settings import Settings
 from muster.csvstore import open_csv_store
-from muster.tokens import PERMISSIONS
+from muster.http.tokens import PERMISSIONS
 from tests.unit.gateway.fakes import FakeBroker, WordTokens, bearer
 
 # What DESIGN says, apart from the code: None is any token.

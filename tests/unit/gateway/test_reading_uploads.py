@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from muster.contracts.uploads import UNFINISHED, Email, EmailState, State
 from muster.csvstore import CsvStore
-from muster.uploads import UNFINISHED, Email, EmailState, State
 from tests.unit.gateway.fakes import ADMIN, ANA, BOB, CSV
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from muster.contracts.rejects import CellError, Reject, RejectsHeader
+from muster.contracts.uploads import UNFINISHED, State
 from muster.csvstore import CsvStore
-from muster.rejects import CellError, Reject, RejectsHeader
-from muster.uploads import UNFINISHED, State
 from tests.unit.gateway.fakes import ANA, CSV
 
 TYPE_ERROR = CellError("type-error", "id", "write digits only")

@@ -13,9 +13,9 @@ from gateway.backlog import BacklogMeter
 from gateway.outbox import Outbox
 from gateway.relay import Relay
 from muster.broker import BrokerUnavailable
+from muster.contracts.messages import UploadAccepted
+from muster.contracts.uploads import Upload, now
 from muster.csvstore import CsvStore
-from muster.messages import UploadAccepted
-from muster.uploads import Upload, now
 from tests.unit.gateway.fakes import FakeBroker, stored_files
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.republish import republish
 from muster.broker import BrokerUnavailable, open_broker
+from muster.contracts.messages import UploadAccepted, UploadFinished
+from muster.contracts.uploads import Email, EmailState, State, Upload, now
 from muster.csvstore import CsvStore
-from muster.messages import UploadAccepted, UploadFinished
-from muster.uploads import Email, EmailState, State, Upload, now
 from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import FakeBroker
 

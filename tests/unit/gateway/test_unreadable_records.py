@@ -15,9 +15,9 @@ from gateway.outbox import Outbox
 from gateway.relay import Relay
 from gateway.setaside import main, table
 from gateway.settings import Settings
+from muster.contracts.messages import UploadAccepted
+from muster.contracts.uploads import record_format
 from muster.csvstore import CsvStore, SetAside
-from muster.messages import UploadAccepted
-from muster.uploads import record_format
 from tests.contract.rawrecords import set_raw
 from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import ADMIN, ANA, BOB, CSV, FakeBroker

@@ -15,8 +15,8 @@ from flask_openapi.openapi import OpenAPI
 
 from gateway.preferences import preferred_wait
 from gateway.waiting import HEARTBEAT_SECONDS, Waiting
+from muster.contracts.uploads import UNFINISHED, State, Upload
 from muster.csvstore import CsvStore
-from muster.uploads import UNFINISHED, State, Upload
 from tests.unit.gateway.fakes import ANA, BOB, CSV, WordTokens
 from tests.waiting import eventually
 

@@ -14,13 +14,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from auth.migrations import migrate
-from muster.availability import DENIED_SECONDS, wait_for
 from muster.database import (
     AccessDenied,
     DatabaseRefused,
     DatabaseUnavailable,
     open_database,
 )
+from muster.database.availability import DENIED_SECONDS, wait_for
 
 COMMANDS = {
     "auth.migrations": ("-m", "auth.migrations"),

@@ -6,7 +6,7 @@ from math import isnan
 import pytest
 from prometheus_client import REGISTRY
 
-from muster.dependencies import FRESH_SECONDS, Afresh, Dependencies, Stuck, anew, once
+from muster.backends.dependencies import FRESH_SECONDS, Afresh, Dependencies, Stuck, anew, once
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 

@@ -17,7 +17,7 @@ import gateway.settings
 import queries.app
 import queries.settings
 from auth.keys import SigningKey
-from muster.tokens import ALGORITHM, AUDIENCE, ISSUER
+from muster.http.tokens import ALGORITHM, AUDIENCE, ISSUER
 from tests.unit.gateway.behind import Behind, serve_behind
 
 # What any token may ask of each service, without anything behind it but auth.

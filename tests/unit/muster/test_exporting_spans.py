@@ -13,14 +13,14 @@ from tests.servers.collector import Collector, collecting
 START = """
 import sys
 from muster.adapters import ConfigurationError
-from muster.spans import export_spans, span
-from muster.tracing import Trace, current_trace, tracing
+from muster.observability.spans import export_spans, span
+from muster.observability.tracing import Trace, current_trace, tracing
 
 export_spans("probe")
 """
 # All of it gets there, however slow the machine is.
 PATIENCE = """
-from muster import telemetry
+from muster.observability import telemetry
 telemetry._FLUSH_SECONDS = 60
 """
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

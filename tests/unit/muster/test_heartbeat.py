@@ -1,6 +1,6 @@
 import pytest
 
-from muster.heartbeat import Heartbeat, Stalled
+from muster.worker.heartbeat import Heartbeat, Stalled
 
 
 def test_a_worker_that_does_not_go_round_is_not_ready() -> None:

@@ -14,7 +14,7 @@ LINES = 400
 WRITERS = f"""
 import os, sys, threading
 import structlog
-from muster.logs import configure_logging
+from muster.observability.logs import configure_logging
 
 child = os.fork()
 name = "child" if child == 0 else "parent"
@@ -36,7 +36,7 @@ if child:
 """
 ENDLESS = """
 import structlog
-from muster.logs import configure_logging
+from muster.observability.logs import configure_logging
 
 configure_logging("test", "INFO")
 log, number = structlog.get_logger("lines"), 0

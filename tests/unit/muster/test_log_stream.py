@@ -13,16 +13,16 @@ from pathlib import Path
 
 from flask import Flask
 
-from muster.logfile import DROPPED
-from muster.logs import configure_logging, console_handler
-from muster.service import install_service
+from muster.http.service import install_service
+from muster.observability.log_file import DROPPED
+from muster.observability.logs import configure_logging, console_handler
 from tests.waiting import DEADLINE_SECONDS
 
 LOGGING = """
 import logging, os, resource, sys
 import structlog
-from muster.logfile import DROPPED
-from muster.logs import configure_logging
+from muster.observability.log_file import DROPPED
+from muster.observability.logs import configure_logging
 
 configure_logging("test", "INFO")
 log = structlog.get_logger("lines")

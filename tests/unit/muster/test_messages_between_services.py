@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from muster.messages import UnreadableMessage, UploadAccepted, UploadFinished
+from muster.contracts.messages import UnreadableMessage, UploadAccepted, UploadFinished
 
 ACCEPTED = UploadAccepted("u-1", "jobs", "añá@example.com", "2026-01-31T12:30:45+00:00")
 FINISHED = UploadFinished(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from muster.broker import BINDINGS, DELIVERY_LIMIT
-from muster.messages import UploadAccepted, UploadFinished
-from muster.tracing import current_trace
-from muster.uploads import State
+from muster.contracts.messages import UploadAccepted, UploadFinished
+from muster.contracts.uploads import State
+from muster.observability.tracing import current_trace
 
 PAGE = (Path(__file__).parents[3] / "docs" / "messages.md").read_text("utf-8")
 ASYNCAPI: dict[str, Any] = json.loads(PAGE.split("```json\n")[1].split("```")[0])

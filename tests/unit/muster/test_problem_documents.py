@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from muster.problems import Problem, answer_with, unavailable
-from muster.service import install_service
+from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.service import install_service
 from muster.weather import DISK
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from muster.recenttokens import RECENT_SECONDS, RecentTokens
+from muster.http.recent_tokens import RECENT_SECONDS, RecentTokens
 
 
 class Clock:

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask, g
 from werkzeug.test import TestResponse
 
-from muster.service import install_service
-from muster.tokens import InvalidToken, KeysUnavailable, Principal, requires
+from muster.http.service import install_service
+from muster.http.tokens import InvalidToken, KeysUnavailable, Principal, requires
 
 
 def verify(token: str) -> Principal:

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from muster.revocations import Revocations, RevocationsUnavailable, Revoked, TokenCheck
-from muster.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifier
+from muster.http.revocations import Revocations, RevocationsUnavailable, Revoked, TokenCheck
+from muster.http.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifier
 
 
 class Auth:

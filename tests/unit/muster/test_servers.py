@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from muster.adapters import ConfigurationError
+from muster.backends.servers import FLOORS, require_servers, too_old
 from muster.broker import BrokerRefused, BrokerUnavailable
-from muster.servers import FLOORS, require_servers, too_old
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,9 +9,9 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from embedded import ports
-from muster.dependencies import Afresh
-from muster.heartbeat import Heartbeat
-from muster.service import install_service, serve_health
+from muster.backends.dependencies import Afresh
+from muster.http.service import install_service, serve_health
+from muster.worker.heartbeat import Heartbeat
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 
@@ -150,7 +150,7 @@ def test_a_consumer_serves_its_health_beside_its_work(port: int) -> None:
 
 
 def test_a_client_that_says_nothing_is_left(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("muster.service._Silent.timeout", 0.1)
+    monkeypatch.setattr("muster.http.service._Silent.timeout", 0.1)
     serve(port, Dependency(), Heartbeat())
     with socket.create_connection(("127.0.0.1", port), DEADLINE_SECONDS) as connection:
         assert connection.recv(1) == b""

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask, Response, request
 
-from muster.service import install_service
+from muster.http.service import install_service
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
-from muster.tables import Table, UnknownTable, get_table, tables
-from muster.tables.sql import metadata, sql_table
+from muster.contracts.tables import Table, UnknownTable, get_table, tables
+from muster.contracts.tables.sql import metadata, sql_table
 
 DECLARED = pytest.mark.parametrize("table", tables().values(), ids=lambda table: table.name)
 

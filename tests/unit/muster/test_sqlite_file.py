@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from muster.backends.sqlite_file import LOG_BYTES, SqliteFile
 from muster.database import Database, open_database
-from muster.sqlitefile import LOG_BYTES, SqliteFile
 
 FULL = 2
 

@@ -5,7 +5,7 @@ import re
 import pytest
 import structlog
 
-from muster.tracing import Trace, concerning, current_trace, tracing
+from muster.observability.tracing import Trace, bind_log_fields, current_trace, tracing
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -62,9 +62,9 @@ def test_work_on_behalf_of_a_trace_has_it_and_logs_it_until_it_ends() -> None:
 
 def test_what_is_found_out_on_the_way_is_logged_to_the_end_of_the_work() -> None:
     with tracing(trace_of()):
-        concerning(user="7")
+        bind_log_fields(user="7")
         with tracing(trace_of(request_id="r-2"), upload_id="u-1"):
-            concerning(user="8")
+            bind_log_fields(user="8")
         assert structlog.contextvars.get_contextvars() == {"request_id": "r-1", "user": "7"}
-    concerning(user="9")
+    bind_log_fields(user="9")
     assert structlog.contextvars.get_contextvars() == {}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from muster.uploads import (
+from muster.contracts.uploads import (
     UNFINISHED,
     Cause,
     Email,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from muster.wholefile import WholeFile, make_directory
+from muster.backends.atomic_file import WholeFile, make_directory
 
 
 class Synced(NamedTuple):

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from email.message import EmailMessage
 from typing import Any
 
+from muster.contracts.uploads import State, Upload
 from muster.csvstore import StoreUnavailable
 from muster.csvstore.file import FileCsvStore
 from muster.mail import MailError
-from muster.uploads import State, Upload
 
 
 class FakeMailer:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from muster.broker import open_broker
+from muster.contracts.messages import UploadFinished
 from muster.csvstore import open_csv_store
-from muster.messages import UploadFinished
 from tests.unit.notification import stories
 
 

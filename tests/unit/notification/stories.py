@@ -4,8 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 
-from muster.tracing import Trace
-from muster.uploads import Cause, Failure, Options, RowCounts, State, Upload, UploadWarning
+from muster.contracts.uploads import (
+    Cause,
+    Failure,
+    Options,
+    RowCounts,
+    State,
+    Upload,
+    UploadWarning,
+)
+from muster.observability.tracing import Trace
 from notification.emails import compose
 
 COMPLETED = Upload(

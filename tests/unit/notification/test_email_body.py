@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from muster.uploads import Upload
+from muster.contracts.uploads import Upload
 from tests.unit.notification import stories
 from tests.unit.notification.stories import body, email_about
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from muster.uploads import Options, State, Upload
+from muster.contracts.uploads import Options, State, Upload
 from notification import commands
 from tests.unit.notification import stories
 from tests.unit.notification.stories import PUBLIC_URL

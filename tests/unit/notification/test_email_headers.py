@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from muster.uploads import Cause, Failure, State, Upload
+from muster.contracts.uploads import Cause, Failure, State, Upload
 from notification.emails import NoAddress
 from tests.unit.notification import stories
 from tests.unit.notification.stories import email_about

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from muster.uploads import Failure, RowCounts, State, Upload
-from muster.wording import counts, sentence
+from muster.contracts.uploads import Failure, RowCounts, State, Upload
+from muster.contracts.wording import counts, sentence
 from notification import wording
 from notification.letter import write_letter
 from notification.visible import visible

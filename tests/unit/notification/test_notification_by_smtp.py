@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from muster.broker import open_broker
+from muster.contracts.uploads import Email, EmailState
 from muster.csvstore import open_csv_store
-from muster.uploads import Email, EmailState
 from tests.contract.smtp_sink import USER, Sink, only_ana
 from tests.unit.notification.process import finish_upload, running_consumer
 from tests.waiting import eventually

@@ -10,9 +10,9 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from muster.broker import Ack, DeadLetter, Delivery, Retry
+from muster.contracts.messages import UploadFinished
+from muster.contracts.uploads import EmailState, State
 from muster.mail import MailError
-from muster.messages import UploadFinished
-from muster.uploads import EmailState, State
 from notification.consumer import Handler
 from notification.notifying import Notifier
 from notification.patience import is_worth_another, wait_after

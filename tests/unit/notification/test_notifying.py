@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from muster.contracts.uploads import Email, EmailState, State, Upload
 from muster.csvstore import StoreUnavailable, UploadNotFound
 from muster.mail import MailError
-from muster.uploads import Email, EmailState, State, Upload
 from notification.notifying import NotFinal, Notifier, Outcome
 from tests.unit.notification import stories
 from tests.unit.notification.post import FakeMailer, UnsteadyStore

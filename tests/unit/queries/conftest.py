@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from muster.database import Database, open_database
-from muster.tokens import InvalidToken, Principal
+from muster.http.tokens import InvalidToken, Principal
 from queries.app import create_app
 from queries.settings import Settings
 from tests.unit.queries import employment

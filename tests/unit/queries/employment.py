@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import insert
 
+from muster.contracts.tables.sql import hires_summary, metadata, sql_table
 from muster.database import Database
-from muster.tables.sql import hires_summary, metadata, sql_table
 
 
 @dataclass(frozen=True)

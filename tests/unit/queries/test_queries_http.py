@@ -152,7 +152,7 @@ def test_it_is_not_ready_while_a_column_is_missing(app: Flask, database: Databas
 def test_it_stays_ready_while_its_database_is_away_and_says_so_by_a_metric(
     app: Flask, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muster.dependencies.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("muster.backends.dependencies.FRESH_SECONDS", 0.0)
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = "Bearer queries:read"
     assert client.get("/readyz").status_code == 200

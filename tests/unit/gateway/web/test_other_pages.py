@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from gateway.web.session import COOKIE
 from gateway.web.wording import PERMISSIONS as MEANINGS
-from muster.tokens import PERMISSIONS
+from muster.http.tokens import PERMISSIONS
 from tests.unit.gateway.behind import Behind
 
 HERE = {"Sec-Fetch-Site": "same-origin"}

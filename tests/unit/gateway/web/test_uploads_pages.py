@@ -7,9 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway.web.session import COOKIE
+from muster.contracts.rejects import CellError, Reject, RejectsHeader
+from muster.contracts.uploads import UNFINISHED, Cause, RowCounts, State, UploadWarning
 from muster.csvstore import CsvStore
-from muster.rejects import CellError, Reject, RejectsHeader
-from muster.uploads import UNFINISHED, Cause, RowCounts, State, UploadWarning
 from tests.unit.gateway.fakes import ANA, CSV
 
 HERE = {"Sec-Fetch-Site": "same-origin"}

@@ -13,8 +13,8 @@ from flask import Flask, Response, request
 from werkzeug.wsgi import wrap_file
 
 from muster.http.client import ClientSocket, Places
+from muster.http.service import install_service
 from muster.http.settings import ServerSettings
-from muster.service import install_service
 from tests.unit.muster.http.serving import Served, cut_off, rest_of, serving, until
 from tests.waiting import DEADLINE_SECONDS, eventually
 

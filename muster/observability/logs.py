@@ -7,8 +7,8 @@ from typing import TextIO, cast
 
 import structlog
 
-from muster.logfile import LogFile, LogFileSettings, LogStream
-from muster.spans import trace_id
+from muster.observability.log_file import LogFile, LogFileSettings, LogStream
+from muster.observability.spans import trace_id
 
 # Never the local variables: passwords and tokens are among them.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(

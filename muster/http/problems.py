@@ -12,7 +12,7 @@ from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from muster.http.client import ClientTooSlow
-from muster.tracing import current_trace
+from muster.observability.tracing import current_trace
 from muster.weather import DISK
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, SmallInt
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from muster import tables as declared
+from muster.contracts import tables as declared
 
 metadata = MetaData()
 

@@ -26,7 +26,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import Attributes as OtelAttributes
 from wrapt import register_post_import_hook
 
-from muster.spans import Attributes, Kind
+from muster.observability.spans import Attributes, Kind
 
 _HEALTH = r"^[^?]*/(healthz|readyz|metrics)$"
 _FLUSH_SECONDS = 5.0

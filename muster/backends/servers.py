@@ -16,7 +16,7 @@ from time import monotonic
 import structlog
 
 from muster.adapters import ConfigurationError
-from muster.dependencies import Check
+from muster.backends.dependencies import Check
 
 log = structlog.get_logger(__name__)
 

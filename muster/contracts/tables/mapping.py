@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Mapping
 
-from muster.tables import Table
+from muster.contracts.tables import Table
 
 
 def parse_columns(text: str, table: Table) -> Mapping[str, str]:

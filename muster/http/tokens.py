@@ -11,9 +11,9 @@ import requests
 from flask import current_app, g, request
 
 from muster.http.client import name_owner
-from muster.problems import Problem, unavailable
-from muster.recenttokens import RecentTokens
-from muster.tracing import concerning
+from muster.http.problems import Problem, unavailable
+from muster.http.recent_tokens import RecentTokens
+from muster.observability.tracing import bind_log_fields
 
 PERMISSIONS = (
     "uploads:write",
@@ -195,7 +195,7 @@ def authenticate() -> Principal:
         raise unavailable("The auth service") from None
     g.principal = principal
     name_owner(request.environ, principal.id)
-    concerning(user=principal.id)
+    bind_log_fields(user=principal.id)
     return principal
 
 

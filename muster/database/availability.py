@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import structlog
 
+from muster.backends.servers import ServerRefused
 from muster.database import AccessDenied
-from muster.servers import ServerRefused
 from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)

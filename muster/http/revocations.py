@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import requests
 
-from muster.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifier
+from muster.http.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifier
 
 REFRESH_SECONDS = 2.0
 MAX_AGE_SECONDS = 5.0

@@ -1,6 +1,6 @@
 """What people are told about an upload, by email and on the page: plain words, exactly true."""
 
-from muster.uploads import State, Upload
+from muster.contracts.uploads import State, Upload
 
 
 def sentence(upload: Upload) -> str:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter
 
-from muster.strictjson import Unreadable, read_json
-from muster.uploads import Upload, now
+from muster.contracts.strict_json import Unreadable, read_json
+from muster.contracts.uploads import Upload, now
 
 
 class UnreadableMessage(Exception):

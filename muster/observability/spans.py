@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from muster.adapters import ConfigurationError
-from muster.tracing import Trace, current_trace, tracing
+from muster.observability.tracing import Trace, current_trace, tracing
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -25,7 +25,7 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 
 
 class Recorder(Protocol):
-    """What keeps spans (muster/telemetry.py)."""
+    """What keeps spans (muster/observability/telemetry.py)."""
 
     def span(
         self, name: str, kind: Kind, traceparent: str, attributes: Attributes
@@ -51,7 +51,7 @@ def export_spans(service: str) -> None:
     global _recorder
     if _recorder is None and _is_wanted():
         try:
-            telemetry = import_module("muster.telemetry")
+            telemetry = import_module("muster.observability.telemetry")
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"To export traces takes the package {error.name}: install muster[otel], or unset "

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from muster.broker import Broker, Delivery
-from muster.messages import Message
-from muster.spans import span
-from muster.tracing import Trace, current_trace, tracing, working_on
-from muster.uploads import Upload
+from muster.contracts.messages import Message
+from muster.contracts.uploads import Upload
+from muster.observability.spans import span
+from muster.observability.tracing import Trace, current_trace, tracing, working_on
 
 
 def publish(broker: Broker, message: Message, upload: Upload) -> None:

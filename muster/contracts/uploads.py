@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from muster.strictjson import Unreadable, read_json
+from muster.contracts.strict_json import Unreadable, read_json
 
 
 def _in_utc(moment: datetime) -> datetime:

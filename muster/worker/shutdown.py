@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterable
 
 
-def stop_on(signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> threading.Event:
+def on_signal(
+    signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
+) -> threading.Event:
     """An event that is set once the process gets one of `signals`. For the main thread only."""
     stop = threading.Event()
     for number in signals:

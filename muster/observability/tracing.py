@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 from werkzeug.datastructures import Headers
 
-from muster.uploads import Upload
+from muster.contracts.uploads import Upload
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -71,7 +71,7 @@ def working_on(upload: Upload) -> AbstractContextManager[None]:
     return tracing(trace, upload_id=upload.id, user=upload.owner)
 
 
-def concerning(**fields: str) -> None:
+def bind_log_fields(**fields: str) -> None:
     """Have the log lines from here to the end of the innermost `tracing` carry `fields`, too."""
     if _current.get() is not None:
         bind_contextvars(**fields)

@@ -11,11 +11,11 @@ from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from muster.dependencies import Afresh, Check, Dependencies
+from muster.backends.dependencies import Afresh, Check, Dependencies
+from muster.http.problems import Problem, install_problems, unavailable
 from muster.http.settings import ServerSettings
-from muster.problems import Problem, install_problems, unavailable
-from muster.spans import in_this_span, record_requests
-from muster.tracing import Trace, current_trace, tracing
+from muster.observability.spans import in_this_span, record_requests
+from muster.observability.tracing import Trace, current_trace, tracing
 
 log = structlog.get_logger(__name__)
 
@@ -56,9 +56,9 @@ def install_service(
     `ready` is what must be so, by name, for the process to do part of its work, and all that
     `/readyz` answers by: whatever backend is away, what needs it not must still be answered.
     `dependencies` are all that it works with, which `muster_dependency_up` tells of; a process that
-    serves `app` first asks them whether a server refuses (muster.servers). `/healthz` asks `alive`
-    alone, which must look at no dependency, and whether the process is stuck: it does not reach one
-    that `afresh` does (muster.dependencies).
+    serves `app` first asks them whether a server refuses (muster.backends.servers). `/healthz` asks
+    `alive` alone, which must look at no dependency, and whether the process is stuck: it does not
+    reach one that `afresh` does (muster.backends.dependencies).
     """
     app.extensions[AT_START] = dependencies
     if app.config["MAX_CONTENT_LENGTH"] is None:
