@@ -3,9 +3,13 @@
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from flask import Flask
+
+from muster.contracts.error_codes import ROW_ERRORS, UPLOAD_ERRORS, FailureCode, RowErrorCode
+from tools.error_page import with_tables
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("gateway", "auth", "dbuploader", "notification", "queries")
@@ -73,6 +77,17 @@ def test_every_error_code_stands_in_the_errors_page(made_by: str, at_least: int)
     codes = set(re.findall(made_by, source()))
     assert len(codes) >= at_least
     assert codes <= first_column("docs/errors.md")
+
+
+def test_the_codes_that_are_used_are_those_of_the_registry() -> None:
+    used = set(re.findall(r'(?:Failure|FileError)\(\s*"([a-z-]+)"', source()))
+    assert used <= set(UPLOAD_ERRORS) == set(get_args(FailureCode))
+    used = set(re.findall(r'(?:CellProblem|CellError)\(\s*"([a-z-]+)"', source()))
+    assert used <= set(ROW_ERRORS) == set(get_args(RowErrorCode))
+
+
+def test_the_tables_of_the_errors_page_are_those_of_the_registry() -> None:
+    assert with_tables(read("docs/errors.md")) == read("docs/errors.md")
 
 
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != "gateway"])

@@ -1,0 +1,245 @@
+"""The codes of what can be wrong with a file and its rows, and what people are told about each.
+
+The reject file, the page, the email and `docs/errors.md` take their texts from here. The codes are
+those of Frictionless where it has one: https://specs.frictionlessdata.io/ and its `errors`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+RowErrorCode = Literal[
+    "missing-cell",
+    "extra-cell",
+    "type-error",
+    "constraint-error",
+    "primary-key",
+    "foreign-key",
+    "quote-error",
+    "encoding-error",
+    "row-error",
+]
+"""Why a row is rejected."""
+
+FailureCode = Literal[
+    "empty-file",
+    "unknown-header",
+    "extra-label",
+    "incorrect-label",
+    "missing-label",
+    "duplicate-label",
+    "blank-label",
+    "dialect-error",
+    "encoding-error",
+    "quote-error",
+    "row-error",
+    "too-many-rejects",
+    "too-slow",
+    "too-many-attempts",
+    "changed-meanwhile",
+    "file-missing",
+    "file-damaged",
+    "internal-error",
+]
+"""Why a whole upload failed."""
+
+
+@dataclass(frozen=True)
+class RowError:
+    """A code of rejected rows: its name for people, what it mostly is, and what to do.
+
+    `see` is a further sentence of the documentation, in Markdown.
+    """
+
+    title: str
+    cause: str
+    remedy: str
+    see: str = ""
+
+
+@dataclass(frozen=True)
+class UploadError:
+    """A code of failed uploads: its name for people, what it means, and what the uploader does.
+
+    One that is `for_operators` is theirs to look into: sending the file again doesn't help. `see`
+    is a further sentence of the documentation, in Markdown.
+    """
+
+    title: str
+    meaning: str
+    remedy: str
+    see: str = ""
+    for_operators: bool = False
+
+
+ROW_ERRORS: Mapping[RowErrorCode, RowError] = {
+    "missing-cell": RowError(
+        title="Too few cells",
+        cause="A line was cut, or a comma got lost.",
+        remedy="Put the missing cell where it belongs.",
+    ),
+    "extra-cell": RowError(
+        title="Too many cells",
+        cause="A comma stands in a cell that is not in quotes.",
+        remedy="Put the cell in quotes.",
+    ),
+    "type-error": RowError(
+        title="Not of the column's type",
+        cause="1.5 or a name stands where an id belongs, or a date is written as 7/11/2021.",
+        remedy="Write it as the message says.",
+        see="Dates are written as `2021-11-07T02:48:42Z`; `dates=dmy` or `dates=mdy` takes others.",
+    ),
+    "constraint-error": RowError(
+        title="Blank, too long or out of range",
+        cause="A cell is blank, an id is 0, or a name has more than 255 characters.",
+        remedy="Fill in or correct the cell.",
+    ),
+    "primary-key": RowError(
+        title="The key is taken",
+        cause="The key stands in the file before, with other values, or in the table under "
+        "mode=insert.",
+        remedy="Keep the row that is right.",
+    ),
+    "foreign-key": RowError(
+        title="Refers to a row that is not there",
+        cause="The department or job is not loaded yet.",
+        remedy="Send that file first, then the rejected rows as they are.",
+    ),
+    "quote-error": RowError(
+        title="A quotation mark in the wrong place",
+        cause="A cell holds a single quotation mark.",
+        remedy="Write the mark twice, with the cell in quotes.",
+    ),
+    "encoding-error": RowError(
+        title="Not text in the file's encoding",
+        cause="The file is in another encoding than UTF-8.",
+        remedy="Send the whole file again with encoding=cp1252, or whichever it is in.",
+    ),
+    "row-error": RowError(
+        title="Could not be read",
+        cause="A line has more than 64 KiB.",
+        remedy="Check whether the file is CSV at all.",
+    ),
+}
+
+_HEADER = "Correct the first line of the file, or leave it out, and send the file again."
+_OPERATORS = "Sending the same file again will not help. Give its id to the operators."
+
+UPLOAD_ERRORS: Mapping[FailureCode, UploadError] = {
+    "empty-file": UploadError(
+        title="The file is empty",
+        meaning="There is no record at all, not even a header.",
+        remedy="Check whether it is the right file and was completely written, and send it again.",
+    ),
+    "unknown-header": UploadError(
+        title="No header was found",
+        meaning="The first records are neither a header nor rows, or a row stands above the "
+        "header.",
+        remedy="Name the columns in the first line, or say what its labels mean, with columns=, "
+        "and send the file again.",
+        see="Or say `header=absent`, if there is none.",
+    ),
+    "extra-label": UploadError(
+        title="An unknown column",
+        meaning="The header names a column that the table doesn't have.",
+        remedy=_HEADER,
+        see="A name that begins with `_` is ignored; `columns=` says what a label means.",
+    ),
+    "incorrect-label": UploadError(
+        title="A second header",
+        meaning="A later line is a header in another order.",
+        remedy="Send what follows that line as a file of its own.",
+    ),
+    "missing-label": UploadError(
+        title="A missing column",
+        meaning="The header lacks a column.",
+        remedy=_HEADER,
+        see="All columns of a table are required.",
+    ),
+    "duplicate-label": UploadError(
+        title="A column twice",
+        meaning="The header names a column twice.",
+        remedy=_HEADER,
+    ),
+    "blank-label": UploadError(
+        title="A column without a name",
+        meaning="The header has a column without a name among the others, or one at its end that "
+        "has values.",
+        remedy=_HEADER,
+    ),
+    "dialect-error": UploadError(
+        title="An unknown delimiter",
+        meaning="The delimiter is none that is known.",
+        remedy="Say which delimiter the file has, with delimiter=: comma, semicolon, tab or pipe.",
+    ),
+    "encoding-error": UploadError(
+        title="Another encoding",
+        meaning="The encoding is none that is known, or the file contradicts it.",
+        remedy="Save the file as UTF-8, or name its encoding with encoding=.",
+        see="[The list](csv.md#encoding); UTF-16 without a mark is `utf-16-le` or `utf-16-be`.",
+    ),
+    "quote-error": UploadError(
+        title="A quotation mark in the header",
+        meaning="The header has a stray quotation mark.",
+        remedy=_HEADER,
+    ),
+    "row-error": UploadError(
+        title="The header can't be read",
+        meaning="The header is longer than a record may be.",
+        remedy="Check whether the file is CSV at all.",
+    ),
+    "too-many-rejects": UploadError(
+        title="Too many rejected rows",
+        meaning="More rows were rejected than max_rejects allows, or their rejects take more than "
+        "MUSTER_MAX_REJECTS_BYTES: the file was then read no further, and the counts end there.",
+        remedy="Correct the rejected rows in your file and send all of it again, or allow more of "
+        "them with max_rejects=.",
+        see="`links.rejects` has those that were kept.",
+    ),
+    "too-slow": UploadError(
+        title="The load took too long",
+        meaning="Its load has worked for MUSTER_LOAD_SECONDS, restarts of the loader not deducted, "
+        "or the database ended its statements ten times; the counts end there.",
+        remedy="Cut the file into several and send those. If it is not large, tell the operators.",
+        see="[A load that takes too long](troubleshooting.md#a-load-that-takes-too-long).",
+    ),
+    "too-many-attempts": UploadError(
+        title="The file ended its loader",
+        meaning="Loading the file ended the loader's process three times.",
+        remedy=_OPERATORS,
+        see="[A poison file](troubleshooting.md#a-poison-file).",
+        for_operators=True,
+    ),
+    "changed-meanwhile": UploadError(
+        title="The table changed meanwhile",
+        meaning="With mode=insert, other uploads kept taking its keys.",
+        remedy="Send the file again.",
+    ),
+    "file-missing": UploadError(
+        title="The file is gone",
+        meaning="The file is no longer in the store.",
+        remedy="Send the file again.",
+        see="Operators: was the store [restored](backup.md#restore) without its files?",
+    ),
+    "file-damaged": UploadError(
+        title="The file is damaged",
+        meaning="The file is in the store and parts of it are lost: chunks that are missing or of "
+        "another length, a file of another length than was sent, or blocks that its disk can't "
+        "read.",
+        remedy="Send the file again.",
+        see="Operators: [a damaged file](troubleshooting.md#a-damaged-file).",
+    ),
+    "internal-error": UploadError(
+        title="A fault in Muster",
+        meaning="Muster made a mistake; the log has the upload's id.",
+        remedy=_OPERATORS,
+        for_operators=True,
+    ),
+}
+
+_OTHER = UploadError(title="", meaning="", remedy="Correct the file and send it again.")
+
+
+def upload_error(code: str) -> UploadError:
+    """What people are told about a failure; of a later version's code, only what always helps."""
+    return next((error for known, error in UPLOAD_ERRORS.items() if known == code), _OTHER)

@@ -1,0 +1,49 @@
+"""Writes the tables of `docs/errors.md` that come from the registry of error codes.
+
+python -m tools.error_page
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from muster.contracts.error_codes import ROW_ERRORS, UPLOAD_ERRORS
+
+PAGE = Path(__file__).parents[1] / "docs/errors.md"
+
+_CODE = re.compile(r"\bMUSTER_[A-Z_]+|\b[a-z_]+=(?:\w+)?|\bmax_rejects\b|\b\d+/\d+/\d+|\b1\.5\b")
+
+
+def with_tables(page: str) -> str:
+    """The page with its tables of rejected rows and of failed uploads as they are now."""
+    failures = [
+        (f"`{code}`", _marked(error.meaning), _to_do(error.remedy, error.see))
+        for code, error in UPLOAD_ERRORS.items()
+    ]
+    rejects = [
+        (f"`{code}`", _marked(error.cause), _to_do(error.remedy, error.see))
+        for code, error in ROW_ERRORS.items()
+    ]
+    page = _replaced(page, "uploads", ("code", "meaning", "what to do"), failures)
+    return _replaced(page, "rows", ("code", "most often", "what to do"), rejects)
+
+
+def _to_do(remedy: str, see: str) -> str:
+    return f"{_marked(remedy)} {see}".strip()
+
+
+def _marked(text: str) -> str:
+    """With what is typed in a program's letters."""
+    return _CODE.sub(r"`\g<0>`", text)
+
+
+def _replaced(page: str, name: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    before, begin, rest = page.partition(f"<!-- {name}: python -m tools.error_page -->\n")
+    _, end, after = rest.partition(f"<!-- end of {name} -->\n")
+    lines = [head, ["---"] * len(head), *rows]
+    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text("utf-8")), "utf-8")
