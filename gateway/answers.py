@@ -7,9 +7,9 @@ import structlog
 from flask import Response, request
 from pydantic import ValidationError
 
-from gateway.cursors import BadCursor
-from gateway.parameters import Query
-from gateway.refusals import (
+from gateway.api.pagination import BadCursor
+from gateway.api.requests import Query
+from gateway.errors import (
     BadFilename,
     BadForm,
     BadGzip,
@@ -26,7 +26,7 @@ from gateway.refusals import (
     UnknownEncoding,
     WrongColumns,
 )
-from gateway.upstream import UpstreamUnavailable
+from gateway.proxy.upstream import UpstreamUnavailable
 from muster.contracts.tables import UnknownTable
 from muster.contracts.uploads import UnreadableRecord
 from muster.csvstore import (

@@ -12,17 +12,17 @@ from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.answers import ANSWERS, from_validation
+from gateway.api import docs, queries, tables, upload_files, uploads, users
 from gateway.documents import ProblemDocument
-from gateway.outbox import Outbox
-from gateway.records import Records
+from gateway.proxy.coalesce import Shared
+from gateway.proxy.upstream import Upstream
 from gateway.services import Limits, Services, provide
 from gateway.settings import Settings
-from gateway.sharing import Shared
 from gateway.shutdown import event_at_shutdown
-from gateway.uploads import Uploads
-from gateway.upstream import Upstream
-from gateway.views import accounts, contents, docs, queries, tables, uploads
-from gateway.waiting import Waiting
+from gateway.uploads.accept import Uploads
+from gateway.uploads.access import Records
+from gateway.uploads.follow import Waiting
+from gateway.uploads.outbox import Outbox
 from gateway.web import views as web
 from gateway.web.forms import install_forms
 from gateway.web.pages import install_pages
@@ -91,7 +91,7 @@ def build_app(settings: Settings, store: CsvStore, broker: Broker, tokens: Token
     install_session(app, secure=settings.public_url.startswith("https:"))
     install_pages(app)
     answer_with(app, ANSWERS)
-    for subject in (accounts, uploads, contents, tables, queries):
+    for subject in (users, uploads, upload_files, tables, queries):
         app.register_api(subject.api)
     app.register_blueprint(docs.pages)
     for page in web.SUBJECTS:

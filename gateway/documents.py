@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.representation import UploadDocument
+from gateway.api.responses import UploadDocument
 from muster.http.tokens import PERMISSIONS
 
 _EMAIL = Field(examples=["ana@example.com"])

@@ -15,7 +15,7 @@ from werkzeug.sansio.multipart import (
     Preamble,
 )
 
-from gateway.refusals import BadForm
+from gateway.errors import BadForm
 
 # Far more than one chunk and the headers of a part.
 _BUFFER_BYTES = 512 * 1024

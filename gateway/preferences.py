@@ -1,6 +1,6 @@
 """The header `Prefer` (RFC 7240), of which `wait` is known here."""
 
-from gateway.waiting import MAX_WAIT_SECONDS
+from gateway.uploads.follow import MAX_WAIT_SECONDS
 
 _DIGITS = 9
 

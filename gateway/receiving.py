@@ -6,9 +6,9 @@ from hashlib import sha256
 
 from prometheus_client import Counter
 
-from gateway.body import Part, limited
-from gateway.inflating import inflated
-from gateway.sniffing import only_csv
+from gateway.uploads.file_type import only_csv
+from gateway.uploads.gzip import inflated
+from gateway.uploads.request_body import Part, limited
 
 BYTES = Counter("muster_upload_bytes_total", "Bytes of uploaded files received, after inflating.")
 

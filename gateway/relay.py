@@ -11,8 +11,8 @@ import structlog
 from prometheus_client import Gauge
 
 from gateway.backlog import BacklogMeter
-from gateway.outbox import Outbox
 from gateway.settings import Settings
+from gateway.uploads.outbox import Outbox
 from muster.adapters import exit_if_misconfigured
 from muster.backends.dependencies import Afresh, anew, once
 from muster.backends.servers import require_servers

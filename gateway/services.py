@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
-from gateway.records import Records
-from gateway.sharing import Shared
-from gateway.uploads import Uploads
-from gateway.upstream import Answer, Upstream
-from gateway.waiting import Waiting
+from gateway.proxy.coalesce import Shared
+from gateway.proxy.upstream import Answer, Upstream
+from gateway.uploads.accept import Uploads
+from gateway.uploads.access import Records
+from gateway.uploads.follow import Waiting
 from muster.http.tokens import Tokens
 
 _NAME = "gateway"

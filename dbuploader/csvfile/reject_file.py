@@ -1,7 +1,7 @@
 """A reject file that comes back: its rows are read for what they are, and none slips in.
 
-What gave the rows back is `gateway/rejects.py`. A header that names `_line` tells such a file. It
-is read strictly by RFC 4180, so that nothing inside a quoted cell is taken for a row.
+What gave the rows back is `gateway/uploads/reject_file.py`. A header that names `_line` tells such
+a file. It is read strictly by RFC 4180, so that nothing inside a quoted cell is taken for a row.
 """
 
 import re

@@ -2,8 +2,8 @@
 
 from flask import request
 
-from gateway.body import Body
 from gateway.services import services
+from gateway.uploads.request_body import Body
 from muster.http.client import ClientSocket
 
 

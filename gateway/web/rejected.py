@@ -2,8 +2,8 @@
 
 from flask import g, request
 
-from gateway.mending import RejectsPage, read_page
 from gateway.services import services
+from gateway.uploads.corrections import RejectsPage, read_page
 from muster.contracts.uploads import Upload
 from muster.http.problems import Problem
 

@@ -68,7 +68,7 @@ LINES = (
     ),
     SafetyLine(
         promise="outbox: what the broker did not take is published later",
-        path="gateway/outbox.py",
+        path="gateway/uploads/outbox.py",
         old="        publish(self._broker,",
         new="        self._store.update(upload.id, expect=frozenset(State), published=True)\n"
         "        publish(self._broker,",
@@ -204,14 +204,14 @@ LINES = (
     ),
     SafetyLine(
         promise="streams: an event stream ends with its token",
-        path="gateway/views/contents.py",
+        path="gateway/api/upload_files.py",
         old="lambda: gone() or not is_valid()",
         new="gone",
         test="tests/unit/gateway/test_waiting.py::test_events_end_when_the_token_does",
     ),
     SafetyLine(
         promise="ownership: somebody else's upload answers as an absent one",
-        path="gateway/records.py",
+        path="gateway/uploads/access.py",
         old="    return upload.owner == who.id or _sees_all(who)\n",
         new="    return True\n",
         test="tests/unit/gateway/test_reading_uploads.py::"
@@ -333,7 +333,7 @@ LINES = (
     ),
     SafetyLine(
         promise="waits: one user never takes all places",
-        path="gateway/waiting.py",
+        path="gateway/uploads/follow.py",
         old="            if self._waiters[user] >= self._limit_per_user:\n",
         new="            if False:\n",
         test="tests/unit/gateway/test_waiting.py::test_one_user_never_takes_all_places",

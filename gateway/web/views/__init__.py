@@ -1,5 +1,5 @@
 """The pages, by subject: read the request, one call, a page."""
 
-from gateway.web.views import account, questions, sending, signing_in, tables, uploads, users
+from gateway.web.views import account, corrections, login, questions, tables, uploads, users
 
-SUBJECTS = (signing_in, uploads, sending, tables, questions, users, account)
+SUBJECTS = (login, uploads, corrections, tables, questions, users, account)

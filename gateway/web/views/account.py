@@ -3,7 +3,7 @@
 from flask import Response, g, request
 
 from gateway.services import services
-from gateway.web.asking import ask, log_in
+from gateway.web.api_client import ask, log_in
 from gateway.web.pages import Pages, page
 from gateway.web.session import begin_session
 from gateway.web.wording import PERMISSIONS

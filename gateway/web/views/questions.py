@@ -2,11 +2,11 @@
 
 from flask import Response, request
 
-from gateway.filenames import as_download
 from gateway.services import services
 from gateway.spreadsheets import defused_csv
-from gateway.web.asking import ask, send
-from gateway.web.hiring import by_department, picked
+from gateway.uploads.filenames import as_download
+from gateway.web.api_client import ask, send
+from gateway.web.charts import by_department, picked
 from gateway.web.pages import Pages, page
 from muster.http.tokens import requires
 

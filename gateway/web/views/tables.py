@@ -3,7 +3,7 @@
 from flask import Response, request
 
 from gateway.services import services
-from gateway.web.asking import ask
+from gateway.web.api_client import ask
 from gateway.web.pages import Pages, page
 from muster.contracts.tables import get_table, tables
 from muster.http.tokens import requires

@@ -5,8 +5,8 @@ from dataclasses import asdict
 import structlog
 from flask import Response, g, request, url_for
 
-from gateway.cursors import from_cursor, to_cursor
-from gateway.representation import represent
+from gateway.api.pagination import from_cursor, to_cursor
+from gateway.api.responses import represent
 from gateway.services import services
 from gateway.web.pages import Pages, go, page
 from gateway.web.rejected import REJECTS_A_PAGE, rejects_page

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, request
 
 from gateway.services import services
-from gateway.web.asking import ask
+from gateway.web.api_client import ask
 from gateway.web.pages import Pages, go, page
 from gateway.web.wording import PERMISSIONS
 from muster.http.problems import Problem

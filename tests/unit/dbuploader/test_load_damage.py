@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rejects import as_csv
+from gateway.uploads.reject_file import as_csv
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import RowCounts, State

@@ -17,7 +17,7 @@ from dbuploader.loading.merging import MergeCounts
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
 from dbuploader.validating import Validation
-from gateway.rejects import as_csv
+from gateway.uploads.reject_file import as_csv
 from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables import get_table
 from muster.contracts.tables.sql import sql_table

@@ -79,7 +79,7 @@ def test_an_upload_that_can_not_be_waited_for_is_accepted_all_the_same(
 def test_a_broker_that_is_away_is_not_waited_for_by_every_upload(
     client: FlaskClient, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.outbox._REST_SECONDS", 600)
+    monkeypatch.setattr("gateway.uploads.outbox._REST_SECONDS", 600)
     broker.down = True
     for _ in range(3):
         client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from gateway.parameters import UploadHeaders, UploadQuery
-from gateway.representation import UploadDocument, represent
-from gateway.views.docs import prose
+from gateway.api.docs import prose
+from gateway.api.requests import UploadHeaders, UploadQuery
+from gateway.api.responses import UploadDocument, represent
 from muster.csvstore import CsvStore
 from tests.unit.gateway.fakes import ANA, CSV
 
@@ -133,7 +133,7 @@ def test_what_everybody_may_ask_is_made_once(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     first = client.get(path)
-    monkeypatch.setattr("gateway.views.docs._document", lambda: pytest.fail("made again"))
+    monkeypatch.setattr("gateway.api.docs._document", lambda: pytest.fail("made again"))
     again = client.get(path)
     assert (again.status_code, again.data) == (200, first.data)
     assert again.content_type == first.content_type

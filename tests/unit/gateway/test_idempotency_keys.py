@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
-from gateway.idempotency import CLAIM_SECONDS, claimed
+from gateway.uploads.idempotency import CLAIM_SECONDS, claimed
 from muster.contracts.uploads import UNFINISHED, State
 from muster.csvstore import CsvStore, KeyTaken
 from tests.unit.gateway.fakes import ANA, BOB, CSV

@@ -5,7 +5,7 @@ import gzip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inflating import inflated
+from gateway.uploads.gzip import inflated
 
 
 @given(

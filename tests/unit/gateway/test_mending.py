@@ -2,7 +2,7 @@
 
 import io
 
-from gateway.mending import RejectsPage, as_file, mended_rows, read_page
+from gateway.uploads.corrections import RejectsPage, as_file, mended_rows, read_page
 from muster.contracts.rejects import CellError, Reject, RejectsHeader
 
 BLANK = (CellError("constraint-error", "job", "the cell is blank"),)

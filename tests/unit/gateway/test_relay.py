@@ -10,8 +10,8 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from gateway.backlog import BacklogMeter
-from gateway.outbox import Outbox
 from gateway.relay import Relay
+from gateway.uploads.outbox import Outbox
 from muster.broker import BrokerUnavailable
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import Upload, now

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from gateway.sharing import Shared
+from gateway.proxy.coalesce import Shared
 from tests.waiting import eventually
 
 

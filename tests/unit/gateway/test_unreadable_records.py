@@ -11,10 +11,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway.backlog import BacklogMeter
-from gateway.outbox import Outbox
 from gateway.relay import Relay
 from gateway.setaside import main, table
 from gateway.settings import Settings
+from gateway.uploads.outbox import Outbox
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import record_format
 from muster.csvstore import CsvStore, SetAside

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
 from gateway.preferences import preferred_wait
-from gateway.waiting import HEARTBEAT_SECONDS, Waiting
+from gateway.uploads.follow import HEARTBEAT_SECONDS, Waiting
 from muster.contracts.uploads import UNFINISHED, State, Upload
 from muster.csvstore import CsvStore
 from tests.unit.gateway.fakes import ANA, BOB, CSV, WordTokens

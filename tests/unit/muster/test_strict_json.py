@@ -13,7 +13,7 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.representation import represent
+from gateway.api.responses import represent
 from muster.contracts.messages import UnreadableMessage, UploadAccepted, UploadFinished
 from muster.contracts.uploads import Options, RowCounts, UnreadableRecord, Upload, record_format
 from muster.csvstore.mongodb.connection import LENIENT

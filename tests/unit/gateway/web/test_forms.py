@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
-from gateway.filenames import clean_filename
+from gateway.uploads.filenames import clean_filename
 from gateway.web.session import COOKIE
 from tests.unit.gateway.behind import Behind
 
@@ -90,7 +90,7 @@ def test_a_long_file_name_costs_no_time() -> None:
 
 
 def _cleaned(name: str) -> str:
-    from gateway.refusals import BadFilename
+    from gateway.errors import BadFilename
 
     try:
         return clean_filename(name)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from gateway.refusals import NotCsv
+from gateway.errors import NotCsv
 
 # So many bytes tell every kind; text may have white space before what tells it.
 _LONGEST = 512

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from gateway.refusals import TooManyWaiters, TooManyWaitersOfUser
+from gateway.errors import TooManyWaiters, TooManyWaitersOfUser
 from muster.contracts.uploads import UnreadableRecord, Upload
 from muster.csvstore import CsvStore
 

@@ -5,17 +5,17 @@ from typing import Any
 
 from flask import Response, g, jsonify, request
 
-from gateway.body import FORM_TYPE, RAW_TYPES
+from gateway.api.openapi import Access, Api
+from gateway.api.pagination import from_cursor, to_cursor
+from gateway.api.requests import ListQuery, UploadHeaders, UploadPath, UploadQuery, WaitHeaders
+from gateway.api.responses import UploadDocument, location_of, represent
 from gateway.clients import has_gone
-from gateway.cursors import from_cursor, to_cursor
 from gateway.documents import UploadPage
-from gateway.operations import Access, Api
-from gateway.parameters import ListQuery, UploadHeaders, UploadPath, UploadQuery, WaitHeaders
+from gateway.errors import PreviousNotFound
 from gateway.preferences import preferred_wait
-from gateway.refusals import PreviousNotFound
-from gateway.representation import UploadDocument, location_of, represent
 from gateway.services import services
-from gateway.uploads import Submission
+from gateway.uploads.accept import Submission
+from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
 from gateway.views.bodies import request_body
 from muster.contracts.uploads import Upload
 from muster.csvstore import UploadNotFound

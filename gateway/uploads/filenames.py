@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from werkzeug.http import dump_options_header
 
-from gateway.refusals import BadFilename, TableNotNamed
+from gateway.errors import BadFilename, TableNotNamed
 from muster.contracts.tables import get_table, tables
 
 MAX_LENGTH = 255

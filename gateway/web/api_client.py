@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import request
 from werkzeug.datastructures import Authorization
 
-from gateway.upstream import Answer, Upstream, UpstreamUnavailable
+from gateway.proxy.upstream import Answer, Upstream, UpstreamUnavailable
 from muster.http.problems import Problem
 
 _MOST_CREDENTIALS = 2048

@@ -7,11 +7,11 @@ from pathlib import PurePosixPath
 
 from flask import Response, g, request, url_for
 
-from gateway.body import Body
-from gateway.filenames import inflated_name
-from gateway.mending import as_file, mended_rows
 from gateway.services import services
-from gateway.uploads import Submission
+from gateway.uploads.accept import Submission
+from gateway.uploads.corrections import as_file, mended_rows
+from gateway.uploads.filenames import inflated_name
+from gateway.uploads.request_body import Body
 from gateway.views.bodies import request_body
 from gateway.web.forms import allow_form
 from gateway.web.pages import Pages, go

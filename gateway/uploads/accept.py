@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Counter
 
-from gateway.body import Body
-from gateway.filenames import clean_filename, table_for
-from gateway.idempotency import claimed, fingerprint
-from gateway.outbox import Outbox
+from gateway.errors import KeyInFlight, KeyReused, WrongColumns
 from gateway.receiving import Received, receive
-from gateway.refusals import KeyInFlight, KeyReused, WrongColumns
+from gateway.uploads.filenames import clean_filename, table_for
+from gateway.uploads.idempotency import claimed, fingerprint
+from gateway.uploads.outbox import Outbox
+from gateway.uploads.request_body import Body
 from muster.contracts.tables import get_table, tables
 from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.uploads import Options, Upload, now

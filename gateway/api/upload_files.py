@@ -10,14 +10,14 @@ from flask import Response, g, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
+from gateway.api.openapi import Api
+from gateway.api.requests import RejectsQuery, UploadPath
+from gateway.api.responses import represent
+from gateway.api.uploads import READERS
 from gateway.clients import has_gone
-from gateway.filenames import as_download, inflated_name
-from gateway.operations import Api
-from gateway.parameters import RejectsQuery, UploadPath
-from gateway.rejects import as_csv, as_ndjson
-from gateway.representation import represent
 from gateway.services import services
-from gateway.views.uploads import READERS
+from gateway.uploads.filenames import as_download, inflated_name
+from gateway.uploads.reject_file import as_csv, as_ndjson
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Upload
 from muster.http.tokens import validity_of_token

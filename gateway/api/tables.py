@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Response, jsonify
 
+from gateway.api.openapi import ANY_TOKEN, Api
+from gateway.api.requests import BatchHeaders, RowsQuery, TablePath
 from gateway.documents import BatchCounts, RowPage, Tables, TableSchema
-from gateway.operations import ANY_TOKEN, Api
-from gateway.parameters import BatchHeaders, RowsQuery, TablePath
+from gateway.proxy.forward import hand_on
 from gateway.services import services
-from gateway.views.handing_on import hand_on
 from muster.contracts.tables import get_table, tables
 
 api = Api("tables", __name__, abp_tags=[{"name": "Tables"}])

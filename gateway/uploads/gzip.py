@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
-from gateway.refusals import BadGzip
+from gateway.errors import BadGzip
 
 _PIECE = 64 * 1024
 _GZIP_ONLY = 31

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel
 
+from gateway.api.openapi import Api
+from gateway.api.requests import ConditionalHeaders, YearQuery
 from gateway.documents import DepartmentsAboveMean, HiresByQuarter, Years
-from gateway.operations import Api
-from gateway.parameters import ConditionalHeaders, YearQuery
+from gateway.proxy.forward import hand_on_shared
 from gateway.services import services
-from gateway.views.handing_on import hand_on_shared
 
 api = Api("queries", __name__, abp_tags=[{"name": "Queries"}])
 

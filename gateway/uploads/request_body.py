@@ -7,9 +7,9 @@ from typing import Protocol
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
+from gateway.errors import ClientGone, NotCsv, TooLarge, UnknownEncoding
 from gateway.form import file_part
-from gateway.inflating import inflated
-from gateway.refusals import ClientGone, NotCsv, TooLarge, UnknownEncoding
+from gateway.uploads.gzip import inflated
 from muster.http.client import ClientTooSlow
 
 GZIP_TYPES = frozenset({"application/gzip", "application/x-gzip"})

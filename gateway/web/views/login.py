@@ -2,9 +2,9 @@
 
 from flask import Response, request
 
+from gateway.proxy.upstream import UpstreamUnavailable
 from gateway.services import services
-from gateway.upstream import UpstreamUnavailable
-from gateway.web.asking import log_in, log_out
+from gateway.web.api_client import log_in, log_out
 from gateway.web.pages import Pages, go, own_path, page, show_problem
 from gateway.web.session import begin_session, end_session
 from muster.http.problems import Problem

@@ -4,11 +4,11 @@
 
 from flask import Response, g
 
+from gateway.api.openapi import ANY_TOKEN, Access, Api
+from gateway.api.requests import UserPath
 from gateway.documents import NewUser, PasswordChange, Token, User, UserChange, Users
-from gateway.operations import ANY_TOKEN, Access, Api
-from gateway.parameters import UserPath
+from gateway.proxy.forward import hand_on
 from gateway.services import services
-from gateway.views.handing_on import hand_on
 
 api = Api("accounts", __name__, abp_tags=[{"name": "Accounts"}])
 

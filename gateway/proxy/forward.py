@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 from flask import Response, request
 
-from gateway.sharing import Shared
-from gateway.upstream import Answer, Upstream
+from gateway.proxy.coalesce import Shared
+from gateway.proxy.upstream import Answer, Upstream
 
 # What of a read decides its answer, beside the path and the query.
 _DECISIVE = ("Accept", "If-None-Match")
