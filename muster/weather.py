@@ -22,10 +22,20 @@ class Unavailable(Exception):
     """What is waited for, as the upload's `error` has it: `waiting-for-` and this."""
 
 
+class StoreUnavailable(Unavailable):
+    """The store of files or of upload records did not answer in time, or is full."""
+
+    awaits = "store"
+
+
 class DiskUnavailable(Unavailable):
     """The process can have no file of its own now: its disk or its table of files is full, say."""
 
     awaits = "disk"
+
+
+class FileDamaged(Exception):
+    """The file's fault: it is there, and some of its bytes are lost, for certain and for good."""
 
 
 DISK: frozenset[int] = frozenset(

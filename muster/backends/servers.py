@@ -17,6 +17,7 @@ import structlog
 
 from muster.adapters import ConfigurationError
 from muster.backends.dependencies import Check
+from muster.weather import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,10 @@ _START_SECONDS = 10.0
 
 class ServerRefused(Exception):
     """The server answers and is none to work on; the message says why and what to do instead."""
+
+
+class StoreRefused(ServerRefused, StoreUnavailable):
+    """A store's server is too old; each call checks again, until one finds that it is not."""
 
 
 def too_old(product: str, version: str, where: object, url: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-from muster.csvstore import FileDamaged
+from muster.weather import FileDamaged
 
 # Made once: json.dumps makes an encoder for each call that has options, and there may be millions.
 # It writes a text by itself three times as fast as an object: that makes an encoder, too.

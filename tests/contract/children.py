@@ -27,8 +27,9 @@ _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
         __name__,
-        *("muster.broker.sqlite", "muster.broker.rabbitmq", "muster.csvstore.file"),
-        *("muster.csvstore.mongodb", "muster.database.sqlite", "muster.database.mysql"),
+        *("muster.broker.sqlite", "muster.broker.rabbitmq", "muster.filestore.folder"),
+        *("muster.filestore.gridfs", "muster.uploadstore.sqlite", "muster.uploadstore.mongodb"),
+        *("muster.database.sqlite", "muster.database.mysql"),
         *("muster.mail.maildir", "muster.mail.smtp"),
     ]
 )

@@ -10,8 +10,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from muster.backends.mongodb import Connection
 from muster.csvstore import CsvStore, FileDamaged, FileNotStored, StoreUnavailable, open_csv_store
-from muster.csvstore.mongodb.connection import Connection
 
 CHUNK_BYTES = 255 * 1024
 CONTENT = bytes(range(251)) * 8000  # eight chunks, the last of them not full
@@ -155,7 +155,7 @@ def test_blocks_that_the_disk_cannot_read_are_damage_if_it_answers_otherwise(
         def away() -> None:
             raise StoreUnavailable("the disk is away")
 
-        monkeypatch.setattr(store, "check", away)
+        monkeypatch.setattr(store.files, "check", away)  # type: ignore[attr-defined]
         with pytest.raises(StoreUnavailable):
             read(store)
 

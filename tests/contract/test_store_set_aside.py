@@ -14,7 +14,7 @@ from muster.csvstore import Backlog, CsvStore, KeyTaken, open_csv_store
 from tests.contract.rawrecords import raw_record, set_raw
 from tests.contract.records import an_upload
 
-FORMAT_IN = ("muster.csvstore.rows.record_format", "muster.csvstore.mongodb.records.record_format")
+FORMAT_IN = ("muster.uploadstore.sqlite.record_format", "muster.uploadstore.mongodb.record_format")
 
 
 def accept_three(store: CsvStore) -> None:

@@ -77,7 +77,7 @@ LINES = (
     ),
     SafetyLine(
         promise="majority: what is accepted survives the loss of a member",
-        path="muster/csvstore/mongodb/connection.py",
+        path="muster/backends/mongodb.py",
         old='write_concern=WriteConcern(w="majority", j=True, wtimeout=_MAJORITY_MS),',
         new="write_concern=WriteConcern(w=1),",
         test="tests/contract/test_mongodb_durability.py::"
@@ -355,7 +355,7 @@ LINES = (
     ),
     SafetyLine(
         promise="moved: a replica set is found where the name in the URL says",
-        path="muster/csvstore/mongodb/connection.py",
+        path="muster/backends/mongodb.py",
         old="                    self._renew(database)\n",
         new="",
         test="tests/unit/muster/test_store_moved.py::"

@@ -8,7 +8,7 @@ import pytest
 from gateway.app import build_app
 from gateway.settings import Settings
 from muster.contracts.uploads import Upload
-from muster.csvstore.file import FileCsvStore
+from muster.csvstore import FileCsvStore
 from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, WordTokens
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from muster.csvstore.file import FileCsvStore
+from muster.csvstore import FileCsvStore
 
 
 @pytest.mark.parametrize(

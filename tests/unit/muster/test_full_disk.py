@@ -10,8 +10,7 @@ import pytest
 
 from muster.broker import BrokerUnavailable
 from muster.broker.sqlite import SqliteBroker
-from muster.csvstore import FileNotStored, StoreUnavailable
-from muster.csvstore.file import FileCsvStore
+from muster.csvstore import FileCsvStore, FileNotStored, StoreUnavailable
 from muster.mail import MailError
 from muster.mail.maildir import MaildirMailer
 from tests.contract.records import an_upload

@@ -48,7 +48,7 @@ def test_of_many_who_need_a_store_that_is_away_one_at_a_time_waits_for_it(nowher
 def test_a_store_that_is_back_is_used_at_once(nowhere: int) -> None:
     with closing(store_at(nowhere)) as store:
         seconds_of_failure(store)
-        connection = store._connection  # type: ignore[attr-defined]
+        connection = store.connection  # type: ignore[attr-defined]
         connection._has_primary = lambda: True
         # It is tried again, by all.
         with ThreadPoolExecutor(3) as pool:
@@ -66,17 +66,17 @@ def hanging() -> Iterator[int]:
 def test_a_store_that_hangs_keeps_no_more_threads_than_it_has_places(hanging: int) -> None:
     with closing(store_at(hanging, places=2)) as store, ThreadPoolExecutor(2) as pool:
         inside = [pool.submit(store.get, "u-1") for _ in range(2)]
-        places = store._connection._places  # type: ignore[attr-defined]
-        eventually(lambda: places._value == 0)
+        free = store.connection._places._free  # type: ignore[attr-defined]
+        eventually(lambda: free._value == 0)
         assert seconds_of_failure(store) < SELECTION_SECONDS
         for each in inside:
             assert isinstance(each.exception(DEADLINE_SECONDS), StoreUnavailable)
-        assert places._value == 2
+        assert free._value == 2
 
 
 def test_a_call_made_of_calls_takes_one_place(hanging: int) -> None:
     with closing(store_at(hanging, places=1)) as store:
-        connection = store._connection  # type: ignore[attr-defined]
+        connection = store.connection  # type: ignore[attr-defined]
         connection._prepare = lambda: None
         with connection.using(), connection.using():
             pass

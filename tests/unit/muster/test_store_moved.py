@@ -57,7 +57,7 @@ def test_one_that_is_away_where_the_url_says_is_waited_for_by_the_same_client(
     url = f"mongodb://{first.me}/muster?replicaSet=rs0&serverSelectionTimeoutMS=500"
     with closing(open_csv_store(url)) as store:
         eventually(lambda: answers(store))
-        connection = store._connection  # type: ignore[attr-defined]
+        connection = store.connection  # type: ignore[attr-defined]
         client = connection._database.client
         first.end()
         assert not answers(store)

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.responses import represent
+from muster.backends.mongodb import LENIENT
 from muster.contracts.messages import UnreadableMessage, UploadAccepted, UploadFinished
 from muster.contracts.uploads import Options, RowCounts, UnreadableRecord, Upload, record_format
-from muster.csvstore.mongodb.connection import LENIENT
 from tests.unit.muster.test_upload_documents import ACCEPTED, FINISHED
 
 DEEP = 100_000

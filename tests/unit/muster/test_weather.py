@@ -12,11 +12,11 @@ from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 from sqlalchemy.exc import DBAPIError
 
 import muster.broker
-import muster.csvstore
 import muster.database
 from muster import weather
+from muster.backends import servers
+from muster.backends.mongodb import Connection
 from muster.csvstore import StoreUnavailable
-from muster.csvstore.mongodb.connection import Connection
 from muster.database import AccessDenied, DatabaseUnavailable, StatementInterrupted, WriteConflict
 from muster.database.mysql import MysqlDialect
 from muster.database.sqlite import SqliteDialect
@@ -24,7 +24,7 @@ from muster.weather import Unavailable
 from tests.faults.table import WEATHER_TABLE
 
 PAGE = (Path(__file__).parents[3] / "docs" / "weather.md").read_text(encoding="utf-8")
-PORTS = {"database": muster.database, "store": muster.csvstore, "broker": muster.broker}
+PORTS = (muster.database, muster.broker, servers, weather)
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,16 @@ def test_the_names_on_the_page_are_those_of_the_numbers() -> None:
 
 
 def test_the_page_lists_every_weather_of_every_port() -> None:
-    for port, module in PORTS.items():
-        kinds = {
-            name
-            for name, kind in inspect.getmembers(module, inspect.isclass)
-            if issubclass(kind, Unavailable) and kind.__module__ == module.__name__
-        }
-        assert kinds
-        for name in kinds:
-            assert f"| {port} | `{name}` | weather |" in PAGE
-            assert getattr(module, name).awaits == port
+    kinds = {
+        (kind.awaits, name)
+        for module in PORTS
+        for name, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Unavailable)
+        if kind is not Unavailable and kind.__module__ == module.__name__
+    }
+    assert {port for port, _ in kinds} == {"database", "store", "broker", "disk"}
+    for port, name in kinds:
+        assert f"| {port} | `{name}` | weather |" in PAGE
 
 
 def mysql() -> MysqlDialect:
@@ -119,7 +119,7 @@ def test_other_errors_of_sqlite_are_ours_but_for_what_is_not_migrated(tmp_path: 
 
 
 def raised_in_the_store(error: PyMongoError) -> BaseException:
-    connection = Connection("mongodb://127.0.0.1:1/muster")
+    connection = Connection("mongodb://127.0.0.1:1/muster", None, "CSV store")
     connection._prepare = lambda: None  # type: ignore[method-assign]
     with pytest.raises(Exception) as caught, connection.using():  # noqa: PT011
         raise error

@@ -5,8 +5,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from muster.contracts.uploads import State, Upload
-from muster.csvstore import StoreUnavailable
-from muster.csvstore.file import FileCsvStore
+from muster.csvstore import FileCsvStore, StoreUnavailable
 from muster.mail import MailError
 
 

@@ -1,4 +1,4 @@
-"""The CSV store in a directory: `file:///abs/dir`, files as files and records in SQLite."""
+"""The file store in a directory: `file:///abs/dir`, files below `files/`."""
 
 import errno
 import io
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from muster.adapters import path_of
 from muster.backends.atomic_file import WholeFile, make_directory
-from muster.csvstore import FileDamaged, FileNotStored, FileWriter, StoreUnavailable
-from muster.csvstore.records import Records
+from muster.backends.places import Places
+from muster.filestore import FileDamaged, FileNotStored, FileWriter, StoreUnavailable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -26,21 +26,23 @@ _LOST = frozenset({errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]+")
 
 
-class FileCsvStore(Records):
-    """Files below `files/`, in folders by the first two characters of their names.
+# What a dead writer left; no upload's id has a dot.
+_PART = re.compile(r"\.[A-Za-z0-9]+\.part")
+
+
+class FolderFileStore:
+    """Files in folders by the first two characters of their names; see FileStore for the rest.
 
     A file being written is a hidden `.part` beside them. A name that is not of letters, digits,
     dots, dashes and underscores, or begins with a dot, raises ValueError.
     """
 
-    def __init__(self, url: str, _places: int | None = None) -> None:
-        root = path_of(url)
-        super().__init__(root / "records.db")
-        self._files = root / "files"
+    def __init__(self, url: str, _places: Places | None = None, _beside: object = None) -> None:
+        self._files = path_of(url) / "files"
 
     @contextmanager
-    def write_file(self, name: str) -> Iterator[FileWriter]:
-        """Write the file `name`: it is there, whole and durable, once the block ends well."""
+    def write(self, name: str) -> Iterator[FileWriter]:
+        """Write the file `name`: whole and durable once the block ends without an exception."""
         writer = _Writer(self._path_of(name))
         try:
             yield writer
@@ -49,7 +51,7 @@ class FileCsvStore(Records):
             writer.abandon()
             raise
 
-    def open_file(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> BinaryIO:
         """Read the file `name`, from its start; seekable. Raises FileNotStored or FileDamaged."""
         path = self._path_of(name)
         with _storing(), _present(name):
@@ -57,42 +59,43 @@ class FileCsvStore(Records):
                 raise FileDamaged(f"{name} is a directory")
             return io.BufferedReader(_StoredFile(path, self.check))
 
-    def file_size(self, name: str) -> int:
+    def size(self, name: str) -> int:
         """The bytes of file `name`. Raises FileNotStored."""
         path = self._path_of(name)
         with _storing(), _present(name):
             return path.stat().st_size
 
-    def delete_file(self, name: str) -> None:
-        """Remove the file `name`, if it is there."""
-        path = self._path_of(name)
+    def delete(self, name: str) -> None:
+        """Remove the file `name`, or the `.part` that `names` called so, if it is there."""
         with _storing():
-            path.unlink(missing_ok=True)
+            if _PART.fullmatch(name):
+                for path in self._files.glob(f"*/{name}"):
+                    path.unlink(missing_ok=True)
+            else:
+                self._path_of(name).unlink(missing_ok=True)
 
-    def sweep(self, older_than: float) -> int:
-        """Remove files that no record names and that were last written `older_than` seconds ago.
+    def names(self, older_than: float) -> Iterator[str]:
+        """The names of files and parts last written at least `older_than` seconds ago.
 
-        Returns how many. A file being written, or waiting for its record, is young.
+        A file being written, or waiting for its record, is young.
         """
         limit = time.time() - older_than
         with _storing():
-            old = [path for path in self._files.glob("*/*") if _written_before(path, limit)]
-        # A `.part` is nobody's, for no id has its dot.
-        unnamed = self.unnamed({path.name for path in old})
-        orphans = [path for path in old if path.name in unnamed]
-        with _storing():
-            for path in orphans:
-                path.unlink(missing_ok=True)
-        return len(orphans)
+            for path in self._files.glob("*/*"):
+                known = _NAME.fullmatch(path.name) or _PART.fullmatch(path.name)
+                if known and _written_before(path, limit):
+                    yield path.name
 
     def check(self) -> None:
-        """Return if the store can be read and written."""
-        super().check()
+        """Return if files can be read and written."""
         with _storing():
             make_directory(self._files)
             probe = self._files / f".{secrets.token_hex(8)}.probe"
             probe.touch()
             probe.unlink()
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _path_of(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -1,15 +1,23 @@
-"""The half of the MongoDB CSV store that keeps upload records."""
+"""The upload store in MongoDB: `mongodb://host:port/database`.
+
+A record is a document in `uploads`, a claimed idempotency key one in `claims`; `counters` holds the
+last sequence.
+"""
 
 import time
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import structlog
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from muster.backends.mongodb import Connection, Document
+from muster.backends.places import Places
 from muster.contracts.uploads import (
     State,
     UnreadableRecord,
@@ -20,8 +28,14 @@ from muster.contracts.uploads import (
     to_fields,
     upload_of_file,
 )
-from muster.csvstore import Backlog, KeyTaken, SetAside, StateConflict, UploadNotFound
-from muster.csvstore.mongodb.connection import Connection, Document, next_sequence
+from muster.uploadstore import (
+    Backlog,
+    KeyTaken,
+    SetAside,
+    StateConflict,
+    StoreUnavailable,
+    UploadNotFound,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -35,16 +49,50 @@ _OPEN: Document = {"announced": False}
 _MARKS = "set_aside"
 
 
-class Records:
-    """Upload records in the collection `uploads`; see CsvStore for what is promised."""
+_INDEXES = [
+    IndexModel([("sequence", ASCENDING)], unique=True),
+    IndexModel([("owner", ASCENDING), ("sequence", ASCENDING)]),
+    IndexModel([("state", ASCENDING), ("sequence", ASCENDING)]),
+    IndexModel(
+        [("owner", ASCENDING), ("idempotency_key", ASCENDING)],
+        unique=True,
+        # Not {"$type": "string"}, which the planner does not see to hold for a query by key.
+        partialFilterExpression={"idempotency_key": {"$gte": ""}},
+    ),
+    IndexModel(
+        [("published", ASCENDING), ("sequence", ASCENDING)],
+        partialFilterExpression={"published": False},
+    ),
+    IndexModel(
+        [("announced", ASCENDING), ("sequence", ASCENDING)],
+        partialFilterExpression={"announced": False},
+    ),
+    IndexModel(
+        [("cancel_requested", ASCENDING), ("state", ASCENDING), ("sequence", ASCENDING)],
+        partialFilterExpression={"cancel_requested": True},
+    ),
+    IndexModel(
+        [("previous", ASCENDING), ("sequence", ASCENDING)],
+        partialFilterExpression={"previous": {"$gte": ""}},
+    ),
+    IndexModel([("set_aside", ASCENDING)], sparse=True),
+]
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+
+class MongoUploadStore:
+    """Upload records and idempotency keys; see UploadStore for what is promised.
+
+    Claims of keys expire by the clocks of the services, which must agree to within a few seconds.
+    """
+
+    def __init__(self, url: str, places: Places | None = None) -> None:
+        self.connection = Connection(url, places, "CSV store")
+        self.connection.prepare_by(_prepare)
 
     def accept(self, upload: Upload) -> Upload:
         """Add a record, durably, and give it its `sequence`; returns it as stored."""
-        with self._connection.using() as database:
-            accepted = replace(upload, sequence=next_sequence(database))
+        with self.connection.using() as database:
+            accepted = replace(upload, sequence=_next_sequence(database))
             try:
                 database["uploads"].insert_one(_document_of(accepted))
             except DuplicateKeyError as error:
@@ -58,7 +106,7 @@ class Records:
 
     def get(self, upload_id: str) -> Upload:
         """The record as it stands. Raises UploadNotFound."""
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             document = database["uploads"].find_one({"_id": upload_id})
         if document is None:
             raise UploadNotFound(upload_id)
@@ -66,7 +114,7 @@ class Records:
 
     def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             result = database["uploads"].update_one(
                 {"_id": upload_id, "state": {"$in": sorted(expect)}},
                 {"$set": to_fields(changes), "$inc": {"version": 1}},
@@ -101,9 +149,41 @@ class Records:
 
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             document = database["uploads"].find_one({"owner": owner, "idempotency_key": key})
         return None if document is None else self._read(document)
+
+    def claim_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold the key, or take over a claim that has expired; raises KeyTaken."""
+        moment = time.time()
+        with self.connection.using() as database:
+            try:
+                # A claim that still holds is not matched, so its owner and key are inserted anew,
+                # which the unique `_id` refuses.
+                database["claims"].update_one(
+                    {**_claim_of(owner, key), "expires_at": {"$lte": moment}},
+                    {"$set": {"expires_at": moment + seconds}},
+                    upsert=True,
+                )
+            except DuplicateKeyError as error:
+                raise KeyTaken(self.find_by_key(owner, key)) from error
+        # Only now: the call that held the key before may have ended in an upload.
+        used = self.find_by_key(owner, key)
+        if used is not None:
+            self.release_key(owner, key)
+            raise KeyTaken(used)
+
+    def renew_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold a claimed key for `seconds` from now."""
+        with self.connection.using() as database:
+            database["claims"].update_one(
+                _claim_of(owner, key), {"$set": {"expires_at": time.time() + seconds}}
+            )
+
+    def release_key(self, owner: str, key: str) -> None:
+        """End the claim; an upload accepted with the key keeps it."""
+        with self.connection.using() as database:
+            database["claims"].delete_one(_claim_of(owner, key))
 
     def unpublished(self, limit: int) -> list[Upload]:
         """Records whose `upload.accepted` is not known to be queued, in order of acceptance."""
@@ -124,13 +204,13 @@ class Records:
     def backlog(self) -> Backlog:
         """What the loader has still to do."""
         oldest = next(iter(self._select(_OPEN, ASCENDING, 1)), None)
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             number = database["uploads"].count_documents({**_OPEN, **_not_set_aside()})
         return Backlog(number, oldest.submitted_at if oldest else None)
 
     def set_aside(self, limit: int) -> list[SetAside]:
         """At most `limit` records that were set aside, by whichever version, oldest first."""
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             found = database["uploads"].find({_MARKS: {"$exists": True}}, {_MARKS: 1})
             marks = [mark for document in found for mark in _marks_of(document)]
         return sorted(marks, key=lambda mark: mark.at)[:limit]
@@ -139,7 +219,7 @@ class Records:
         """How many records are set aside for this version."""
         # The first condition is for the index.
         marked = {_MARKS: {"$exists": True}, f"{_MARKS}.{record_format()}": {"$exists": True}}
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             return int(database["uploads"].count_documents(marked))
 
     def put_back(self, upload_id: str | None = None) -> int:
@@ -147,7 +227,7 @@ class Records:
         those: Document = {_MARKS: {"$exists": True}}
         if upload_id is not None:
             those["_id"] = upload_id
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             return int(
                 database["uploads"].update_many(those, {"$unset": {_MARKS: ""}}).modified_count
             )
@@ -168,14 +248,22 @@ class Records:
         """Those of `files` that no record names."""
         names = {*files}
         ids = [*{upload_of_file(name) for name in names}]
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             found = database["uploads"].find({"_id": {"$in": ids}}, {"state": 1, "rejects": 1})
             records = {each["_id"]: (each.get("state"), each.get("rejects")) for each in found}
         return {name for name in names if not is_named(name, records)}
 
+    def check(self) -> None:
+        """Return if the records can be read and written."""
+        self.connection.check()
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self.connection.close()
+
     def _select(self, query: Document, order: int, limit: int | None = None) -> list[Upload]:
         while True:
-            with self._connection.using() as database:
+            with self.connection.using() as database:
                 cursor = (
                     database["uploads"].find({**query, **_not_set_aside()}).sort("sequence", order)
                 )
@@ -202,13 +290,36 @@ class Records:
 
     def _set_aside(self, stored_id: Any, error: UnreadableRecord) -> None:
         mark = f"{_MARKS}.{record_format()}"
-        with self._connection.using() as database:
+        with self.connection.using() as database:
             marked = database["uploads"].update_one(
                 {"_id": stored_id, mark: {"$exists": False}},
                 {"$set": {mark: {"reason": error.reason, "at": now().isoformat()}}},
             )
         if marked.modified_count:
             log.error("record set aside", upload_id=str(stored_id), reason=error.reason)
+
+
+def _prepare(database: Database[Document]) -> None:
+    """Make what indexes are missing, and the counter in a new database."""
+    database["uploads"].create_indexes(_INDEXES)
+    with suppress(DuplicateKeyError):
+        database["counters"].update_one(
+            {"_id": "uploads"}, {"$setOnInsert": {"value": 0}}, upsert=True
+        )
+
+
+def _next_sequence(database: Database[Document]) -> int:
+    """A number greater than every one that this gave before; some are left out."""
+    document: Any = database["counters"].find_one_and_update(
+        {"_id": "uploads"}, {"$inc": {"value": 1}}, return_document=ReturnDocument.AFTER
+    )
+    if document is None:
+        raise StoreUnavailable("the counter of uploads is gone")
+    return int(document["value"])
+
+
+def _claim_of(owner: str, key: str) -> Document:
+    return {"_id": {"owner": owner, "key": key}}
 
 
 def _not_set_aside() -> Document:

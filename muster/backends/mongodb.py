@@ -1,17 +1,20 @@
-"""How the store reaches MongoDB: what writes wait for, how long calls may take, what is indexed."""
+"""How the stores reach MongoDB: what writes wait for, how long calls may take, who may wait.
+
+The URL's options are pymongo's (https://www.mongodb.com/docs/manual/reference/connection-string/).
+"""
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 from bson import CodecOptions, ObjectId
 from bson.codec_options import DatetimeConversion
-from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, ReturnDocument
+from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
@@ -19,8 +22,9 @@ from pymongo.write_concern import WriteConcern
 
 from muster import weather
 from muster.adapters import ConfigurationError
-from muster.backends.servers import too_old
-from muster.csvstore import StoreRefused, StoreUnavailable
+from muster.backends.places import Places
+from muster.backends.servers import StoreRefused, too_old
+from muster.weather import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -35,71 +39,40 @@ _DEFAULTS: Document = {
     "appName": "muster",
 }
 _MAJORITY_MS = 15_000
-# Where a store works, a place is free sooner than this.
-_PLACE_SECONDS = 0.25
 LENIENT: CodecOptions[Document] = CodecOptions(
     unicode_decode_error_handler="surrogateescape",
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
 """Whatever a document holds, it can be taken from the wire, and so can those that come with it."""
 
-_INDEXES: Mapping[str, list[IndexModel]] = {
-    "uploads": [
-        IndexModel([("sequence", ASCENDING)], unique=True),
-        IndexModel([("owner", ASCENDING), ("sequence", ASCENDING)]),
-        IndexModel([("state", ASCENDING), ("sequence", ASCENDING)]),
-        IndexModel(
-            [("owner", ASCENDING), ("idempotency_key", ASCENDING)],
-            unique=True,
-            # Not {"$type": "string"}, which the planner does not see to hold for a query by key.
-            partialFilterExpression={"idempotency_key": {"$gte": ""}},
-        ),
-        IndexModel(
-            [("published", ASCENDING), ("sequence", ASCENDING)],
-            partialFilterExpression={"published": False},
-        ),
-        IndexModel(
-            [("announced", ASCENDING), ("sequence", ASCENDING)],
-            partialFilterExpression={"announced": False},
-        ),
-        IndexModel(
-            [("cancel_requested", ASCENDING), ("state", ASCENDING), ("sequence", ASCENDING)],
-            partialFilterExpression={"cancel_requested": True},
-        ),
-        IndexModel(
-            [("previous", ASCENDING), ("sequence", ASCENDING)],
-            partialFilterExpression={"previous": {"$gte": ""}},
-        ),
-        IndexModel([("set_aside", ASCENDING)], sparse=True),
-    ],
-    "csv.files": [IndexModel([("filename", ASCENDING), ("metadata.version", DESCENDING)])],
-    "csv.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
-}
-
 
 class Connection:
-    """The database that `url` names; connects, and makes missing indexes and the counter, at first.
+    """The database that `url` names, the URL of `port`; connects at first use.
 
-    Then, and not again, it reads which version the server has. At most `places` threads are in a
-    call at once: one more waits briefly and is told that the store is unavailable, so that a store
-    which hangs keeps some threads of a server free for what needs none.
-
-    Writes are acknowledged by the majority, journaled, and reads see nothing less, whatever the URL
-    says: a 202 depends on it. Raises ConfigurationError, without the URL's password.
+    Then, and not again, it reads the server's version and takes the steps of `prepare_by`. Each
+    call takes one of `places`. Writes are acknowledged by the majority, journaled, and reads see
+    nothing less, whatever the URL says: a 202 depends on it. Raises ConfigurationError, without the
+    URL's password.
     """
 
-    def __init__(self, url: str, places: int | None = None) -> None:
-        self._url = url
-        self._parsed = parsed = _parsed(url)
+    def __init__(self, url: str, places: Places | None, port: str) -> None:
+        self.url = url
+        self._port = port
+        self._parsed = parsed = _parsed(url, port)
         self._database = self._open()
         self._renewing = threading.Lock()
         self._hosts = ", ".join(f"{host}:{port}" for host, port in parsed["nodelist"])
+        self._steps: list[Callable[[Database[Document]], None]] = []
         self._prepared = False
         # Reentrant, for calls within a call.
         self._trying = threading.RLock()
-        self._inside = threading.local()
         self._is_away = False
-        self._places = None if places is None else threading.BoundedSemaphore(places)
+        self._places = places or Places(None)
+
+    def prepare_by(self, step: Callable[[Database[Document]], None]) -> None:
+        """Have `step` make what is missing in the database, before it is used; once, or twice."""
+        self._steps.append(step)
+        self._prepared = False
 
     @contextmanager
     def using(self) -> Iterator[Database[Document]]:
@@ -108,7 +81,7 @@ class Connection:
         But for what lies in the document that was to be written. While the store is known to be
         away, one thread at a time tries to reach it, and all others are told so at once.
         """
-        with self._place(), self._trial():
+        with self._places.take(f"MongoDB at {self._hosts}"), self._trial():
             database = self._database
             try:
                 self._prepare()
@@ -124,7 +97,7 @@ class Connection:
     def _open(self) -> Database[Document]:
         given = {name.lower() for name in self._parsed["options"]}
         defaults = {name: it for name, it in _DEFAULTS.items() if name.lower() not in given}
-        client: MongoClient[Document] = MongoClient(self._url, connect=False, **defaults)
+        client: MongoClient[Document] = MongoClient(self.url, connect=False, **defaults)
         return client.get_database(
             self._parsed["database"],
             codec_options=LENIENT,
@@ -145,24 +118,8 @@ class Connection:
             if self._database is not failed or set(known) == set(self._parsed["nodelist"]):
                 return
             self._database = self._open()
-        log.warning("looking for MongoDB anew", dependency="CSV store", error=f"none of {[*known]}")
+        log.warning("looking for MongoDB anew", dependency=self._port, error=f"none of {[*known]}")
         failed.client.close()
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """One of the places; raises StoreUnavailable while there is none."""
-        # What a call does may be made of calls, which go on in its place.
-        if self._places is None or getattr(self._inside, "is_so", False):
-            yield
-            return
-        if not self._places.acquire(timeout=_PLACE_SECONDS):
-            raise StoreUnavailable(f"MongoDB at {self._hosts}: too many wait for it already")
-        self._inside.is_so = True
-        try:
-            yield
-        finally:
-            self._inside.is_so = False
-            self._places.release()
 
     @contextmanager
     def _trial(self) -> Iterator[None]:
@@ -191,8 +148,14 @@ class Connection:
         one. Raises StoreUnavailable.
         """
         with self.using() as database:
-            # Removed with the claims whose time is over.
+            # `check` removes it, with the claims that have expired.
             database["claims"].insert_one({"_id": ObjectId(), "expires_at": time.time()})
+
+    def check(self) -> None:
+        """Return if the database can be read and written; raises StoreUnavailable."""
+        # A write, and one that is due: it needs a primary and waits for the majority.
+        with self.using() as database:
+            database["claims"].delete_many({"expires_at": {"$lte": time.time()}})
 
     def close(self) -> None:
         """Close the connections."""
@@ -203,37 +166,31 @@ class Connection:
         if self._prepared:
             return
         version = str(self._database.client.admin.command("buildInfo")["version"])
-        complaint = too_old("MongoDB", version, self._hosts, "CSV store")
+        complaint = too_old("MongoDB", version, self._hosts, self._port)
         if complaint is not None:
             raise StoreRefused(complaint)
-        for collection, indexes in _INDEXES.items():
-            self._database[collection].create_indexes(indexes)
-        with suppress(DuplicateKeyError):
-            self._database["counters"].update_one(
-                {"_id": "uploads"}, {"$setOnInsert": {"value": 0}}, upsert=True
-            )
+        for step in self._steps:
+            step(self._database)
         self._prepared = True
 
 
-def next_sequence(database: Database[Document]) -> int:
-    """A number greater than every one that this gave before; some are left out."""
-    document: Any = database["counters"].find_one_and_update(
-        {"_id": "uploads"}, {"$inc": {"value": 1}}, return_document=ReturnDocument.AFTER
-    )
-    if document is None:
-        raise StoreUnavailable("the counter of uploads is gone")
-    return int(document["value"])
+def connection_to(url: str, places: Places | None, port: str, beside: object) -> Connection:
+    """A connection to `url`: that of the adapter `beside`, if it has one to the same."""
+    shared = getattr(beside, "connection", None)
+    if isinstance(shared, Connection) and shared.url == url:
+        return shared
+    return Connection(url, places, port)
 
 
-def _parsed(url: str) -> Mapping[str, Any]:
+def _parsed(url: str, port: str) -> Mapping[str, Any]:
     try:
         parsed = parse_uri(url)
     except (PyMongoError, ValueError, TypeError):
         # Without its cause: what the driver says of the whole URL may show the password.
-        raise ConfigurationError(f"The CSV store URL can't be used: {_complaint(url)}.") from None
+        raise ConfigurationError(f"The {port} URL can't be used: {_complaint(url)}.") from None
     if not parsed["database"]:
         raise ConfigurationError(
-            "The CSV store URL names no database: write mongodb://host:port/database."
+            f"The {port} URL names no database: write mongodb://host:port/database."
         )
     return parsed
 

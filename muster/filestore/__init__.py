@@ -1,0 +1,79 @@
+"""The file store port: uploaded files and rejected rows, by name. One adapter a module.
+
+`folder` keeps them in a directory, `gridfs` in MongoDB. May import muster.backends and below.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Protocol
+
+from muster.adapters import Adapter, load_adapter
+from muster.backends.places import Places
+from muster.weather import FileDamaged as FileDamaged
+from muster.weather import StoreUnavailable as StoreUnavailable
+
+ADAPTERS = {
+    "file": Adapter("muster.filestore.folder", "FolderFileStore"),
+    "mongodb": Adapter("muster.filestore.gridfs", "GridfsFileStore", extra="mongodb"),
+}
+
+
+class FileNotStored(Exception):
+    """There is no such file in the store."""
+
+
+class FileWriter(Protocol):
+    """A file being written."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append `data`; raises StoreUnavailable."""
+
+
+class FileStore(Protocol):
+    """Files by name; safe to share between threads and processes.
+
+    Every call may raise StoreUnavailable.
+    """
+
+    def write(self, name: str) -> AbstractContextManager[FileWriter]:
+        """Write the file `name`: whole and durable once the block ends without an exception.
+
+        If the block raises, or the process dies in it, nothing of the file can be seen, and an
+        earlier file of that name stays.
+        """
+
+    def open(self, name: str) -> BinaryIO:
+        """Read the file `name`, from its start; seekable. Raises FileNotStored or FileDamaged.
+
+        Reading raises StoreUnavailable, and FileDamaged once it is certain that what is missing
+        was looked for in the store as it stands, and not in a copy that lags behind.
+        """
+
+    def size(self, name: str) -> int:
+        """The bytes of file `name`. Raises FileNotStored."""
+
+    def delete(self, name: str) -> None:
+        """Remove the file `name`, if it is there."""
+
+    def names(self, older_than: float) -> Iterator[str]:
+        """The names of files last written at least `older_than` seconds ago, in no set order.
+
+        What dead writers left behind is among them, under names that no file can have and that
+        `delete` takes. Memory does not grow with their number.
+        """
+
+    def check(self) -> None:
+        """Return if the store can be read and written."""
+
+    def close(self) -> None:
+        """Give up connections. The store can't be used afterwards."""
+
+
+def open_file_store(url: str, places: Places | None = None, beside: object = None) -> FileStore:
+    """The file store at `url`; connects at first use. Raises ConfigurationError.
+
+    Calls to one behind a network take one of `places`. It shares the connection of the upload
+    store `beside` it, if that is at the same URL.
+    """
+    store: FileStore = load_adapter("file store", url, ADAPTERS)(url, places, beside)
+    return store

@@ -1,0 +1,36 @@
+"""The CSV store, as a service opens it: files and upload records, at one URL or at two."""
+
+from dataclasses import dataclass
+
+from muster.backends.places import Places
+from muster.filestore import FileStore, open_file_store
+from muster.uploadstore import UploadStore, open_upload_store
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Both halves of the CSV store."""
+
+    files: FileStore
+    uploads: UploadStore
+
+    def check(self) -> None:
+        """Return if both can be read and written; raises StoreUnavailable."""
+        self.uploads.check()
+        self.files.check()
+
+    def close(self) -> None:
+        """Give up connections. Neither can be used afterwards."""
+        self.files.close()
+        self.uploads.close()
+
+
+def open_stores(csv_store_url: str, file_store_url: str = "", places: int | None = None) -> Stores:
+    """The records at `csv_store_url`, the files at `file_store_url` or, if blank, there, too.
+
+    Connects at first use. At most `places` threads may wait at once for those behind a network;
+    any number if it is None. Raises ConfigurationError.
+    """
+    shared = Places(places)
+    uploads = open_upload_store(csv_store_url, shared)
+    return Stores(open_file_store(file_store_url or csv_store_url, shared, uploads), uploads)

@@ -1,0 +1,165 @@
+"""The upload store port: upload records and idempotency keys. One adapter a module.
+
+The record is the outbox: it is durable before anyone is told that the upload is accepted. `sqlite`
+keeps records in a file, `mongodb` in a database. May import muster.backends and below.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from muster.adapters import Adapter, load_adapter
+from muster.backends.places import Places
+from muster.contracts.uploads import State, Upload
+from muster.weather import StoreUnavailable as StoreUnavailable
+
+ADAPTERS = {
+    "file": Adapter("muster.uploadstore.sqlite", "SqliteUploadStore"),
+    "mongodb": Adapter("muster.uploadstore.mongodb", "MongoUploadStore", extra="mongodb"),
+}
+
+
+class UploadNotFound(Exception):
+    """There is no such upload record."""
+
+
+class StateConflict(Exception):
+    """The upload is not in a state in which that change is allowed; `upload` is as it stands."""
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(f"upload {upload.id} is {upload.state}")
+        self.upload = upload
+
+
+class KeyTaken(Exception):
+    """The owner has used that idempotency key: for `upload`, or, if None, in a call in flight."""
+
+    def __init__(self, upload: Upload | None) -> None:
+        super().__init__("the idempotency key is taken")
+        self.upload = upload
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A record that was found unreadable, when, and why.
+
+    `upload_id` is None where not even that can be read. `format` names what its reader takes for a
+    record (`muster.contracts.uploads.record_format`).
+    """
+
+    upload_id: str | None
+    format: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How many uploads are not final, or not announced, and when the oldest was accepted."""
+
+    uploads: int
+    oldest_at: datetime | None
+
+
+class UploadStore(Protocol):
+    """Upload records; safe to share between threads and processes.
+
+    Every call may raise StoreUnavailable. A record that can't be read is set aside, durably: a call
+    for it by its id or key raises UnreadableRecord, and a call for several records leaves it out.
+    That binds readers of the same record format only: another version tries for itself.
+    """
+
+    def accept(self, upload: Upload) -> Upload:
+        """Add a record, durably, and give it its `sequence`; returns it as stored.
+
+        An upload accepted after this returned has a greater sequence. Raises KeyTaken when the
+        owner's idempotency key belongs to another record.
+        """
+
+    def get(self, upload_id: str) -> Upload:
+        """The record as it stands. Raises UploadNotFound."""
+
+    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+        """Set the fields `changes`, atomically and durably, if the state is one of `expect`.
+
+        Returns the record as it stands then, its `version` raised. Raises UploadNotFound or
+        StateConflict.
+        """
+
+    def find(
+        self,
+        *,
+        owner: str | None,
+        state: State | None,
+        table: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[Upload]:
+        """At most `limit` records, newest first, of a sequence below `before`. None means any."""
+
+    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that mend the rejected rows of that upload, newest first."""
+
+    def find_by_key(self, owner: str, key: str) -> Upload | None:
+        """The upload that the owner's idempotency key belongs to."""
+
+    def claim_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold the idempotency key for a call in flight, for `seconds` unless held again.
+
+        Raises KeyTaken when it belongs to an upload or another call holds it.
+        """
+
+    def renew_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold a claimed key for `seconds` from now."""
+
+    def release_key(self, owner: str, key: str) -> None:
+        """End the claim; an upload accepted with the key keeps it."""
+
+    def unpublished(self, limit: int) -> list[Upload]:
+        """Records whose `upload.accepted` is not known to be queued, in order of acceptance."""
+
+    def unfinished(self, up_to: int) -> list[Upload]:
+        """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
+
+    def cancelling(self) -> list[Upload]:
+        """Queued records whose cancellation is asked for, in order of acceptance."""
+
+    def backlog(self) -> Backlog:
+        """What the loader has still to do; counted in an index."""
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """At most `limit` records that were set aside, by whichever version, oldest first."""
+
+    def count_set_aside(self) -> int:
+        """How many records are set aside for this version."""
+
+    def put_back(self, upload_id: str | None = None) -> int:
+        """Have the record read again, or all that were set aside; returns how many they were."""
+
+    def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
+        """The record as soon as its version is not `version`, or as it is after `timeout` seconds.
+
+        Raises UploadNotFound.
+        """
+
+    def oldest_unpublished(self) -> Upload | None:
+        """The record that has waited longest to be published: the outbox's age."""
+
+    def unnamed(self, files: Iterable[str]) -> set[str]:
+        """Those of `files` that no record needs (`muster.contracts.uploads.is_named`)."""
+
+    def check(self) -> None:
+        """Return if the store can be read and written."""
+
+    def close(self) -> None:
+        """Give up connections. The store can't be used afterwards."""
+
+
+def open_upload_store(url: str, places: Places | None = None) -> UploadStore:
+    """The upload store at `url`; connects at first use. Raises ConfigurationError.
+
+    Calls to one behind a network take one of `places`.
+    """
+    store: UploadStore = load_adapter("CSV store", url, ADAPTERS)(url, places)
+    return store

@@ -1,0 +1,383 @@
+"""The upload store in a directory: `file:///abs/dir`, records in SQLite at `records.db`.
+
+A record is a JSON document; the columns that queries need are derived from it.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from muster.adapters import path_of
+from muster.backends.places import Places
+from muster.backends.sqlite_file import SqliteFile
+from muster.contracts.uploads import (
+    UNFINISHED,
+    State,
+    UnreadableRecord,
+    Upload,
+    is_named,
+    now,
+    record_format,
+    to_fields,
+    upload_of_file,
+)
+from muster.uploadstore import (
+    Backlog,
+    KeyTaken,
+    SetAside,
+    StateConflict,
+    StoreUnavailable,
+    UploadNotFound,
+)
+
+log = structlog.get_logger(__name__)
+
+# Checking whether a file changed costs microseconds, and SQLite notifies no other process.
+_POLL_SECONDS = 0.02
+
+_OPEN = "(announced = 0 OR state IN ({}))".format(", ".join(f"'{s}'" for s in sorted(UNFINISHED)))
+_UNPUBLISHED = "published = 0"
+_CANCELLING = f"state = '{State.QUEUED}' AND cancel_requested = 1"
+# SQLite ends a query at the first document that is no JSON: such a one is found, to be set aside.
+_IN_STATE = "CASE WHEN json_valid(document) THEN state = ? ELSE TRUE END"
+_OF_TABLE = 'CASE WHEN json_valid(document) THEN "table" = ? ELSE TRUE END'
+# No column: files from before it was asked for have none, and an index can be had without.
+_PREVIOUS = "json_extract(document, '$.previous')"
+
+_DERIVED = (
+    *("id", "owner", "table", "state", "idempotency_key"),
+    *("published", "announced", "cancel_requested"),
+)
+_COLUMNS = ",\n    ".join(
+    f"\"{name}\" AS (json_extract(document, '$.{name}'))" for name in _DERIVED
+)
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS uploads (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    document TEXT NOT NULL,
+    {_COLUMNS}
+);
+CREATE UNIQUE INDEX IF NOT EXISTS uploads_id ON uploads (id);
+CREATE UNIQUE INDEX IF NOT EXISTS uploads_key ON uploads (owner, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_owner ON uploads (owner, sequence);
+CREATE INDEX IF NOT EXISTS uploads_unpublished ON uploads (sequence) WHERE {_UNPUBLISHED};
+CREATE INDEX IF NOT EXISTS uploads_open ON uploads (sequence) WHERE {_OPEN};
+CREATE INDEX IF NOT EXISTS uploads_cancelling ON uploads (sequence) WHERE {_CANCELLING};
+CREATE INDEX IF NOT EXISTS uploads_mending ON uploads ({_PREVIOUS}, sequence)
+    WHERE {_PREVIOUS} IS NOT NULL;
+CREATE TABLE IF NOT EXISTS claims (
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    expires_at REAL NOT NULL,
+    PRIMARY KEY (owner, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS set_aside (
+    format TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    upload_id TEXT,
+    reason TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (format, sequence)
+) WITHOUT ROWID;
+"""
+
+_OF_KEY = "owner = ? AND idempotency_key = ?"
+_NOT_SET_ASIDE = "sequence NOT IN (SELECT sequence FROM set_aside WHERE format = ?)"
+
+
+class SqliteUploadStore:
+    """Upload records and idempotency keys; see UploadStore for what is promised."""
+
+    def __init__(self, url: str, _places: Places | None = None) -> None:
+        self._file = SqliteFile(path_of(url) / "records.db", _SCHEMA, StoreUnavailable)
+
+    def accept(self, upload: Upload) -> Upload:
+        """Add a record, durably, and give it its `sequence`; returns it as stored."""
+        with self._noting_unreadable(), self._file.writing() as connection:
+            if upload.idempotency_key is not None:
+                _refuse_used_key(connection, upload.owner, upload.idempotency_key)
+            [(sequence,)] = connection.execute(
+                "INSERT INTO uploads (document) VALUES (?) RETURNING sequence",
+                [json.dumps(upload.to_document())],
+            ).fetchall()
+            return replace(upload, sequence=sequence)
+
+    def get(self, upload_id: str) -> Upload:
+        """The record as it stands. Raises UploadNotFound."""
+        with self._noting_unreadable(), self._file.connection() as connection:
+            return _get(connection, upload_id)
+
+    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+        """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
+        with self._noting_unreadable(), self._file.writing() as connection:
+            upload = _get(connection, upload_id)
+            if upload.state not in expect:
+                raise StateConflict(upload)
+            return _change(connection, upload, changes)
+
+    def find(
+        self,
+        *,
+        owner: str | None,
+        state: State | None,
+        table: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[Upload]:
+        """At most `limit` records, newest first, of a sequence below `before`."""
+        wanted = {
+            "owner = ?": owner,
+            _IN_STATE: state,
+            _OF_TABLE: table,
+            "sequence < ?": before,
+        }
+        terms = {term: value for term, value in wanted.items() if value is not None}
+        return self._select(
+            f"{' AND '.join(terms) or 'TRUE'} ORDER BY sequence DESC LIMIT ?",
+            *terms.values(),
+            limit,
+        )
+
+    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that mend the rejected rows of that upload, newest first."""
+        return self._select(f"{_PREVIOUS} = ? ORDER BY sequence DESC LIMIT ?", upload_id, limit)
+
+    def find_by_key(self, owner: str, key: str) -> Upload | None:
+        """The upload that the owner's idempotency key belongs to."""
+        with self._noting_unreadable(), self._file.connection() as connection:
+            return _read_one(connection, _OF_KEY, owner, key)
+
+    def claim_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold the idempotency key for a call in flight; raises KeyTaken."""
+        moment = time.time()
+        with self._noting_unreadable(), self._file.writing() as connection:
+            _refuse_used_key(connection, owner, key)
+            connection.execute("DELETE FROM claims WHERE expires_at <= ?", [moment])
+            claimed = connection.execute(
+                "INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                [owner, key, moment + seconds],
+            )
+            if not claimed.rowcount:
+                raise KeyTaken(None)
+
+    def renew_key(self, owner: str, key: str, seconds: float) -> None:
+        """Hold a claimed key for `seconds` from now."""
+        with self._file.writing() as connection:
+            connection.execute(
+                "UPDATE claims SET expires_at = ? WHERE owner = ? AND key = ?",
+                [time.time() + seconds, owner, key],
+            )
+
+    def release_key(self, owner: str, key: str) -> None:
+        """End the claim; an upload accepted with the key keeps it."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM claims WHERE owner = ? AND key = ?", [owner, key])
+
+    def unpublished(self, limit: int) -> list[Upload]:
+        """Records whose `upload.accepted` is not known to be queued, in order of acceptance."""
+        return self._select(f"{_UNPUBLISHED} ORDER BY sequence LIMIT ?", limit)
+
+    def oldest_unpublished(self) -> Upload | None:
+        """The record that has waited longest to be published."""
+        return next(iter(self.unpublished(1)), None)
+
+    def unfinished(self, up_to: int) -> list[Upload]:
+        """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
+        return self._select(f"{_OPEN} AND sequence <= ? ORDER BY sequence", up_to)
+
+    def cancelling(self) -> list[Upload]:
+        """Queued records whose cancellation is asked for, in order of acceptance."""
+        return self._select(f"{_CANCELLING} ORDER BY sequence")
+
+    def backlog(self) -> Backlog:
+        """What the loader has still to do."""
+        oldest = next(iter(self._select(f"{_OPEN} ORDER BY sequence LIMIT 1")), None)
+        with self._file.connection() as connection:
+            [(number,)] = connection.execute(
+                f"SELECT count(*) FROM uploads WHERE {_NOT_SET_ASIDE} AND {_OPEN}",  # noqa: S608
+                [record_format()],
+            )
+        return Backlog(int(number), oldest.submitted_at if oldest else None)
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """At most `limit` records that were set aside, by whichever version, oldest first."""
+        with self._file.connection() as connection:
+            rows = connection.execute(
+                "SELECT upload_id, format, reason, at FROM set_aside ORDER BY at, sequence LIMIT ?",
+                [limit],
+            ).fetchall()
+        return [
+            SetAside(upload_id, of_format, reason, datetime.fromtimestamp(at, UTC))
+            for upload_id, of_format, reason, at in rows
+        ]
+
+    def count_set_aside(self) -> int:
+        """How many records are set aside for this version."""
+        with self._file.connection() as connection:
+            [(count,)] = connection.execute(
+                "SELECT count(*) FROM set_aside WHERE format = ?", [record_format()]
+            )
+        return int(count)
+
+    def put_back(self, upload_id: str | None = None) -> int:
+        """Have the record read again, or all that were set aside; returns how many they were."""
+        those, values = ("TRUE", []) if upload_id is None else ("upload_id = ?", [upload_id])
+        with self._file.writing() as connection:
+            # Several versions may have set the same record aside.
+            [(count,)] = connection.execute(
+                f"SELECT count(DISTINCT sequence) FROM set_aside WHERE {those}",  # noqa: S608
+                values,
+            )
+            connection.execute(f"DELETE FROM set_aside WHERE {those}", values)  # noqa: S608
+        return int(count)
+
+    def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
+        """The record as soon as its version is not `version`, or as it is after `timeout` s."""
+        deadline = time.monotonic() + timeout
+        # SQLite counts what other connections commit, so this one must not be shared meanwhile:
+        # https://sqlite.org/pragma.html#pragma_data_version
+        with self._noting_unreadable(), self._file.connection() as connection:
+            while True:
+                seen = _data_version(connection)
+                upload = _get(connection, upload_id)
+                if upload.version != version:
+                    return upload
+                while _data_version(connection) == seen:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return upload
+                    time.sleep(min(_POLL_SECONDS, left))
+
+    def unnamed(self, files: Iterable[str]) -> set[str]:
+        """Those of `files` that no record names."""
+        names = {*files}
+        with self._file.connection() as connection:
+            # Of a document that is no JSON nothing but its id in the index can be had.
+            found = connection.execute(
+                "SELECT value, CASE WHEN json_valid(document) THEN state END, "
+                "CASE WHEN json_valid(document) THEN json_extract(document, '$.rejects') END "
+                "FROM json_each(?) JOIN uploads ON uploads.id = value",
+                [json.dumps([*{upload_of_file(name) for name in names}])],
+            )
+            records = {row[0]: (row[1], row[2]) for row in found}
+        return {name for name in names if not is_named(name, records)}
+
+    def check(self) -> None:
+        """Return if the records can be read and written."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM claims WHERE expires_at <= ?", [time.time()])
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._file.close()
+
+    def _select(self, condition: str, *values: Any) -> list[Upload]:
+        """The uploads for which `condition`, SQL of this module, holds; none that is set aside."""
+        condition = f"{_NOT_SET_ASIDE} AND {condition}"
+        while True:
+            with self._file.connection() as connection:
+                found = _read(connection, condition, record_format(), *values)
+            unreadable = [each for each in found if isinstance(each, UnreadableRecord)]
+            if not unreadable:
+                return [each for each in found if isinstance(each, Upload)]
+            # Read again without them, for a page that is full.
+            self._set_aside(*unreadable)
+
+    @contextmanager
+    def _noting_unreadable(self) -> Iterator[None]:
+        """Set aside the record that proves unreadable in the block, once its transaction ended."""
+        try:
+            yield
+        except UnreadableRecord as error:
+            self._set_aside(error)
+            raise
+
+    def _set_aside(self, *unreadable: UnreadableRecord) -> None:
+        with self._file.writing() as connection:
+            new = [each for each in unreadable if _insert_set_aside(connection, each)]
+        for each in new:
+            log.error("record set aside", upload_id=each.upload_id, reason=each.reason)
+
+
+def _get(connection: sqlite3.Connection, upload_id: str) -> Upload:
+    """The record of that id; raises UploadNotFound or UnreadableRecord."""
+    try:
+        found = _read_one(connection, "id = ?", upload_id)
+    except UnreadableRecord as error:
+        error.upload_id = upload_id
+        raise
+    if found is None:
+        raise UploadNotFound(upload_id)
+    return found
+
+
+def _change(connection: sqlite3.Connection, upload: Upload, changes: Mapping[str, Any]) -> Upload:
+    """The upload with `changes`, kept as it is then; fields of another version stay."""
+    changed = replace(upload, **changes, version=upload.version + 1)
+    where = "WHERE sequence = ?"
+    [(document,)] = connection.execute(
+        f"SELECT document FROM uploads {where}",  # noqa: S608 - no value in it
+        [upload.sequence],
+    )
+    fields = to_fields({**changes, "version": changed.version})
+    connection.execute(
+        f"UPDATE uploads SET document = ? {where}",  # noqa: S608 - no value in it
+        [json.dumps(json.loads(document) | fields), upload.sequence],
+    )
+    return changed
+
+
+def _insert_set_aside(connection: sqlite3.Connection, unreadable: UnreadableRecord) -> bool:
+    """Note that it can't be read; returns whether that is new."""
+    values = (unreadable.sequence, unreadable.upload_id, unreadable.reason, now().timestamp())
+    inserted = connection.execute(
+        "INSERT INTO set_aside VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [record_format(), *values],
+    )
+    return bool(inserted.rowcount)
+
+
+def _refuse_used_key(connection: sqlite3.Connection, owner: str, key: str) -> None:
+    used = _read_one(connection, _OF_KEY, owner, key)
+    if used is not None:
+        raise KeyTaken(used)
+
+
+def _read_one(connection: sqlite3.Connection, condition: str, *values: Any) -> Upload | None:
+    found = next(iter(_read(connection, condition, *values)), None)
+    if isinstance(found, UnreadableRecord):
+        raise found
+    return found
+
+
+def _read(
+    connection: sqlite3.Connection, condition: str, *values: Any
+) -> list[Upload | UnreadableRecord]:
+    # As bytes: text that is not UTF-8 ends the whole query.
+    rows = connection.execute(
+        f"SELECT sequence, CAST(document AS BLOB) FROM uploads WHERE {condition}",  # noqa: S608
+        values,
+    )
+    return [_read_document(sequence, document) for sequence, document in rows]
+
+
+def _read_document(sequence: int, document: bytes) -> Upload | UnreadableRecord:
+    try:
+        return replace(Upload.from_json(document), sequence=sequence)
+    except UnreadableRecord as error:
+        error.sequence = sequence
+        return error
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    row: tuple[int] = connection.execute("PRAGMA data_version").fetchone()
+    return row[0]
