@@ -24,13 +24,14 @@ from auth.logins import Logins
 from auth.passwords import Passwords, owasp_hasher
 from auth.repository import UserStore
 from auth.schema import revocations
+from auth.services import Services
 from auth.settings import Settings
 from auth.views import blueprint
 from muster.backends.dependencies import once
 from muster.database import DatabaseUnavailable, open_database
 from muster.http.problems import Problem, answer_with, unavailable
-from muster.http.service import install_service
-from muster.http.tokens import unauthorized
+from muster.http.service import Health, install_service, provide
+from muster.http.tokens import authenticate_with, unauthorized
 from muster.observability.logs import configure_logging
 from muster.observability.spans import export_spans
 
@@ -70,16 +71,12 @@ def _wire(app: Flask, settings: Settings) -> None:
         settings.login_limit_per_account,
     )
     checks = PasswordChecks(settings.login_checks)
-    app.extensions["settings"] = settings
-    app.extensions["database"] = database
-    app.extensions["accounts"] = accounts
-    app.extensions["logins"] = Logins(store, accounts, passwords, limiter, checks)
-    app.extensions["tokens"] = tokens
-    app.extensions["signing_key"] = key
-    app.extensions["verify_token"] = tokens.verify
+    logins = Logins(store, accounts, passwords, limiter, checks)
+    provide(app, Services(settings, database, accounts, logins, tokens, key))
+    authenticate_with(app, tokens.verify)
     # Without tables and somebody who could log in it can do nothing. Later on each request is told.
     ready = {"auth database": once(store.check), "a user": once(accounts.check)}
-    install_service(app, "auth", ready, {"auth database": store.check})
+    install_service(app, "auth", Health(ready, {"auth database": store.check}))
 
 
 def _map_errors(app: Flask) -> None:

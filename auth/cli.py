@@ -4,12 +4,11 @@ import sys
 from typing import Any
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 from pydantic import SecretStr, ValidationError
 
-from auth.accounts import Accounts
 from auth.errors import AccountError, WeakPassword
+from auth.services import services
 from auth.settings import Settings
 from auth.users import NewUser, UserChanges
 from muster.database import DatabaseUnavailable
@@ -41,11 +40,6 @@ users_cli = _UsersGroup(
 _permissions = click.argument("permissions", nargs=-1, type=click.Choice(PERMISSIONS))
 
 
-def _accounts() -> Accounts:
-    accounts: Accounts = current_app.extensions["accounts"]
-    return accounts
-
-
 def _read_password() -> SecretStr:
     if sys.stdin.isatty():
         return SecretStr(click.prompt("Password", hide_input=True, confirmation_prompt=True))
@@ -53,14 +47,14 @@ def _read_password() -> SecretStr:
 
 
 def _change(email: str, **changes: Any) -> None:
-    user = _accounts().find(email)
-    _accounts().change(user.id, UserChanges(**changes))
+    user = services().accounts.find(email)
+    services().accounts.change(user.id, UserChanges(**changes))
 
 
 @users_cli.command("list")
 def list_users() -> None:
     """List the users: email, state, permissions."""
-    for user in _accounts().all():
+    for user in services().accounts.all():
         state = "disabled" if user.disabled else "enabled"
         click.echo(f"{user.email}\t{state}\t{' '.join(sorted(user.permissions))}")
 
@@ -71,7 +65,7 @@ def list_users() -> None:
 def add(email: str, permissions: tuple[str, ...]) -> None:
     """Add a user with a password and PERMISSIONS."""
     new = NewUser(email=email, password=_read_password(), permissions=frozenset(permissions))
-    _accounts().add(new)
+    services().accounts.add(new)
     click.echo(f"{email} is added.")
 
 
@@ -113,7 +107,7 @@ def set_password(email: str) -> None:
 @click.confirmation_option(prompt="Delete this user for ever?")
 def delete(email: str) -> None:
     """Remove a user. Their tokens end, their uploads stay."""
-    _accounts().delete(_accounts().find(email).id)
+    services().accounts.delete(services().accounts.find(email).id)
     click.echo(f"{email} is deleted.")
 
 
@@ -124,14 +118,14 @@ def ensure_admin() -> None:
     Does nothing when any enabled user has users:admin, so that it can be run at every start and
     brings nobody back whom an administrator removed. Waits for the database and its tables.
     """
-    settings: Settings = current_app.extensions["settings"]
+    settings = services().settings
     exit_on_sigterm()
     click.echo(wait_for(lambda: _ensure_administrator(settings), settings.wait_seconds))
 
 
 def _ensure_administrator(settings: Settings) -> str:
     """Says what was done; may be run again at will."""
-    if any(user.administers for user in _accounts().all()):
+    if any(user.administers for user in services().accounts.all()):
         return "There is an administrator already; nothing is changed."
     if not settings.admin_password:
         raise click.ClickException("Set MUSTER_ADMIN_PASSWORD to the administrator's password.")
@@ -141,7 +135,7 @@ def _ensure_administrator(settings: Settings) -> str:
         permissions=frozenset(PERMISSIONS),
     )
     try:
-        _accounts().add(new)
+        services().accounts.add(new)
     except WeakPassword as error:
         raise click.ClickException(f"MUSTER_ADMIN_PASSWORD: {error}") from error
     return f"The administrator {settings.admin_email} is added."

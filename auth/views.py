@@ -1,25 +1,13 @@
 """The HTTP API: each view reads the request, makes one call and answers."""
 
-from flask import Blueprint, Response, current_app, g, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 
-from auth.access import AccessTokens
-from auth.accounts import Accounts
 from auth.errors import WrongCredentials
-from auth.logins import Logins
+from auth.services import services
 from auth.users import NewUser, PasswordChange, UserChanges
 from muster.http.tokens import requires
 
 blueprint = Blueprint("auth", __name__)
-
-
-def _accounts() -> Accounts:
-    accounts: Accounts = current_app.extensions["accounts"]
-    return accounts
-
-
-def _logins() -> Logins:
-    logins: Logins = current_app.extensions["logins"]
-    return logins
 
 
 def _address() -> str:
@@ -38,8 +26,8 @@ def log_in() -> Response:
     given = request.authorization
     if given is None or given.type != "basic":
         raise WrongCredentials
-    tokens: AccessTokens = current_app.extensions["tokens"]
-    user = _logins().log_in(given.username or "", given.password or "", _address())
+    tokens = services().tokens
+    user = services().logins.log_in(given.username or "", given.password or "", _address())
     token = tokens.issue(user)
     if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
         return Response(token, mimetype="text/plain")
@@ -50,7 +38,7 @@ def log_in() -> Response:
 @requires()
 def log_out() -> tuple[str, int]:
     """End this token."""
-    _accounts().end_token(g.principal)
+    services().accounts.end_token(g.principal)
     return "", 204
 
 
@@ -58,7 +46,7 @@ def log_out() -> tuple[str, int]:
 @requires()
 def show_me() -> Response:
     """The user of the token."""
-    return jsonify(_accounts().get(g.principal.id).to_json())
+    return jsonify(services().accounts.get(g.principal.id).to_json())
 
 
 @blueprint.post("/v1/me/password")
@@ -66,7 +54,7 @@ def show_me() -> Response:
 def change_my_password() -> tuple[str, int]:
     """Another password for the user of the token, whose tokens end."""
     change = PasswordChange.model_validate_json(request.get_data())
-    _logins().change_password(g.principal.id, change, _address())
+    services().logins.change_password(g.principal.id, change, _address())
     return "", 204
 
 
@@ -74,14 +62,14 @@ def change_my_password() -> tuple[str, int]:
 @requires("users:admin")
 def list_users() -> Response:
     """Every user, by email."""
-    return jsonify(users=[user.to_json() for user in _accounts().all()])
+    return jsonify(users=[user.to_json() for user in services().accounts.all()])
 
 
 @blueprint.post("/v1/users")
 @requires("users:admin")
 def add_user() -> tuple[Response, int, dict[str, str]]:
     """Add a user."""
-    user = _accounts().add(NewUser.model_validate_json(request.get_data()))
+    user = services().accounts.add(NewUser.model_validate_json(request.get_data()))
     return jsonify(user.to_json()), 201, {"Location": f"/v1/users/{user.id}"}
 
 
@@ -89,7 +77,7 @@ def add_user() -> tuple[Response, int, dict[str, str]]:
 @requires("users:admin")
 def show_user(user_id: str) -> Response:
     """One user."""
-    return jsonify(_accounts().get(user_id).to_json())
+    return jsonify(services().accounts.get(user_id).to_json())
 
 
 @blueprint.patch("/v1/users/<user_id>")
@@ -97,21 +85,21 @@ def show_user(user_id: str) -> Response:
 def change_user(user_id: str) -> Response:
     """Change permissions, the password of another user, or whether the user is disabled."""
     changes = UserChanges.model_validate_json(request.get_data())
-    return jsonify(_accounts().change(user_id, changes, by=g.principal.id).to_json())
+    return jsonify(services().accounts.change(user_id, changes, by=g.principal.id).to_json())
 
 
 @blueprint.delete("/v1/users/<user_id>")
 @requires("users:admin")
 def delete_user(user_id: str) -> tuple[str, int]:
     """Remove a user."""
-    _accounts().delete(user_id)
+    services().accounts.delete(user_id)
     return "", 204
 
 
 @blueprint.get("/.well-known/jwks.json")
 def show_keys() -> Response:
     """The public key that tokens are checked with, as a JWK Set (RFC 7517)."""
-    response = jsonify(current_app.extensions["signing_key"].jwks())
+    response = jsonify(services().signing_key.jwks())
     response.headers["Cache-Control"] = "max-age=300"
     return response
 
@@ -123,5 +111,5 @@ def list_revocations() -> Response:
     Open, as the keys are: it tells random ids only, and asking for a token here would need an
     account for each service.
     """
-    users, tokens = _accounts().revocations()
+    users, tokens = services().accounts.revocations()
     return jsonify(revocations=users, tokens=tokens)

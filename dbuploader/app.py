@@ -15,7 +15,8 @@ from muster.contracts.tables import UnknownTable
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
 from muster.http.problems import Problem, answer_with, unavailable
 from muster.http.revocations import check_with
-from muster.http.service import install_service
+from muster.http.service import Health, install_service
+from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.spans import export_spans
 
@@ -35,13 +36,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_bytes
-    app.extensions["verify_token"] = check_with(settings.auth_url).verify
+    authenticate_with(app, check_with(settings.auth_url).verify)
     app.extensions["database"] = database
     app.extensions["batches"] = Batches(database, settings.batch_limits)
     app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
     # Without its tables it can answer nothing. Later on each request is told.
-    install_service(app, "dbuploader", {name: once(each) for name, each in checks.items()}, checks)
+    ready = {name: once(each) for name, each in checks.items()}
+    install_service(app, "dbuploader", Health(ready, checks))
     _install_errors(app)
     return app
 

@@ -38,7 +38,7 @@ from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
 from muster.database import open_database
-from muster.http.service import serve_health
+from muster.http.service import Health, serve_health
 from muster.observability.logs import configure_logging
 from muster.observability.spans import export_spans
 from muster.observability.tracing import bind_log_fields
@@ -171,7 +171,6 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
         "database": lambda: check_schema(database),
     }
     require_servers(checks)
-    host, port = settings.health_host, settings.health_port
     # It is connected to the broker, once the tables are there.
     ready = {"broker": broker.check, "database": once(checks["database"])}
     afresh: dict[str, Check] = {
@@ -180,7 +179,9 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
         "database": partial(check_database_anew, settings),
     }
     limit = Afresh(afresh, settings.stuck_seconds)
-    serve_health("dbuploader-consumer", host, port, ready, checks, heartbeat.check, limit)
+    if settings.health_port is not None:
+        health = Health(ready, checks, heartbeat.check, limit)
+        serve_health("dbuploader-consumer", settings.health_host, settings.health_port, health)
     finisher = Finisher(store, broker, database, stop, watchdog, settings.load_limits, scratch)
     sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
     consumer = Consumer(finisher, watchdog, heartbeat, sweep)

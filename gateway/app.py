@@ -32,8 +32,8 @@ from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.http.problems import answer_with
 from muster.http.revocations import check_with
-from muster.http.service import install_service
-from muster.http.tokens import Tokens
+from muster.http.service import Health, install_service
+from muster.http.tokens import Tokens, authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.spans import export_spans
 
@@ -74,18 +74,20 @@ def build_app(settings: Settings, store: CsvStore, broker: Broker, tokens: Token
         doc_ui=False,
     )
     app.json = _InDeclaredOrder(app)
-    app.extensions["verify_token"] = tokens.verify
+    authenticate_with(app, tokens.verify)
     provided = _services(settings, store, broker, tokens)
     provide(app, provided)
     install_service(
         app,
         "gateway",
-        ready={"auth's keys": once(tokens.check)},
-        dependencies={
-            "CSV store": store.check,
-            "broker": broker.check,
-            **{each.service: each.check for each in provided.upstreams},
-        },
+        Health(
+            ready={"auth's keys": once(tokens.check)},
+            dependencies={
+                "CSV store": store.check,
+                "broker": broker.check,
+                **{each.service: each.check for each in provided.upstreams},
+            },
+        ),
     )
     install_forms(app)
     install_session(app, secure=settings.public_url.startswith("https:"))

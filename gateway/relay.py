@@ -13,19 +13,14 @@ from prometheus_client import Gauge
 from gateway.backlog import BacklogMeter
 from gateway.settings import Settings
 from gateway.uploads.outbox import Outbox
-from muster.adapters import exit_if_misconfigured
-from muster.backends.dependencies import Afresh, anew, once
-from muster.backends.servers import require_servers
+from muster.backends.dependencies import once
 from muster.broker import open_broker
 from muster.contracts.uploads import UnreadableRecord, now
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, open_csv_store
-from muster.http.service import serve_health
-from muster.observability.logs import configure_logging
-from muster.observability.spans import export_spans
 from muster.observability.tracing import working_on
 from muster.weather import Unavailable
-from muster.worker.shutdown import on_signal
+from muster.worker.process import worker_process
 
 log = structlog.get_logger(__name__)
 
@@ -104,29 +99,16 @@ class Relay:
                     log.info("published late")
 
 
-@exit_if_misconfigured("gateway-relay")
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
-    configure_logging("gateway-relay", settings.log_level)
-    export_spans("gateway-relay")
-    store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
-    outbox, backlog = Outbox(store, broker), BacklogMeter(store, broker)
-    relay = Relay(store, outbox, backlog, settings.sweep_after_seconds)
-    stop = on_signal()
-    checks = {"CSV store": store.check, "broker": broker.check}
-    require_servers(checks)
-    host, port = settings.health_host, settings.health_port
-    ready = {"CSV store": once(store.check)}
-    afresh = {
-        "broker": anew(partial(open_broker, settings.broker_url)),
-        "CSV store": anew(partial(open_csv_store, settings.csv_store_url)),
-    }
-    limit = Afresh(afresh, settings.stuck_seconds)
-    serve_health("gateway-relay", host, port, ready, checks, relay.check, limit)
-    relay.run(stop)
-    broker.close()
-    store.close()
+    with worker_process("gateway-relay", settings) as worker:
+        store = worker.open("CSV store", partial(open_csv_store, settings.csv_store_url))
+        broker = worker.open("broker", partial(open_broker, settings.broker_url))
+        outbox, backlog = Outbox(store, broker), BacklogMeter(store, broker)
+        relay = Relay(store, outbox, backlog, settings.sweep_after_seconds)
+        worker.serve_health(ready={"CSV store": once(store.check)}, alive=relay.check)
+        relay.run(worker.stop)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,25 @@
 It answers for the health of what the emails depend on; `notification.consumer` sends them.
 """
 
+from dataclasses import dataclass
+
 from flask import Flask
 
-from muster.broker import open_broker
-from muster.csvstore import open_csv_store
-from muster.http.service import install_service
+from muster.broker import Broker, open_broker
+from muster.csvstore import CsvStore, open_csv_store
+from muster.http.service import Health, install_service, provide
 from muster.mail import open_mailer
 from muster.observability.logs import configure_logging
 from muster.observability.spans import export_spans
 from notification.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the HTTP side works with."""
+
+    broker: Broker
+    store: CsvStore
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -21,12 +31,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     export_spans("notification")
     app = Flask("notification")
     broker, store = open_broker(settings.broker_url), open_csv_store(settings.csv_store_url)
-    app.extensions["broker"], app.extensions["store"] = broker, store
+    provide(app, Services(broker, store))
     checks = {
         "broker": broker.check,
         "CSV store": store.check,
         "mail": open_mailer(settings.smtp_url).check,
     }
     # It tells of health alone, which it can always do.
-    install_service(app, "notification", {}, checks)
+    install_service(app, "notification", Health(dependencies=checks))
     return app

@@ -1,33 +1,30 @@
 """The consumer of the queue `notification`: `python -m notification.consumer`."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import structlog
 
-from muster.adapters import exit_if_misconfigured
-from muster.backends.dependencies import Afresh, anew
-from muster.backends.servers import require_servers
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.broker.messaging import handling
 from muster.contracts.messages import UnreadableMessage, UploadFinished
 from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
-from muster.http.service import serve_health
 from muster.mail import MailError, open_mailer
-from muster.observability.logs import configure_logging
-from muster.observability.spans import export_spans
 from muster.observability.tracing import bind_log_fields
 from muster.weather import Unavailable
-from muster.worker.heartbeat import Heartbeat
-from muster.worker.shutdown import on_signal
+from muster.worker.process import worker_process
+from muster.worker.retry import RetryPolicy
 from notification.metrics import MAILS
 from notification.notifying import NotFinal, Notifier
-from notification.patience import is_worth_another, wait_after
 from notification.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+# A mail server that is down over a weekend loses nothing.
+RETRIES = RetryPolicy(timedelta(seconds=1), longest=timedelta(minutes=5), limit=timedelta(days=3))
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Handler:
 
     def __call__(self, delivery: Delivery) -> Verdict:
         """Ack, or Retry for what may pass, or DeadLetter for what won't."""
-        is_last_try = not is_worth_another(delivery.attempt)
+        is_last_try = not RETRIES.allows_another(delivery.attempt)
         with handling(delivery):
             crash_point(Point.NOTIFY_MESSAGE_TAKEN)
             try:
@@ -61,7 +58,7 @@ class Handler:
 
 
 def _put_off(delivery: Delivery, error: Exception) -> Retry:
-    wait = wait_after(delivery.attempt).total_seconds()
+    wait = RETRIES.wait_after(delivery.attempt).total_seconds()
     log.warning("email put off", attempt=delivery.attempt, seconds=wait, error=repr(error))
     MAILS.labels("put_off").inc()
     return Retry(after=wait)
@@ -73,33 +70,18 @@ def _bury(reason: str) -> DeadLetter:
     return DeadLetter(reason)
 
 
-@exit_if_misconfigured("notification-consumer")
 def main() -> None:
     """Consume until SIGTERM or SIGINT."""
     settings = Settings()
-    configure_logging("notification-consumer", settings.log_level)
-    export_spans("notification-consumer")
-    stop, heartbeat = on_signal(), Heartbeat()
-    broker, mailer = open_broker(settings.broker_url), open_mailer(settings.smtp_url)
-    store = open_csv_store(settings.csv_store_url)
-    notifier = Notifier(store, mailer, sender=settings.mail_from, public_url=settings.public_url)
-    checks = {
-        "broker": broker.check,
-        "CSV store": store.check,
-        "mail": mailer.check,
-    }
-    require_servers(checks)
-    host, port = settings.health_host, settings.health_port
-    ready = {"broker": broker.check}
-    afresh = {
-        "broker": anew(partial(open_broker, settings.broker_url)),
-        "CSV store": anew(partial(open_csv_store, settings.csv_store_url)),
-    }
-    limit = Afresh(afresh, settings.stuck_seconds)
-    serve_health("notification-consumer", host, port, ready, checks, heartbeat.check, limit)
-    broker.consume("notification", Handler(notifier), stop=stop, tick=heartbeat.beat)
-    broker.close()
-    store.close()
+    with worker_process("notification-consumer", settings) as worker:
+        broker = worker.open("broker", partial(open_broker, settings.broker_url))
+        store = worker.open("CSV store", partial(open_csv_store, settings.csv_store_url))
+        mailer = open_mailer(settings.smtp_url)
+        worker.watch("mail", mailer.check)
+        worker.serve_health(ready={"broker": broker.check})
+        sender, public_url = settings.mail_from, settings.public_url
+        handler = Handler(Notifier(store, mailer, sender=sender, public_url=public_url))
+        broker.consume("notification", handler, stop=worker.stop, tick=worker.heartbeat.beat)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ from muster.contracts.tables import UnknownTable
 from muster.database import DatabaseUnavailable, open_database
 from muster.http.problems import Problem, answer_with, unavailable
 from muster.http.revocations import check_with
-from muster.http.service import install_service
+from muster.http.service import Health, install_service, provide
+from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.spans import export_spans
 from queries.hiring import Hiring
 from queries.paging import Pages
 from queries.repository import check_schema
+from queries.services import Services
 from queries.settings import Settings
 from queries.views import blueprint
 
@@ -26,14 +28,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings.employment_database_url, allow_multi_primary=settings.allow_multi_primary
     )
     app = Flask("queries")
-    app.extensions["verify_token"] = check_with(settings.auth_url).verify
-    app.extensions["database"] = database
-    app.extensions["hiring"] = Hiring(database)
-    app.extensions["pages"] = Pages(database)
+    authenticate_with(app, check_with(settings.auth_url).verify)
+    provide(app, Services(database, Hiring(database), Pages(database)))
     app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
     # Without its tables it can answer nothing. Later on each request is told.
-    install_service(app, "queries", {name: once(each) for name, each in checks.items()}, checks)
+    ready = {name: once(each) for name, each in checks.items()}
+    install_service(app, "queries", Health(ready, checks))
     answer_with(
         app,
         {

@@ -1,15 +1,13 @@
 """The routes of the queries service."""
 
-from typing import cast
-
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
 from muster.contracts.tables import get_table
 from muster.http.tokens import requires
 from queries import parameters
 from queries.answers import CSV, as_csv, as_json, cached, wanted_type
-from queries.hiring import Hiring
-from queries.paging import BadCursor, Pages
+from queries.paging import BadCursor
+from queries.services import services
 
 blueprint = Blueprint("queries", __name__)
 
@@ -18,7 +16,7 @@ blueprint = Blueprint("queries", __name__)
 @requires("queries:read")
 def years() -> Response:
     """The years that the other questions can be asked about with an answer."""
-    return cached(as_json({"years": _hiring().years()}))
+    return cached(as_json({"years": services().hiring.years()}))
 
 
 @blueprint.get("/v1/queries/hires-by-quarter")
@@ -26,7 +24,7 @@ def years() -> Response:
 def hires_by_quarter() -> Response:
     """Hires of a year by department, job and quarter, as JSON or CSV."""
     year, wanted = parameters.year(), wanted_type()
-    hires = _hiring().by_quarter(year)
+    hires = services().hiring.by_quarter(year)
     if wanted == CSV:
         return cached(as_csv(("department", "job", "Q1", "Q2", "Q3", "Q4"), hires))
     return cached(as_json({"year": year, "rows": [row._asdict() for row in hires]}))
@@ -37,7 +35,7 @@ def hires_by_quarter() -> Response:
 def departments_above_mean() -> Response:
     """The departments that hired more in a year than the mean, as JSON or CSV."""
     year, wanted = parameters.year(), wanted_type()
-    answer = _hiring().above_mean(year)
+    answer = services().hiring.above_mean(year)
     if wanted == CSV:
         return cached(as_csv(("id", "department", "hired"), answer.departments))
     rows = [department._asdict() for department in answer.departments]
@@ -49,13 +47,9 @@ def departments_above_mean() -> Response:
 def table_rows(table: str) -> Response:
     """A page of a table's rows in the order of their keys."""
     declared, limit = get_table(table), parameters.limit()
-    pages = cast(Pages, current_app.extensions["pages"])
+    pages = services().pages
     try:
         page = pages.read(declared, limit, request.args.get("cursor"))
     except BadCursor:
         raise parameters.unprocessable("cursor", "Give the `next` of an earlier page.") from None
     return as_json({"rows": page.rows, "next": page.next})
-
-
-def _hiring() -> Hiring:
-    return cast(Hiring, current_app.extensions["hiring"])

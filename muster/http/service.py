@@ -1,10 +1,11 @@
-"""What every service's HTTP side has: trace, log line and metrics per request, health, problems."""
+"""What every Flask app has: `Services`, health routes, tracing, access log, metrics, problems."""
 
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
@@ -27,8 +28,6 @@ REQUESTS = Counter(
 SECONDS = Histogram(
     "muster_http_request_duration_seconds", "Time to answer, in seconds.", ("service", "route")
 )
-AT_START = "asked at start"
-"""Under this the extensions of an app have the checks that a process that serves it first asks."""
 _CROWDED_SECONDS = 0.2
 # Far less than a scrape may take, 10 seconds unless Prometheus is told otherwise.
 _SCRAPE_SECONDS = 2.0
@@ -39,28 +38,52 @@ _NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ances
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+T = TypeVar("T")
+
+
+def provide(app: Flask, services: object) -> None:
+    """Let the views of `app` find `services`, an object of a class of its own, by that class."""
+    app.extensions[_name_of(type(services))] = services
+
+
+def provided(app: Flask, kind: type[T]) -> T:
+    """The object of class `kind` that was provided to `app`, or `flask.current_app`."""
+    services = app.extensions[_name_of(kind)]
+    if not isinstance(services, kind):
+        raise TypeError(f"{services!r} is no {kind.__qualname__}")
+    return services
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def _runs() -> None:
     """The check of a process that is alive as long as it answers."""
 
 
-def install_service(
-    app: Flask,
-    service: str,
-    ready: Mapping[str, Check],
-    dependencies: Mapping[str, Check],
-    alive: Check = _runs,
-    afresh: Afresh | None = None,
-) -> None:
-    """Give `app` tracing, access log, metrics, problem documents and the health routes.
+@dataclass(frozen=True)
+class Health:
+    """What the health routes of a process report. The checks are by name.
 
-    `ready` is what must be so, by name, for the process to do part of its work, and all that
-    `/readyz` answers by: whatever backend is away, what needs it not must still be answered.
-    `dependencies` are all that it works with, which `muster_dependency_up` tells of; a process that
-    serves `app` first asks them whether a server refuses (muster.backends.servers). `/healthz` asks
-    `alive` alone, which must look at no dependency, and whether the process is stuck: it does not
-    reach one that `afresh` does (muster.backends.dependencies).
+    - `ready`: what `/readyz` answers by: all that the process needs to do part of its work. A
+      request that does without a backend that is down must still be answered.
+    - `dependencies`: every backend the process works with, for `muster_dependency_up`. Before it
+      serves, the process ends if one of them refuses it (muster.backends.servers).
+    - `alive`: what `/healthz` answers by; it must check no dependency.
+    - `afresh`: the same dependencies over new connections. `/healthz` fails if these pass while
+      those of the process have failed for long (muster.backends.dependencies).
     """
-    app.extensions[AT_START] = dependencies
+
+    ready: Mapping[str, Check] = field(default_factory=dict)
+    dependencies: Mapping[str, Check] = field(default_factory=dict)
+    alive: Check = _runs
+    afresh: Afresh | None = None
+
+
+def install_service(app: Flask, service: str, health: Health) -> None:
+    """Give `app` tracing, access log, metrics, problem documents and the health routes."""
+    provide(app, health)
     if app.config["MAX_CONTENT_LENGTH"] is None:
         app.config["MAX_CONTENT_LENGTH"] = ServerSettings().max_body_bytes
     install_problems(app)
@@ -71,7 +94,7 @@ def install_service(
     app.after_request(_protect)
     app.after_request(lambda response: _account(service, response))
     app.teardown_request(_leave_trace)
-    _add_health(app, ready, Dependencies(service, dependencies, afresh=afresh), alive)
+    _add_health(app, service, health)
 
 
 def _enter_trace() -> None:
@@ -117,12 +140,12 @@ def _account(service: str, response: Response) -> Response:
     return response
 
 
-def _add_health(
-    app: Flask, ready: Mapping[str, Check], dependencies: Dependencies, alive: Check
-) -> None:
+def _add_health(app: Flask, service: str, health: Health) -> None:
+    dependencies = Dependencies(service, health.dependencies, afresh=health.afresh)
+
     @app.get("/healthz")
     def healthz() -> Response:
-        if not (_passes("process", alive) and _passes("process", dependencies.check)):
+        if not (_passes("process", health.alive) and _passes("process", dependencies.check)):
             raise unavailable("The process")
         return jsonify(status="ok")
 
@@ -130,10 +153,10 @@ def _add_health(
     def readyz() -> Response:
         # Not waited for: what they answer is logged, and measured.
         dependencies.ask()
-        failing = [name for name, check in ready.items() if not _passes(name, check)]
+        failing = [name for name, check in health.ready.items() if not _passes(name, check)]
         if failing:
             raise _not_ready(failing)
-        return jsonify(status="ready", checks=list(ready))
+        return jsonify(status="ready", checks=list(health.ready))
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -181,22 +204,13 @@ class _Silent(WSGIRequestHandler):
         """Leave the access log to the app's own, which knows probes from requests."""
 
 
-def serve_health(
-    service: str,
-    host: str,
-    port: int | None,
-    ready: Mapping[str, Check],
-    dependencies: Mapping[str, Check],
-    alive: Check,
-    afresh: Afresh | None = None,
-) -> None:
-    """Serve a worker's health and metrics from a daemon thread; without a `port`, don't.
+def serve_health(service: str, host: str, port: int, health: Health) -> None:
+    """Serve a worker's health and metrics from a daemon thread.
 
-    The checks are those of `install_service`; a worker that is not alive is not ready.
+    A worker that is not alive is not ready.
     """
-    if port is None:
-        return
     app = Flask(service)
-    install_service(app, service, {**ready, "process": alive}, dependencies, alive, afresh)
+    ready = {**health.ready, "process": health.alive}
+    install_service(app, service, replace(health, ready=ready))
     server = _HealthServer(host, port, app, _Silent)
     Thread(target=server.serve_forever, name="health", daemon=True).start()

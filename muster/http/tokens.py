@@ -8,11 +8,12 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import jwt
 import requests
-from flask import current_app, g, request
+from flask import Flask, current_app, g, request
 
 from muster.http.client import name_owner
 from muster.http.problems import Problem, unavailable
 from muster.http.recent_tokens import RecentTokens
+from muster.http.service import provide, provided
 from muster.observability.tracing import bind_log_fields
 
 PERMISSIONS = (
@@ -179,16 +180,26 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
         raise InvalidToken(str(error)) from error
 
 
+@dataclass(frozen=True)
+class _Authentication:
+    verify: Callable[[str], Principal]
+
+
+def authenticate_with(app: Flask, verify: Callable[[str], Principal]) -> None:
+    """Have `verify` check the tokens of requests to `app`; it raises as `Tokens.verify` does."""
+    provide(app, _Authentication(verify))
+
+
 def authenticate() -> Principal:
     """The principal of this request's bearer token (RFC 6750), kept in `g.principal`.
 
-    The app's `extensions["verify_token"]` checks it. Raises Problem 401 or 503.
+    Raises Problem 401 or 503.
     """
     token = _bearer_token()
     if not token:
         raise unauthorized("Send the header Authorization: Bearer TOKEN, from POST /v1/login.")
     try:
-        principal: Principal = current_app.extensions["verify_token"](token)
+        principal = provided(current_app, _Authentication).verify(token)
     except InvalidToken:
         raise unauthorized("The token is not valid or no longer; log in again.") from None
     except KeysUnavailable:
@@ -205,7 +216,7 @@ def validity_of_token() -> Callable[[], bool]:
     It is not where that can't be known: an answer that goes on for long is refused then as a new
     request is.
     """
-    token, verify = _bearer_token(), current_app.extensions["verify_token"]
+    token, verify = _bearer_token(), provided(current_app, _Authentication).verify
 
     def is_valid() -> bool:
         try:

@@ -28,7 +28,7 @@ from muster.http.client import ACCEPT_PAUSES, CUT_OFF, ClientSocket, Places
 from muster.http.connections import Connection, Connections
 from muster.http.early_answers import CloseAfterEarlyAnswers
 from muster.http.refusals import refusal, refusal_of, status_of
-from muster.http.service import AT_START
+from muster.http.service import Health, provided
 from muster.http.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Worker(ThreadWorker):
         try:
             super().load_wsgi()
             app: Any = self.wsgi
-            require_servers(app.extensions[AT_START])
+            require_servers(provided(app, Health).dependencies)
         except ConfigurationError as error:
             raise AppImportError(str(error)) from error
         self.wsgi = cast(Any, CloseAfterEarlyAnswers(app))

@@ -1,9 +1,13 @@
-"""Being asked to stop: a signal only sets an event, and whoever works looks at it."""
+"""Shutdown on a signal: the handler only sets an event, which the work checks."""
 
 import signal
 import sys
 import threading
 from collections.abc import Iterable
+
+
+class Stopped(Exception):
+    """The process was asked to stop: the work is left to whoever comes next."""
 
 
 def on_signal(

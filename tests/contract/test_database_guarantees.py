@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from auth.app import create_app as create_auth
+from auth.services import Services as AuthServices
 from auth.settings import Settings as AuthSettings
 from dbuploader.app import create_app as create_dbuploader
 from dbuploader.repository.schema import load_attempts
@@ -20,8 +21,9 @@ from muster.database import Database, DatabaseRefused, DatabaseUnavailable, open
 from muster.database.mysql.connection import Connection, connect
 from muster.database.mysql.guarantees import prove_writes
 from muster.database.mysql.url import parse
-from muster.http.service import AT_START
+from muster.http.service import Health, provided
 from queries.app import create_app as create_queries
+from queries.services import Services as QueriesServices
 from queries.settings import Settings as QueriesSettings
 from tests.servers.mariadb import MariaServer, new_database
 from tests.servers.rewriting import StatementRewriter
@@ -148,8 +150,9 @@ def test_no_service_starts_on_one_that_lies(
                 QueriesSettings(home=tmp_path, employment_database_url=lies)
             ),
         }[service]()
+        kept = {"auth": AuthServices, "queries": QueriesServices}.get(service)
         with (
-            closing(app.extensions["database"]),
+            closing(provided(app, kept).database if kept else app.extensions["database"]),
             pytest.raises(ConfigurationError, match="does not heed SET TRANSACTION READ ONLY"),
         ):
-            require_servers(app.extensions[AT_START])
+            require_servers(provided(app, Health).dependencies)

@@ -12,7 +12,7 @@ from flask import Flask
 from auth.cli import users_cli
 from deploy.k8s_check.edges import container_port
 from deploy.k8s_check.manifests import Json, Manifests, Workload, name_of
-from muster.http.service import install_service
+from muster.http.service import Health, install_service
 from tests.k8s.sources import SERVICES, compose, dockerfile, process_of, processes, read
 from tests.k8s.tree import ALL, OVERLAYS, Tree
 
@@ -33,7 +33,7 @@ def routes(service: str, home: Path) -> set[str]:
 @cache
 def worker_routes() -> set[str]:
     app = Flask("worker")
-    install_service(app, "worker", {}, {})
+    install_service(app, "worker", Health())
     return {rule.rule for rule in app.url_map.iter_rules()}
 
 

@@ -12,8 +12,10 @@ from auth.app import create_app
 from auth.migrations import migrate
 from auth.passwords import Passwords
 from auth.repository import UserStore
+from auth.services import Services
 from auth.settings import Settings
 from muster.database import open_database
+from muster.http.service import provided
 from tests.unit.auth.suite import AuthSuite, Clock, PlainHasher, populate
 
 
@@ -51,7 +53,7 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 def app(settings: Settings, store: UserStore, quick_hashes: None) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
-    app.extensions["database"].close()
+    provided(app, Services).database.close()
 
 
 @pytest.fixture

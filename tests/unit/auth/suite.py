@@ -8,9 +8,9 @@ from flask import Flask
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from auth.access import AccessTokens
-from auth.accounts import Accounts
+from auth.services import Services
 from auth.users import NewUser, User
+from muster.http.service import provided
 
 PASSWORD = "correct horse"
 OTHER_PASSWORD = "another password"
@@ -61,7 +61,7 @@ class AuthSuite:
         return self.app.test_client().post("/v1/login", auth=(email, password), **options)
 
     def token_of(self, user: User) -> str:
-        tokens: AccessTokens = self.app.extensions["tokens"]
+        tokens = provided(self.app, Services).tokens
         return tokens.issue(user)
 
     def call(
@@ -74,7 +74,7 @@ class AuthSuite:
 
 def populate(app: Flask) -> AuthSuite:
     """Add an administrator and Ana, who may upload."""
-    accounts: Accounts = app.extensions["accounts"]
+    accounts = provided(app, Services).accounts
     admin = accounts.add(new_user("admin@example.com", "users:admin"))
     ana = accounts.add(new_user("Ana@Example.com", "uploads:write", "uploads:read"))
     return AuthSuite(app, admin=admin, ana=ana)

@@ -6,7 +6,9 @@ from flask import Flask
 from pydantic import SecretStr
 
 from auth.accounts import Accounts
+from auth.services import Services
 from auth.settings import Settings
+from muster.http.service import provided
 from muster.http.tokens import PERMISSIONS
 from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
 
@@ -16,8 +18,7 @@ def run(app: Flask, *arguments: str, stdin: str = "") -> Result:
 
 
 def accounts_of(app: Flask) -> Accounts:
-    accounts: Accounts = app.extensions["accounts"]
-    return accounts
+    return provided(app, Services).accounts
 
 
 def test_a_user_is_added_with_a_password_from_standard_input(suite: AuthSuite) -> None:

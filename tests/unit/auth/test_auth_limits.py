@@ -9,8 +9,10 @@ import pytest
 
 from auth.errors import TooManyAttempts, TooManyLogins
 from auth.limits import LoginLimiter, PasswordChecks
-from auth.logins import DAY, NETWORKS_KEPT, Logins
+from auth.logins import DAY, NETWORKS_KEPT
 from auth.repository import NETWORKS_PER_USER, UserStore
+from auth.services import Services
+from muster.http.service import provided
 from tests.unit.auth.suite import OTHER_PASSWORD, PASSWORD, AuthSuite, Clock
 
 HOME = "198.51.100.7"
@@ -24,7 +26,7 @@ def limiter(clock: Clock) -> LoginLimiter:
 @pytest.fixture
 def stopped_suite(suite: AuthSuite, clock: Clock) -> AuthSuite:
     """A suite in which no time passes for the limits, however long the logins take."""
-    logins: Logins = suite.app.extensions["logins"]
+    logins = provided(suite.app, Services).logins
     logins._limiter._clock = logins._clock = clock
     return suite
 

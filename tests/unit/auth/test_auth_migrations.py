@@ -16,8 +16,10 @@ from auth.app import create_app
 from auth.migrations import migrate
 from auth.repository import UserStore
 from auth.schema import metadata
+from auth.services import Services
 from auth.settings import Settings
 from muster.database import open_database
+from muster.http.service import provided
 from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
 
 
@@ -70,8 +72,8 @@ def test_migrations_at_the_same_time_wait_for_each_other(settings: Settings) -> 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(run, range(2))) == [(0, ""), (0, "")]
     app = create_app(settings)
-    UserStore(app.extensions["database"]).check()
-    app.extensions["database"].close()
+    UserStore(provided(app, Services).database).check()
+    provided(app, Services).database.close()
 
 
 def test_the_service_is_not_ready_before_somebody_can_log_in(
@@ -92,18 +94,18 @@ def test_the_service_is_not_ready_before_somebody_can_log_in(
     assert app.test_cli_runner().invoke(args=["users", "ensure-admin"]).exit_code == 0
     assert client.get("/readyz").status_code == 200
     assert client.post("/v1/login", auth=(settings.admin_email, PASSWORD)).status_code == 200
-    app.extensions["database"].close()
+    provided(app, Services).database.close()
 
 
 def test_the_service_is_not_ready_on_the_schema_of_before(
     settings: Settings, store: UserStore, quick_hashes: None
 ) -> None:
     app = create_app(settings)
-    app.extensions["accounts"].add(new_user("admin@example.com", "users:admin"))
-    with app.extensions["database"].write() as connection:
+    provided(app, Services).accounts.add(new_user("admin@example.com", "users:admin"))
+    with provided(app, Services).database.write() as connection:
         connection.execute(text("DROP TABLE login_networks"))
     assert app.test_client().get("/readyz").status_code == 503
-    app.extensions["database"].close()
+    provided(app, Services).database.close()
 
 
 def test_the_service_stays_ready_while_its_database_is_away(
@@ -112,7 +114,7 @@ def test_the_service_stays_ready_while_its_database_is_away(
     monkeypatch.setattr("muster.backends.dependencies.FRESH_SECONDS", 0.0)
     client = suite.app.test_client()
     assert client.get("/readyz").status_code == 200
-    with suite.app.extensions["database"].write() as connection:
+    with provided(suite.app, Services).database.write() as connection:
         connection.execute(text("DROP TABLE login_networks"))
         connection.execute(text("DROP TABLE user_permissions"))
     assert client.get("/readyz").status_code == 200

@@ -13,8 +13,10 @@ from auth.limits import LoginLimiter, PasswordChecks
 from auth.logins import Logins
 from auth.passwords import Passwords, owasp_hasher
 from auth.repository import UserStore
+from auth.services import Services
 from auth.settings import Settings
 from auth.users import UserChanges
+from muster.http.service import provided
 from tests.unit.auth.suite import PASSWORD, PlainHasher, new_user, populate
 
 
@@ -63,7 +65,7 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password(
     pairs = [(seconds("ana@example.com"), seconds("nobody@example.com")) for _ in range(9)]
     known, unknown = (median(times) for times in zip(*pairs, strict=True))
     assert 1 / 3 < known / unknown < 3
-    app.extensions["database"].close()
+    provided(app, Services).database.close()
 
 
 def test_a_hash_of_other_parameters_is_made_anew_at_login(store: UserStore) -> None:

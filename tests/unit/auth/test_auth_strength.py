@@ -9,7 +9,9 @@ from auth.accounts import Accounts
 from auth.errors import WeakPassword
 from auth.passwords import MAX_LENGTH
 from auth.repository import UserStore
+from auth.services import Services
 from auth.strength import SCORED_CHARACTERS, weakness
+from muster.http.service import provided
 from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
 
 ANA = "ana@example.com"
@@ -99,7 +101,7 @@ def test_eleven_characters_are_too_few(suite: AuthSuite) -> None:
 
 
 def test_a_password_of_before_goes_on(suite: AuthSuite, store: UserStore) -> None:
-    accounts: Accounts = suite.app.extensions["accounts"]
+    accounts = provided(suite.app, Services).accounts
     with store.writing() as users:
         users.replace_hash(suite.ana, accounts._passwords.hash("12345678"))
     assert suite.log_in("ana@example.com", "12345678").status_code == 200

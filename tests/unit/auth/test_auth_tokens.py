@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from auth.access import AccessTokens
 from auth.keys import SigningKey
+from auth.services import Services
 from muster.database import DatabaseUnavailable
-from muster.http.tokens import Principal
+from muster.http.service import provided
+from muster.http.tokens import Principal, authenticate_with
 from tests.unit.auth.suite import AuthSuite
 
 Forge = Callable[[AuthSuite], str]
@@ -26,8 +28,7 @@ def claims_of(suite: AuthSuite, **changes: Any) -> dict[str, Any]:
 
 
 def key_of(suite: AuthSuite) -> SigningKey:
-    key: SigningKey = suite.app.extensions["signing_key"]
-    return key
+    return provided(suite.app, Services).signing_key
 
 
 def signed(suite: AuthSuite, kid: str | None = None, **changes: Any) -> str:
@@ -93,7 +94,7 @@ def test_a_token_without_a_claim_is_refused(suite: AuthSuite, claim: str) -> Non
 def test_a_fresh_token_holds_where_the_clock_is_behind_that_of_auth(suite: AuthSuite) -> None:
     ahead = AccessTokens(
         key_of(suite),
-        suite.app.extensions["tokens"]._store,
+        provided(suite.app, Services).tokens._store,
         seconds=60,
         clock=lambda: time.time() + 5,
     )
@@ -101,7 +102,7 @@ def test_a_fresh_token_holds_where_the_clock_is_behind_that_of_auth(suite: AuthS
 
 
 def test_a_token_ends_with_its_time(suite: AuthSuite) -> None:
-    tokens: AccessTokens = suite.app.extensions["tokens"]
+    tokens = provided(suite.app, Services).tokens
     long_ago = AccessTokens(
         key_of(suite), tokens._store, seconds=60, clock=lambda: time.time() - 61
     )
@@ -142,7 +143,7 @@ def test_a_database_that_does_not_answer_is_no_reason_to_refuse_a_token(suite: A
     def verify(_token: str) -> Principal:
         raise DatabaseUnavailable("no connection is free")
 
-    suite.app.extensions["verify_token"] = verify
+    authenticate_with(suite.app, verify)
     answer = suite.call("GET", "/v1/me")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from dbuploader.app import create_app
 from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
-from muster.http.tokens import InvalidToken, Principal
+from muster.http.tokens import InvalidToken, Principal, authenticate_with
 from tests.unit.dbuploader.suite import Suite
 
 
@@ -47,7 +47,7 @@ def suite(empty_suite: Suite) -> Suite:
 def app(suite: Suite) -> Iterator[Flask]:
     """The HTTP side; a token is `OWNER:PERMISSION,...`."""
     app = create_app(Settings(employment_database_url=suite.urls["employment_database_url"]))
-    app.extensions["verify_token"] = _verify
+    authenticate_with(app, _verify)
     yield app
     app.extensions["database"].close()
 

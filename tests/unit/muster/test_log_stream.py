@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from muster.http.service import install_service
+from muster.http.service import Health, install_service
 from muster.observability.log_file import DROPPED
 from muster.observability.logs import configure_logging, console_handler
 from tests.waiting import DEADLINE_SECONDS
@@ -61,7 +61,7 @@ def dropped() -> float:
 def test_no_request_fails_for_its_log_line() -> None:
     configure_logging("test", "INFO")
     app = Flask("test")
-    install_service(app, "test", {}, {})
+    install_service(app, "test", Health())
     app.add_url_rule("/broken", view_func=lambda: str(1 / 0), endpoint="broken")
     app.add_url_rule("/things", view_func=lambda: "things", endpoint="things")
     before = dropped()

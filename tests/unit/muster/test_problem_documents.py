@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from muster.http.problems import Problem, answer_with, unavailable
-from muster.http.service import install_service
+from muster.http.service import Health, install_service
 from muster.weather import DISK
 
 
@@ -19,7 +19,7 @@ class TooMany(Exception):
 @pytest.fixture
 def app() -> Flask:
     app = Flask("some-service")
-    install_service(app, "some-service", {}, {})
+    install_service(app, "some-service", Health())
     answer_with(app, {TooMany: lambda error: Problem(422, "too-many", "Too many", f"{error} rows")})
 
     @app.get("/problem")

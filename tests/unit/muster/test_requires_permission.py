@@ -6,8 +6,8 @@ import pytest
 from flask import Flask, g
 from werkzeug.test import TestResponse
 
-from muster.http.service import install_service
-from muster.http.tokens import InvalidToken, KeysUnavailable, Principal, requires
+from muster.http.service import Health, install_service
+from muster.http.tokens import InvalidToken, KeysUnavailable, Principal, authenticate_with, requires
 
 
 def verify(token: str) -> Principal:
@@ -21,8 +21,8 @@ def verify(token: str) -> Principal:
 @pytest.fixture
 def app() -> Flask:
     app = Flask("guarded")
-    install_service(app, "guarded", {}, {})
-    app.extensions["verify_token"] = verify
+    install_service(app, "guarded", Health())
+    authenticate_with(app, verify)
 
     @app.post("/rows")
     @requires("rows:write", "uploads:admin")

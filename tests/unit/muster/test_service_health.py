@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from embedded import ports
 from muster.backends.dependencies import Afresh
-from muster.http.service import install_service, serve_health
+from muster.http.service import Health, install_service, serve_health
 from muster.worker.heartbeat import Heartbeat
 from tests.waiting import DEADLINE_SECONDS, eventually
 
@@ -38,7 +38,7 @@ def store() -> Dependency:
 def app(broker: Dependency, store: Dependency) -> Flask:
     app = Flask("health-test")
     dependencies = {"broker": broker.check, "store": store.check}
-    install_service(app, "health-test", {"broker": broker.check}, dependencies)
+    install_service(app, "health-test", Health({"broker": broker.check}, dependencies))
 
     @app.get("/things/<name>")
     def thing(name: str) -> str:
@@ -140,7 +140,7 @@ def statuses(port: int) -> dict[str, int]:
 
 def serve(port: int, broker: Dependency, heartbeat: Heartbeat) -> None:
     checks = {"broker": broker.check}
-    serve_health("health-test", "127.0.0.1", port, checks, checks, heartbeat.check)
+    serve_health("health-test", "127.0.0.1", port, Health(checks, checks, heartbeat.check))
 
 
 def test_a_consumer_serves_its_health_beside_its_work(port: int) -> None:
@@ -176,7 +176,7 @@ def test_a_consumer_that_does_not_reach_what_others_reach_is_not_alive(port: int
     broker.answers = False
     checks = {"broker": broker.check}
     afresh = Afresh({"broker": Dependency().check}, seconds=0.0)
-    serve_health("stuck", "127.0.0.1", port, {}, checks, Heartbeat().check, afresh)
+    serve_health("stuck", "127.0.0.1", port, Health({}, checks, Heartbeat().check, afresh))
     assert statuses(port)["/healthz"] == 200
     # It is asked by those who ask for metrics.
     eventually(lambda: statuses(port)["/healthz"] == 503)

@@ -3,13 +3,13 @@
 import pytest
 from flask import Flask, Response, request
 
-from muster.http.service import install_service
+from muster.http.service import Health, install_service
 
 
 @pytest.fixture
 def app() -> Flask:
     app = Flask("limits-test")
-    install_service(app, "limits-test", {}, {})
+    install_service(app, "limits-test", Health())
 
     @app.get("/things/<name>")
     def thing(name: str) -> str:

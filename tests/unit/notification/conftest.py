@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from notification.app import create_app
+from muster.http.service import provided
+from notification.app import Services, create_app
 from notification.notifying import Notifier
 from notification.settings import Settings
 from tests.unit.notification.post import FakeMailer, UnsteadyStore
@@ -27,8 +28,9 @@ def http_side(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
 
         def make(**settings: Any) -> FlaskClient:
             app = create_app(Settings(home=tmp_path, **settings))
-            for name in ("broker", "store"):
-                stack.callback(app.extensions[name].close)
+            services = provided(app, Services)
+            for adapter in (services.broker, services.store):
+                stack.callback(adapter.close)
             return app.test_client()
 
         yield make

@@ -13,9 +13,8 @@ from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import EmailState, State
 from muster.mail import MailError
-from notification.consumer import Handler
+from notification.consumer import RETRIES, Handler
 from notification.notifying import Notifier
-from notification.patience import is_worth_another, wait_after
 from tests.contract.rawrecords import set_raw
 from tests.unit.muster.test_strict_json import HOSTILE
 from tests.unit.notification import stories
@@ -63,7 +62,7 @@ def test_a_mistake_of_ours_waits_as_a_busy_mail_server_does(
     monkeypatch.setattr("notification.notifying.compose", broken)
 
     assert isinstance(handler(finished(upload_id)), Retry)
-    last = next(attempt for attempt in range(1, 10_000) if not is_worth_another(attempt))
+    last = next(attempt for attempt in range(1, 10_000) if not RETRIES.allows_another(attempt))
     assert isinstance(handler(finished(upload_id, last)), DeadLetter)
 
 
@@ -91,8 +90,8 @@ def test_after_three_days_it_is_a_dead_letter_and_the_upload_says_so(
     handler: Handler, upload_id: str, mailer: FakeMailer, store: UnsteadyStore
 ) -> None:
     mailer.error = TEMPORARY
-    last = next(attempt for attempt in range(1, 2000) if not is_worth_another(attempt))
-    waited = sum((wait_after(attempt) for attempt in range(1, last)), timedelta())
+    last = next(attempt for attempt in range(1, 2000) if not RETRIES.allows_another(attempt))
+    waited = sum((RETRIES.wait_after(attempt) for attempt in range(1, last)), timedelta())
     assert timedelta(days=3) <= waited < timedelta(days=3, minutes=5)
     assert isinstance(handler(finished(upload_id, last - 1)), Retry)
     assert email_state(store, upload_id) is EmailState.WAITING

@@ -5,8 +5,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from muster.database import Database, open_database
-from muster.http.tokens import InvalidToken, Principal
+from muster.http.service import provided
+from muster.http.tokens import InvalidToken, Principal, authenticate_with
 from queries.app import create_app
+from queries.services import Services
 from queries.settings import Settings
 from tests.unit.queries import employment
 
@@ -23,9 +25,9 @@ def database(database_url: str) -> Iterator[Database]:
 def app(database_url: str) -> Iterator[Flask]:
     """The service, with a verifier that reads the permissions from the token itself."""
     app = create_app(Settings(employment_database_url=database_url))
-    app.extensions["verify_token"] = _verify
+    authenticate_with(app, _verify)
     yield app
-    app.extensions["database"].close()
+    provided(app, Services).database.close()
 
 
 @pytest.fixture

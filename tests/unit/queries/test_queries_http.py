@@ -1,5 +1,6 @@
 """What both questions have in common over HTTP: years, negotiation, entity tags, refusals."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from muster.database import Database, open_database
+from muster.http.service import provide, provided
 from queries.hiring import Hiring
+from queries.services import Services
 from tests.unit.queries.employment import fill, hires
 
 PATHS = ("/v1/queries/hires-by-quarter", "/v1/queries/departments-above-mean")
@@ -124,7 +127,8 @@ def test_only_who_may_query_gets_an_answer(
 def test_an_unavailable_database_is_a_503(
     app: Flask, client: FlaskClient, path: str, tmp_path: Path
 ) -> None:
-    app.extensions["hiring"] = Hiring(open_database(f"sqlite:///{tmp_path}/."))
+    hiring = Hiring(open_database(f"sqlite:///{tmp_path}/."))
+    provide(app, replace(provided(app, Services), hiring=hiring))
     answer = client.get(f"{path}?year=2021")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]

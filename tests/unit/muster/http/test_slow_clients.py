@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 from werkzeug.wsgi import wrap_file
 
 from muster.http.client import ClientSocket, Places
-from muster.http.service import install_service
+from muster.http.service import Health, install_service
 from muster.http.settings import ServerSettings
 from tests.unit.muster.http.serving import Served, cut_off, rest_of, serving, until
 from tests.waiting import DEADLINE_SECONDS, eventually
@@ -23,7 +23,7 @@ LARGE = 16 * 1024 * 1024
 
 def make_app(file: Path) -> Flask:
     app = Flask("slow")
-    install_service(app, "slow", {}, {})
+    install_service(app, "slow", Health())
 
     @app.post("/small")
     def small() -> str:

@@ -1,0 +1,30 @@
+"""What the views and commands of the auth service call: made once, in `auth/app.py`."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from auth.access import AccessTokens
+from auth.accounts import Accounts
+from auth.keys import SigningKey
+from auth.logins import Logins
+from auth.settings import Settings
+from muster.database import Database
+from muster.http.service import provided
+
+
+@dataclass(frozen=True)
+class Services:
+    """The rules of users, logins and tokens, over one database."""
+
+    settings: Settings
+    database: Database
+    accounts: Accounts
+    logins: Logins
+    tokens: AccessTokens
+    signing_key: SigningKey
+
+
+def services() -> Services:
+    """Those of the app that answers this request, or runs this command."""
+    return provided(current_app, Services)
