@@ -5,10 +5,10 @@ As in `dbuploader.consumer`, what imports pyarrow comes after the database's dri
 
 from flask import Flask
 
-from dbuploader.batchbody import MalformedJson, WrongRows
-from dbuploader.idempotency import KeyInFlight, KeyReused
-from dbuploader.repository import check_schema
-from dbuploader.repository.schema import load_attempts
+from dbuploader.batches.idempotency import KeyInFlight, KeyReused
+from dbuploader.batches.request import MalformedJson, WrongRows
+from dbuploader.db import check_schema
+from dbuploader.db.schema import load_attempts
 from dbuploader.settings import Settings
 from muster.backends.dependencies import once
 from muster.contracts.tables import UnknownTable
@@ -31,8 +31,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         allow_multi_primary=settings.allow_multi_primary,
         trial=load_attempts,
     )
-    from dbuploader.batches import Batches
-    from dbuploader.views import blueprint
+    from dbuploader.batches.merge import Batches
+    from dbuploader.batches.views import blueprint
 
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_bytes

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from dbuploader.idempotency import AnswerSweep
-from dbuploader.outcomes import NotFinished
-from dbuploader.patience import Patience, Stopped
-from dbuploader.repository import check_schema
-from dbuploader.repository.schema import load_attempts
+from dbuploader.batches.idempotency import AnswerSweep
+from dbuploader.db import check_schema
+from dbuploader.db.schema import load_attempts
 from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
-from dbuploader.watching import Watchdog
+from dbuploader.uploads.outcome import NotFinished
+from dbuploader.uploads.retry import Patience, Stopped
+from dbuploader.uploads.watchdog import Watchdog
 from muster.adapters import exit_if_misconfigured
 from muster.backends.dependencies import Afresh, Check, anew, once
 from muster.backends.servers import require_servers
@@ -47,7 +47,7 @@ from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import on_signal
 
 if TYPE_CHECKING:
-    from dbuploader.finishing import Finisher
+    from dbuploader.uploads.processor import Finisher
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +159,7 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
     )
     import pyarrow as pa
 
-    from dbuploader.finishing import Finisher
+    from dbuploader.uploads.processor import Finisher
 
     # Arrow's own pool keeps what it once had, where the system's gives it back: about 20 MiB.
     pa.set_memory_pool(pa.system_memory_pool())

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain
 from typing import BinaryIO, NamedTuple
 
-from dbuploader.csvfile.options import FileError
+from dbuploader.csvfile.model import FileError
 from muster.contracts.encodings import AUTO, UnknownEncoding, find_codec
 from muster.contracts.uploads import UploadWarning
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from dbuploader.csvfile.record import STRICT_RECORD_BYTES
+from dbuploader.csvfile.model import STRICT_RECORD_BYTES
 
 _LINE_END = re.compile(rb"[\r\n]")
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n?|\n)?")

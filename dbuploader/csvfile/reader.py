@@ -5,18 +5,14 @@ from dataclasses import replace
 from itertools import chain
 from typing import BinaryIO
 
-from dbuploader.csvfile.building import ChunkBuilder
-from dbuploader.csvfile.chunk import Chunk
-from dbuploader.csvfile.columns import ColumnSplitter
+from dbuploader.csvfile.chunks import Chunk, ChunkBuilder, ColumnSplitter
+from dbuploader.csvfile.dialect import RepeatedHeader, find_layout
 from dbuploader.csvfile.encoding import decode
-from dbuploader.csvfile.layout import Layout, RepeatedHeader, find_layout
+from dbuploader.csvfile.irregular import OddPlaces, QuotedLines
 from dbuploader.csvfile.lines import Lines, few_lines, line_start, whole_lines
-from dbuploader.csvfile.oddlines import OddPlaces, QuotedLines
-from dbuploader.csvfile.options import CsvOptions, FileError
-from dbuploader.csvfile.record import Record
+from dbuploader.csvfile.model import CsvOptions, FileError, Layout, Record
+from dbuploader.csvfile.records import Shaper, Splitter
 from dbuploader.csvfile.reject_file import is_reject_file
-from dbuploader.csvfile.shaping import Shaper
-from dbuploader.csvfile.splitting import Splitter
 from muster.contracts.tables import Table
 
 BLOCK_SIZE = 1024 * 1024

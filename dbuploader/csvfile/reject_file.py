@@ -7,8 +7,7 @@ a file. It is read strictly by RFC 4180, so that nothing inside a quoted cell is
 import re
 from collections.abc import Sequence
 
-from dbuploader.csvfile.layout import Layout
-from dbuploader.csvfile.record import Record
+from dbuploader.csvfile.model import Layout, Record
 from muster.contracts.rejects import CellError
 
 _LINE, _CODE, _COLUMN, _MESSAGE, _RAW = "_line", "_code", "_column", "_message", "_raw"

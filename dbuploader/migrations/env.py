@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from dbuploader.repository import schema
+from dbuploader.db import schema
 from muster.contracts.tables import sql
 
 context.configure(

@@ -13,7 +13,7 @@ from auth.app import create_app as create_auth
 from auth.services import Services as AuthServices
 from auth.settings import Settings as AuthSettings
 from dbuploader.app import create_app as create_dbuploader
-from dbuploader.repository.schema import load_attempts
+from dbuploader.db.schema import load_attempts
 from dbuploader.settings import Settings as DbuploaderSettings
 from muster.adapters import ConfigurationError
 from muster.backends.servers import require_servers

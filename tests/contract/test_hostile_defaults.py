@@ -17,9 +17,9 @@ from auth.passwords import Passwords
 from auth.repository import UserStore
 from auth.schema import metadata as auth_tables
 from auth.users import User, UserChanges
-from dbuploader.batches import Batches
-from dbuploader.repository.answers import BatchKey
-from dbuploader.repository.schema import metadata as ledger_tables
+from dbuploader.batches.idempotency import BatchKey
+from dbuploader.batches.merge import Batches
+from dbuploader.db.schema import metadata as ledger_tables
 from muster.contracts.tables import get_table
 from muster.contracts.tables.sql import metadata as employment_tables
 from muster.database import Database, DatabaseRefused, open_database

@@ -13,13 +13,13 @@ import auth.migrations
 import dbuploader.migrations
 from auth.repository import UserStore
 from auth.users import User
-from dbuploader.batches import Batches
-from dbuploader.columns import to_batch
-from dbuploader.loading.bulk import BulkMerge
-from dbuploader.loading.merging import MergeCounts
-from dbuploader.loading.writing import RowFiles
-from dbuploader.repository import check_schema as check_for_loading
-from dbuploader.repository.answers import BatchKey
+from dbuploader.arrow import to_batch
+from dbuploader.batches.idempotency import BatchKey
+from dbuploader.batches.merge import Batches
+from dbuploader.db import check_schema as check_for_loading
+from dbuploader.merge.bulk import BulkMerge
+from dbuploader.merge.load_data import RowFiles
+from dbuploader.merge.merge import MergeCounts
 from muster.contracts.tables import get_table
 from muster.database import DatabaseUnavailable, open_database
 from queries.hiring import Hiring

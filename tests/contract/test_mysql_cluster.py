@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 import auth.migrations
 import dbuploader.migrations
-from dbuploader.repository import check_schema
+from dbuploader.db import check_schema
 from muster.database import DatabaseRefused, DatabaseUnavailable, open_database
 from muster.database.mysql.cluster import admit
 from tests.servers.galera import GaleraNode, galera_cluster

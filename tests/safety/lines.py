@@ -17,8 +17,8 @@ class SafetyLine:
 LINES = (
     SafetyLine(
         promise="ledger insert: what is decided is not loaded again",
-        path="dbuploader/loading/loader.py",
-        old="        insert_outcome(connection, upload, outcome)\n",
+        path="dbuploader/uploads/load.py",
+        old="        self._ledger.insert(connection, upload, outcome)\n",
         new="",
         test="tests/unit/dbuploader/test_load_exactly_once.py::"
         "test_a_loader_that_was_thought_dead_cannot_load_what_has_failed",
@@ -34,16 +34,15 @@ LINES = (
     ),
     SafetyLine(
         promise="attempts: they are counted before they start",
-        path="dbuploader/finishing.py",
-        old="attempt = progress.patiently("
-        "partial(self._decisions.start_attempt, upload, attempt_id))",
+        path="dbuploader/uploads/processor.py",
+        old="attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))",
         new='attempt = type("First", (), {"number": 1, "seconds": 0.0})',
         test="tests/unit/dbuploader/test_load_attempts.py::"
         "test_a_file_that_kills_its_loader_fails_after_three_attempts",
     ),
     SafetyLine(
         promise="attempts: one whose COMMIT is not answered is counted once",
-        path="dbuploader/repository/ledger.py",
+        path="dbuploader/uploads/ledger.py",
         old="case((counted, attempts), else_=attempts + 1)",
         new="attempts + 1",
         test="tests/unit/dbuploader/test_load_attempts.py::"
@@ -59,7 +58,7 @@ LINES = (
     ),
     SafetyLine(
         promise="rejects first: who sees the rows loaded can see which were not",
-        path="dbuploader/loading/loader.py",
+        path="dbuploader/uploads/load.py",
         old="        # Before the rows: whoever sees them loaded can also see which were not.\n"
         "        self._store_rejects(upload, checked, progress)\n",
         new="",
@@ -227,7 +226,7 @@ LINES = (
     ),
     SafetyLine(
         promise="row locks: what is counted as inserted or updated is so when it is committed",
-        path="dbuploader/repository/finding.py",
+        path="dbuploader/db/lookup.py",
         old="    return statement.with_for_update() if lock else statement\n",
         new="    return statement\n",
         test="tests/unit/dbuploader/test_batches_at_once.py::"

@@ -1,4 +1,4 @@
-"""Statistics of the tables that uploads fill, on request: `dbuploader/repository/statistics.py`.
+"""Statistics of the tables that uploads fill, on request: `dbuploader/db/statistics.py`.
 
 By itself MariaDB counts again whenever a tenth has changed. While the first statement of a large
 load fills a table, which it can't count, a thread of its tries to without a pause.

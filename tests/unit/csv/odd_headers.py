@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from dbuploader.checking import ColumnChecker
-from dbuploader.csvfile import CsvOptions, FileError, open_csv
+from dbuploader.csvfile.model import CsvOptions, FileError
+from dbuploader.csvfile.reader import open_csv
+from dbuploader.validation.chunks import ColumnChecker
 from muster.contracts.tables import get_table
 
 HIRES = get_table("hired_employees")

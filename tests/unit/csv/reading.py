@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Literal
 
-from dbuploader.checking import Row, RowChecker
-from dbuploader.csvfile import CsvFile, CsvOptions, Record, open_csv
+from dbuploader.csvfile.model import CsvOptions, Record
+from dbuploader.csvfile.reader import CsvFile, open_csv
+from dbuploader.validation.rows import Row, RowChecker
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
 

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from dbuploader.checking import CellProblem, Value, parse_cell
+from dbuploader.validation.rows import parse_cell
+from dbuploader.validation.types.cells import CellProblem, Value
 from muster.contracts.tables import Column, get_table, tables
 from muster.contracts.uploads import DateOrder
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dbuploader.checking import ColumnChecker, FlawedRow, Row, RowChecker
-from dbuploader.columns import to_plain, to_rows
-from dbuploader.csvfile import CsvFile, CsvOptions, FileError, open_csv
+from dbuploader.arrow import to_plain, to_rows
+from dbuploader.csvfile.model import CsvOptions, FileError
+from dbuploader.csvfile.reader import CsvFile, open_csv
+from dbuploader.validation.chunks import ColumnChecker
+from dbuploader.validation.rows import FlawedRow, Row, RowChecker
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import Table, get_table
 from muster.contracts.uploads import DateOrder

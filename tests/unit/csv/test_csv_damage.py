@@ -8,8 +8,9 @@ from io import BytesIO
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbuploader.checking import Row, RowChecker
-from dbuploader.csvfile import CsvOptions, open_csv
+from dbuploader.csvfile.model import CsvOptions
+from dbuploader.csvfile.reader import open_csv
+from dbuploader.validation.rows import Row, RowChecker
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
 

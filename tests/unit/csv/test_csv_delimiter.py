@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbuploader.csvfile import FileError
+from dbuploader.csvfile.model import FileError
 from tests.unit.csv.reading import open_bytes, read
 
 CHARACTERS = {",": ",", ";": ";", "tab": "\t", "pipe": "|"}

@@ -1,4 +1,4 @@
-"""docs/csv.md names every code that reading or checking a file can give."""
+"""docs/csv.md names every code that reading or validating a file can give."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ WARNING = re.compile(r'UploadWarning\(\s*"([a-z0-9-]+)"')
 
 
 def codes_in_the_source() -> set[str]:
-    folders = [ROOT / "dbuploader" / "csvfile", ROOT / "dbuploader" / "checking"]
-    sources = [file.read_text("utf-8") for folder in folders for file in folder.glob("*.py")]
+    folders = [ROOT / "dbuploader" / "csvfile", ROOT / "dbuploader" / "validation"]
+    sources = [file.read_text("utf-8") for folder in folders for file in folder.rglob("*.py")]
     return {code for source in sources for code in CODE.findall(source) + WARNING.findall(source)}
 
 

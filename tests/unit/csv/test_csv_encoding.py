@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbuploader.csvfile import FileError
+from dbuploader.csvfile.model import FileError
 from muster.contracts.encodings import EAST_ASIAN, NAMES, UnknownEncoding, find_codec
 from tests.unit.csv.reading import cells, codes, open_bytes, read
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dbuploader.csvfile import CsvFile, FileError
+from dbuploader.csvfile.model import FileError
+from dbuploader.csvfile.reader import CsvFile
 from muster.contracts.rejects import Reject
 from tests.unit.csv.reading import check, open_bytes
 

@@ -6,7 +6,8 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from dbuploader.csvfile import CsvOptions, FileError, open_csv
+from dbuploader.csvfile.model import CsvOptions, FileError
+from dbuploader.csvfile.reader import open_csv
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
 from tests.unit.csv.reading import cells, check, codes, open_bytes, read

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbuploader.checking import CellProblem, Row, RowChecker, Value, check_object, parse_cell
-from dbuploader.csvfile import Record
+from dbuploader.batches.rows import check_object
+from dbuploader.csvfile.model import Record
+from dbuploader.validation.rows import Row, RowChecker, parse_cell
+from dbuploader.validation.types.cells import CellProblem, Value
 from muster.contracts.rejects import CellError, Reject
 from muster.contracts.tables import get_table
 from tests.unit.csv.reading import check, read

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dbuploader.checking import ColumnChecker, TextDoubts
+from dbuploader.validation.chunks import ColumnChecker
+from dbuploader.validation.warnings import TextDoubts
 from muster.contracts.encodings import NAMES, find_codec
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UploadWarning

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from dbuploader.checking import ColumnChecker
-from dbuploader.csvfile import Chunk, CsvFile
+from dbuploader.csvfile.chunks import Chunk
+from dbuploader.csvfile.reader import CsvFile
+from dbuploader.validation.chunks import ColumnChecker
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
 from tests.unit.csv.reading import open_bytes

@@ -25,8 +25,8 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     What they wait for is back at once.
     """
-    monkeypatch.setattr("dbuploader.progress._REPORT_SECONDS", float("inf"))
-    monkeypatch.setattr("dbuploader.patience._FIRST_WAIT", 0.001)
+    monkeypatch.setattr("dbuploader.uploads.progress._REPORT_SECONDS", float("inf"))
+    monkeypatch.setattr("dbuploader.uploads.retry._FIRST_WAIT", 0.001)
 
 
 @pytest.fixture

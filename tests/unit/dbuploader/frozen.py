@@ -14,10 +14,10 @@ import psutil
 
 # The driver before pyarrow: see dbuploader/consumer.py.
 import muster.database.mysql  # noqa: F401
-from dbuploader.finishing import Finisher
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
-from dbuploader.watching import Watchdog
+from dbuploader.uploads.processor import Finisher
+from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import open_database

@@ -12,11 +12,11 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
-from dbuploader.finishing import Finisher
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
 from dbuploader.settings import BatchLimits, LoadLimits
-from dbuploader.watching import Watchdog
+from dbuploader.uploads.processor import Finisher
+from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
 from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables.sql import hires_summary, sql_table

@@ -12,10 +12,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from dbuploader.batches import Batches
-from dbuploader.idempotency import AnswerSweep, BatchAnswer, ClaimLost, Claims, KeyInFlight
-from dbuploader.repository.answers import BatchKey, take_over_claim
-from dbuploader.repository.schema import batch_answers
+from dbuploader.batches.idempotency import (
+    AnswerSweep,
+    BatchAnswer,
+    BatchKey,
+    ClaimLost,
+    Claims,
+    KeyInFlight,
+    take_over_claim,
+)
+from dbuploader.batches.merge import Batches
+from dbuploader.db.schema import batch_answers
 from muster.contracts.tables import get_table
 from muster.database import Database, DatabaseUnavailable
 from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from dbuploader.batches import Batches
+from dbuploader.batches.merge import Batches
 from muster.database import Database, DatabaseUnavailable
 from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite
 

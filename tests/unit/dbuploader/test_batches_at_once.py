@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from dbuploader.batches import Batches
+from dbuploader.batches.merge import Batches
 from muster.contracts.tables import get_table
 from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite
 

@@ -13,12 +13,12 @@ from typing import cast
 
 import pytest
 
+from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.consumer import Consumer, check_database_anew
-from dbuploader.finishing import Finisher
-from dbuploader.idempotency import AnswerSweep
-from dbuploader.patience import Stopped
 from dbuploader.settings import Settings
-from dbuploader.watching import Watchdog
+from dbuploader.uploads.processor import Finisher
+from dbuploader.uploads.retry import Stopped
+from dbuploader.uploads.watchdog import Watchdog
 from embedded import ports
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
 from muster.contracts.messages import UploadAccepted

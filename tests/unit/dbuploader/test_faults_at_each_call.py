@@ -9,10 +9,10 @@ from mysql.connector import errors as mysql_errors
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from dbuploader.finishing import Finisher
-from dbuploader.outcomes import NotFinished
-from dbuploader.repository.schema import load_attempts
-from dbuploader.watching import Watchdog
+from dbuploader.db.schema import load_attempts
+from dbuploader.uploads.outcome import NotFinished
+from dbuploader.uploads.processor import Finisher
+from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker, BrokerUnavailable
 from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import StoreUnavailable

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from dbuploader.repository.schema import ledger
+from dbuploader.db.schema import ledger
 from muster.contracts.uploads import State
 from muster.csvstore import FileNotStored
 from tests.servers.mysqlwire import MysqlWire

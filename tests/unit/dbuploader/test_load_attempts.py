@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from dbuploader.outcomes import NotFinished
-from dbuploader.patience import Stopped
-from dbuploader.repository.schema import load_attempts
+from dbuploader.db.schema import load_attempts
+from dbuploader.uploads.outcome import NotFinished
+from dbuploader.uploads.retry import Stopped
 from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import FileNotStored
 from muster.database import DatabaseUnavailable

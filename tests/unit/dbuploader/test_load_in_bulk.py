@@ -14,10 +14,10 @@ from mysql.connector import errors
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from dbuploader.columns import to_batch
-from dbuploader.loading import writing
-from dbuploader.loading.overlap import Overlap
-from dbuploader.loading.pipe import RowPipe
+from dbuploader.arrow import to_batch
+from dbuploader.merge import load_data
+from dbuploader.merge.background import Overlap
+from dbuploader.merge.load_data import RowPipe
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UNFINISHED, Options, RowCounts, State, Upload
@@ -133,7 +133,7 @@ def test_a_kill_in_the_middle_of_the_rows_leaves_nothing(
 def test_a_statement_takes_so_many_rows_at_most(
     mysql: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "_MOST_LINES", 50_000)
+    monkeypatch.setattr(load_data, "_MOST_LINES", 50_000)
     load_file, counts = mysql.faulty_database.load_file, []
 
     def count(*args: Any, **options: Any) -> None:
@@ -151,7 +151,7 @@ def test_a_statement_takes_so_many_rows_at_most(
 def test_after_a_statement_without_an_answer_the_next_are_shorter(
     mysql: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "_LEAST_LINES", 50_000)
+    monkeypatch.setattr(load_data, "_LEAST_LINES", 50_000)
     load_file, counts = mysql.faulty_database.load_file, []
 
     def lose_long_ones(connection: Connection, *args: Any, **options: Any) -> None:
@@ -187,7 +187,7 @@ def test_only_a_long_statement_that_was_sent_whole_makes_the_next_shorter(
         )
 
     mysql.faulty_database.load_file = fail
-    files = writing.RowFiles(cast("Database", mysql.faulty_database))
+    files = load_data.RowFiles(cast("Database", mysql.faulty_database))
     pipe = SimpleNamespace(path=Path(), lines=lines, is_whole=is_whole, leave=lambda: None)
     with mysql.database.read() as connection, pytest.raises(OperationalError):
         files.load(connection, get_table("jobs"), cast("RowPipe", pipe), replace=False)
@@ -195,16 +195,16 @@ def test_only_a_long_statement_that_was_sent_whole_makes_the_next_shorter(
     assert files.most_lines == most
 
 
-def load_after_an_error(connection: Connection, files: writing.RowFiles) -> None:
+def load_after_an_error(connection: Connection, files: load_data.RowFiles) -> None:
     table = get_table("jobs")
     with Overlap() as thread:
         wait([thread.give(lambda: 1 // 0)])
-        writer = writing.BulkWriter(connection, table, files, thread)
+        writer = load_data.BulkWriter(connection, table, files, thread)
         writer.write(to_batch(table, [(1, "Cook")]), replace=False)
 
 
 def test_a_load_that_ended_before_a_statement_leaves_no_pipe(mysql: Suite) -> None:
-    files = writing.RowFiles(mysql.database)
+    files = load_data.RowFiles(mysql.database)
     with mysql.database.write() as connection, pytest.raises(ZeroDivisionError):
         load_after_an_error(connection, files)
 

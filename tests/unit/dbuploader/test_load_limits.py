@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dbuploader.progress import Progress
+from dbuploader.uploads.progress import Progress
 from muster.contracts.uploads import RowCounts, State, Upload
 from tests.unit.dbuploader.suite import Suite
 

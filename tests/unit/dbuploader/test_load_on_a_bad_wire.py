@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from dbuploader.repository.schema import ledger, load_attempts
+from dbuploader.db.schema import ledger, load_attempts
 from dbuploader.settings import LoadLimits
 from muster.database import Database, DatabaseUnavailable, open_database
 from tests.e2e.model import Model

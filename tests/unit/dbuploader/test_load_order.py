@@ -56,7 +56,7 @@ def test_the_end_is_announced_with_the_trace_of_the_upload(suite: Suite) -> None
 def test_progress_never_goes_back_and_ends_at_one(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dbuploader.progress._REPORT_SECONDS", 0)
+    monkeypatch.setattr("dbuploader.uploads.progress._REPORT_SECONDS", 0)
     upload_id = suite.accept("jobs", "".join(f"{key},Job\n" for key in range(4, 30_000)))
     seen: list[float] = []
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import update
 
 from dbuploader.consumer import Consumer
-from dbuploader.deciding import Decisions
-from dbuploader.repository.schema import ledger
-from dbuploader.watching import Watchdog
+from dbuploader.db.schema import ledger
+from dbuploader.uploads.ledger import Ledger
+from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.uploads import UNFINISHED, Cause, State, UnreadableRecord, UploadWarning
 from muster.worker.heartbeat import Heartbeat
@@ -72,7 +72,7 @@ def test_a_record_that_another_version_changes_during_its_load_costs_no_attempt(
     suite.store.put_back()
     suite.finisher().finish_up_to(bad)
     assert suite.store.get(bad).state == State.COMPLETED
-    assert Decisions(suite.database).find(suite.store.get(bad)) is not None
+    assert Ledger(suite.database).find(suite.store.get(bad)) is not None
 
 
 def decided_by_another_version(suite: Suite, upload_id: str, **values: str) -> None:

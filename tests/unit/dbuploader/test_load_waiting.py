@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dbuploader.patience import Patience, Stopped
+from dbuploader.uploads.retry import Patience, Stopped
 from muster.broker import BrokerUnavailable, Unroutable
 from muster.contracts.uploads import Failure, State
 from muster.csvstore import StoreUnavailable

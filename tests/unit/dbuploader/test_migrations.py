@@ -4,8 +4,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from dbuploader.db import check_schema, schema
 from dbuploader.migrations import migrate
-from dbuploader.repository import check_schema, schema
 from muster.contracts.tables import sql
 from muster.database import Database, DatabaseUnavailable, open_database
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dbuploader.loading.overlap import Overlap
+from dbuploader.merge.background import Overlap
 
 SECONDS = 60.0
 
@@ -81,7 +81,7 @@ def test_a_call_that_may_stay_is_not_waited_for() -> None:
 
 
 def test_a_call_that_may_stay_is_given_a_moment_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dbuploader.loading.overlap._LONGEST_END_SECONDS", SECONDS)
+    monkeypatch.setattr("dbuploader.merge.background._LONGEST_END_SECONDS", SECONDS)
     call = Call()
     with pytest.raises(Broke):
         break_off(Overlap(interrupt=call.let_go.set, may_stay=True), call)

@@ -4,9 +4,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbuploader.columns import PlainRow, to_batch, to_rows
-from dbuploader.keys import Owners
+from dbuploader.arrow import PlainRow, to_batch, to_rows
 from dbuploader.scratch import Scratch
+from dbuploader.validation.duplicates import Owners
 from muster.contracts.tables import get_table, tables
 
 JOBS = get_table("jobs")

@@ -2,9 +2,8 @@
 
 import pytest
 
-from dbuploader.clock import ProcessClock
-from dbuploader.watching import Watchdog
-from dbuploader.worktime import TooSlow, WorkTime
+from dbuploader.uploads.progress import TooSlow, WorkTime
+from dbuploader.uploads.watchdog import ProcessClock, Watchdog
 
 HOUR = 3600.0
 

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from dbuploader.checked import Checked
-from dbuploader.csvfile import FileError
-from dbuploader.loading import Merge
-from dbuploader.loading.merging import MergeCounts
+from dbuploader.csvfile.model import FileError
+from dbuploader.merge.merge import Merge, MergeCounts
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
-from dbuploader.validating import Validation
+from dbuploader.validation.file import Checked, Validation
 from gateway.uploads.reject_file import as_csv
 from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables import get_table

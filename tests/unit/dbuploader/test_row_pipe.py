@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dbuploader.loading.pipe import NobodyReads, RowPipe
+from dbuploader.merge.load_data import NobodyReads, RowPipe
 from muster.weather import DiskUnavailable
 from tests.scarcity import no_more_files
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dbuploader.columns import to_batch
-from dbuploader.repository.finding import find_rows_of
-from dbuploader.rowtext import from_text, to_text
+from dbuploader.arrow import to_batch
+from dbuploader.db.lookup import find_rows_of
+from dbuploader.db.tsv import from_text, to_text
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import RowCounts
 from muster.database import Database

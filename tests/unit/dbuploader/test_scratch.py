@@ -17,7 +17,7 @@ import pytest
 
 from dbuploader.scratch import Scratch, ScratchFile, weather_of_disk
 from dbuploader.settings import LoadLimits, Settings
-from dbuploader.worktime import WorkTime
+from dbuploader.uploads.progress import WorkTime
 from muster.adapters import ConfigurationError
 from muster.contracts.uploads import State
 from muster.weather import DISK, DiskUnavailable

@@ -5,11 +5,9 @@ from collections import Counter
 
 import pytest
 
-from dbuploader import summary
-from dbuploader.columns import PlainRow, to_batch
-from dbuploader.loading import merging
-from dbuploader.repository.summary import add_to_summary
-from dbuploader.summary import HiresDifferences
+from dbuploader.arrow import PlainRow, to_batch
+from dbuploader.merge import merge, summary
+from dbuploader.merge.summary import HiresDifferences, add_to_summary
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import State
 from tests.unit.dbuploader.suite import Suite
@@ -69,7 +67,7 @@ def test_the_summary_of_many_groups_is_written_once(
         written.append(len(differences))  # type: ignore[arg-type]
         add_to_summary(connection, differences)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(merging, "add_to_summary", note)
+    monkeypatch.setattr(merge, "add_to_summary", note)
     lines = []
     for key in range(60_000):
         year, job, month = 1000 + key % 9000, 1 + key // 9000 % 3, 1 + key // 27_000 * 3

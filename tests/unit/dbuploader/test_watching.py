@@ -1,6 +1,6 @@
 """The watchdog, with a clock that is set by hand."""
 
-from dbuploader.watching import Watchdog
+from dbuploader.uploads.watchdog import Watchdog
 
 
 class Clock:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dbuploader.loading.bulk import BulkMerge
-from dbuploader.patience import Stopped
-from dbuploader.worktime import TooSlow, WorkTime
+from dbuploader.merge.bulk import BulkMerge
+from dbuploader.uploads.progress import TooSlow, WorkTime
+from dbuploader.uploads.retry import Stopped
 from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import StoreUnavailable
 from muster.database import Database, DatabaseUnavailable
@@ -41,7 +41,7 @@ def clock(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of a suite whose loads may work for 100 seconds."""
     clock = Clock()
     suite.limits = replace(suite.limits, seconds=100)
-    monkeypatch.setattr("dbuploader.finishing.WorkTime", partial(WorkTime, clock=clock))
+    monkeypatch.setattr("dbuploader.uploads.processor.WorkTime", partial(WorkTime, clock=clock))
     return clock
 
 

@@ -1,0 +1,120 @@
+"""Batches: a few rows, checked and written at once in one transaction, all or nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from tenacity import (
+    retry,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from dbuploader.arrow import to_batch
+from dbuploader.batches.idempotency import BatchAnswer, BatchKey, ClaimLost, Claims
+from dbuploader.batches.rows import (
+    BatchRejected,
+    NumberedRows,
+    RowError,
+    check_rows,
+    choose_errors,
+    find_orphans,
+    find_repeats,
+)
+from dbuploader.db.statistics import Statistics
+from dbuploader.merge.merge import Merge
+from dbuploader.metrics import count_rows
+from dbuploader.settings import BatchLimits
+from muster.contracts.tables import Table
+from muster.database import ConstraintViolated, Database, DatabaseUnavailable
+
+T = TypeVar("T")
+
+# A deadlock, or a row that somebody else was just adding, is gone when the batch is run again.
+_retrying = retry(
+    retry=retry_if_exception_type((DatabaseUnavailable, ConstraintViolated)),
+    stop=stop_after_attempt(4) | stop_after_delay(5),
+    wait=wait_random_exponential(multiplier=0.05, max=0.5),
+    reraise=True,
+)
+
+
+class Batches:
+    """Merges batches into the employment database."""
+
+    def __init__(self, database: Database, limits: BatchLimits) -> None:
+        self._database = database
+        self._limits = limits
+        self._claims = Claims(database, limits.keep_answers)
+        self._statistics = Statistics(database)
+
+    def merge(self, table: Table, rows: Sequence[object], key: BatchKey | None) -> BatchAnswer:
+        """Write all `rows` or none, and say which; under a known `key`, the first answer again.
+
+        Raises DatabaseUnavailable or ConstraintViolated when the same batch may succeed later,
+        and KeyReused or KeyInFlight.
+        """
+        if key is None:
+            return _run(lambda: self._merge(table, rows, lambda _connection, _answer: None))
+        claim = _run(lambda: self._claims.claim(key))
+        if isinstance(claim, BatchAnswer):
+            return claim
+
+        def keep(connection: Connection, answer: BatchAnswer) -> None:
+            self._claims.keep(connection, key, claim, answer)
+
+        try:
+            return _run(lambda: self._merge(table, rows, keep))
+        except ClaimLost:
+            return _run(lambda: self._claims.find_answer(key, claim))
+        except BaseException:
+            self._claims.release(key, claim)
+            raise
+
+    def _merge(
+        self,
+        table: Table,
+        rows: Sequence[object],
+        keep: Callable[[Connection, BatchAnswer], None],
+    ) -> BatchAnswer:
+        good, errors = check_rows(table, rows)
+        try:
+            with self._database.write() as connection:
+                counts = _write(connection, table, good, errors)
+                answer = BatchAnswer.accepted(counts)
+                keep(connection, answer)
+        except BatchRejected as rejection:
+            some = choose_errors(rejection.errors, self._limits.errors)
+            answer = BatchAnswer.rejected(list(map(asdict, some)), len(rejection.errors))
+            with self._database.write() as connection:
+                keep(connection, answer)
+            rejected = len({error.row for error in rejection.errors})
+            counts = {"rejected": rejected, "unprocessed": len(rows) - rejected}
+        else:
+            self._statistics.changed(table, counts["inserted"] + counts["updated"])
+            self._statistics.refresh()
+        count_rows(table.name, counts)
+        return answer
+
+
+def _run(call: Callable[[], T]) -> T:
+    result: T = _retrying(call)()
+    return result
+
+
+def _write(
+    connection: Connection, table: Table, rows: NumberedRows, errors: Sequence[RowError]
+) -> dict[str, int]:
+    distinct, repeat_errors = find_repeats(table, rows)
+    all_errors = [*errors, *find_orphans(connection, table, rows), *repeat_errors]
+    if all_errors:
+        raise BatchRejected(all_errors)
+    merge = Merge(connection, table)
+    merge.add(to_batch(table, distinct))
+    merge.finish()
+    counts = asdict(merge.counts)
+    counts["unchanged"] += len(rows) - len(distinct)
+    return {"read": len(rows), **counts}

@@ -1,0 +1,57 @@
+"""The loader's route: batches of rows."""
+
+import hashlib
+import re
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, g, jsonify, request
+
+from dbuploader.batches.idempotency import BatchKey
+from dbuploader.batches.merge import Batches
+from dbuploader.batches.request import read_rows
+from muster.contracts.tables import get_table
+from muster.http.problems import Problem
+from muster.http.tokens import requires
+
+blueprint = Blueprint("dbuploader", __name__)
+
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+@blueprint.post("/v1/tables/<table>/rows")
+@requires("rows:write")
+def merge_rows(table: str) -> Response:
+    """Write 1 to 1000 rows, all or nothing."""
+    declared = get_table(table)
+    if not request.is_json:
+        raise Problem(415, "unsupported-media-type", "Not JSON", "Send application/json.")
+    body = request.get_data(cache=False)
+    batches = cast(Batches, current_app.extensions["batches"])
+    answer = batches.merge(declared, read_rows(body), _idempotency_key(table, body))
+    if answer.status == 422:
+        raise _rows_rejected(answer.content)
+    return jsonify(answer.content)
+
+
+def _rows_rejected(content: Any) -> Problem:
+    # An answer that a former version kept is the list of all errors.
+    if isinstance(content, list):
+        content = {"errors": content, "errors_total": len(content)}
+    errors, total = content["errors"], content["errors_total"]
+    detail = "Nothing was written. Correct the rows and send all of them again."
+    if len(errors) < total:
+        detail += f" These are {len(errors)} of {total} errors (MUSTER_MAX_BATCH_ERRORS)."
+    return Problem(
+        422, "rows-rejected", "Some rows are wrong", detail, errors=errors, errors_total=total
+    )
+
+
+def _idempotency_key(table: str, body: bytes) -> BatchKey | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        detail = "An Idempotency-Key has 1 to 255 printable ASCII characters."
+        raise Problem(422, "idempotency-key-invalid", "Bad idempotency key", detail)
+    fingerprint = hashlib.sha256(table.encode() + b"\n" + body).hexdigest()
+    return BatchKey(g.principal.id, key, fingerprint)

@@ -1,0 +1,154 @@
+"""The rows of the declared tables, looked up by key."""
+
+from collections.abc import Collection
+from functools import lru_cache, reduce
+from typing import Any, NamedTuple, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Select,
+    String,
+    bindparam,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    type_coerce,
+)
+
+from dbuploader.arrow import to_batch
+from dbuploader.db.tsv import from_text
+from muster.contracts import tables as declared
+from muster.contracts.tables.sql import sql_table
+
+AnySelect = TypeVar("AnySelect", bound=Select[*tuple[Any, ...]])
+
+# The greatest number of parameters of a statement is 32,766 for SQLite, and the longest text of
+# MariaDB 16 MiB by default: so long rows are not.
+_KEYS_AT_ONCE = 10_000
+# A list of keys takes MySQL as long as a range that has twice as many.
+_SPARSEST = 2
+_TAB: ColumnElement[str] = literal_column("'\t'", String)
+_LINE_END: ColumnElement[str] = literal_column("'\n'", String)
+
+
+class FoundRows:
+    """Rows as the database gave them, most of them as text, which takes a while to be read."""
+
+    def __init__(self, table: declared.Table, parts: list["_Text | pa.RecordBatch"]) -> None:
+        self._table = table
+        self._parts = parts
+
+    def batch(self) -> pa.RecordBatch:
+        """The rows as columns."""
+        return pa.concat_batches(
+            [
+                from_text(self._table, part.text, part.rows) if isinstance(part, _Text) else part
+                for part in self._parts
+            ]
+        )
+
+
+class _Text(NamedTuple):
+    """What to_text would make of so many rows."""
+
+    text: str
+    rows: int
+
+
+def find_rows_of(
+    connection: Connection, table: declared.Table, keys: pa.Array, *, lock: bool
+) -> FoundRows:
+    """The rows that have one of `keys`, as they stand now, and perhaps some with keys between.
+
+    `lock` keeps others from changing them. Without it MySQL would show the transaction's snapshot,
+    which lacks what others wrote since.
+    """
+    starts = range(0, max(len(keys), 1), _KEYS_AT_ONCE)
+    batches = [keys[start : start + _KEYS_AT_ONCE] for start in starts]
+    return FoundRows(table, [_find(connection, table, some, lock=lock) for some in batches])
+
+
+def existing_keys(connection: Connection, table: str, keys: Collection[int]) -> set[int]:
+    """Those of `keys` that `table` has."""
+    statement = _select_keys(table)
+    # In their order, so that the database finds neighbours together.
+    ordered = sorted(keys)
+    return {
+        key
+        for start in range(0, len(ordered), _KEYS_AT_ONCE)
+        for key in connection.scalars(statement, {"keys": ordered[start : start + _KEYS_AT_ONCE]})
+    }
+
+
+def key_range(connection: Connection, table: declared.Table) -> tuple[int, int] | None:
+    """The least and the greatest key of the table; None if it has no row."""
+    key = sql_table(table.name).c[table.key]
+    least, greatest = connection.execute(select(func.min(key), func.max(key))).one()
+    return None if least is None else (int(least), int(greatest))
+
+
+def has_key_between(connection: Connection, table: declared.Table, least: int, most: int) -> bool:
+    """Whether the table has a key from `least` to `most`."""
+    key = sql_table(table.name).c[table.key]
+    found = select(literal(1)).where(key.between(least, most)).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def count_locked(connection: Connection, table: str, keys: list[int]) -> int:
+    """How many of the distinct `keys` are in `table`; those stay until the transaction ends."""
+    there = _select_keys(table).with_for_update(read=True)
+    return len(connection.execute(there, {"keys": keys}).all())
+
+
+def _find(
+    connection: Connection, table: declared.Table, keys: pa.Array, *, lock: bool
+) -> _Text | pa.RecordBatch:
+    # One value for many rows: the driver takes longer over values than the server does over rows.
+    values: list[ColumnElement[str]] = [
+        type_coerce(column, String) for column in sql_table(table.name).columns
+    ]
+    line = reduce(lambda text, value: text.concat(_TAB).concat(value), values).concat(_LINE_END)
+    found = select(func.count(), func.aggregate_strings(line, ""))
+    rows, text = connection.execute(_with_keys(found, table, keys, lock=lock)).one()
+    text = text or ""
+    tabs, ends = text.count("\t"), text.count("\n")
+    if (tabs, ends) == (rows * (len(values) - 1), rows) and "\r" not in text:
+        return _Text(text, rows)
+    # Cut by the server, or not written by Muster: there is a tab or a line end in a value.
+    return _find_by_columns(connection, table, keys, lock=lock)
+
+
+def _find_by_columns(
+    connection: Connection, table: declared.Table, keys: pa.Array, *, lock: bool
+) -> pa.RecordBatch:
+    target = sql_table(table.name)
+    columns = [
+        cast(column, String) if isinstance(column.type, DateTime) else column
+        for column in target.columns
+    ]
+    rows = connection.execute(_with_keys(select(*columns), table, keys, lock=lock))
+    return to_batch(table, [tuple(row) for row in rows])
+
+
+def _with_keys(
+    statement: AnySelect, table: declared.Table, keys: pa.Array, *, lock: bool
+) -> AnySelect:
+    key = sql_table(table.name).c[table.key]
+    span = pc.min_max(keys).as_py()
+    if len(keys) and span["max"] - span["min"] < _SPARSEST * len(keys):
+        statement = statement.where(key.between(span["min"], span["max"]))
+    else:
+        statement = statement.where(key.in_(keys.to_pylist()))
+    return statement.with_for_update() if lock else statement
+
+
+@lru_cache
+def _select_keys(table: str) -> Select[Any]:
+    (key,) = sql_table(table).primary_key
+    return select(key).where(key.in_(bindparam("keys", expanding=True)))

@@ -1,0 +1,59 @@
+"""The rows of the declared tables, written many at a time."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, Table, column, func, insert
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from dbuploader.arrow import to_rows
+from muster.contracts.tables.sql import sql_table
+
+_ROWS_AT_ONCE = 10_000
+
+
+def insert_rows(connection: Connection, table: str, rows: pa.RecordBatch) -> None:
+    """Add `rows`, whose keys are new."""
+    _execute_for_rows(connection, insert(sql_table(table)), rows)
+
+
+def replace_rows(connection: Connection, table: str, rows: pa.RecordBatch) -> None:
+    """Give the rows of these keys their new values."""
+    target = sql_table(table)
+    others = [column.name for column in target.columns if not column.primary_key]
+    # Drivers send many rows of an INSERT in one go, and an UPDATE row by row.
+    statement = upsert(connection, target, lambda new: {column: new[column] for column in others})
+    _execute_for_rows(connection, statement, rows)
+
+
+def upsert(
+    connection: Connection, target: Table, changes: Callable[[Any], dict[str, Any]]
+) -> Insert:
+    """An INSERT that makes `changes`, given the new values, where the primary key exists."""
+    if connection.dialect.name == "sqlite":
+        added = sqlite.insert(target)
+        return added.on_conflict_do_update(
+            index_elements=list(target.primary_key), set_=changes(added.excluded)
+        )
+    # MariaDB lacks the alias for the new row that SQLAlchemy would name for MySQL.
+    new = {each.name: func.values(column(each.name)) for each in target.columns}
+    return mysql.insert(target).on_duplicate_key_update(changes(new))
+
+
+def execute_many(
+    connection: Connection, statement: Insert, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Run `statement` for each of `rows`, which hold its parameters in their order.
+
+    The driver gets the tuples as they are: SQLAlchemy's own handling of parameters would take
+    longer than the database does.
+    """
+    if rows:
+        connection.exec_driver_sql(str(statement.compile(connection)), list(rows))
+
+
+def _execute_for_rows(connection: Connection, statement: Insert, rows: pa.RecordBatch) -> None:
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        execute_many(connection, statement, to_rows(rows.slice(start, _ROWS_AT_ONCE)))

@@ -1,0 +1,4 @@
+"""Rows into their table and its summary, within a transaction: begin with `merge.py`.
+
+`bulk.py`, `load_data.py` and `background.py` do the same for many rows, fast. May import `db`.
+"""

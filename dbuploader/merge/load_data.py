@@ -1,0 +1,177 @@
+"""A named pipe: what one thread writes into it another gives away as a file, without a disk."""
+
+import fcntl
+import os
+import threading
+import uuid
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from dbuploader.arrow import rows_schema
+from dbuploader.db.rows import insert_rows, replace_rows
+from dbuploader.db.tsv import to_text
+from dbuploader.merge.background import Overlap
+from dbuploader.scratch import weather_of_disk
+from muster.contracts.tables import Table
+from muster.database import Database, FilesRefused
+
+_BYTES = 1024 * 1024
+# Known on Linux only; elsewhere the system's 64 KiB have to do.
+_SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
+
+
+class NobodyReads(Exception):
+    """Who read the pipe has gone."""
+
+
+class RowPipe:
+    """A pipe of lines, at `path` in `directory` until nobody reads it any more.
+
+    One thread opens, writes and closes. Another has the file read, and says that this is over. To
+    make one may raise DiskUnavailable.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / f"{uuid.uuid4().hex}.tsv"
+        self.lines = 0
+        self.is_whole = False
+        self._is_open = threading.Event()
+        with weather_of_disk():
+            # Keeps a place among the open files: whoever reads waits for the writer to open it.
+            self._end = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.mkfifo(self.path, 0o600)
+            except BaseException:
+                os.close(self._end)
+                raise
+
+    def open(self) -> None:
+        """Return when somebody has opened the file, or has gone."""
+        os.close(self._end)
+        self._end = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        self._is_open.set()
+        if _SET_SIZE is not None:
+            fcntl.fcntl(self._end, _SET_SIZE, _BYTES)
+
+    def write(self, text: bytes) -> None:
+        """Return when all of `text`, whole lines, is in the pipe. Raises NobodyReads."""
+        self.lines += text.count(b"\n")
+        rest = memoryview(text)
+        try:
+            while rest:
+                rest = rest[os.write(self._end, rest) :]
+        except BrokenPipeError as error:
+            raise NobodyReads from error
+
+    def close(self, *, whole: bool = True) -> None:
+        """Let the reader come to the end, of all lines or of what there is."""
+        self.is_whole = whole
+        os.close(self._end)
+
+    def leave(self) -> None:
+        """Say that nobody will read any more: who waits for that does so no longer."""
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._is_open.wait()
+        os.close(reader)
+        self.path.unlink()
+
+
+log = structlog.get_logger(__name__)
+
+# What a server does after the last row of a statement must take less than an answer may.
+_MOST_LINES = 10_000_000
+_LEAST_LINES = 100_000
+
+
+class RowFiles:
+    """Whether the database's server takes rows from files. Once it refused it isn't asked again.
+
+    `directory` is where it takes them from, None if it doesn't. A statement takes `most_lines`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.directory = database.files
+        self.most_lines = _MOST_LINES
+
+    def load(self, connection: Connection, table: Table, pipe: RowPipe, *, replace: bool) -> None:
+        """Have the server read the pipe to its end.
+
+        Raises FilesRefused with nothing read, RowsDamaged and ConstraintViolated.
+        """
+        names = rows_schema(table).names
+        try:
+            self.database.load_file(
+                connection, table.name, names, pipe.path, lambda: pipe.lines, replace=replace
+            )
+        except FilesRefused as error:
+            self.directory = None
+            log.warning("the server takes no files: rows go by INSERT", error=str(error))
+            raise
+        except DBAPIError as error:
+            # Where all were sent: perhaps they were too many for the time that an answer may take.
+            lost = error.connection_invalidated and pipe.is_whole
+            if lost and pipe.lines >= 2 * _LEAST_LINES:
+                self.most_lines = pipe.lines // 2
+            raise
+        finally:
+            pipe.leave()
+
+
+class BulkWriter:
+    """Writes rows by calls in `thread`, in the transaction of `connection`, in their order.
+
+    Rows that follow each other go by one statement, so that the server is never idle in between.
+    """
+
+    def __init__(
+        self, connection: Connection, table: Table, files: RowFiles, thread: Overlap
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._files = files
+        self._thread = thread
+        self._pipe: RowPipe | None = None
+        self._replacing = False
+
+    def write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
+        """Insert `rows`, or `replace` those of their keys."""
+        if self._files.directory is None:
+            write = replace_rows if replace else insert_rows
+            self._thread.give(partial(write, self._connection, self._table.name, rows))
+            return
+        text = to_text(rows)
+        if self._pipe is None or self._replacing != replace:
+            self.end()
+            self._pipe = self._begin(self._files.directory, replace=replace)
+        try:
+            self._pipe.write(text)
+        except NobodyReads:
+            # The reason is more telling.
+            self._thread.finish()
+            raise
+        if self._pipe.lines >= self._files.most_lines:
+            self.end()
+
+    def end(self, *, whole: bool = True) -> None:
+        """End the statement, before another call is given to the thread."""
+        if self._pipe is not None:
+            self._pipe.close(whole=whole)
+            self._pipe = None
+
+    def _begin(self, directory: Path, *, replace: bool) -> RowPipe:
+        pipe, self._replacing = RowPipe(directory), replace
+        load = partial(self._files.load, self._connection, self._table, pipe, replace=replace)
+        try:
+            self._thread.give(load)
+        except BaseException:
+            pipe.close()
+            pipe.path.unlink()
+            raise
+        pipe.open()
+        return pipe

@@ -1,0 +1,150 @@
+"""Merging rows into their table: what uploads and batches do alike, within a transaction."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyroaring import BitMap
+from sqlalchemy import Connection
+
+from dbuploader.arrow import equal_rows, find_rows
+from dbuploader.db.lookup import FoundRows, find_rows_of
+from dbuploader.db.rows import insert_rows, replace_rows
+from dbuploader.merge.summary import SUMMARISED, HiresDifferences, add_to_summary
+from dbuploader.validation.duplicates import bitmap_of
+from muster.contracts.tables import Table
+
+# Nearly 200 bytes each while they are summed up. To write them waits for all rows before.
+_SUMMARY_DIFFERENCES_HELD = 500_000
+
+
+class KeysChanged(Exception):
+    """Keys that were found free, or parents that were there, have changed since."""
+
+
+@dataclass
+class MergeCounts:
+    """Rows by what merging them did, or would do."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+
+class Split(NamedTuple):
+    """The new rows, and the changed ones as they were before and as they are after."""
+
+    new: pa.RecordBatch
+    before: pa.RecordBatch
+    after: pa.RecordBatch
+
+
+class Classifier:
+    """Tells new rows, changed rows and rows that are there already apart, and counts them."""
+
+    def __init__(self, connection: Connection, table: Table, *, lock: bool) -> None:
+        self._connection = connection
+        self._table = table
+        self._lock = lock
+        self.counts = MergeCounts()
+
+    def split(self, rows: pa.RecordBatch) -> Split:
+        """Tell rows with distinct keys apart."""
+        return self.compare(rows, self.look_up(rows))
+
+    def look_up(self, rows: pa.RecordBatch) -> FoundRows:
+        """The rows in the database that have the keys of `rows`, and perhaps some more."""
+        keys = rows.column(self._table.key)
+        return find_rows_of(self._connection, self._table, keys, lock=self._lock)
+
+    def compare(self, rows: pa.RecordBatch, existing: FoundRows) -> Split:
+        """As split(), given what look_up() found."""
+        keys = rows.column(self._table.key)
+        known, found = find_rows(keys, existing.batch(), self._table.key)
+        present = rows.filter(known)
+        changed = pc.invert(equal_rows(present, found))
+        split = Split(rows.filter(pc.invert(known)), found.filter(changed), present.filter(changed))
+        self.counts.inserted += len(split.new)
+        self.counts.updated += len(split.after)
+        self.counts.unchanged += len(present) - len(split.after)
+        return split
+
+    def take_new(self, rows: pa.RecordBatch) -> Split:
+        """As split() for rows of which none is there."""
+        self.counts.inserted += len(rows)
+        return Split(rows, rows[:0], rows[:0])
+
+
+class Merge:
+    """Merges rows into `table` within the transaction of `connection`, and keeps the summary.
+
+    With `insert` none of the keys may be there. No row that is there and has one of
+    `only_inserted` is changed.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        *,
+        insert: bool = False,
+        only_inserted: BitMap | None = None,
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._insert = insert
+        # By the caller more may come to it meanwhile.
+        self._only_inserted = BitMap() if only_inserted is None else only_inserted
+        self._classifier = Classifier(connection, table, lock=True)
+        self._differences = HiresDifferences() if table.name == SUMMARISED else None
+
+    @property
+    def counts(self) -> MergeCounts:
+        """What became of the rows so far."""
+        return self._classifier.counts
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Merge rows with distinct keys; raises KeysChanged, ConstraintViolated and RowsDamaged."""
+        if not len(rows):
+            return
+        self._merge(self._classifier.split(in_order(rows, self._table.key)))
+
+    def finish(self) -> None:
+        """Bring the summary up to date; to be called before the transaction ends."""
+        self._summarise()
+
+    def _merge(self, split: Split) -> None:
+        if self._insert and self.counts.updated + self.counts.unchanged:
+            raise KeysChanged
+        changed = split.after.column(self._table.key)
+        if self._only_inserted and self._only_inserted.intersection(bitmap_of(changed)):
+            raise KeysChanged
+        for some, replace in ((split.new, False), (split.after, True)):
+            if len(some):
+                self._write(some, replace=replace)
+        self._note(split)
+
+    def _write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
+        write = replace_rows if replace else insert_rows
+        write(self._connection, self._table.name, rows)
+
+    def _note(self, split: Split) -> None:
+        if self._differences is None:
+            return
+        self._differences.add(split.new)
+        self._differences.add(split.after)
+        self._differences.remove(split.before)
+        if len(self._differences) > _SUMMARY_DIFFERENCES_HELD:
+            self._summarise()
+
+    def _summarise(self) -> None:
+        if self._differences is not None:
+            add_to_summary(self._connection, self._differences.take())
+
+
+def in_order(rows: pa.RecordBatch, key: str) -> pa.RecordBatch:
+    """The rows in the order of their key, in which the database finds neighbours together."""
+    keys = rows.column(key)
+    ordered = pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py()
+    return rows if ordered else rows.sort_by(key)

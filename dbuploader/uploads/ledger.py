@@ -1,0 +1,184 @@
+"""The ledger: how each upload was decided, once and for all, and the attempts at those undecided.
+
+Whoever inserts an upload's row first has decided it. The row stands in the database of the rows
+themselves, so that both are committed together.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import structlog
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Connection, Row, case, insert, select, update
+from sqlalchemy.exc import DBAPIError
+
+from dbuploader.db.rows import upsert
+from dbuploader.db.schema import ledger, load_attempts
+from dbuploader.uploads.outcome import Outcome
+from muster.contracts.strict_json import Unreadable, read_json
+from muster.contracts.uploads import (
+    Cause,
+    Failure,
+    RowCounts,
+    State,
+    UnreadableRecord,
+    Upload,
+    UploadWarning,
+)
+from muster.crashpoints import Point, crash_point
+from muster.database import ConstraintViolated, Database, DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+_CAUSES = TypeAdapter(tuple[Cause, ...])
+_WARNINGS = TypeAdapter(tuple[UploadWarning, ...])
+
+
+class Attempt(NamedTuple):
+    """The number of an attempt, from 1, and the seconds that those before it have worked."""
+
+    number: int
+    seconds: float
+
+
+class Ledger:
+    """Each call but `insert` is a transaction of its own, and may raise DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, upload: Upload) -> Outcome | None:
+        """How the upload was decided; None if it is not yet.
+
+        Raises UnreadableRecord where a version decided it of which this one knows too little.
+        """
+        with _bookkeeping(), self._database.read() as connection:
+            mine = select(ledger).where(ledger.c.upload_id == upload.id)
+            row = connection.execute(mine).first()
+        try:
+            return None if row is None else _outcome_of(row)
+        except (Unreadable, ValueError) as error:
+            raise UnreadableRecord(f"the ledger: {error}", upload_id=upload.id) from None
+
+    def insert(self, connection: Connection, upload: Upload, outcome: Outcome) -> None:
+        """Decide the upload in the transaction that writes its rows.
+
+        Raises ConstraintViolated if it was decided before.
+        """
+        keys = {"upload_id": upload.id, "table_name": upload.table}
+        connection.execute(insert(ledger).values(**keys, **_values(outcome)))
+
+    def decide(self, upload: Upload, outcome: Outcome) -> Outcome:
+        """Make `outcome` the upload's, unless it already has another: that one is returned.
+
+        An upload that is not loaded is decided in the ledger, too: a loader that is thought dead,
+        but is not, can then no longer commit.
+        """
+        try:
+            with self._database.write() as connection:
+                self.insert(connection, upload, outcome)
+        except ConstraintViolated:
+            return self.find(upload) or outcome
+        crash_point(Point.LOAD_DECIDED)
+        return outcome
+
+    def start_attempt(self, upload: Upload, attempt_id: str) -> Attempt:
+        """Count the attempt, once however often this is called; the first is 1.
+
+        It takes the place of an earlier one that was ended on request.
+        """
+        attempts, latest = load_attempts.c.attempts, load_attempts.c.attempt_id
+        stopped = upload.stopped_attempt
+        counted = latest.in_([attempt_id, *([] if stopped is None else [stopped])])
+        one_more = case((counted, attempts), else_=attempts + 1)
+        # In this order: MySQL goes by the new value of a column that was set before.
+        with _bookkeeping(), self._database.write() as connection:
+            changes = upsert(
+                connection,
+                load_attempts,
+                lambda new: {"attempts": one_more, "attempt_id": new["attempt_id"]},
+            )
+            connection.execute(
+                changes.values(upload_id=upload.id, attempts=1, seconds=0, attempt_id=attempt_id)
+            )
+            mine = select(attempts, load_attempts.c.seconds).where(_attempts_at(upload))
+            found = connection.execute(mine).one()
+        return Attempt(int(found.attempts), float(found.seconds))
+
+    def take_back_attempt(self, upload: Upload, attempt_id: str, seconds: float) -> None:
+        """Uncount an attempt that was ended on request, unless it is uncounted already.
+
+        The `seconds` that its load has worked so far count all the same.
+        """
+        this_one = _attempts_at(upload) & (load_attempts.c.attempt_id == attempt_id)
+        fewer = {"attempts": load_attempts.c.attempts - 1, "attempt_id": None}
+        with _bookkeeping(), self._database.write() as connection:
+            connection.execute(update(load_attempts).where(this_one).values(fewer))
+            _keep_seconds(connection, upload, seconds)
+
+    def keep_seconds(self, upload: Upload, seconds: float) -> None:
+        """Note how long the upload's load has worked so far, if the database answers."""
+        try:
+            with self._database.write() as connection:
+                _keep_seconds(connection, upload, seconds)
+        except DatabaseUnavailable as error:
+            log.warning("the working time is not kept", error=repr(error))
+
+
+@contextmanager
+def _bookkeeping() -> Iterator[None]:
+    """What the database refuses here is never the file's fault: the upload waits, and says so."""
+    try:
+        yield
+    except DBAPIError as error:
+        log.exception("the ledger can't be used")
+        raise DatabaseUnavailable(str(error.orig)) from error
+
+
+def _attempts_at(upload: Upload) -> ColumnElement[bool]:
+    return load_attempts.c.upload_id == upload.id
+
+
+def _keep_seconds(connection: Connection, upload: Upload, seconds: float) -> None:
+    connection.execute(update(load_attempts).where(_attempts_at(upload)).values(seconds=seconds))
+
+
+def _values(outcome: Outcome) -> dict[str, Any]:
+    rows = asdict(outcome.rows)
+    return {
+        "state": outcome.state.value,
+        "rows_read": rows.pop("read"),
+        **rows,
+        "causes": json.dumps([asdict(cause) for cause in outcome.causes]),
+        "error_code": outcome.error.code if outcome.error else None,
+        "error_detail": outcome.error.detail if outcome.error else None,
+        "warnings": json.dumps([asdict(warning) for warning in outcome.warnings]),
+        "warnings_total": outcome.warnings_total,
+        "rejects": outcome.rejects,
+        "decided_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+
+
+def _outcome_of(row: Row[Any]) -> Outcome:
+    error = None if row.error_code is None else Failure(row.error_code, row.error_detail)
+    return Outcome(
+        state=State(row.state),
+        rows=RowCounts(
+            read=row.rows_read,
+            inserted=row.inserted,
+            updated=row.updated,
+            unchanged=row.unchanged,
+            rejected=row.rejected,
+            unprocessed=row.unprocessed,
+        ),
+        causes=read_json(_CAUSES, row.causes),
+        error=error,
+        # A row of an older version has none.
+        warnings=read_json(_WARNINGS, row.warnings or "[]"),
+        warnings_total=row.warnings_total or 0,
+        rejects=row.rejects,
+    )

@@ -1,0 +1,284 @@
+"""What the first pass over a file leaves for the second."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from operator import attrgetter
+from typing import BinaryIO, Self
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyroaring import BitMap
+
+from dbuploader.csvfile.model import CsvOptions
+from dbuploader.csvfile.reader import open_csv
+from dbuploader.db.lookup import existing_keys
+from dbuploader.scratch import Scratch
+from dbuploader.uploads.outcome import Outcome
+from dbuploader.validation.chunks import CheckedChunk, ColumnChecker
+from dbuploader.validation.duplicates import Owners
+from dbuploader.validation.foreign_keys import BadKeys, References
+from dbuploader.validation.rejects import RejectsFull, RejectSpool
+from dbuploader.validation.rows import FlawedRow
+from dbuploader.validation.warnings import TextDoubts
+from muster.contracts.rejects import CellError, Reject
+from muster.contracts.tables import Table
+from muster.contracts.tables.mapping import parse_columns
+from muster.contracts.uploads import (
+    MOST_WARNINGS,
+    Failure,
+    Options,
+    RowCounts,
+    State,
+    UploadWarning,
+)
+from muster.database import Database
+
+
+class Checked:
+    """What checking a file found so far; on disk but for what is bounded.
+
+    Its rejects take at most `most_reject_bytes`. `only_inserted` are the keys of good rows that
+    must not change a row that is there. `load` names its rejects in the store: a loader that is
+    thought dead may store its own when another's are the upload's already.
+    """
+
+    def __init__(self, table: Table, most_reject_bytes: int, scratch: Scratch) -> None:
+        with ExitStack() as resources:
+            self.owners = resources.enter_context(Owners(table, scratch))
+            self.rejects = resources.enter_context(RejectSpool(most_reject_bytes, scratch))
+            self._resources = resources.pop_all()
+        self.table = table
+        self.load = uuid4().hex
+        self.labels = table.column_names
+        self.read = 0
+        self.repeats = 0
+        self.only_inserted = BitMap()
+        self.warnings: list[UploadWarning] = []
+        self.warnings_total = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._resources.close()
+
+    def clear(self) -> None:
+        """Start again; the room on disk is given back."""
+        self.owners.clear()
+        self.rejects.clear()
+        self.labels = self.table.column_names
+        self.read = self.repeats = 0
+        self.only_inserted = BitMap()
+        self.warnings.clear()
+        self.warnings_total = 0
+
+    def count(self, records: int, rejects: Iterable[Reject]) -> None:
+        """Take note of so many records more, of which `rejects` are rejected.
+
+        Raises RejectsFull: then none counts as read from the first on whose reject is not kept.
+        """
+        self.read += records
+        try:
+            self.rejects.add(rejects)
+        except RejectsFull as full:
+            self.read = full.row - 1
+            raise
+
+    def warn(self, warnings: Sequence[UploadWarning], total: int | None = None) -> None:
+        """Keep the first of all warnings, and the first of each code; count them all.
+
+        Of `total` warnings, `warnings` are the first.
+        """
+        self.warnings_total += len(warnings) if total is None else total
+        for warning in warnings:
+            if len(self.warnings) < MOST_WARNINGS:
+                self.warnings.append(warning)
+            else:
+                self._make_place_for(warning)
+
+    def _make_place_for(self, warning: UploadWarning) -> None:
+        """Keep the warning in the place of one of a code that has several, if its own has none."""
+        codes = [each.code for each in self.warnings]
+        if warning.code not in codes:
+            last = max(place for place, code in enumerate(codes) if codes.count(code) > 1)
+            self.warnings[last] = warning
+
+    @property
+    def load_with_rejects(self) -> str | None:
+        """Whose rejects are the upload's: this load's, if it has any."""
+        return self.load if len(self.rejects) else None
+
+    def outcome(self, state: State, rows: RowCounts, error: Failure | None = None) -> Outcome:
+        """How the upload ends in `state`, with what was found in its file."""
+        return Outcome(
+            state,
+            rows,
+            self.rejects.causes(),
+            error,
+            tuple(self.warnings),
+            self.warnings_total,
+            self.load_with_rejects,
+        )
+
+    def unloaded(self) -> RowCounts:
+        """The counts if none of the rows is loaded."""
+        rejected = len(self.rejects)
+        return RowCounts(read=self.read, rejected=rejected, unprocessed=self.read - rejected)
+
+
+KeyErrors = dict[int, list[CellError]]
+"""By its physical line, what is wrong with the keys of a row."""
+
+
+class Validation:
+    """Checks one file against its table's declaration and what the database holds."""
+
+    def __init__(self, database: Database, options: Options, checked: Checked) -> None:
+        self._database = database
+        self._options = options
+        self._checked = checked
+        self._table = checked.table
+        self._references = References(self._table)
+        keys = [self._table.key] if options.mode == "insert" else []
+        self._looked_up = [*keys, *(foreign.column for foreign in self._table.foreign_keys)]
+
+    def run(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
+        """Check all of `file`; yields, chunk by chunk, the rows that are to be loaded.
+
+        Those are kept in `checked`, too. Raises FileError, RejectsFull, DatabaseUnavailable and
+        StoreUnavailable.
+        """
+        options = self._options
+        columns = parse_columns(options.columns, self._table)
+        records = open_csv(
+            file,
+            self._table,
+            CsvOptions(options.header, options.delimiter, options.encoding, columns),
+        )
+        self._checked.labels = records.labels
+        self._checked.warn(records.warnings)
+        checker = ColumnChecker(self._table, records.labels, options.dates)
+        doubts = TextDoubts(self._table, records.codec)
+        for chunk in records.chunks():
+            yield self._take(checker.check(chunk), doubts)
+
+    def _take(self, chunk: CheckedChunk, doubts: TextDoubts) -> pa.RecordBatch:
+        errors = self._find_key_errors(chunk)
+        good = chunk.select(_not_in(chunk.lines, errors))
+        if chunk.only_inserted:
+            lines = pa.array(chunk.only_inserted, pa.int64())
+            keys = good.rows.column(self._table.key)
+            self._checked.only_inserted.update(
+                keys.filter(pc.is_in(good.lines, value_set=lines)).to_pylist()
+            )
+        rows, repeats = self._checked.owners.add(good.lines, good.rows)
+        for line, first_line in repeats.others.items():
+            errors[line] = [self._repeated(first_line)]
+        accepted = good.select(_not_in(good.lines, errors)) if repeats.others else good
+        odd = doubts.find(accepted.lines, accepted.rows)
+        self._checked.warn(odd.first, odd.total)
+        self._checked.repeats += repeats.same
+        self._checked.count(len(chunk), self._rejects(chunk, errors))
+        return rows
+
+    def _find_key_errors(self, chunk: CheckedChunk) -> KeyErrors:
+        """What is wrong with each row whose keys the database does not allow."""
+        errors: KeyErrors = defaultdict(list)
+        flawed = [row for row in chunk.rejects if isinstance(row, FlawedRow)]
+        for bad in self._find_bad_keys(chunk, flawed):
+            column = chunk.rows.column(bad.column)
+            has_bad = pc.is_in(column, value_set=pa.array(bad.keys, column.type))
+            lines = chunk.lines.filter(has_bad).to_pylist()
+            for line, key in zip(lines, column.filter(has_bad).to_pylist(), strict=True):
+                errors[line].append(bad.error(key))
+            for row in flawed:
+                value = row.values[self._place(bad.column)]
+                if isinstance(value, int) and value in bad.keys:
+                    errors[row.line].append(bad.error(value))
+        for line, key in self._find_overwriting(chunk, flawed).items():
+            errors[line].append(self._overwriting(key))
+        return errors
+
+    def _find_overwriting(self, chunk: CheckedChunk, flawed: list[FlawedRow]) -> dict[int, int]:
+        """By line, the keys that the table has of rows which must not change one that is there."""
+        if not chunk.only_inserted or self._options.mode == "insert":
+            return {}
+        key = self._table.key
+        lines = pa.array(chunk.only_inserted, pa.int64())
+        rows = pc.is_in(chunk.lines, value_set=lines)
+        keys = dict(
+            zip(
+                chunk.lines.filter(rows).to_pylist(),
+                chunk.rows.column(key).filter(rows).to_pylist(),
+                strict=True,
+            )
+        )
+        for row in flawed:
+            value = row.values[self._place(key)]
+            if row.line in chunk.only_inserted and isinstance(value, int):
+                keys[row.line] = value
+        with self._database.read() as connection:
+            taken = existing_keys(connection, self._table.name, set(keys.values()))
+        return {line: value for line, value in keys.items() if value in taken}
+
+    def _find_bad_keys(self, chunk: CheckedChunk, flawed: list[FlawedRow]) -> list[BadKeys]:
+        keys: dict[str, set[int]] = {}
+        for column in self._looked_up:
+            place = self._place(column)
+            keys[column] = set(pc.unique(chunk.rows.column(column)).to_pylist())
+            keys[column] |= {key for row in flawed if isinstance(key := row.values[place], int)}
+        with self._database.read() as connection:
+            bad = self._references.missing(connection, keys)
+            if self._options.mode == "insert":
+                key = self._table.key
+                taken = existing_keys(connection, self._table.name, keys[key])
+                bad.append(BadKeys(key, taken, self._taken))
+        return bad
+
+    def _taken(self, key: int) -> CellError:
+        message = (
+            f"{self._table.name} has {key} already, and this upload only inserts: take the row "
+            "out, or upload with mode=upsert"
+        )
+        return CellError("primary-key", self._table.key, message)
+
+    def _overwriting(self, key: int) -> CellError:
+        message = (
+            f"{self._table.name} has {key} already, and _code says that it had: blank _code to "
+            "have this row in place of that one, or take it out"
+        )
+        return CellError("primary-key", self._table.key, message)
+
+    def _repeated(self, first_line: int) -> CellError:
+        message = (
+            f"line {first_line} has the same {self._table.key} with other values: keep "
+            "one of the two"
+        )
+        return CellError("primary-key", self._table.key, message)
+
+    def _rejects(self, chunk: CheckedChunk, errors: KeyErrors) -> list[Reject]:
+        """All rejects of the chunk, in the order of the input."""
+        early = [
+            self._reject(reject, [*reject.errors, *errors[reject.line]])
+            if reject.line in errors
+            else reject
+            for reject in chunk.rejects
+        ]
+        late = chunk.select(pc.invert(_not_in(chunk.lines, errors))) if errors else None
+        if late is None or not len(late.lines):
+            return early
+        found = [self._reject(Reject(*record), errors[record.line]) for record in late.records()]
+        return sorted([*early, *found], key=attrgetter("line"))
+
+    def _reject(self, row: Reject, errors: list[CellError]) -> Reject:
+        ordered = sorted(errors, key=lambda error: self._place(error.column))
+        return Reject(row.line, row.row, row.cells, None, tuple(ordered))
+
+    def _place(self, column: str | None) -> int:
+        return self._table.column_names.index(column) if column else 0
+
+
+def _not_in(lines: pa.Int64Array, errors: KeyErrors) -> pa.BooleanArray:
+    return pc.invert(pc.is_in(lines, value_set=pa.array(errors, pa.int64())))

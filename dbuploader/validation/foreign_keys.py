@@ -1,0 +1,61 @@
+"""Foreign keys, looked up in the database: each value once, and not row by row."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection
+
+from dbuploader.db.lookup import existing_keys
+from muster.contracts.rejects import CellError
+from muster.contracts.tables import ForeignKey, Table
+
+_KEYS_HELD = 100_000
+
+
+@dataclass(frozen=True)
+class BadKeys:
+    """Values that `column` may not have, and what is then wrong with a row that has one."""
+
+    column: str
+    keys: set[int]
+    error: Callable[[int], CellError]
+
+
+class References:
+    """Finds values that refer to a row that is not there.
+
+    Parents that were found are remembered, up to a bound: nothing deletes them.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._foreign_keys = table.foreign_keys
+        self._found: dict[str, set[int]] = {f.parent: set() for f in table.foreign_keys}
+
+    def missing(self, connection: Connection, keys: Mapping[str, set[int]]) -> list[BadKeys]:
+        """Of `keys`, the values of each column, those without a parent."""
+        bad = [
+            BadKeys(
+                foreign.column,
+                self._missing(connection, foreign.parent, keys[foreign.column]),
+                partial(_error, foreign),
+            )
+            for foreign in self._foreign_keys
+        ]
+        return [each for each in bad if each.keys]
+
+    def _missing(self, connection: Connection, parent: str, keys: set[int]) -> set[int]:
+        found = self._found[parent]
+        unknown = keys - found
+        if not unknown:
+            return set()
+        there = existing_keys(connection, parent, unknown)
+        if len(found) + len(there) > _KEYS_HELD:
+            found.clear()
+        found |= there
+        return unknown - there
+
+
+def _error(foreign: ForeignKey, key: int) -> CellError:
+    message = f"{foreign.parent} has no {key}: load that row first, or correct {foreign.column}"
+    return CellError("foreign-key", foreign.column, message)
