@@ -81,7 +81,7 @@ def equal_rows(rows: pa.RecordBatch, others: pa.RecordBatch) -> pa.Array:
 ROWS_AT_ONCE = 50_000
 
 
-def gather(chunks: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def rebatch(chunks: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The rows of `chunks`, at least ROWS_AT_ONCE at a time save in the last batch.
 
     There is at least one batch, if need be an empty one. The last one comes when `chunks` have

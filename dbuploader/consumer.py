@@ -47,7 +47,7 @@ from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import on_signal
 
 if TYPE_CHECKING:
-    from dbuploader.uploads.processor import Finisher
+    from dbuploader.uploads.processor import UploadProcessor
 
 log = structlog.get_logger(__name__)
 
@@ -93,9 +93,13 @@ class Consumer:
     """Answers deliveries and ticks."""
 
     def __init__(
-        self, finisher: "Finisher", watchdog: Watchdog, heartbeat: Heartbeat, sweep: AnswerSweep
+        self,
+        processor: "UploadProcessor",
+        watchdog: Watchdog,
+        heartbeat: Heartbeat,
+        sweep: AnswerSweep,
     ) -> None:
-        self._finisher = finisher
+        self._processor = processor
         self._sweep = sweep
         self._watchdog = watchdog
         self._heartbeat = heartbeat
@@ -109,9 +113,9 @@ class Consumer:
                 message = UploadAccepted.from_body(delivery.body)
                 bind_log_fields(upload_id=message.upload_id)
                 if delivery.first:
-                    self._finisher.take_over()
+                    self._processor.take_over()
                 self._sweep.run_if_due()
-                self._finisher.finish_up_to(message.upload_id)
+                self._processor.process_up_to(message.upload_id)
             except (UnreadableMessage, UploadNotFound) as error:
                 log.error("message not understood", error=repr(error))
                 return DeadLetter(repr(error))
@@ -141,7 +145,7 @@ class Consumer:
             # A load may have the database to itself.
             self._sweep.run_if_due()
         try:
-            self._finisher.cancel_queued()
+            self._processor.cancel_queued()
         except Unavailable as error:
             log.warning("queued uploads not cancelled", error=repr(error))
 
@@ -159,7 +163,7 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
     )
     import pyarrow as pa
 
-    from dbuploader.uploads.processor import Finisher
+    from dbuploader.uploads.processor import UploadProcessor
 
     # Arrow's own pool keeps what it once had, where the system's gives it back: about 20 MiB.
     pa.set_memory_pool(pa.system_memory_pool())
@@ -182,9 +186,11 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
     if settings.health_port is not None:
         health = Health(ready, checks, heartbeat.check, limit)
         serve_health("dbuploader-consumer", settings.health_host, settings.health_port, health)
-    finisher = Finisher(store, broker, database, stop, watchdog, settings.load_limits, scratch)
+    processor = UploadProcessor(
+        store, broker, database, stop, watchdog, settings.load_limits, scratch
+    )
     sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
-    consumer = Consumer(finisher, watchdog, heartbeat, sweep)
+    consumer = Consumer(processor, watchdog, heartbeat, sweep)
     try:
         # A load must not be tried, and counted, on a database that is not there yet.
         Patience(stop, heartbeat.beat)(lambda: check_schema(database))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from dbuploader.arrow import PlainRow, to_plain
 from dbuploader.csvfile.model import shown
-from dbuploader.validation.foreign_keys import References
+from dbuploader.validation.foreign_keys import ForeignKeyChecker
 from dbuploader.validation.rows import Values, parse_cell
 from dbuploader.validation.types.cells import CellProblem, Value
 from muster.contracts.rejects import CellError
@@ -124,7 +124,7 @@ def find_orphans(connection: Connection, table: Table, rows: NumberedRows) -> li
     keys = {column: {int(row[place]) for _, row in rows} for column, place in columns.items()}
     return [
         RowError(number, bad.column, error.code, error.message)
-        for bad in References(table).missing(connection, keys)
+        for bad in ForeignKeyChecker(table).missing(connection, keys)
         for number, row in rows
         if (key := int(row[columns[bad.column]])) in bad.keys
         for error in [bad.error(key)]

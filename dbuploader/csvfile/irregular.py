@@ -17,7 +17,7 @@ _NOT_ASCII = (
 )
 
 
-class OddPlaces:
+class IrregularLines:
     """Finds places in the lines of `data` that need care, one or more in each such line.
 
     They have a quote or a byte that is not UTF-8, or are perhaps longer than a record may be.

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from dbuploader.csvfile.chunks import Chunk, ChunkBuilder, ColumnSplitter
 from dbuploader.csvfile.dialect import RepeatedHeader, find_layout
 from dbuploader.csvfile.encoding import decode
-from dbuploader.csvfile.irregular import OddPlaces, QuotedLines
+from dbuploader.csvfile.irregular import IrregularLines, QuotedLines
 from dbuploader.csvfile.lines import Lines, few_lines, line_start, whole_lines
 from dbuploader.csvfile.model import CsvOptions, FileError, Layout, Record
 from dbuploader.csvfile.records import Shaper, Splitter
@@ -120,7 +120,7 @@ class CsvFile:
     def _read_chunk(self) -> Chunk:
         lines, data = self._lines, self._lines.data
         stop = few_lines(data, lines.position, _CHUNK_LINES)
-        odd = OddPlaces(data, lines.position, stop)
+        odd = IrregularLines(data, lines.position, stop)
         builder = self._builder()
         # Looking ahead may bring other data: the next chunk, which then begins here.
         while lines.data is data and lines.position < stop:

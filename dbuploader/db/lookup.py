@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from dbuploader.arrow import to_batch
-from dbuploader.db.tsv import from_text
+from dbuploader.db.tsv import from_tsv
 from muster.contracts import tables as declared
 from muster.contracts.tables.sql import sql_table
 
@@ -48,14 +48,14 @@ class FoundRows:
         """The rows as columns."""
         return pa.concat_batches(
             [
-                from_text(self._table, part.text, part.rows) if isinstance(part, _Text) else part
+                from_tsv(self._table, part.text, part.rows) if isinstance(part, _Text) else part
                 for part in self._parts
             ]
         )
 
 
 class _Text(NamedTuple):
-    """What to_text would make of so many rows."""
+    """What to_tsv would make of so many rows."""
 
     text: str
     rows: int

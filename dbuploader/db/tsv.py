@@ -11,7 +11,7 @@ from dbuploader.arrow import rows_schema
 from muster.contracts.tables import Table
 
 
-def to_text(rows: pa.RecordBatch) -> bytes:
+def to_tsv(rows: pa.RecordBatch) -> bytes:
     """The rows, each with an LF at its end, in UTF-8."""
     first, *others = [column.cast(pa.string()) for column in rows.columns]
     # A line end before each row, so that the array's own buffer holds all of the text.
@@ -22,8 +22,8 @@ def to_text(rows: pa.RecordBatch) -> bytes:
     return b"".join([memoryview(lines.buffers()[2])[start + 1 : end], b"\n"])
 
 
-def from_text(table: Table, text: str, count: int) -> pa.RecordBatch:
-    """The `count` rows of `table` that stand in `text`, as to_text writes them.
+def from_tsv(table: Table, text: str, count: int) -> pa.RecordBatch:
+    """The `count` rows of `table` that stand in `text`, as to_tsv writes them.
 
     Raises ValueError if they don't: the text is cut, or a value has a tab or a line end in it.
     """

@@ -13,7 +13,7 @@ _LOOK_SECONDS = 0.2
 _LONGEST_END_SECONDS = 0.5
 
 
-class Overlap:
+class BackgroundWorker:
     """Makes one call after the other, in a thread of its own.
 
     At most `ahead` calls wait or are made: memory is bounded. `waiting` is called again and again
@@ -63,7 +63,7 @@ class Overlap:
         """Whether a call waits or is being made."""
         return any(not call.done() for call in list(self._calls))
 
-    def give(self, call: Callable[[], T]) -> Future[T]:
+    def submit(self, call: Callable[[], T]) -> Future[T]:
         """Have `call` made; raises what a call before raised."""
         self.check()
         while len(self._calls) >= self._ahead:

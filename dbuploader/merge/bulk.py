@@ -16,7 +16,7 @@ from dbuploader.db.lookup import (
     has_key_between,
     key_range,
 )
-from dbuploader.merge.background import Overlap
+from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.load_data import BulkWriter, RowFiles
 from dbuploader.merge.merge import KeysChanged, Merge, in_order
 from muster.contracts.tables import ForeignKey, Table
@@ -50,7 +50,7 @@ class BulkMerge(Merge):
         self._before = key_range(connection, table)
         self._parents: dict[str, pa.Array] = {}
         # While MariaDB fills indexes it heeds nobody: for seconds at the end of many rows.
-        self._thread = Overlap(
+        self._thread = BackgroundWorker(
             self._heed, interrupt=self.interrupt, ahead=_CALLS_AHEAD, may_stay=True
         )
         self._is_interrupted = False
@@ -93,7 +93,7 @@ class BulkMerge(Merge):
             self._merge(self._classifier.take_new(rows))
             return
         self._writer.end()
-        found = self._thread.give(partial(self._look_up, rows))
+        found = self._thread.submit(partial(self._look_up, rows))
         # While the thread does this, those before are compared and made ready to be written.
         self._merge_looked_up()
         self._looked_up = rows, found
@@ -137,7 +137,7 @@ class BulkMerge(Merge):
         for start in range(0, len(new), _PARENTS_AT_ONCE):
             self._writer.end()
             some = new[start : start + _PARENTS_AT_ONCE].sort().to_pylist()
-            self._thread.give(partial(self._lock, foreign.parent, some))
+            self._thread.submit(partial(self._lock, foreign.parent, some))
         self._parents[foreign.parent] = pa.concat_arrays([known, new])
 
     def _lock(self, parent: str, keys: list[int]) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from dbuploader.arrow import rows_schema
 from dbuploader.db.rows import insert_rows, replace_rows
-from dbuploader.db.tsv import to_text
-from dbuploader.merge.background import Overlap
+from dbuploader.db.tsv import to_tsv
+from dbuploader.merge.background import BackgroundWorker
 from dbuploader.scratch import weather_of_disk
 from muster.contracts.tables import Table
 from muster.database import Database, FilesRefused
@@ -130,7 +130,7 @@ class BulkWriter:
     """
 
     def __init__(
-        self, connection: Connection, table: Table, files: RowFiles, thread: Overlap
+        self, connection: Connection, table: Table, files: RowFiles, thread: BackgroundWorker
     ) -> None:
         self._connection = connection
         self._table = table
@@ -143,9 +143,9 @@ class BulkWriter:
         """Insert `rows`, or `replace` those of their keys."""
         if self._files.directory is None:
             write = replace_rows if replace else insert_rows
-            self._thread.give(partial(write, self._connection, self._table.name, rows))
+            self._thread.submit(partial(write, self._connection, self._table.name, rows))
             return
-        text = to_text(rows)
+        text = to_tsv(rows)
         if self._pipe is None or self._replacing != replace:
             self.end()
             self._pipe = self._begin(self._files.directory, replace=replace)
@@ -168,7 +168,7 @@ class BulkWriter:
         pipe, self._replacing = RowPipe(directory), replace
         load = partial(self._files.load, self._connection, self._table, pipe, replace=replace)
         try:
-            self._thread.give(load)
+            self._thread.submit(load)
         except BaseException:
             pipe.close()
             pipe.path.unlink()

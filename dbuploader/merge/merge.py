@@ -32,7 +32,7 @@ class MergeCounts:
     unchanged: int = 0
 
 
-class Split(NamedTuple):
+class MergePlan(NamedTuple):
     """The new rows, and the changed ones as they were before and as they are after."""
 
     new: pa.RecordBatch
@@ -49,7 +49,7 @@ class Classifier:
         self._lock = lock
         self.counts = MergeCounts()
 
-    def split(self, rows: pa.RecordBatch) -> Split:
+    def plan(self, rows: pa.RecordBatch) -> MergePlan:
         """Tell rows with distinct keys apart."""
         return self.compare(rows, self.look_up(rows))
 
@@ -58,22 +58,24 @@ class Classifier:
         keys = rows.column(self._table.key)
         return find_rows_of(self._connection, self._table, keys, lock=self._lock)
 
-    def compare(self, rows: pa.RecordBatch, existing: FoundRows) -> Split:
-        """As split(), given what look_up() found."""
+    def compare(self, rows: pa.RecordBatch, existing: FoundRows) -> MergePlan:
+        """As plan(), given what look_up() found."""
         keys = rows.column(self._table.key)
         known, found = find_rows(keys, existing.batch(), self._table.key)
         present = rows.filter(known)
         changed = pc.invert(equal_rows(present, found))
-        split = Split(rows.filter(pc.invert(known)), found.filter(changed), present.filter(changed))
-        self.counts.inserted += len(split.new)
-        self.counts.updated += len(split.after)
-        self.counts.unchanged += len(present) - len(split.after)
-        return split
+        plan = MergePlan(
+            rows.filter(pc.invert(known)), found.filter(changed), present.filter(changed)
+        )
+        self.counts.inserted += len(plan.new)
+        self.counts.updated += len(plan.after)
+        self.counts.unchanged += len(present) - len(plan.after)
+        return plan
 
-    def take_new(self, rows: pa.RecordBatch) -> Split:
-        """As split() for rows of which none is there."""
+    def take_new(self, rows: pa.RecordBatch) -> MergePlan:
+        """As plan() for rows of which none is there."""
         self.counts.inserted += len(rows)
-        return Split(rows, rows[:0], rows[:0])
+        return MergePlan(rows, rows[:0], rows[:0])
 
 
 class Merge:
@@ -108,33 +110,33 @@ class Merge:
         """Merge rows with distinct keys; raises KeysChanged, ConstraintViolated and RowsDamaged."""
         if not len(rows):
             return
-        self._merge(self._classifier.split(in_order(rows, self._table.key)))
+        self._merge(self._classifier.plan(in_order(rows, self._table.key)))
 
     def finish(self) -> None:
         """Bring the summary up to date; to be called before the transaction ends."""
         self._summarise()
 
-    def _merge(self, split: Split) -> None:
+    def _merge(self, plan: MergePlan) -> None:
         if self._insert and self.counts.updated + self.counts.unchanged:
             raise KeysChanged
-        changed = split.after.column(self._table.key)
+        changed = plan.after.column(self._table.key)
         if self._only_inserted and self._only_inserted.intersection(bitmap_of(changed)):
             raise KeysChanged
-        for some, replace in ((split.new, False), (split.after, True)):
+        for some, replace in ((plan.new, False), (plan.after, True)):
             if len(some):
                 self._write(some, replace=replace)
-        self._note(split)
+        self._note(plan)
 
     def _write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
         write = replace_rows if replace else insert_rows
         write(self._connection, self._table.name, rows)
 
-    def _note(self, split: Split) -> None:
+    def _note(self, plan: MergePlan) -> None:
         if self._differences is None:
             return
-        self._differences.add(split.new)
-        self._differences.add(split.after)
-        self._differences.remove(split.before)
+        self._differences.add(plan.new)
+        self._differences.add(plan.after)
+        self._differences.remove(plan.before)
         if len(self._differences) > _SUMMARY_DIFFERENCES_HELD:
             self._summarise()
 

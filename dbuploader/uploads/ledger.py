@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dbuploader.db.rows import upsert
 from dbuploader.db.schema import ledger, load_attempts
-from dbuploader.uploads.outcome import Outcome
+from dbuploader.uploads.outcome import UploadOutcome
 from muster.contracts.strict_json import Unreadable, read_json
 from muster.contracts.uploads import (
     Cause,
@@ -51,7 +51,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, upload: Upload) -> Outcome | None:
+    def find(self, upload: Upload) -> UploadOutcome | None:
         """How the upload was decided; None if it is not yet.
 
         Raises UnreadableRecord where a version decided it of which this one knows too little.
@@ -64,7 +64,7 @@ class Ledger:
         except (Unreadable, ValueError) as error:
             raise UnreadableRecord(f"the ledger: {error}", upload_id=upload.id) from None
 
-    def insert(self, connection: Connection, upload: Upload, outcome: Outcome) -> None:
+    def insert(self, connection: Connection, upload: Upload, outcome: UploadOutcome) -> None:
         """Decide the upload in the transaction that writes its rows.
 
         Raises ConstraintViolated if it was decided before.
@@ -72,7 +72,7 @@ class Ledger:
         keys = {"upload_id": upload.id, "table_name": upload.table}
         connection.execute(insert(ledger).values(**keys, **_values(outcome)))
 
-    def decide(self, upload: Upload, outcome: Outcome) -> Outcome:
+    def decide(self, upload: Upload, outcome: UploadOutcome) -> UploadOutcome:
         """Make `outcome` the upload's, unless it already has another: that one is returned.
 
         An upload that is not loaded is decided in the ledger, too: a loader that is thought dead,
@@ -147,7 +147,7 @@ def _keep_seconds(connection: Connection, upload: Upload, seconds: float) -> Non
     connection.execute(update(load_attempts).where(_attempts_at(upload)).values(seconds=seconds))
 
 
-def _values(outcome: Outcome) -> dict[str, Any]:
+def _values(outcome: UploadOutcome) -> dict[str, Any]:
     rows = asdict(outcome.rows)
     return {
         "state": outcome.state.value,
@@ -163,9 +163,9 @@ def _values(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _outcome_of(row: Row[Any]) -> Outcome:
+def _outcome_of(row: Row[Any]) -> UploadOutcome:
     error = None if row.error_code is None else Failure(row.error_code, row.error_detail)
-    return Outcome(
+    return UploadOutcome(
         state=State(row.state),
         rows=RowCounts(
             read=row.rows_read,

@@ -10,10 +10,10 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection
 
-from dbuploader.arrow import gather, rows_schema
+from dbuploader.arrow import rebatch, rows_schema
 from dbuploader.csvfile.model import FileError
 from dbuploader.db.statistics import Statistics
-from dbuploader.merge.background import Overlap
+from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.bulk import BulkMerge
 from dbuploader.merge.load_data import RowFiles
 from dbuploader.merge.merge import Classifier, KeysChanged, MergeCounts
@@ -21,9 +21,9 @@ from dbuploader.metrics import LOAD_SECONDS
 from dbuploader.scratch import Scratch, weather_of_disk
 from dbuploader.settings import LoadLimits
 from dbuploader.uploads.ledger import Ledger
-from dbuploader.uploads.outcome import Outcome
+from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.progress import Cancelled, Progress, TooSlow
-from dbuploader.validation.file import Checked, Validation
+from dbuploader.validation.file import FileValidator, ValidationResult
 from dbuploader.validation.rejects import RejectsFull
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Failure, RowCounts, State, Upload
@@ -79,14 +79,14 @@ class Loader:
         self._limits = limits
         self._scratch = scratch
 
-    def load(self, upload: Upload, progress: Progress) -> Outcome:
+    def load(self, upload: Upload, progress: Progress) -> UploadOutcome:
         """Check the file, load its good rows in one transaction, and store the bad ones.
 
         Waits for what does not answer. Raises Stopped, with nothing written, and StateConflict
         when another loader has finished the upload.
         """
         table = get_table(upload.table)
-        with Checked(table, self._limits.reject_bytes, self._scratch) as checked:
+        with ValidationResult(table, self._limits.reject_bytes, self._scratch) as checked:
             try:
                 return self._load(upload, checked, progress)
             except Cancelled:
@@ -110,7 +110,7 @@ class Loader:
                 failure = Failure("file-damaged", detail)
                 return self._end(upload, checked, progress, State.FAILED, failure)
 
-    def _load(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
+    def _load(self, upload: Upload, checked: ValidationResult, progress: Progress) -> UploadOutcome:
         once = _interrupted_at_most(
             _MOST_INTERRUPTIONS, partial(self._pass, upload, checked, progress)
         )
@@ -127,7 +127,7 @@ class Loader:
         failure = Failure("changed-meanwhile", detail)
         return self._end(upload, checked, progress, State.FAILED, failure)
 
-    def _pass(self, upload: Upload, checked: Checked, progress: Progress) -> Outcome:
+    def _pass(self, upload: Upload, checked: ValidationResult, progress: Progress) -> UploadOutcome:
         """Go through the file once. May be run again after any error."""
         with progress.work.opening():
             # An earlier run may have been committed, by us or another, though we heard of an error.
@@ -139,7 +139,7 @@ class Loader:
         with stored as file, progress.work.running(), _room_given_back(checked):
             progress.work.check()
             chunks = self._check(upload, file, checked, progress)
-            batches = gather(chunks, rows_schema(checked.table))
+            batches = rebatch(chunks, rows_schema(checked.table))
             try:
                 if upload.options.dry_run:
                     return self._try_out(upload, batches, checked, progress)
@@ -159,9 +159,9 @@ class Loader:
         return stored
 
     def _check(
-        self, upload: Upload, file: BinaryIO, checked: Checked, progress: Progress
+        self, upload: Upload, file: BinaryIO, checked: ValidationResult, progress: Progress
     ) -> Iterator[pa.RecordBatch]:
-        for rows in Validation(self._database, upload.options, checked).run(file):
+        for rows in FileValidator(self._database, upload.options, checked).run(file):
             progress.reach(file.tell() / max(upload.size, 1))
             yield rows
 
@@ -169,9 +169,9 @@ class Loader:
         self,
         upload: Upload,
         batches: Iterator[pa.RecordBatch],
-        checked: Checked,
+        checked: ValidationResult,
         progress: Progress,
-    ) -> Outcome:
+    ) -> UploadOutcome:
         with LOAD_SECONDS.labels(upload.table, "validating").time():
             rows = next(batches)
         _allow(upload, checked)
@@ -192,13 +192,13 @@ class Loader:
                     insert=upload.options.mode == "insert",
                     only_inserted=checked.only_inserted,
                 ) as merge,
-                Overlap(progress.wait, interrupt=merge.interrupt) as overlap,
+                BackgroundWorker(progress.wait, interrupt=merge.interrupt) as overlap,
             ):
-                overlap.give(partial(merge.add, rows))
+                overlap.submit(partial(merge.add, rows))
                 for rows in batches:
                     _allow(upload, checked)
-                    overlap.give(partial(merge.add, rows))
-                overlap.give(merge.finish)
+                    overlap.submit(partial(merge.add, rows))
+                overlap.submit(merge.finish)
             crash_point(Point.LOAD_ROWS_WRITTEN)
             _allow(upload, checked)
             outcome = self._decide_loaded(connection, upload, merge.counts, checked, progress)
@@ -211,9 +211,9 @@ class Loader:
         connection: Connection,
         upload: Upload,
         counts: MergeCounts,
-        checked: Checked,
+        checked: ValidationResult,
         progress: Progress,
-    ) -> Outcome:
+    ) -> UploadOutcome:
         """What is left to do before COMMIT."""
         # Ends here if another loader was quicker, whose rejects must stay.
         progress.wait()
@@ -233,13 +233,13 @@ class Loader:
         self,
         upload: Upload,
         batches: Iterator[pa.RecordBatch],
-        checked: Checked,
+        checked: ValidationResult,
         progress: Progress,
-    ) -> Outcome:
+    ) -> UploadOutcome:
         with self._database.read() as connection:
             classifier = Classifier(connection, checked.table, lock=False)
             for rows in batches:
-                classifier.split(rows)
+                classifier.plan(rows)
         _allow(upload, checked)
         counts = _loaded_rows(classifier.counts, checked)
         return self._end(upload, checked, progress, State.VALIDATED, rows=counts)
@@ -247,12 +247,12 @@ class Loader:
     def _end(
         self,
         upload: Upload,
-        checked: Checked,
+        checked: ValidationResult,
         progress: Progress,
         state: State,
         error: Failure | None = None,
         rows: RowCounts | None = None,
-    ) -> Outcome:
+    ) -> UploadOutcome:
         """End without loading: keep the rejects there are, and decide."""
         progress.ignore_cancellation()
         # Ends here if another loader was quicker, whose rejects must stay.
@@ -261,7 +261,7 @@ class Loader:
         outcome = checked.outcome(state, rows or checked.unloaded(), error)
         return progress.patiently(partial(self._ledger.decide, upload, outcome))
 
-    def _store_rejects(self, upload: Upload, checked: Checked, progress: Progress) -> None:
+    def _store_rejects(self, upload: Upload, checked: ValidationResult, progress: Progress) -> None:
         store = partial(
             checked.rejects.store,
             self._store,
@@ -284,7 +284,7 @@ def _abandoned_on_error(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _room_given_back(checked: Checked) -> Iterator[None]:
+def _room_given_back(checked: ValidationResult) -> Iterator[None]:
     """What the disk refuses is waited for; meanwhile others may have the room that was taken."""
     try:
         with weather_of_disk():
@@ -294,11 +294,13 @@ def _room_given_back(checked: Checked) -> Iterator[None]:
         raise
 
 
-def _interrupted_at_most(times: int, call: Callable[[], Outcome]) -> Callable[[], Outcome]:
+def _interrupted_at_most(
+    times: int, call: Callable[[], UploadOutcome]
+) -> Callable[[], UploadOutcome]:
     """The call, for who makes it again; raises StatementsEnded when it is interrupted so often."""
     left = times
 
-    def again() -> Outcome:
+    def again() -> UploadOutcome:
         nonlocal left
         try:
             return call()
@@ -311,13 +313,13 @@ def _interrupted_at_most(times: int, call: Callable[[], Outcome]) -> Callable[[]
     return again
 
 
-def _allow(upload: Upload, checked: Checked) -> None:
+def _allow(upload: Upload, checked: ValidationResult) -> None:
     most = upload.options.max_rejects
     if most is not None and len(checked.rejects) > most:
         raise TooManyRejects
 
 
-def _too_many(upload: Upload, checked: Checked) -> Failure:
+def _too_many(upload: Upload, checked: ValidationResult) -> Failure:
     detail = (
         f"{len(checked.rejects)} rows were rejected and at most {upload.options.max_rejects} may "
         "be. Nothing was loaded."
@@ -333,7 +335,7 @@ def _too_slow(progress: Progress) -> Failure:
     return Failure("too-slow", detail)
 
 
-def _rejects_full(checked: Checked, most_bytes: int) -> Failure:
+def _rejects_full(checked: ValidationResult, most_bytes: int) -> Failure:
     detail = (
         f"Reading ended after {checked.read} rows: the {len(checked.rejects)} that were rejected "
         f"take the {most_bytes} bytes that are kept of them (MUSTER_MAX_REJECTS_BYTES). "
@@ -342,7 +344,7 @@ def _rejects_full(checked: Checked, most_bytes: int) -> Failure:
     return Failure("too-many-rejects", detail)
 
 
-def _loaded_rows(counts: MergeCounts, checked: Checked) -> RowCounts:
+def _loaded_rows(counts: MergeCounts, checked: ValidationResult) -> RowCounts:
     return RowCounts(
         read=checked.read,
         inserted=counts.inserted,

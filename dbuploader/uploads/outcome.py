@@ -10,7 +10,7 @@ class NotFinished(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class UploadOutcome:
     """What the upload record will say once it is final.
 
     `rejects` names the load that has stored them, if there are any.
@@ -27,6 +27,6 @@ class Outcome:
 
 def failed(
     code: str, detail: str, rows: RowCounts | None = None, causes: tuple[Cause, ...] = ()
-) -> Outcome:
+) -> UploadOutcome:
     """A failure: nothing was written."""
-    return Outcome(State.FAILED, rows or RowCounts(), causes, Failure(code, detail))
+    return UploadOutcome(State.FAILED, rows or RowCounts(), causes, Failure(code, detail))

@@ -13,7 +13,7 @@ from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
 from dbuploader.uploads.ledger import Ledger
 from dbuploader.uploads.load import Loader
-from dbuploader.uploads.outcome import NotFinished, Outcome, failed
+from dbuploader.uploads.outcome import NotFinished, UploadOutcome, failed
 from dbuploader.uploads.progress import Progress, WorkTime
 from dbuploader.uploads.retry import Patience, Stopped
 from dbuploader.uploads.watchdog import Watchdog
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 MOST_ATTEMPTS = 3
 
 
-class Finisher:
+class UploadProcessor:
     """Finishes uploads; one thread may do so while another calls `cancel_queued`."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Finisher:
         if ended:
             log.warning("the connections of another loader were ended", connections=ended)
 
-    def finish_up_to(self, upload_id: str) -> None:
+    def process_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.
 
         Messages may so come in any order, and more than once. One that a mistake of ours keeps
@@ -134,7 +134,7 @@ class Finisher:
             self._patiently(partial(self._mark_announced, final))
         self._statistics.refresh()
 
-    def _find_or_load(self, upload: Upload) -> Outcome:
+    def _find_or_load(self, upload: Upload) -> UploadOutcome:
         while True:
             work = WorkTime(self._limits.seconds, partial(self._ledger.keep_seconds, upload))
             progress = Progress(self._store, upload, self._stop, self._watchdog, work)
@@ -172,12 +172,12 @@ class Finisher:
             with suppress(Unavailable, StateConflict):
                 self._store.update(upload.id, expect=UNFINISHED, stopped_attempt=attempt_id)
 
-    def _fail(self, upload: Upload, progress: Progress, code: str, detail: str) -> Outcome:
+    def _fail(self, upload: Upload, progress: Progress, code: str, detail: str) -> UploadOutcome:
         # Rejects of an earlier attempt would not agree with counts of 0.
         progress.patiently(partial(self._store.delete_file, upload.rejects_name))
         return progress.patiently(partial(self._ledger.decide, upload, failed(code, detail)))
 
-    def _settle(self, upload: Upload, outcome: Outcome) -> Upload:
+    def _settle(self, upload: Upload, outcome: UploadOutcome) -> Upload:
         final = self._patiently(
             partial(
                 self._store.update,

@@ -66,7 +66,9 @@ class ColumnChecker:
 
     def check(self, chunk: Chunk) -> CheckedChunk:
         """What RowChecker says of each record, found without a loop over the ordinary ones."""
-        columns = [checker.check_all(chunk.cells.column(place)) for place, checker in self._columns]
+        columns = [
+            checker.check_column(chunk.cells.column(place)) for place, checker in self._columns
+        ]
         rows = pa.RecordBatch.from_arrays(columns, schema=rows_schema(self._table))
         rejects = [Reject(*record) for record in chunk.flawed]
         checked = CheckedChunk(

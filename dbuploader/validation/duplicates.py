@@ -25,7 +25,7 @@ class Repeats:
     others: dict[int, int]
 
 
-class Owners:
+class DuplicateKeyFilter:
     """Takes the good rows of a file, and keeps those that own their keys, on disk.
 
     The keys of `table` are integers from 0 to 4,294,967,295.

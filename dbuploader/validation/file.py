@@ -15,13 +15,13 @@ from dbuploader.csvfile.model import CsvOptions
 from dbuploader.csvfile.reader import open_csv
 from dbuploader.db.lookup import existing_keys
 from dbuploader.scratch import Scratch
-from dbuploader.uploads.outcome import Outcome
+from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.validation.chunks import CheckedChunk, ColumnChecker
-from dbuploader.validation.duplicates import Owners
-from dbuploader.validation.foreign_keys import BadKeys, References
-from dbuploader.validation.rejects import RejectsFull, RejectSpool
+from dbuploader.validation.duplicates import DuplicateKeyFilter
+from dbuploader.validation.foreign_keys import BadKeys, ForeignKeyChecker
+from dbuploader.validation.rejects import Rejects, RejectsFull
 from dbuploader.validation.rows import FlawedRow
-from dbuploader.validation.warnings import TextDoubts
+from dbuploader.validation.warnings import TextWarnings
 from muster.contracts.rejects import CellError, Reject
 from muster.contracts.tables import Table
 from muster.contracts.tables.mapping import parse_columns
@@ -36,7 +36,7 @@ from muster.contracts.uploads import (
 from muster.database import Database
 
 
-class Checked:
+class ValidationResult:
     """What checking a file found so far; on disk but for what is bounded.
 
     Its rejects take at most `most_reject_bytes`. `only_inserted` are the keys of good rows that
@@ -46,8 +46,8 @@ class Checked:
 
     def __init__(self, table: Table, most_reject_bytes: int, scratch: Scratch) -> None:
         with ExitStack() as resources:
-            self.owners = resources.enter_context(Owners(table, scratch))
-            self.rejects = resources.enter_context(RejectSpool(most_reject_bytes, scratch))
+            self.owners = resources.enter_context(DuplicateKeyFilter(table, scratch))
+            self.rejects = resources.enter_context(Rejects(most_reject_bytes, scratch))
             self._resources = resources.pop_all()
         self.table = table
         self.load = uuid4().hex
@@ -110,9 +110,9 @@ class Checked:
         """Whose rejects are the upload's: this load's, if it has any."""
         return self.load if len(self.rejects) else None
 
-    def outcome(self, state: State, rows: RowCounts, error: Failure | None = None) -> Outcome:
+    def outcome(self, state: State, rows: RowCounts, error: Failure | None = None) -> UploadOutcome:
         """How the upload ends in `state`, with what was found in its file."""
-        return Outcome(
+        return UploadOutcome(
             state,
             rows,
             self.rejects.causes(),
@@ -132,15 +132,15 @@ KeyErrors = dict[int, list[CellError]]
 """By its physical line, what is wrong with the keys of a row."""
 
 
-class Validation:
+class FileValidator:
     """Checks one file against its table's declaration and what the database holds."""
 
-    def __init__(self, database: Database, options: Options, checked: Checked) -> None:
+    def __init__(self, database: Database, options: Options, checked: ValidationResult) -> None:
         self._database = database
         self._options = options
         self._checked = checked
         self._table = checked.table
-        self._references = References(self._table)
+        self._references = ForeignKeyChecker(self._table)
         keys = [self._table.key] if options.mode == "insert" else []
         self._looked_up = [*keys, *(foreign.column for foreign in self._table.foreign_keys)]
 
@@ -160,11 +160,11 @@ class Validation:
         self._checked.labels = records.labels
         self._checked.warn(records.warnings)
         checker = ColumnChecker(self._table, records.labels, options.dates)
-        doubts = TextDoubts(self._table, records.codec)
+        doubts = TextWarnings(self._table, records.codec)
         for chunk in records.chunks():
             yield self._take(checker.check(chunk), doubts)
 
-    def _take(self, chunk: CheckedChunk, doubts: TextDoubts) -> pa.RecordBatch:
+    def _take(self, chunk: CheckedChunk, doubts: TextWarnings) -> pa.RecordBatch:
         errors = self._find_key_errors(chunk)
         good = chunk.select(_not_in(chunk.lines, errors))
         if chunk.only_inserted:

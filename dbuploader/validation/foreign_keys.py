@@ -22,7 +22,7 @@ class BadKeys:
     error: Callable[[int], CellError]
 
 
-class References:
+class ForeignKeyChecker:
     """Finds values that refer to a row that is not there.
 
     Parents that were found are remembered, up to a bound: nothing deletes them.

@@ -39,7 +39,7 @@ class RejectsFull(Exception):
         self.row = row
 
 
-class RejectSpool:
+class Rejects:
     """Takes rejects in the order of the input; memory does not grow with their number.
 
     They take at most `most_bytes` on the disk. Calls may raise DiskUnavailable; then `clear` it,

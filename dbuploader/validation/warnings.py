@@ -32,7 +32,7 @@ class CellWarnings:
     first: tuple[UploadWarning, ...] = ()
 
 
-class TextDoubts:
+class TextWarnings:
     """Looks through the string columns of a file that was in `codec`."""
 
     def __init__(self, table: Table, codec: str) -> None:

@@ -49,14 +49,14 @@ class CellChecker(ABC):
         except CellProblem as problem:
             return CellError(problem.code, self._name, problem.message)
 
-    def check_all(self, texts: pa.StringArray) -> pa.Array:
+    def check_column(self, texts: pa.StringArray) -> pa.Array:
         """The values of many cells, as a batch of rows has them (`dbuploader.arrow`).
 
         Null stands for each cell of which `check` says that something is wrong.
         """
-        values = self.canonical(texts)
+        values = self.parse_column(texts)
         if values.null_count:
-            values = _completed(values, texts, lambda odd: self.canonical(self.usual(odd)))
+            values = _completed(values, texts, lambda odd: self.parse_column(self.usual(odd)))
         return _completed(values, texts, self._check_each) if values.null_count else values
 
     def _check_each(self, texts: pa.StringArray) -> pa.Array:
@@ -69,15 +69,15 @@ class CellChecker(ABC):
             return None
 
     def usual(self, texts: pa.StringArray) -> pa.StringArray:
-        """The texts, with those in forms that whole files are written in as `canonical` takes them.
+        """The texts, with those in forms that whole files have as `parse_column` takes them.
 
         What `check` says of each stays the same.
         """
         return texts
 
     @abstractmethod
-    def canonical(self, texts: pa.StringArray) -> pa.Array:
-        """As `check_all`, but with null also for each good text that is out of the ordinary."""
+    def parse_column(self, texts: pa.StringArray) -> pa.Array:
+        """As `check_column`, but with null also for each good text that is out of the ordinary."""
 
     @abstractmethod
     def _parse(self, text: str) -> Value:

@@ -96,7 +96,7 @@ class DatetimeChecker(CellChecker):
             texts = pc.replace_substring_regex(texts, form, iso)
         return texts
 
-    def canonical(self, texts: pa.StringArray) -> pa.StringArray:
+    def parse_column(self, texts: pa.StringArray) -> pa.StringArray:
         """To the second, in UTC, in capitals: 2021-11-07T02:48:42Z, 2021-11-07 02:48:42."""
         texts = valid_where(pc.match_substring_regex(texts, _CANONICAL), texts)
         values = pc.binary_replace_slice(texts, 10, 11, " ")

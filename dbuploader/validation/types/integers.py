@@ -47,7 +47,7 @@ class IntegerChecker(CellChecker):
         """Without a fraction of zeros."""
         return pc.replace_substring_regex(texts, r"^([0-9]+)\.0+$", r"\1")
 
-    def canonical(self, texts: pa.StringArray) -> pa.Array:
+    def parse_column(self, texts: pa.StringArray) -> pa.Array:
         """Of ASCII digits without a sign or leading zeros, within the range."""
         digits = pc.match_substring_regex(texts, _CANONICAL)
         values = valid_where(digits, texts).cast(pa.int64())

@@ -35,7 +35,7 @@ class StringChecker(CellChecker):
             raise CellProblem("constraint-error", message)
         return text
 
-    def canonical(self, texts: pa.StringArray) -> pa.StringArray:
+    def parse_column(self, texts: pa.StringArray) -> pa.StringArray:
         """Without white space around it, and as it is to be stored."""
         fine = pc.match_substring_regex(texts, _CANONICAL)
         if self._most is not None:

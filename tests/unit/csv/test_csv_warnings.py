@@ -3,7 +3,7 @@
 import pytest
 
 from dbuploader.validation.chunks import ColumnChecker
-from dbuploader.validation.warnings import TextDoubts
+from dbuploader.validation.warnings import TextWarnings
 from muster.contracts.encodings import NAMES, find_codec
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UploadWarning
@@ -15,7 +15,7 @@ DEPARTMENTS = get_table("departments")
 def warnings(data: bytes, encoding: str = "auto") -> tuple[int, tuple[UploadWarning, ...]]:
     file = open_bytes(data, encoding=encoding, block_size=1 << 20)
     checker = ColumnChecker(DEPARTMENTS, file.labels)
-    doubts = TextDoubts(DEPARTMENTS, file.codec)
+    doubts = TextWarnings(DEPARTMENTS, file.codec)
     (chunk,) = map(checker.check, file.chunks())
     found = doubts.find(chunk.lines, chunk.rows)
     return found.total, found.first

@@ -16,7 +16,7 @@ import psutil
 import muster.database.mysql  # noqa: F401
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
-from dbuploader.uploads.processor import Finisher
+from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
 from muster.csvstore import CsvStore, open_csv_store
@@ -107,7 +107,7 @@ def _load(
     if call:
         getattr(store, moment)[call].append(_stand_still)
     scratch = Scratch(files)
-    finisher = Finisher(
+    processor = UploadProcessor(
         cast(CsvStore, store),
         cast(Broker, RecordingBroker()),
         open_database(database_url, scratch.path, exclusive=True),
@@ -116,8 +116,8 @@ def _load(
         LoadLimits(reject_bytes=1024 * 1024, seconds=3600),
         scratch,
     )
-    finisher.take_over()
-    finisher.finish_up_to(upload_id)
+    processor.take_over()
+    processor.process_up_to(upload_id)
 
 
 def _stand_still(**_changes: Any) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
 from dbuploader.settings import BatchLimits, LoadLimits
-from dbuploader.uploads.processor import Finisher
+from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
 from muster.contracts.rejects import Reject, read_rejects
@@ -128,9 +128,9 @@ class Suite:
         self.database.close()
         self.scratch.close()
 
-    def finisher(self, watchdog: Watchdog | None = None) -> Finisher:
+    def processor(self, watchdog: Watchdog | None = None) -> UploadProcessor:
         """A loader as a newly started process has it."""
-        return Finisher(
+        return UploadProcessor(
             cast(CsvStore, self.faulty_store),
             cast(Broker, self.faulty_broker),
             cast(Database, self.faulty_database),
@@ -165,7 +165,7 @@ class Suite:
     def load(self, table: str, content: str | bytes, **options: Any) -> Upload:
         """An upload, accepted and finished."""
         upload_id = self.accept(table, content, **options)
-        self.finisher().finish_up_to(upload_id)
+        self.processor().process_up_to(upload_id)
         return self.store.get(upload_id)
 
     def seed(self) -> None:

@@ -16,7 +16,7 @@ import pytest
 from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.consumer import Consumer, check_database_anew
 from dbuploader.settings import Settings
-from dbuploader.uploads.processor import Finisher
+from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.retry import Stopped
 from dbuploader.uploads.watchdog import Watchdog
 from embedded import ports
@@ -30,7 +30,7 @@ from tests.unit.dbuploader.suite import Suite
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 
-class FakeFinisher:
+class FakeProcessor:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.finished: list[str] = []
@@ -42,7 +42,7 @@ class FakeFinisher:
     def take_over(self) -> None:
         self.taken_over.append(len(self.finished))
 
-    def finish_up_to(self, upload_id: str) -> None:
+    def process_up_to(self, upload_id: str) -> None:
         if self.error is not None:
             raise self.error
         self.finished.append(upload_id)
@@ -66,8 +66,8 @@ def no_sweep() -> AnswerSweep:
     return cast(AnswerSweep, FakeSweep())
 
 
-def consumer(finisher: FakeFinisher) -> Consumer:
-    return Consumer(cast(Finisher, finisher), Watchdog(300), Heartbeat(), no_sweep())
+def consumer(processor: FakeProcessor) -> Consumer:
+    return Consumer(cast(UploadProcessor, processor), Watchdog(300), Heartbeat(), no_sweep())
 
 
 def accepted(upload_id: str) -> bytes:
@@ -75,61 +75,63 @@ def accepted(upload_id: str) -> bytes:
 
 
 def test_a_message_is_done_with_once_its_upload_is_finished() -> None:
-    finisher = FakeFinisher()
+    processor = FakeProcessor()
 
-    assert consumer(finisher).handle(Delivery("upload.accepted", accepted("7"))) == Ack()
-    assert finisher.finished == ["7"]
+    assert consumer(processor).handle(Delivery("upload.accepted", accepted("7"))) == Ack()
+    assert processor.finished == ["7"]
 
 
 def test_the_first_message_has_it_take_over_before_anything_else() -> None:
-    finisher = FakeFinisher()
-    loader = consumer(finisher)
+    processor = FakeProcessor()
+    loader = consumer(processor)
     for upload_id, first in (("7", True), ("8", False), ("9", True)):
         loader.handle(Delivery("upload.accepted", accepted(upload_id), first=first))
-    assert finisher.finished == ["7", "8", "9"]
+    assert processor.finished == ["7", "8", "9"]
     # So many were finished before each.
-    assert finisher.taken_over == [0, 2]
+    assert processor.taken_over == [0, 2]
 
 
 def test_old_answers_are_swept_before_a_load_and_between_loads_but_not_during_one() -> None:
-    watchdog, sweep, finisher = Watchdog(300), FakeSweep(), FakeFinisher()
-    loader = Consumer(cast(Finisher, finisher), watchdog, Heartbeat(), cast(AnswerSweep, sweep))
-    tick_and_wait(loader, finisher)
+    watchdog, sweep, processor = Watchdog(300), FakeSweep(), FakeProcessor()
+    loader = Consumer(
+        cast(UploadProcessor, processor), watchdog, Heartbeat(), cast(AnswerSweep, sweep)
+    )
+    tick_and_wait(loader, processor)
     assert sweep.runs == 1
     loader.handle(Delivery("upload.accepted", accepted("7")))
     assert sweep.runs == 2
     with watchdog.watching():
-        tick_and_wait(loader, finisher)
+        tick_and_wait(loader, processor)
     assert sweep.runs == 2
 
 
-def tick_and_wait(loader: Consumer, finisher: "FakeFinisher") -> None:
+def tick_and_wait(loader: Consumer, processor: "FakeProcessor") -> None:
     """Tick until what is done beside has been done once more."""
-    before = finisher.looks
+    before = processor.looks
 
     def tick() -> bool:
         loader.tick()
-        return finisher.looks > before
+        return processor.looks > before
 
     eventually(tick)
 
 
 def test_a_tick_does_not_wait_for_a_store_that_hangs() -> None:
-    finisher = FakeFinisher()
-    finisher.answers.clear()
-    loader = consumer(finisher)
+    processor = FakeProcessor()
+    processor.answers.clear()
+    loader = consumer(processor)
     for _ in range(3):
         loader.tick()
-    eventually(lambda: finisher.looks == 1)
+    eventually(lambda: processor.looks == 1)
     loader.tick()
-    assert finisher.looks == 1
-    finisher.answers.set()
-    tick_and_wait(loader, finisher)
+    assert processor.looks == 1
+    processor.answers.set()
+    tick_and_wait(loader, processor)
 
 
 def test_a_mistake_made_beside_is_raised_by_a_later_tick() -> None:
-    finisher = FakeFinisher(RuntimeError("a mistake"))
-    loader = consumer(finisher)
+    processor = FakeProcessor(RuntimeError("a mistake"))
+    loader = consumer(processor)
 
     def tick() -> bool:
         loader.tick()
@@ -140,20 +142,20 @@ def test_a_mistake_made_beside_is_raised_by_a_later_tick() -> None:
 
 
 def test_a_stop_gives_the_message_back() -> None:
-    verdict = consumer(FakeFinisher(Stopped())).handle(Delivery("upload.accepted", accepted("7")))
+    verdict = consumer(FakeProcessor(Stopped())).handle(Delivery("upload.accepted", accepted("7")))
 
     assert verdict == Retry(0)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"version": 99}', b"\xff", b"[]"])
 def test_an_unreadable_message_is_a_dead_letter(body: bytes) -> None:
-    verdict = consumer(FakeFinisher()).handle(Delivery("upload.accepted", body))
+    verdict = consumer(FakeProcessor()).handle(Delivery("upload.accepted", body))
 
     assert isinstance(verdict, DeadLetter)
 
 
 def test_a_message_without_its_record_is_a_dead_letter(suite: Suite) -> None:
-    verdict = Consumer(suite.finisher(), Watchdog(300), Heartbeat(), no_sweep()).handle(
+    verdict = Consumer(suite.processor(), Watchdog(300), Heartbeat(), no_sweep()).handle(
         Delivery("upload.accepted", accepted("absent"))
     )
 
@@ -162,16 +164,16 @@ def test_a_message_without_its_record_is_a_dead_letter(suite: Suite) -> None:
 
 @pytest.mark.parametrize("error", [StoreUnavailable("gone"), BrokerUnavailable("gone")])
 def test_a_tick_bears_with_what_does_not_answer(error: Exception) -> None:
-    finisher = FakeFinisher(error)
-    loader = consumer(finisher)
+    processor = FakeProcessor(error)
+    loader = consumer(processor)
     for _ in range(3):
-        tick_and_wait(loader, finisher)
+        tick_and_wait(loader, processor)
 
 
 def test_a_tick_ends_the_process_when_a_load_hangs(suite: Suite) -> None:
     time, ended = [0.0], []
     watchdog = Watchdog(300, end=lambda: ended.append(time[0]), clock=lambda: time[0])
-    loader = Consumer(suite.finisher(watchdog), watchdog, Heartbeat(), no_sweep())
+    loader = Consumer(suite.processor(watchdog), watchdog, Heartbeat(), no_sweep())
 
     def hang() -> None:
         for time[0] in 299, 301:

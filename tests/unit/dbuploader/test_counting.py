@@ -31,7 +31,7 @@ def test_a_redelivered_upload_is_counted_once(suite: Suite) -> None:
     attempts = Since("load_attempts")
     upload_id = suite.accept("jobs", "8,Baker\n9,Cook\n")
     for _ in range(3):
-        suite.finisher().finish_up_to(upload_id)
+        suite.processor().process_up_to(upload_id)
     assert (uploads(), inserted(), attempts()) == (1, 2, 1)
 
 
@@ -41,8 +41,8 @@ def test_a_load_that_is_begun_again_is_two_attempts_at_one_upload(suite: Suite) 
     upload_id = suite.accept("jobs", "8,Baker\n9,Cook\n")
     suite.faulty_store.before["open_file"] = [killed]
     with pytest.raises(Killed):
-        suite.finisher().finish_up_to(upload_id)
-    suite.finisher().finish_up_to(upload_id)
+        suite.processor().process_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
     assert (uploads(), inserted(), attempts()) == (1, 2, 2)
 
 

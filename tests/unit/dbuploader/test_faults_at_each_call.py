@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dbuploader.db.schema import load_attempts
 from dbuploader.uploads.outcome import NotFinished
-from dbuploader.uploads.processor import Finisher
+from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker, BrokerUnavailable
 from muster.contracts.uploads import RowCounts, State
@@ -73,8 +73,8 @@ class Loads:
         self._database = faulty_database(suite.database, self.faults)
         self._next_key = 100
 
-    def finisher(self) -> Finisher:
-        return Finisher(
+    def processor(self) -> UploadProcessor:
+        return UploadProcessor(
             faulty_store(self.suite.store, self.faults),
             faulty_broker(cast(Broker, self.suite.broker), self.faults),
             self._database,
@@ -95,9 +95,9 @@ class Loads:
         upload_id = self.accept()
         self.faults.plan(number, error)
         with suppress(NotFinished, Mistake):
-            self.finisher().finish_up_to(upload_id)
+            self.processor().process_up_to(upload_id)
         self.faults.clear()
-        self.finisher().finish_up_to(upload_id)
+        self.processor().process_up_to(upload_id)
         return upload_id
 
     def statements(self) -> list[int]:
@@ -112,7 +112,7 @@ class Loads:
     def calls(self) -> list[str]:
         """What a load without faults calls, by name."""
         self.faults.clear()
-        self.finisher().finish_up_to(self.accept())
+        self.processor().process_up_to(self.accept())
         calls = list(self.faults.calls)
         self.faults.clear()
         return calls
@@ -227,9 +227,9 @@ def test_statements_that_are_ended_again_and_again_end_the_upload(suite: Suite) 
             suite.faulty_database.refused = [StatementInterrupted("a limit of 30 s")]
 
     suite.faulty_store.after["update"] = [refuse] * 25
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
     suite.faulty_store.after.clear()
-    suite.finisher().finish_up_to(behind)
+    suite.processor().process_up_to(behind)
 
     upload = suite.store.get(upload_id)
     assert upload.error is not None

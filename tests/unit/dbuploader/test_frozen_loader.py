@@ -60,11 +60,11 @@ def soon(suite: Suite) -> Iterator[None]:
 
 def take_over(standby: Suite, upload_id: str) -> float:
     """Finish the upload; returns how many seconds that takes."""
-    finisher = standby.finisher()
+    processor = standby.processor()
     started = time.monotonic()
     with soon(standby):
-        finisher.take_over()
-        finisher.finish_up_to(upload_id)
+        processor.take_over()
+        processor.process_up_to(upload_id)
     return time.monotonic() - started
 
 

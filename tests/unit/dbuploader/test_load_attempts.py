@@ -25,8 +25,8 @@ def test_a_file_that_kills_its_loader_fails_after_three_attempts(suite: Suite) -
 
     for _ in range(3):
         with pytest.raises(Killed):
-            suite.finisher().finish_up_to(behind)
-    suite.finisher().finish_up_to(behind)
+            suite.processor().process_up_to(behind)
+    suite.processor().process_up_to(behind)
 
     ended = suite.store.get(poison)
     assert ended.error is not None
@@ -43,8 +43,8 @@ def test_two_kills_do_not_fail_a_file(suite: Suite) -> None:
 
     for _ in range(2):
         with pytest.raises(Killed):
-            suite.finisher().finish_up_to(upload_id)
-    suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED
 
@@ -54,7 +54,7 @@ def test_rows_that_are_loaded_never_end_as_failed(suite: Suite) -> None:
     suite.faulty_store.before["open_file"] = [killed] * 2
     for _ in range(2):
         with pytest.raises(Killed):
-            suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
 
     def die_at_the_end(**changes: Any) -> None:
         if changes.get("state") == State.COMPLETED_WITH_REJECTS:
@@ -63,9 +63,9 @@ def test_rows_that_are_loaded_never_end_as_failed(suite: Suite) -> None:
     for _ in range(3):
         suite.faulty_store.before["update"] = [die_at_the_end] * 4
         with pytest.raises(Killed):
-            suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
         suite.faulty_store.before.clear()
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).rows == RowCounts(read=2, inserted=1, rejected=1)
     assert [reject.line for reject in suite.rejects(upload_id)] == [2]
@@ -76,7 +76,7 @@ def test_a_mistake_in_the_loader_fails_one_upload_only(suite: Suite) -> None:
     behind = suite.accept("jobs", "9,Baker\n")
     suite.faulty_store.before["open_file"] = [broken] * 3
 
-    suite.finisher().finish_up_to(behind)
+    suite.processor().process_up_to(behind)
 
     ended = suite.store.get(broken_id)
     assert ended.error is not None
@@ -95,7 +95,7 @@ def test_rejects_do_not_outlive_the_load_that_a_mistake_ended(suite: Suite) -> N
     # Read at first, and by each load once more when the rows are written.
     suite.faulty_store.before["get"] = [lambda: None, *[break_at_the_end] * 3]
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     ended = suite.store.get(upload_id)
     assert (kept, ended.state, ended.rows) == ([1, 1, 1], State.FAILED, RowCounts())
@@ -107,7 +107,7 @@ def test_a_mistake_that_passes_costs_nothing(suite: Suite) -> None:
     upload_id = suite.accept("jobs", "9,Baker\n")
     suite.faulty_store.before["open_file"] = [broken]
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED
 
@@ -122,10 +122,10 @@ def test_a_graceful_stop_is_not_an_attempt(suite: Suite) -> None:
         suite.stop.clear()
         suite.faulty_store.before["open_file"] = [stop]
         with pytest.raises(Stopped):
-            suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
     assert suite.rows("jobs")[-1] == (3, "Editor")
     suite.stop.clear()
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED
 
@@ -134,7 +134,7 @@ def test_an_attempt_whose_commit_is_not_answered_is_counted_once(suite: Suite) -
     upload_id = suite.accept("jobs", "9,Baker\n")
     suite.faulty_database.lost = [DatabaseUnavailable("no answer")] * 5
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED
     assert attempts(suite, upload_id) == 1
@@ -152,10 +152,10 @@ def test_a_stop_while_the_database_is_away_is_not_an_attempt(suite: Suite) -> No
         suite.faulty_database.refused.clear()
         suite.faulty_store.before["open_file"] = [stop]
         with pytest.raises(Stopped):
-            suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
     suite.stop.clear()
     suite.faulty_database.refused.clear()
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED
     assert attempts(suite, upload_id) == 1
@@ -177,14 +177,14 @@ def test_what_keeps_one_upload_from_its_end_holds_up_none_behind_it(suite: Suite
             broken()
 
     suite.faulty_store.before["update"] = [refuse_the_end] * 10
-    suite.finisher().finish_up_to(behind)
+    suite.processor().process_up_to(behind)
 
     assert suite.store.get(behind).state == State.COMPLETED
     assert not suite.store.get(stuck).state.is_final
     suite.faulty_store.before["update"] = [refuse_the_end] * 10
     with pytest.raises(NotFinished):
-        suite.finisher().finish_up_to(stuck)
-    suite.finisher().finish_up_to(stuck)
+        suite.processor().process_up_to(stuck)
+    suite.processor().process_up_to(stuck)
     assert suite.store.get(stuck).state == State.COMPLETED
 
 
@@ -192,7 +192,7 @@ def test_a_file_that_is_not_in_the_store_fails(suite: Suite) -> None:
     upload_id = suite.accept("jobs", "9,Baker\n")
     suite.store.delete_file(upload_id)
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.error is not None
@@ -209,7 +209,7 @@ def test_an_upload_of_a_table_that_keeps_changing_ends(suite: Suite) -> None:
             execute(suite, "DELETE FROM jobs WHERE id = 20")
 
     suite.faulty_store.before["update"] = [take_and_free_the_key] * 30
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.error is not None
@@ -242,7 +242,7 @@ def assert_smith_keeps_20(suite: Suite, upload_id: str) -> None:
             execute(suite, "INSERT INTO jobs VALUES (20, 'Smith')")
 
     suite.faulty_store.before["update"] = [take_the_key] * 2
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.rows == RowCounts(read=2, inserted=1, rejected=1)

@@ -20,7 +20,7 @@ def test_a_queued_upload_is_cancelled_at_once(suite: Suite) -> None:
     upload_id = suite.accept("jobs", JOBS)
     cancel(suite, upload_id)
 
-    suite.finisher().cancel_queued()
+    suite.processor().cancel_queued()
 
     upload = suite.store.get(upload_id)
     assert (upload.state, upload.rows, upload.progress) == (State.CANCELLED, RowCounts(), 1.0)
@@ -32,9 +32,9 @@ def test_a_queued_upload_is_cancelled_at_once(suite: Suite) -> None:
 def test_a_message_for_a_cancelled_upload_changes_nothing(suite: Suite) -> None:
     upload_id = suite.accept("jobs", JOBS)
     cancel(suite, upload_id)
-    suite.finisher().cancel_queued()
+    suite.processor().cancel_queued()
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.CANCELLED
     assert suite.announced().count(upload_id) == 1
@@ -49,8 +49,8 @@ def test_a_cancellation_that_was_not_announced_is_announced_by_its_message(suite
 
     suite.faulty_broker.before["publish"] = [gone]
     with pytest.raises(StoreUnavailable):
-        suite.finisher().cancel_queued()
-    suite.finisher().finish_up_to(upload_id)
+        suite.processor().cancel_queued()
+    suite.processor().process_up_to(upload_id)
 
     assert suite.announced().count(upload_id) == 1
 
@@ -65,7 +65,7 @@ def test_a_load_in_progress_is_rolled_back(suite: Suite, state: State, moment: s
             cancel(suite, upload_id)
 
     getattr(suite.faulty_store, moment)["update"] = [ask] * 3
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.state == State.CANCELLED
@@ -88,7 +88,7 @@ def test_a_load_that_waits_can_be_cancelled(suite: Suite) -> None:
             cancel(suite, upload_id)
 
     suite.faulty_store.before["update"] = [lose_the_database] * 4
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.CANCELLED
 
@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_read_fails_though_it_is_being_cancelled(suite: Su
         cancel(suite, upload_id)
 
     suite.faulty_store.before["delete_file"] = [fail_then_cancel]
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.error is not None
@@ -116,7 +116,7 @@ def test_a_cancellation_after_the_commit_is_too_late(suite: Suite) -> None:
             cancel(suite, upload_id)
 
     suite.faulty_store.before["update"] = [ask] * 4
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.state == State.COMPLETED_WITH_REJECTS

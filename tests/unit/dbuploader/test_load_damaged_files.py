@@ -20,7 +20,7 @@ def test_a_file_of_another_length_than_was_sent_fails(suite: Suite, content: byt
     damaged, behind = suite.accept("jobs", "8,Baker\n"), suite.accept("jobs", "9,Cook\n")
     stored(suite, damaged).write_bytes(content)
 
-    suite.finisher().finish_up_to(behind)
+    suite.processor().process_up_to(behind)
 
     ended = suite.store.get(damaged)
     assert ended.error is not None
@@ -60,7 +60,7 @@ def test_a_file_whose_end_is_lost_fails_whole(suite: Suite) -> None:
 
     vars(suite.faulty_store)["open_file"] = open_file
 
-    suite.finisher().finish_up_to(behind)
+    suite.processor().process_up_to(behind)
 
     ended = suite.store.get(damaged)
     assert ended.error is not None

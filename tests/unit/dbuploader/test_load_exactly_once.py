@@ -44,8 +44,8 @@ def test_a_kill_at_a_call_changes_nothing(suite: Suite, port: str, moment: str, 
     getattr(faulty, moment)[call].append(killed)
 
     with pytest.raises(Killed):
-        suite.finisher().finish_up_to(upload_id)
-    suite.finisher().finish_up_to(upload_id)
+        suite.processor().process_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert_loaded_once(suite, upload_id)
 
@@ -61,9 +61,9 @@ def test_a_kill_at_each_update_of_the_record_changes_nothing(suite: Suite, momen
         hooks = getattr(suite.faulty_store, moment)["update"]
         hooks[:] = [nothing] * skipped + [killed]
         try:
-            suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
         except Killed:
-            suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
         hooks.clear()
 
         upload = suite.store.get(upload_id)
@@ -76,7 +76,7 @@ def test_a_redelivery_after_the_end_does_nothing(suite: Suite) -> None:
     suite.load("jobs", "9,Cook\n")
     announced = suite.announced()
 
-    suite.finisher().finish_up_to(first.id)
+    suite.processor().process_up_to(first.id)
 
     assert suite.rows("jobs")[-1] == (9, "Cook")
     assert suite.announced() == announced
@@ -88,7 +88,7 @@ def test_a_lost_answer_to_commit_is_looked_up(suite: Suite, mode: str) -> None:
     upload_id = suite.accept("hired_employees", HIRES, mode=mode)
     suite.faulty_database.lost = [None, DatabaseUnavailable("the answer to COMMIT is lost")]
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert_loaded_once(suite, upload_id)
 
@@ -102,7 +102,7 @@ def test_a_transaction_that_was_rolled_back_runs_again(suite: Suite) -> None:
 
     suite.faulty_store.before["update"] = [break_the_next] * 3
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert_loaded_once(suite, upload_id)
 
@@ -112,11 +112,11 @@ def test_a_loader_that_was_thought_dead_cannot_load_again(suite: Suite) -> None:
 
     def be_overtaken(**changes: Any) -> None:
         if changes.get("state") == State.LOADING:
-            suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
             suite.load("jobs", "9,Cook\n")
 
     suite.faulty_store.after["update"] = [be_overtaken, be_overtaken]
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.rows("jobs")[-1] == (9, "Cook")
     assert suite.store.get(upload_id).rows == RowCounts(read=1, inserted=1)
@@ -129,9 +129,9 @@ def test_a_loader_that_was_thought_dead_leaves_the_rejects_alone(
 ) -> None:
     # To this one, the keys that the other inserted are taken: all its rows are rejects.
     upload_id = suite.accept("hired_employees", HIRES, mode="insert", max_rejects=max_rejects)
-    suite.faulty_store.after["open_file"] = [lambda: suite.finisher().finish_up_to(upload_id)]
+    suite.faulty_store.after["open_file"] = [lambda: suite.processor().process_up_to(upload_id)]
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert_loaded_once(suite, upload_id)
 
@@ -147,13 +147,13 @@ def test_a_loader_that_was_thought_dead_cannot_load_what_has_failed(
             suite.faulty_store.before["open_file"] = [killed] * 3
             for _ in range(2):
                 with pytest.raises(Killed):
-                    suite.finisher().finish_up_to(upload_id)
+                    suite.processor().process_up_to(upload_id)
             suite.faulty_store.before["update"] = [] if recorded else [killed]
             with nullcontext() if recorded else pytest.raises(Killed):
-                suite.finisher().finish_up_to(upload_id)
+                suite.processor().process_up_to(upload_id)
 
     suite.faulty_store.after["update"] = [be_given_up, be_given_up]
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.error is not None
@@ -164,7 +164,7 @@ def test_a_loader_that_was_thought_dead_cannot_load_what_has_failed(
 def test_nobody_who_decides_waits_for_the_rows_of_another(suite: Suite) -> None:
     upload_id = suite.accept("hired_employees", HIRES)
     with statements(suite) as seen:
-        suite.finisher().finish_up_to(upload_id)
+        suite.processor().process_up_to(upload_id)
 
     (ledger,) = [place for place, text in enumerate(seen) if text.startswith("INSERT INTO ledger")]
     assert seen[ledger - 1].startswith("INSERT INTO hires_summary")
@@ -183,7 +183,7 @@ def test_nothing_of_a_failed_transaction_is_to_be_seen(suite: Suite) -> None:
     # Read at first, and once more when the rows are written.
     suite.faulty_store.after["get"] = [lambda: None, look_then_die]
     with pytest.raises(Killed):
-        suite.finisher().finish_up_to(upload_id)
+        suite.processor().process_up_to(upload_id)
 
     assert looked == [0]
     assert (suite.rows("hired_employees"), suite.summary()) == ([], [])
@@ -199,7 +199,7 @@ def test_rejects_are_stored_before_the_rows_are_seen(suite: Suite) -> None:
 
     suite.faulty_store.before["write_file"] = [full, full]
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert seen == [0, 0]
     assert_loaded_once(suite, upload_id)

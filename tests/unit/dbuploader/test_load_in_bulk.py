@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from dbuploader.arrow import to_batch
 from dbuploader.merge import load_data
-from dbuploader.merge.background import Overlap
+from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.load_data import RowPipe
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
@@ -121,10 +121,10 @@ def test_a_kill_in_the_middle_of_the_rows_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(RowPipe, "write", die_at_the_second)
         with pytest.raises(Killed):
-            mysql.finisher().finish_up_to(upload_id)
+            mysql.processor().process_up_to(upload_id)
     assert mysql.rows("jobs") == []
     assert list(mysql.files.iterdir()) == []
-    mysql.finisher().finish_up_to(upload_id)
+    mysql.processor().process_up_to(upload_id)
 
     upload = mysql.store.get(upload_id)
     assert (upload.state, upload.rows) == (State.COMPLETED, RowCounts(160_000, inserted=160_000))
@@ -197,8 +197,8 @@ def test_only_a_long_statement_that_was_sent_whole_makes_the_next_shorter(
 
 def load_after_an_error(connection: Connection, files: load_data.RowFiles) -> None:
     table = get_table("jobs")
-    with Overlap() as thread:
-        wait([thread.give(lambda: 1 // 0)])
+    with BackgroundWorker() as thread:
+        wait([thread.submit(lambda: 1 // 0)])
         writer = load_data.BulkWriter(connection, table, files, thread)
         writer.write(to_batch(table, [(1, "Cook")]), replace=False)
 
@@ -213,17 +213,17 @@ def test_a_load_that_ended_before_a_statement_leaves_no_pipe(mysql: Suite) -> No
 
 def test_a_table_is_analyzed_after_many_changes_and_once_all_is_told(mysql: Suite) -> None:
     seen: list[tuple[str, bool]] = []
-    finisher = mysql.finisher()
+    processor = mysql.processor()
 
     def note(table: str) -> None:
         seen.append((table, mysql.store.get(large).announced))
 
     mysql.faulty_database.analyze = note
-    finisher.finish_up_to(mysql.accept("departments", "1,Legal\n"))
+    processor.process_up_to(mysql.accept("departments", "1,Legal\n"))
     assert seen == []
     large = mysql.accept("jobs", LARGE)
-    finisher.finish_up_to(large)
-    finisher.finish_up_to(mysql.accept("jobs", "1000000,Cook\n"))
+    processor.process_up_to(large)
+    processor.process_up_to(mysql.accept("jobs", "1000000,Cook\n"))
 
     assert seen == [("jobs", True)]
 
@@ -238,7 +238,7 @@ def test_a_load_is_cancelled_in_the_middle(mysql: Suite) -> None:
         load_file(*args, **options)
 
     mysql.faulty_database.load_file = be_cancelled
-    mysql.finisher().finish_up_to(upload_id)
+    mysql.processor().process_up_to(upload_id)
 
     upload = mysql.store.get(upload_id)
     assert upload.state == State.CANCELLED
@@ -257,7 +257,7 @@ def test_a_load_is_cancelled_while_the_server_heeds_nobody(mysql: Suite) -> None
         ended.set()
 
     mysql.faulty_database.load_file = answer_late
-    mysql.finisher().finish_up_to(upload_id)
+    mysql.processor().process_up_to(upload_id)
 
     assert not ended.is_set()
     assert mysql.store.get(upload_id).state == State.CANCELLED
@@ -274,9 +274,9 @@ def test_a_server_that_takes_no_files_is_asked_once(mysql: Suite) -> None:
         raise FilesRefused("local_infile is off")
 
     mysql.faulty_database.load_file = refuse
-    finisher = mysql.finisher()
+    processor = mysql.processor()
     for content in ("1,Clerk\n2,Nurse\n", "2,Cook\n3,Editor\n"):
-        finisher.finish_up_to(mysql.accept("jobs", content))
+        processor.process_up_to(mysql.accept("jobs", content))
 
     assert len(calls) == 1
     assert mysql.rows("jobs") == [(1, "Clerk"), (2, "Cook"), (3, "Editor")]
@@ -307,7 +307,7 @@ def test_parents_that_vanish_are_rejects(mysql: Suite) -> None:
                 connection.exec_driver_sql("DELETE FROM departments WHERE id = 1")
 
     mysql.faulty_store.before["update"] = [delete_the_parent] * 2
-    mysql.finisher().finish_up_to(upload_id)
+    mysql.processor().process_up_to(upload_id)
 
     upload = mysql.store.get(upload_id)
     assert (upload.state, upload.rows) == (

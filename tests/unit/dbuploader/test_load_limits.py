@@ -49,7 +49,7 @@ def test_reading_ends_where_no_more_rejects_are_kept(
 
     monkeypatch.setattr(Progress, "reach", reach)
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert failed_for_its_rejects(suite.store.get(upload_id))
     assert blocks == []
@@ -84,7 +84,7 @@ def test_those_behind_it_load(suite: Suite) -> None:
     bomb = suite.accept("jobs", LONG * 100, header="absent")
     behind = suite.accept("jobs", "9,Baker\n")
 
-    suite.finisher().finish_up_to(behind)
+    suite.processor().process_up_to(behind)
 
     assert suite.store.get(bomb).state == State.FAILED
     assert suite.store.get(behind).state == State.COMPLETED

@@ -148,7 +148,7 @@ def load_on_a_bad_wire(
     suite: Suite, wire: MysqlWire, striker: Striker, given: Sequence[UploadFile], strikes: int
 ) -> None:
     """Load the given files until so many strikes are over; nobody may notice."""
-    model, finisher, wrong, number = Model(), suite.finisher(), [], 0
+    model, processor, wrong, number = Model(), suite.processor(), [], 0
     wire.strike = striker
     for number, file in enumerate(given):
         if striker.struck.total() >= strikes:
@@ -156,7 +156,7 @@ def load_on_a_bad_wire(
         striker.begin(len(file.records))
         expected = model.load(file)
         upload_id = suite.accept(file.table, file.content, **options(file))
-        finisher.finish_up_to(upload_id)
+        processor.process_up_to(upload_id)
         upload = suite.store.get(upload_id)
         if (upload.state, asdict(upload.rows)) != expected:
             wrong.append((number, upload.state, upload.rows, upload.error, expected))

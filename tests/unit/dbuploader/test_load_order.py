@@ -13,7 +13,7 @@ def test_hires_see_departments_accepted_before_them(empty_suite: Suite) -> None:
     suite.accept("jobs", "1,Clerk\n")
     hires = suite.accept("hired_employees", "1,Ana,2021-07-27T16:02:08Z,1,1\n")
 
-    suite.finisher().finish_up_to(hires)
+    suite.processor().process_up_to(hires)
 
     assert suite.store.get(hires).rows == RowCounts(read=1, inserted=1)
 
@@ -22,7 +22,7 @@ def test_hires_do_not_see_departments_accepted_after_them(suite: Suite) -> None:
     hires = suite.accept("hired_employees", "1,Ana,2021-07-27T16:02:08Z,7,1\n")
     departments = suite.accept("departments", "7,Late\n")
 
-    suite.finisher().finish_up_to(hires)
+    suite.processor().process_up_to(hires)
 
     assert suite.store.get(hires).rows == RowCounts(read=1, rejected=1)
     assert suite.store.get(departments).state == State.QUEUED
@@ -33,7 +33,7 @@ def test_the_later_upload_wins(suite: Suite) -> None:
     second = suite.accept("jobs", "9,Cook\n")
 
     for upload_id in (second, first, second):
-        suite.finisher().finish_up_to(upload_id)
+        suite.processor().process_up_to(upload_id)
 
     assert suite.rows("jobs")[-1] == (9, "Cook")
     assert suite.announced()[-2:] == [first, second]
@@ -41,7 +41,7 @@ def test_the_later_upload_wins(suite: Suite) -> None:
 
 def test_an_unknown_upload_is_told(suite: Suite) -> None:
     with pytest.raises(UploadNotFound):
-        suite.finisher().finish_up_to("absent")
+        suite.processor().process_up_to("absent")
 
 
 def test_the_end_is_announced_with_the_trace_of_the_upload(suite: Suite) -> None:
@@ -64,7 +64,7 @@ def test_progress_never_goes_back_and_ends_at_one(
         seen.append(suite.store.get(upload_id).progress)
 
     suite.faulty_store.after["update"] = [look] * 1000
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert seen == sorted(seen)
     assert len(set(seen)) > 2

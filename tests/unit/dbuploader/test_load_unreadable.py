@@ -14,7 +14,7 @@ from muster.contracts.uploads import UNFINISHED, Cause, State, UnreadableRecord,
 from muster.worker.heartbeat import Heartbeat
 from tests.contract.rawrecords import set_raw
 from tests.unit.dbuploader.suite import Suite
-from tests.unit.dbuploader.test_consumer import FakeFinisher, accepted, consumer, no_sweep
+from tests.unit.dbuploader.test_consumer import FakeProcessor, accepted, consumer, no_sweep
 from tests.unit.muster.test_strict_json import HOSTILE
 
 
@@ -23,7 +23,7 @@ def set_state(suite: Suite, upload_id: str, state: str) -> None:
 
 
 def handled(suite: Suite, upload_id: str) -> object:
-    loader = Consumer(suite.finisher(), Watchdog(300), Heartbeat(), no_sweep())
+    loader = Consumer(suite.processor(), Watchdog(300), Heartbeat(), no_sweep())
     return loader.handle(Delivery("upload.accepted", accepted(upload_id)))
 
 
@@ -63,21 +63,21 @@ def test_a_record_that_another_version_changes_during_its_load_costs_no_attempt(
         suite.store.put_back()
         suite.faulty_store.before["open_file"] = [change]
         with pytest.raises(UnreadableRecord):
-            suite.finisher().finish_up_to(bad)
+            suite.processor().process_up_to(bad)
     assert suite.rows("jobs")[-1] == (3, "Editor")
 
-    suite.finisher().finish_up_to(behind)
+    suite.processor().process_up_to(behind)
     assert suite.rows("jobs")[-1] == (9, "Cook")
     set_state(suite, bad, "queued")
     suite.store.put_back()
-    suite.finisher().finish_up_to(bad)
+    suite.processor().process_up_to(bad)
     assert suite.store.get(bad).state == State.COMPLETED
     assert Ledger(suite.database).find(suite.store.get(bad)) is not None
 
 
 def decided_by_another_version(suite: Suite, upload_id: str, **values: str) -> None:
     """Its loader died once it was decided, with these values in the ledger."""
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
     with suite.database.write() as connection:
         mine = ledger.c.upload_id == upload_id
         connection.execute(update(ledger).where(mine).values(**values))
@@ -114,14 +114,14 @@ def test_those_behind_it_are_cancelled(suite: Suite) -> None:
         suite.store.update(upload_id, expect=UNFINISHED, cancel_requested=True)
     set_raw(suite.urls["csv_store_url"], bad, size="large")
 
-    suite.finisher().cancel_queued()
+    suite.processor().cancel_queued()
 
     assert suite.store.get(behind).state == State.CANCELLED
 
 
 @pytest.mark.parametrize("body", HOSTILE)
 def test_a_message_that_cannot_be_read_is_a_dead_letter(body: bytes) -> None:
-    verdict = consumer(FakeFinisher()).handle(Delivery("upload.accepted", body))
+    verdict = consumer(FakeProcessor()).handle(Delivery("upload.accepted", body))
 
     assert isinstance(verdict, DeadLetter)
     assert "upload.accepted" in verdict.reason

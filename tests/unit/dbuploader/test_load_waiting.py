@@ -23,7 +23,7 @@ def test_a_load_waits_for_the_database_and_says_so(suite: Suite) -> None:
         said.append((record.state, record.error))
 
     suite.faulty_store.after["update"] = [listen] * 20
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     waiting = [error for _, error in said if error is not None]
     assert {error.code for error in waiting} == {"waiting-for-database"}
@@ -40,7 +40,7 @@ def test_a_load_waits_for_the_store(suite: Suite, call: str) -> None:
         raise StoreUnavailable("gone")
 
     suite.faulty_store.before[call] = [gone, gone, gone, gone]
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED
 
@@ -53,7 +53,7 @@ def test_an_end_is_announced_when_the_broker_is_back(suite: Suite, error: Except
         raise error
 
     suite.faulty_broker.before["publish"] = [gone, gone]
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).announced
     assert suite.announced().count(upload_id) == 1
@@ -67,7 +67,7 @@ def test_waiting_for_the_database_is_no_attempt(suite: Suite) -> None:
             suite.faulty_database.refused = [DatabaseUnavailable("gone")] * 5
 
     suite.faulty_store.after["update"] = [gone_for_a_while] * 2
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED
 

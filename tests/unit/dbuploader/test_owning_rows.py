@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dbuploader.arrow import PlainRow, to_batch, to_rows
 from dbuploader.scratch import Scratch
-from dbuploader.validation.duplicates import Owners
+from dbuploader.validation.duplicates import DuplicateKeyFilter
 from muster.contracts.tables import get_table, tables
 
 JOBS = get_table("jobs")
@@ -18,7 +18,7 @@ CHUNKS = st.lists(st.lists(ROWS, max_size=12), max_size=6)
 
 
 def add(
-    owners: Owners, first_line: int, rows: list[PlainRow]
+    owners: DuplicateKeyFilter, first_line: int, rows: list[PlainRow]
 ) -> tuple[list[PlainRow], int, dict[int, int]]:
     lines = pa.arange(first_line, first_line + len(rows))
     owning, repeats = owners.add(lines, to_batch(JOBS, rows))
@@ -29,7 +29,7 @@ def add(
 def test_the_first_row_of_a_key_owns_it(scratch: Scratch, chunks: list[list[PlainRow]]) -> None:
     first: dict[int | str, tuple[int, PlainRow]] = {}
     line = 1
-    with Owners(JOBS, scratch) as owners:
+    with DuplicateKeyFilter(JOBS, scratch) as owners:
         for chunk in chunks:
             owning, same, others = [], 0, {}
             start = line
@@ -46,7 +46,7 @@ def test_the_first_row_of_a_key_owns_it(scratch: Scratch, chunks: list[list[Plai
 
 
 def test_cleared_owners_know_no_row(scratch: Scratch) -> None:
-    with Owners(JOBS, scratch) as owners:
+    with DuplicateKeyFilter(JOBS, scratch) as owners:
         add(owners, 1, [(1, "Baker")])
         owners.clear()
         assert add(owners, 1, [(1, "Cook")]) == ([(1, "Cook")], 0, {})

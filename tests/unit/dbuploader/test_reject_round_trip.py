@@ -14,7 +14,7 @@ from dbuploader.csvfile.model import FileError
 from dbuploader.merge.merge import Merge, MergeCounts
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
-from dbuploader.validation.file import Checked, Validation
+from dbuploader.validation.file import FileValidator, ValidationResult
 from gateway.uploads.reject_file import as_csv
 from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables import get_table
@@ -50,8 +50,8 @@ class Loader:
     def load(self, content: bytes, *, table: str = HIRES.name, **options: str) -> MergeCounts:
         """Load a file, and keep its rejects in place of those before; raises FileError."""
         target = get_table(table)
-        with Checked(target, 2**30, self._scratch) as checked:
-            validation = Validation(self._database, Options(**options), checked)  # type: ignore[arg-type]
+        with ValidationResult(target, 2**30, self._scratch) as checked:
+            validation = FileValidator(self._database, Options(**options), checked)  # type: ignore[arg-type]
             batches = list(validation.run(io.BytesIO(content)))
             with self._database.write() as connection:
                 merge = Merge(connection, target, only_inserted=checked.only_inserted)

@@ -7,7 +7,7 @@ import pytest
 
 from dbuploader.arrow import to_batch
 from dbuploader.db.lookup import find_rows_of
-from dbuploader.db.tsv import from_text, to_text
+from dbuploader.db.tsv import from_tsv, to_tsv
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import RowCounts
 from muster.database import Database
@@ -26,17 +26,17 @@ ROWS = to_batch(
 
 
 def test_rows_come_back_as_they_were() -> None:
-    text = to_text(ROWS).decode()
+    text = to_tsv(ROWS).decode()
 
-    assert from_text(HIRES, text, len(ROWS)) == ROWS
-    assert from_text(HIRES, "", 0) == ROWS[:0]
-    assert to_text(ROWS[1:3]).decode() == "".join(text.splitlines(keepends=True)[1:3])
+    assert from_tsv(HIRES, text, len(ROWS)) == ROWS
+    assert from_tsv(HIRES, "", 0) == ROWS[:0]
+    assert to_tsv(ROWS[1:3]).decode() == "".join(text.splitlines(keepends=True)[1:3])
 
 
 @pytest.mark.parametrize("cut", range(1, 30))
 def test_a_text_that_is_cut_is_refused(cut: int) -> None:
     with pytest.raises(ValueError, match=r"rows|CSV|columns"):
-        from_text(HIRES, to_text(ROWS).decode()[:-cut], len(ROWS))
+        from_tsv(HIRES, to_tsv(ROWS).decode()[:-cut], len(ROWS))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_text_with_values_of_more_than_one_line_is_refused(name: str) -> None:
     odd = to_batch(HIRES, [(9, name, "2021-01-01 00:00:00.000000", 1, 1)])
 
     with pytest.raises(ValueError, match=r"rows|CSV|columns"):
-        from_text(HIRES, to_text(odd).decode(), len(odd))
+        from_tsv(HIRES, to_tsv(odd).decode(), len(odd))
 
 
 @pytest.mark.parametrize("name", ["a\tb", "a\nb", "a\r\nb", "a\rb"])

@@ -57,7 +57,7 @@ def disk(suite: Suite, tmp_path: Path) -> Iterator[FullDisk]:
 def loading(suite: Suite, upload_id: str) -> Iterator[None]:
     """The upload is loaded in another thread, until it is final."""
     with ThreadPoolExecutor(1) as loader:
-        load = loader.submit(suite.finisher().finish_up_to, upload_id)
+        load = loader.submit(suite.processor().process_up_to, upload_id)
         try:
             yield
         except BaseException:

@@ -69,11 +69,11 @@ def test_a_load_that_is_stopped_again_and_again_ends(suite: Suite, clock: Clock)
         # While its file is read: at the end of the chunk the process is to stop.
         suite.faulty_database.before_read = while_checking(clock.after(30, stopping(suite)))
         with pytest.raises(Stopped):
-            suite.finisher().finish_up_to(upload_id)
+            suite.processor().process_up_to(upload_id)
     suite.stop.clear()
     suite.faulty_database.before_read = while_checking(clock.after(30))
 
-    suite.finisher().finish_up_to(behind)
+    suite.processor().process_up_to(behind)
 
     upload = suite.store.get(upload_id)
     assert upload.error is not None
@@ -98,7 +98,7 @@ def test_a_load_is_ended_while_the_database_works(
 
     monkeypatch.setattr(BulkMerge, "finish", finish_late)
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.error is not None
@@ -123,7 +123,7 @@ def test_a_server_that_is_away_takes_no_time_of_the_load(
         # The pass is ended by it, and the next can't begin.
         suite.faulty_database.before_read = [*while_checking(wait), wait, wait]
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED_WITH_REJECTS
 
@@ -136,7 +136,7 @@ def test_a_pass_that_ends_though_the_database_is_there_counts(suite: Suite, cloc
 
     suite.faulty_database.before_read = while_checking(*[clock.after(60, fail)] * 9)
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)
     assert upload.error is not None
@@ -148,10 +148,10 @@ def test_the_time_is_kept_while_a_load_works(suite: Suite, clock: Clock) -> None
     suite.faulty_database.before_read = while_checking(clock.after(50))
     suite.faulty_store.before["write_file"] = [killed]
     with pytest.raises(Killed):
-        suite.finisher().finish_up_to(upload_id)
+        suite.processor().process_up_to(upload_id)
     suite.faulty_database.before_read = while_checking(clock.after(51))
 
-    suite.finisher().finish_up_to(upload_id)
+    suite.processor().process_up_to(upload_id)
 
     error = suite.store.get(upload_id).error
     assert error is not None
