@@ -85,10 +85,10 @@ k8s-secrets: ## make the secrets of k8s/overlays/dev, random ones, where there a
 	@"$(PYTHON)" -m deploy.make_k8s_secrets
 
 images-check: $(DEV) ## build the images with podman, run the stack and check both: root on Debian
-	@exec $(BIN)/python -m deploy.images_check
+	@exec $(BIN)/python -m tools.images_check
 
 k8s-check: $(DEV) ## run the overlay dev and check it: on KUBECONFIG's cluster, by kind, or by podman; ONLY=drain
-	@exec $(BIN)/python -m deploy.k8s_check --only "$(ONLY)"
+	@exec $(BIN)/python -m tools.k8s_check --only "$(ONLY)"
 
 compat: ## make demo and make test on other Debians and servers: root on Debian; ONLY=debian13
 	@exec "$(PYTHON)" -m tools.compat --only "$(ONLY)" --mirror "$(MIRROR)"

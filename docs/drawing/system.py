@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy.k8s_check.manifests import Json, Manifests, name_of
+from tools.k8s_check.manifests import Json, Manifests, name_of
 
 WORKLOADS = ("Deployment", "StatefulSet")
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.k8s_check.manifests import Manifests
 from tests.k8s.tree import Tree
+from tools.k8s_check.manifests import Manifests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.k8s_check.manifests import Json, Manifests, name_of
+from tools.k8s_check.manifests import Json, Manifests, name_of
 
 REMOVED = object()
 POD = "spec/template/spec"

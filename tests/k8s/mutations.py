@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from deploy.k8s_check.manifests import Manifests
 from tests.k8s.mutating import FIRST, POD, Change
 from tests.k8s.policies import capacity, configuration, isolation, network, probes, wiring
+from tools.k8s_check.manifests import Manifests
 
 Rule = Callable[[Manifests], Iterator[str]]
 

@@ -2,7 +2,7 @@
 
 import re
 
-from deploy.k8s_check.manifests import Json
+from tools.k8s_check.manifests import Json
 
 _UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "M": 10**6, "G": 10**9}
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from deploy.k8s_check.environment import data_of, references_of
-from deploy.k8s_check.manifests import Json, Manifests, name_of
+from tools.k8s_check.environment import data_of, references_of
+from tools.k8s_check.manifests import Json, Manifests, name_of
 
 Key = tuple[str, str, str]
 """A kind, a name and a key."""

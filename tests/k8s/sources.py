@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from deploy.k8s_check.manifests import Json, Manifests
 from muster.http.settings import ServerSettings
+from tools.k8s_check.manifests import Json, Manifests
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "dbuploader", "gateway", "notification", "queries")

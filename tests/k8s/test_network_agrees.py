@@ -2,11 +2,11 @@
 
 import pytest
 
-from deploy.k8s_check.edges import Edge, implied_edges, let_in, let_out, selects
-from deploy.k8s_check.manifests import Manifests, name_of
 from tests.k8s.mutating import Change
 from tests.k8s.sources import read
 from tests.k8s.tree import ALL, Tree
+from tools.k8s_check.edges import Edge, implied_edges, let_in, let_out, selects
+from tools.k8s_check.manifests import Manifests, name_of
 
 # Between the nodes of a backend, which no variable names.
 AMONG_THEMSELVES = {

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from deploy.k8s_check.edges import Edge, container_port, let_in
-from deploy.k8s_check.manifests import Json, Manifests, Workload, name_of
-from deploy.k8s_check.network import check_the_network
-from deploy.k8s_check.outside import POD
-from deploy.k8s_check.suite import Suite
-from deploy.k8s_check.trial import Trial
 from embedded.demo.checks import Checks
+from tools.k8s_check.edges import Edge, container_port, let_in
+from tools.k8s_check.manifests import Json, Manifests, Workload, name_of
+from tools.k8s_check.network import check_the_network
+from tools.k8s_check.outside import POD
+from tools.k8s_check.suite import Suite
+from tools.k8s_check.trial import Trial
 
 NAMES, API_SERVER = "10.96.0.10", "10.96.0.1"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.k8s_check.environment import environment_of, references_of
-from deploy.k8s_check.manifests import Json, Manifests, name_of
 from tests.k8s.mutating import FIRST, Change
 from tests.k8s.policies.configuration import every_image_is_its_publishers_and_pinned
 from tests.k8s.references import used_keys
 from tests.k8s.sources import SERVICES
 from tests.k8s.tree import K8S, OVERLAYS, Tree
+from tools.k8s_check.environment import environment_of, references_of
+from tools.k8s_check.manifests import Json, Manifests, name_of
 
 BACKENDS = {"auth-db", "employment-db", "mongo", "rabbitmq"}
 ASKED_BY_USERS = {"auth", "dbuploader", "gateway", "queries"}

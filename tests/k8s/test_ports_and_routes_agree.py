@@ -10,11 +10,11 @@ import pytest
 from flask import Flask
 
 from auth.cli import users_cli
-from deploy.k8s_check.edges import container_port
-from deploy.k8s_check.manifests import Json, Manifests, Workload, name_of
 from muster.http.service import Health, install_service
 from tests.k8s.sources import SERVICES, compose, dockerfile, process_of, processes, read
 from tests.k8s.tree import ALL, OVERLAYS, Tree
+from tools.k8s_check.edges import container_port
+from tools.k8s_check.manifests import Json, Manifests, Workload, name_of
 
 # Backends' own: https://mailpit.axllent.org/docs/configuration/runtime-options/
 OF_BACKENDS = {"mailpit": {"/livez", "/readyz"}}

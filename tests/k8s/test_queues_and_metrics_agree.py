@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.k8s_check.edges import container_port, selects
-from deploy.k8s_check.environment import data_of
-from deploy.k8s_check.manifests import Manifests, labels_of, name_of
 from muster.broker import BINDINGS
 from muster.broker.rabbitmq.topology import Topology
 from tests.k8s.sources import metrics, process_of, texts
 from tests.k8s.tree import Tree
+from tools.k8s_check.edges import container_port, selects
+from tools.k8s_check.environment import data_of
+from tools.k8s_check.manifests import Manifests, labels_of, name_of
 
 # Of others: Prometheus's own, its client's, and https://www.rabbitmq.com/docs/prometheus
 OF_OTHERS: dict[str, set[str]] = {

@@ -15,12 +15,12 @@ import pytest
 import yaml
 from kubernetes_validate import utils
 
-from deploy.k8s_check.manifests import Json, Manifests, name_of
-from deploy.k8s_check.subsets import ALL_SUBSETS, COMPONENTS, INCLUDED, subsets
 from tests.k8s.mutations import MUTATIONS
 from tests.k8s.sources import read
 from tests.k8s.test_policies import is_held_to
 from tests.k8s.tree import ALL, K8S, OVERLAYS, SAMPLE, Tree
+from tools.k8s_check.manifests import Json, Manifests, name_of
+from tools.k8s_check.subsets import ALL_SUBSETS, COMPONENTS, INCLUDED, subsets
 
 SCHEMAS = Path(__file__).parent / "schemas"
 # The oldest version of Kubernetes that docs/deployment.md names, and the newest with schemas here.

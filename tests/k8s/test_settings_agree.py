@@ -5,8 +5,6 @@ from importlib import import_module
 
 import pytest
 
-from deploy.k8s_check.environment import data_of, environment_of
-from deploy.k8s_check.manifests import Manifests, name_of
 from tests.k8s.references import used_keys
 from tests.k8s.sources import (
     SERVICES,
@@ -18,6 +16,8 @@ from tests.k8s.sources import (
     variables_of,
 )
 from tests.k8s.tree import K8S, OVERLAYS, Tree
+from tools.k8s_check.environment import data_of, environment_of
+from tools.k8s_check.manifests import Manifests, name_of
 
 # Set in the cluster and not in Compose, and why.
 ONLY_IN_THE_CLUSTER = {

@@ -4,11 +4,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.k8s_check.edges import selects
-from deploy.k8s_check.environment import environment_of
-from deploy.k8s_check.manifests import Manifests
 from tests.k8s.sources import processes, texts
 from tests.k8s.tree import Tree
+from tools.k8s_check.edges import selects
+from tools.k8s_check.environment import environment_of
+from tools.k8s_check.manifests import Manifests
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.images_check import bases
-from deploy.k8s_check.by_podman import image_of
-from deploy.k8s_check.manifests import Json, Manifests, name_of
-from deploy.k8s_check.translating import Play, translate
-from deploy.k8s_check.unsupported import KINDS, CannotTranslate
 from tests.k8s.mutating import FIRST, POD, Change
+from tools.images_check import bases
+from tools.k8s_check.manifests import Json, Manifests, name_of
+from tools.k8s_check.podman.cluster import image_of
+from tools.k8s_check.podman.translation import Play, translate
+from tools.k8s_check.podman.unsupported import KINDS, CannotTranslate
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """The kustomizations to render."""
 
-from deploy.k8s_check.subsets import INCLUDED, pairwise
-from deploy.k8s_check.tree import ROOT, Tree
+from tools.k8s_check.subsets import INCLUDED, pairwise
+from tools.k8s_check.tree import ROOT, Tree
 
 __all__ = ["ALL", "K8S", "OVERLAYS", "ROOT", "SAMPLE", "Tree"]
 

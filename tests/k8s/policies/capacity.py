@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from deploy.k8s_check.manifests import Json, Manifests, Workload, name_of
 from tests.k8s.quantities import bytes_of, cores_of
+from tools.k8s_check.manifests import Json, Manifests, Workload, name_of
 
 _MIB = 2**20
 # Measured, in MiB, as docs/deployment.md tells under "Resources": both processes of gunicorn.

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from deploy.k8s_check.environment import references_of
-from deploy.k8s_check.manifests import Manifests, labels_of, name_of
+from tools.k8s_check.environment import references_of
+from tools.k8s_check.manifests import Manifests, labels_of, name_of
 
 # The publishers' own images on Docker Hub, and Muster's.
 _IMAGE = re.compile(

@@ -5,7 +5,7 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
 from collections.abc import Iterator
 
-from deploy.k8s_check.manifests import Json, Manifests, labels_of, name_of
+from tools.k8s_check.manifests import Json, Manifests, labels_of, name_of
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _VOLUMES = {

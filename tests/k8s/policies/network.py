@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from deploy.k8s_check.edges import selects
-from deploy.k8s_check.manifests import Json, Manifests, name_of
+from tools.k8s_check.edges import selects
+from tools.k8s_check.manifests import Json, Manifests, name_of
 
 _DIRECTIONS = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from deploy.k8s_check.manifests import Json, Manifests, Workload
 from tests.k8s.quantities import seconds_of_grace
+from tools.k8s_check.manifests import Json, Manifests, Workload
 
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 # Seconds, as docs/operations.md has them under "Stopping and draining".

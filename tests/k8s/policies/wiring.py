@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deploy.k8s_check.manifests import Json, Manifests, name_of
+from tools.k8s_check.manifests import Json, Manifests, name_of
 
 
 def every_mount_is_of_a_volume_and_every_volume_is_mounted(manifests: Manifests) -> Iterator[str]:

@@ -4,12 +4,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from deploy.k8s_check.edges import let_in, let_out
-from deploy.k8s_check.manifests import Manifests
-from deploy.k8s_check.tree import Tree
 from docs.drawing.sequence import Phase, SequenceDiagram, Step, UnknownParticipant
 from docs.drawing.system import HalfOpen, Node, System, read_system
 from tests.unit.docs.recording import recorded
+from tools.k8s_check.edges import let_in, let_out
+from tools.k8s_check.manifests import Manifests
+from tools.k8s_check.tree import Tree
 
 pytestmark = pytest.mark.xdist_group("k8s")
 
