@@ -11,17 +11,16 @@ from flask_openapi.models.server import Server
 from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.answers import ANSWERS, from_validation
 from gateway.api import docs, queries, tables, upload_files, uploads, users
-from gateway.documents import ProblemDocument
-from gateway.proxy.coalesce import Shared
+from gateway.api.responses import ProblemDocument
+from gateway.errors import PROBLEMS, from_validation
+from gateway.proxy.coalesce import RequestCoalescer
 from gateway.proxy.upstream import Upstream
 from gateway.services import Limits, Services, provide
 from gateway.settings import Settings
-from gateway.shutdown import event_at_shutdown
 from gateway.uploads.accept import Uploads
-from gateway.uploads.access import Records
-from gateway.uploads.follow import Waiting
+from gateway.uploads.access import UploadAccess
+from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.outbox import Outbox
 from gateway.web import views as web
 from gateway.web.forms import install_forms
@@ -92,7 +91,7 @@ def build_app(settings: Settings, store: CsvStore, broker: Broker, tokens: Token
     install_forms(app)
     install_session(app, secure=settings.public_url.startswith("https:"))
     install_pages(app)
-    answer_with(app, ANSWERS)
+    answer_with(app, PROBLEMS)
     for subject in (users, uploads, upload_files, tables, queries):
         app.register_api(subject.api)
     app.register_blueprint(docs.pages)
@@ -111,15 +110,15 @@ class _InDeclaredOrder(DefaultJSONProvider):
 def _services(settings: Settings, store: CsvStore, broker: Broker, tokens: Tokens) -> Services:
     return Services(
         uploads=Uploads(store, Outbox(store, broker)),
-        records=Records(store),
-        waiting=Waiting(
+        access=UploadAccess(store),
+        waiting=UploadFollower(
             store, settings.waiters, settings.max_waiters_per_user, event_at_shutdown()
         ),
         auth=Upstream("auth", settings.auth_url, settings.threads),
         queries=Upstream("queries", settings.queries_url, settings.threads),
         dbuploader=Upstream("dbuploader", settings.dbuploader_url, settings.threads),
         tokens=tokens,
-        questions=Shared(lambda answer: answer.is_for_all),
+        coalescer=RequestCoalescer(lambda answer: answer.is_shareable),
         limits=Limits(
             upload_bytes=settings.max_upload_bytes,
             batch_bytes=settings.max_batch_bytes,

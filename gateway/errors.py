@@ -1,46 +1,76 @@
-"""Why the gateway turns a request away; `answers.py` says which status each has."""
+"""Every error that the gateway answers with, and beside each the answer that it has over HTTP.
 
-from muster.contracts.tables import tables
-from muster.contracts.uploads import Upload
+What the gateway itself raises is a `GatewayError`: the class says the status, the kind (the last
+part of the problem's type URI) and the title. What the shared package raises has its answer in
+`PROBLEMS`, at the end.
+"""
 
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
-class WrongColumns(Exception):
-    """The option `columns` can't be used; the message says why and what to write."""
+import structlog
+from flask import Response, request
+from pydantic import ValidationError
 
+from muster.contracts.tables import UnknownTable, tables
+from muster.contracts.uploads import UnreadableRecord, Upload
+from muster.csvstore import (
+    FileDamaged,
+    FileNotStored,
+    StateConflict,
+    StoreUnavailable,
+    UploadNotFound,
+)
+from muster.http.client import ClientTooSlow
+from muster.http.problems import Problem, too_slow, unavailable
 
-class TooLarge(Exception):
-    """The file has more than `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"An upload may have {limit:,} bytes at most; cut the file into parts.")
-        self.limit = limit
-
-
-class NotCsv(Exception):
-    """The body is of a kind that is not CSV; the message says which and what to send."""
-
-
-class UnknownEncoding(Exception):
-    """The body has a content coding other than gzip."""
-
-    def __init__(self, coding: str) -> None:
-        super().__init__(f"The content coding {coding!r} is not known here: use gzip, or none.")
-
-
-class BadGzip(Exception):
-    """What should be gzip is not, or ends too early."""
+log = structlog.get_logger(__name__)
 
 
-class BadForm(Exception):
-    """A multipart form that is malformed, has no part `file`, or has others."""
+class GatewayError(Exception):
+    """Why a request is turned away. Its message, or `detail` without one, is what the client reads.
+
+    `retry_after` are the seconds after which it may be sent again.
+    """
+
+    status: ClassVar[int]
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    detail: ClassVar[str] = ""
+    retry_after: ClassVar[int | None] = None
+
+    def to_problem(self) -> Problem:
+        """The answer."""
+        retry = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return Problem(self.status, self.kind, self.title, str(self) or self.detail, headers=retry)
 
 
-class BadFilename(Exception):
+class InvalidField(GatewayError):
+    """A field of the request can't be used; the message says why, and what to write."""
+
+    field: ClassVar[str]
+
+    def to_problem(self) -> Problem:
+        """The answer, which names the field."""
+        return invalid([{"field": self.field, "message": str(self)}])
+
+
+class WrongColumns(InvalidField):
+    """The option `columns` can't be used."""
+
+    field = "columns"
+
+
+class BadFilename(InvalidField):
     """A file name that can't be kept."""
 
+    field = "filename"
 
-class TableNotNamed(Exception):
+
+class TableNotNamed(InvalidField):
     """Neither the option nor the file name says which table the file is for."""
+
+    field = "table"
 
     def __init__(self) -> None:
         super().__init__(
@@ -49,41 +79,195 @@ class TableNotNamed(Exception):
         )
 
 
-class PreviousNotFound(Exception):
-    """The upload that is said to be mended is not there, or somebody else's."""
+class PreviousNotFound(InvalidField):
+    """The upload that is said to be corrected does not exist, or is somebody else's."""
+
+    field = "previous"
 
     def __init__(self) -> None:
         super().__init__("there is no such upload")
 
 
-class ClientGone(Exception):
+class UnknownCursor(InvalidField):
+    """Not a cursor that the gateway gave."""
+
+    field = "cursor"
+
+    def __init__(self) -> None:
+        super().__init__("not a cursor from here; leave it out to begin anew")
+
+
+class TooLarge(GatewayError):
+    """The file has more than `limit` bytes."""
+
+    status, kind, title = 413, "too-large", "Too large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"An upload may have {limit:,} bytes at most; cut the file into parts.")
+        self.limit = limit
+
+
+class NotCsv(GatewayError):
+    """The body is of a kind that is not CSV; the message says which and what to send."""
+
+    status, kind, title = 415, "not-csv", "Not CSV"
+
+
+class UnknownContentCoding(GatewayError):
+    """The body has a content coding other than gzip."""
+
+    status, kind, title = 415, "unknown-encoding", "Unknown content coding"
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"The content coding {coding!r} is not known here: use gzip, or none.")
+
+    def to_problem(self) -> Problem:
+        """The answer, which says what is known (RFC 7694)."""
+        problem = super().to_problem()
+        problem.headers["Accept-Encoding"] = "gzip"
+        return problem
+
+
+class BadGzip(GatewayError):
+    """What should be gzip is not, or ends too early."""
+
+    status, kind, title = 422, "bad-gzip", "Not gzip"
+
+
+class BadForm(GatewayError):
+    """A multipart form that is malformed, has no part `file`, or has others."""
+
+    status, kind, title = 422, "bad-form", "Not such a form"
+
+
+class ClientGone(GatewayError):
     """The client broke off, or sent a body that is not framed as HTTP says."""
 
+    status, kind, title = 400, "incomplete-body", "Incomplete body"
 
-class KeyInFlight(Exception):
+
+class IdempotencyKeyInFlight(GatewayError):
     """Another request with the same idempotency key has not been answered yet."""
 
+    status, kind, title = 409, "idempotency-key-in-flight", "Still in flight"
+    detail = "A request with this Idempotency-Key is still being answered."
+    retry_after = 1
 
-class KeyReused(Exception):
+
+class IdempotencyKeyReused(GatewayError):
     """The idempotency key belongs to another request."""
 
+    status, kind, title = 422, "idempotency-key-reused", "Idempotency-Key used before"
+    detail = "This Idempotency-Key belongs to another request: take a new one for each."
 
-class NotFinished(Exception):
+
+class UploadNotFinished(GatewayError):
     """The loader has not finished `upload`, so there are no rejects yet."""
+
+    status, kind, title = 409, "not-finished", "Not finished"
+    retry_after = 1
 
     def __init__(self, upload: Upload) -> None:
         super().__init__(f"The upload is {upload.state}: its rejects are known once it is final.")
 
 
-class TooManyWaiters(Exception):
-    """As many requests as may are waiting for uploads already."""
+class TooManyWaiters(GatewayError):
+    """All places for requests that wait for uploads are taken."""
+
+    status, kind, title = 503, "too-many-waiters", "Too many are waiting"
+    detail = "No more requests can wait for uploads now; try again, or ask without waiting."
+    retry_after = 5
 
 
-class TooManyWaitersOfUser(Exception):
-    """As many requests as may of one user are waiting for uploads already."""
+class TooManyWaitersOfUser(GatewayError):
+    """One user has as many waiting requests as a user may have."""
+
+    status, kind, title = 429, "too-many-of-yours", "Too many of yours"
+    retry_after = 5
 
     def __init__(self, limit: int) -> None:
         super().__init__(
             f"{limit} requests of yours wait for uploads, as many as may: end one, or ask without "
             "waiting."
         )
+
+
+class UpstreamUnavailable(GatewayError):
+    """A service did not answer, so that what was asked of it may or may not have been done."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.service = service
+
+    def to_problem(self) -> Problem:
+        """503, naming the service."""
+        return unavailable(f"The service {self.service}")
+
+
+def invalid(errors: list[dict[str, str]]) -> Problem:
+    """422 with the wrong fields, each as `field` and `message`."""
+    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
+    return Problem(422, "invalid-request", "Invalid request", detail, errors=errors)
+
+
+def from_validation(error: ValidationError) -> Response:
+    """The answer to parameters that pydantic refuses."""
+    return invalid([_field_error(found) for found in error.errors()]).to_response()
+
+
+def _field_error(found: Any) -> dict[str, str]:
+    # The name alone: a further step of the path is the branch of a union that was tried.
+    field = str(found["loc"][0]) if found["loc"] else ""
+    return {"field": field, "message": found["msg"].removeprefix("Value error, ")}
+
+
+def _unknown_table(error: UnknownTable) -> Problem:
+    # In the path it is what was asked for; elsewhere it is a field of the request.
+    if "table" in (request.view_args or {}):
+        return Problem(404, "not-found", "Not found", str(error))
+    return invalid([{"field": "table", "message": str(error)}])
+
+
+def _state_conflict(error: StateConflict) -> Problem:
+    return Problem(
+        409,
+        "already-final",
+        "Already final",
+        f"The upload is {error.upload.state} and can't be cancelled any more.",
+        state=error.upload.state,
+    )
+
+
+def _file_damaged(error: FileDamaged) -> Problem:
+    log.error("the file is damaged", error=str(error))
+    detail = "Parts of the stored file are lost. The operators are told; they may have a backup."
+    return Problem(410, "file-damaged", "Damaged", detail)
+
+
+def _unreadable_record(_error: UnreadableRecord) -> Problem:
+    return Problem(
+        503,
+        "record-set-aside",
+        "Set aside",
+        "This version can't read the record of the upload. Nothing of it is lost, and the "
+        "operators are told: it goes on once they have seen to it.",
+        headers={"Retry-After": "60"},
+    )
+
+
+def _not_found(detail: str) -> Callable[[Exception], Problem]:
+    return lambda _error: Problem(404, "not-found", "Not found", detail)
+
+
+PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
+    GatewayError: lambda error: error.to_problem(),
+    ClientTooSlow: too_slow,
+    UnknownTable: _unknown_table,
+    UploadNotFound: _not_found("There is no such upload."),
+    FileNotStored: _not_found("The file is not there any more."),
+    FileDamaged: _file_damaged,
+    UnreadableRecord: _unreadable_record,
+    StateConflict: _state_conflict,
+    StoreUnavailable: lambda _error: unavailable("The CSV store"),
+}
+"""What each error is over HTTP, for `muster.http.problems.answer_with`."""

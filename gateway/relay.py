@@ -1,5 +1,10 @@
-"""`python -m gateway.relay`: publishes what the gateway could not, and sweeps away orphan files."""
+"""`python -m gateway.relay`: publishes what the gateway could not, and sweeps away orphan files.
 
+It also measures how much waits for others and for how long, for it lives where no loader and no
+notification does.
+"""
+
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -10,11 +15,10 @@ from itertools import takewhile
 import structlog
 from prometheus_client import Gauge
 
-from gateway.backlog import BacklogMeter
 from gateway.settings import Settings
 from gateway.uploads.outbox import Outbox
 from muster.backends.dependencies import once
-from muster.broker import open_broker
+from muster.broker import Broker, BrokerUnavailable, open_broker
 from muster.contracts.uploads import UnreadableRecord, now
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, open_csv_store
@@ -24,14 +28,20 @@ from muster.worker.process import worker_process
 
 log = structlog.get_logger(__name__)
 
-AGE = Gauge("muster_outbox_age_seconds", "Age of the oldest upload that is not published.")
+OUTBOX_AGE = Gauge("muster_outbox_age_seconds", "Age of the oldest upload that is not published.")
+UNFINISHED = Gauge("muster_unfinished_uploads", "Uploads not final, or not announced as such.")
+UNFINISHED_AGE = Gauge("muster_unfinished_age_seconds", "Age of the oldest of these uploads.")
+SET_ASIDE = Gauge("muster_set_aside_records", "Upload records that can't be read.")
+EMAILS = Gauge("muster_waiting_emails", "Messages in the queue of emails.")
 
 INTERVAL_SECONDS = 1.0
 # The gateway publishes by itself at once; only what is older than this has been left to the relay.
 GRACE = timedelta(seconds=2)
 _BATCH = 100
 _SWEEP_EVERY_SECONDS = 600.0
+_MEASURE_EVERY_SECONDS = 15.0
 _MAX_HEARTBEAT_SECONDS = 60.0
+_EMAIL_QUEUE = "notification"
 
 
 class Relay:
@@ -41,7 +51,7 @@ class Relay:
         self,
         store: CsvStore,
         outbox: Outbox,
-        backlog: BacklogMeter,
+        backlog: "BacklogMeter",
         sweep_after: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,7 +80,7 @@ class Relay:
         Unavailable.
         """
         oldest = self._store.oldest_unpublished()
-        AGE.set(0 if oldest is None else (now() - oldest.submitted_at).total_seconds())
+        OUTBOX_AGE.set(0 if oldest is None else (now() - oldest.submitted_at).total_seconds())
         self._backlog.measure_if_due()
         self._publish()
         if self._clock() - self._swept_at >= _SWEEP_EVERY_SECONDS:
@@ -97,6 +107,37 @@ class Relay:
                     log.warning("record changed meanwhile", error=str(error))
                 else:
                     log.info("published late")
+
+
+class BacklogMeter:
+    """Sets the gauges, now and then: each time costs the store three queries and the broker one."""
+
+    def __init__(
+        self, store: CsvStore, broker: Broker, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._clock = clock
+        self._measured_at = -math.inf
+
+    def measure_if_due(self) -> None:
+        """Measure, if that was not done just now. Raises StoreUnavailable."""
+        if self._clock() - self._measured_at < _MEASURE_EVERY_SECONDS:
+            return
+        self._measured_at = self._clock()
+        EMAILS.set(self._count_emails())
+        backlog = self._store.backlog()
+        oldest = backlog.oldest_at
+        UNFINISHED.set(backlog.uploads)
+        UNFINISHED_AGE.set(0 if oldest is None else (now() - oldest).total_seconds())
+        SET_ASIDE.set(self._store.count_set_aside())
+
+    def _count_emails(self) -> float:
+        try:
+            return self._broker.depth(_EMAIL_QUEUE).waiting
+        except BrokerUnavailable as error:
+            log.warning("emails not counted", error=str(error))
+            return math.nan
 
 
 def main() -> None:

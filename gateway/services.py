@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
-from gateway.proxy.coalesce import Shared
-from gateway.proxy.upstream import Answer, Upstream
+from gateway.proxy.coalesce import RequestCoalescer
+from gateway.proxy.upstream import Upstream, UpstreamResponse
 from gateway.uploads.accept import Uploads
-from gateway.uploads.access import Records
-from gateway.uploads.follow import Waiting
+from gateway.uploads.access import UploadAccess
+from gateway.uploads.follow import UploadFollower
 from muster.http.tokens import Tokens
 
 _NAME = "gateway"
@@ -29,13 +29,13 @@ class Services:
     """The gateway's rules and the services behind it."""
 
     uploads: Uploads
-    records: Records
-    waiting: Waiting
+    access: UploadAccess
+    waiting: UploadFollower
     auth: Upstream
     queries: Upstream
     dbuploader: Upstream
     tokens: Tokens
-    questions: Shared[Answer]
+    coalescer: RequestCoalescer[UpstreamResponse]
     limits: Limits
 
     @property

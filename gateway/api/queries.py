@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from gateway.api.openapi import Api
 from gateway.api.requests import ConditionalHeaders, YearQuery
-from gateway.documents import DepartmentsAboveMean, HiresByQuarter, Years
-from gateway.proxy.forward import hand_on_shared
+from gateway.api.responses import DepartmentsAboveMean, HiresByQuarter, Years
+from gateway.proxy.forward import forward_coalesced
 from gateway.services import services
 
 api = Api("queries", __name__, abp_tags=[{"name": "Queries"}])
@@ -39,7 +39,7 @@ def _answers(model: type[BaseModel], columns: str) -> dict[int, Any]:
 @api.operation("get", "/v1/queries/years", access=("queries:read",), answers=_YEARS)
 def years(header: ConditionalHeaders) -> Response:
     """The years, in UTC, in which somebody was hired."""
-    return hand_on_shared(services().queries, services().questions)
+    return forward_coalesced(services().queries, services().coalescer)
 
 
 @api.operation(
@@ -51,7 +51,7 @@ def years(header: ConditionalHeaders) -> Response:
 )
 def hires_by_quarter(query: YearQuery, header: ConditionalHeaders) -> Response:
     """Hires of each department and job in a year, by quarter in UTC."""
-    return hand_on_shared(services().queries, services().questions)
+    return forward_coalesced(services().queries, services().coalescer)
 
 
 @api.operation(
@@ -63,4 +63,4 @@ def hires_by_quarter(query: YearQuery, header: ConditionalHeaders) -> Response:
 )
 def departments_above_mean(query: YearQuery, header: ConditionalHeaders) -> Response:
     """Departments that hired more in a year than the mean over all, most first."""
-    return hand_on_shared(services().queries, services().questions)
+    return forward_coalesced(services().queries, services().coalescer)

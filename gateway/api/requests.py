@@ -1,17 +1,34 @@
-"""What a request may say in its path, query and headers, and how each is checked.
+"""What a request may say in its path, query, headers and body, and how each is checked.
 
-These models are also what the OpenAPI document shows.
+The models are also what the OpenAPI document shows.
 """
 
-from functools import cache
-from typing import Annotated, Any, Literal
+from functools import cache, partial
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from flask import request
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from gateway.services import services
+from gateway.uploads.follow import MAX_WAIT_SECONDS, Gone, has_gone
+from gateway.uploads.request_body import RequestBody
 from muster.contracts.encodings import AUTO, NAMES, UnknownEncoding, find_codec
 from muster.contracts.tables import tables
 from muster.contracts.uploads import DateOrder, Options, State
+from muster.http.client import ClientSocket
 
+# Of a number of seconds, as many digits as are looked at.
+_DIGITS = 9
 _DELIMITERS = {"\t": "tab", r"\t": "tab", "|": "pipe"}
 
 
@@ -62,6 +79,29 @@ class Query(Parameters):
     """Query parameters; an undeclared one is refused, so that no misspelling goes unheard."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_what_is_known(cls, data: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(data)
+        except ValidationError as error:
+            found = [cls._with_what_is_known(each) for each in error.errors()]
+            raise ValidationError.from_exception_data(cls.__name__, found) from None
+
+    @classmethod
+    def _with_what_is_known(cls, error: ErrorDetails) -> InitErrorDetails:
+        kind: str | PydanticCustomError = error["type"]
+        if kind == "extra_forbidden":
+            known = ", ".join(cls.model_fields) or "none"
+            kind = PydanticCustomError(
+                "extra_forbidden",
+                "there is no such parameter; known here: {known}",
+                {"known": known},
+            )
+        return InitErrorDetails(
+            type=kind, loc=error["loc"], input=error["input"], ctx=error.get("ctx", {})
+        )
 
 
 class UploadQuery(Query):
@@ -216,3 +256,39 @@ class ConditionalHeaders(Parameters):
     if_none_match: str | None = Field(
         None, alias="If-None-Match", description="The ETag of the answer that one has."
     )
+
+
+def preferred_wait(header: str | None) -> int | None:
+    """The seconds that `wait` asks for, 60 at most; None if it does not, or not as it should."""
+    for preference in (header or "").split(","):
+        name, _, value = preference.split(";")[0].partition("=")
+        seconds = value.strip().strip('"')
+        if name.strip().lower() == "wait" and seconds.isascii() and seconds.isdecimal():
+            return min(int(seconds[:_DIGITS]), MAX_WAIT_SECONDS)
+    return None
+
+
+def client_gone() -> Gone:
+    """What says whether the client of this request has gone, also after the request's context."""
+    return partial(has_gone, request.environ.get("gunicorn.socket"))
+
+
+def request_body() -> RequestBody:
+    """The body of an upload, not read yet, with what its headers say of it."""
+    connection = request.environ.get("gunicorn.socket")
+    if isinstance(connection, ClientSocket):
+        connection.expect_upload()
+    return RequestBody(
+        # As it comes: the limit of other bodies is not for this one.
+        stream=request.input_stream,
+        media_type=request.mimetype,
+        parameters=request.mimetype_params,
+        coding=_content_coding(),
+        length=request.content_length,
+        limit=services().limits.upload_bytes,
+    )
+
+
+def _content_coding() -> str:
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    return {"": "identity", "x-gzip": "gzip"}.get(coding, coding)

@@ -8,8 +8,8 @@ from flask import Response, jsonify
 
 from gateway.api.openapi import ANY_TOKEN, Api
 from gateway.api.requests import BatchHeaders, RowsQuery, TablePath
-from gateway.documents import BatchCounts, RowPage, Tables, TableSchema
-from gateway.proxy.forward import hand_on
+from gateway.api.responses import BatchCounts, RowPage, Tables, TableSchema
+from gateway.proxy.forward import forward
 from gateway.services import services
 from muster.contracts.tables import get_table, tables
 
@@ -56,7 +56,7 @@ def show_table(path: TablePath) -> Response:
 def read_rows(path: TablePath, query: RowsQuery) -> Response:
     """Rows in key order."""
     get_table(path.table)
-    return hand_on(services().queries)
+    return forward(services().queries)
 
 
 @api.operation(
@@ -71,4 +71,4 @@ def write_rows(path: TablePath, header: BatchHeaders) -> Response:
     """Insert or update up to 1000 rows in one transaction, all or nothing."""
     get_table(path.table)
     limit = services().limits.batch_bytes
-    return hand_on(services().dbuploader, with_body=True, most_bytes=limit)
+    return forward(services().dbuploader, with_body=True, max_bytes=limit)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,10 +10,9 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from gateway.api.openapi import Api
-from gateway.api.requests import RejectsQuery, UploadPath
+from gateway.api.requests import RejectsQuery, UploadPath, client_gone
 from gateway.api.responses import represent
 from gateway.api.uploads import READERS
-from gateway.clients import has_gone
 from gateway.services import services
 from gateway.uploads.filenames import as_download, inflated_name
 from gateway.uploads.reject_file import as_csv, as_ndjson
@@ -57,7 +55,7 @@ _EVENTS: dict[str, Any] = {
 )
 def get_file(path: UploadPath) -> Response:
     """The bytes of the file as they came."""
-    upload, file = services().records.open_file(g.principal, path.id)
+    upload, file = services().access.open_file(g.principal, path.id)
     response = Response(
         wrap_file(request.environ, file), content_type="text/csv", direct_passthrough=True
     )
@@ -82,7 +80,7 @@ def get_file(path: UploadPath) -> Response:
 )
 def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
     """The rejected rows: mend them, upload them, and only they are loaded."""
-    upload, stored = services().records.open_rejects(g.principal, path.id)
+    upload, stored = services().access.open_rejects(g.principal, path.id)
     stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".rejects")
     body: Iterable[bytes]
     if request.accept_mimetypes.best_match(["text/csv", NDJSON], "text/csv") == NDJSON:
@@ -107,9 +105,9 @@ def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
 )
 def follow_upload(path: UploadPath) -> Response:
     """The upload while it changes, for as long as the token is valid."""
-    upload = services().records.get(g.principal, path.id)
+    upload = services().access.get(g.principal, path.id)
     release = services().waiting.take_place(g.principal.id)
-    gone = partial(has_gone, request.environ.get("gunicorn.socket"))
+    gone = client_gone()
     is_valid = validity_of_token()
     changes = services().waiting.changes(upload, lambda: gone() or not is_valid())
     response = Response(_event_stream(changes), content_type="text/event-stream; charset=utf-8")

@@ -1,22 +1,25 @@
 """Uploads: accept, list, follow, cancel."""
 
-from functools import partial
 from typing import Any
 
-from flask import Response, g, jsonify, request
+from flask import Response, g, jsonify
 
 from gateway.api.openapi import Access, Api
-from gateway.api.pagination import from_cursor, to_cursor
-from gateway.api.requests import ListQuery, UploadHeaders, UploadPath, UploadQuery, WaitHeaders
-from gateway.api.responses import UploadDocument, location_of, represent
-from gateway.clients import has_gone
-from gateway.documents import UploadPage
+from gateway.api.requests import (
+    ListQuery,
+    UploadHeaders,
+    UploadPath,
+    UploadQuery,
+    WaitHeaders,
+    client_gone,
+    preferred_wait,
+    request_body,
+)
+from gateway.api.responses import UploadDocument, UploadPage, location_of, represent
 from gateway.errors import PreviousNotFound
-from gateway.preferences import preferred_wait
 from gateway.services import services
 from gateway.uploads.accept import Submission
 from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
-from gateway.views.bodies import request_body
 from muster.contracts.uploads import Upload
 from muster.csvstore import UploadNotFound
 from muster.http.tokens import validity_of_token
@@ -55,9 +58,15 @@ _ACCEPTED: dict[str, Any] = {
 def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
     """Upload a CSV file; with `Prefer: wait=N`, 200 if it is final in time."""
     submission = Submission(
-        query.options(), query.table, query.filename, header.idempotency_key, _previous(query)
+        owner=g.principal,
+        body=request_body(),
+        options=query.options(),
+        table=query.table,
+        filename=query.filename,
+        key=header.idempotency_key,
+        previous=_previous(query),
     )
-    upload = services().uploads.accept(g.principal, submission, request_body())
+    upload = services().uploads.accept(submission)
     latest, applied = _waited(upload, header.prefer)
     response = jsonify(represent(latest))
     response.status_code = 200 if latest.state.is_final else 202
@@ -68,16 +77,16 @@ def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
 @api.operation("get", "/v1/uploads", access=READERS, answers={200: UploadPage}, refusals=(422,))
 def list_uploads(query: ListQuery) -> Response:
     """My uploads, newest first; everybody's for `uploads:admin`."""
-    page = services().records.list(
+    page = services().access.list(
         g.principal,
         state=query.state,
         table=query.table,
-        before=None if query.cursor is None else from_cursor(query.cursor),
+        cursor=query.cursor,
         limit=query.limit,
     )
     return jsonify(
         uploads=[represent(upload) for upload in page.uploads],
-        next=None if page.next is None else to_cursor(page.next),
+        next=page.next,
     )
 
 
@@ -86,7 +95,7 @@ def list_uploads(query: ListQuery) -> Response:
 )
 def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
     """One upload; with `Prefer: wait=N`, as soon as it is final or after N seconds."""
-    upload = services().records.get(g.principal, path.id)
+    upload = services().access.get(g.principal, path.id)
     latest, applied = _waited(upload, header.prefer)
     return _with_preference(jsonify(represent(latest)), applied)
 
@@ -100,7 +109,7 @@ def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
 )
 def cancel_upload(path: UploadPath) -> Response:
     """Cancel an upload that is not final."""
-    response = jsonify(represent(services().records.cancel(g.principal, path.id)))
+    response = jsonify(represent(services().access.cancel(g.principal, path.id)))
     response.status_code = 202
     return response
 
@@ -109,7 +118,7 @@ def _previous(query: UploadQuery) -> str | None:
     if query.previous is None:
         return None
     try:
-        return services().records.get(g.principal, query.previous).id
+        return services().access.get(g.principal, query.previous).id
     except UploadNotFound as error:
         raise PreviousNotFound from error
 
@@ -120,7 +129,7 @@ def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
     if seconds is None:
         return upload, None
     is_valid = validity_of_token()
-    gone = partial(has_gone, request.environ.get("gunicorn.socket"))
+    gone = client_gone()
     try:
         latest = services().waiting.until_final(
             g.principal.id, upload, seconds, lambda: gone() or not is_valid()

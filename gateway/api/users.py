@@ -6,8 +6,8 @@ from flask import Response, g
 
 from gateway.api.openapi import ANY_TOKEN, Access, Api
 from gateway.api.requests import UserPath
-from gateway.documents import NewUser, PasswordChange, Token, User, UserChange, Users
-from gateway.proxy.forward import hand_on
+from gateway.api.responses import NewUser, PasswordChange, Token, User, UserChange, Users
+from gateway.proxy.forward import forward
 from gateway.services import services
 
 api = Api("accounts", __name__, abp_tags=[{"name": "Accounts"}])
@@ -25,13 +25,13 @@ _TOKEN = {
 @api.operation("post", "/v1/login", access="basic", answers={200: _TOKEN}, refusals=(429,))
 def log_in() -> Response:
     """Log in with email address and password by HTTP Basic."""
-    return hand_on(services().auth)
+    return forward(services().auth)
 
 
 @api.operation("post", "/v1/logout", access=ANY_TOKEN, answers={204: None})
 def log_out() -> Response:
     """End this token: here at once, everywhere within 5 seconds."""
-    response = hand_on(services().auth)
+    response = forward(services().auth)
     if response.status_code == 204:
         services().tokens.end(g.principal)
     return response
@@ -40,7 +40,7 @@ def log_out() -> Response:
 @api.operation("get", "/v1/me", access=ANY_TOKEN, answers={200: User})
 def who_am_i() -> Response:
     """Who I am and what I may do."""
-    return hand_on(services().auth)
+    return forward(services().auth)
 
 
 @api.operation(
@@ -53,13 +53,13 @@ def who_am_i() -> Response:
 )
 def change_password() -> Response:
     """Change my password; older tokens end."""
-    return hand_on(services().auth, with_body=True)
+    return forward(services().auth, with_body=True)
 
 
 @api.operation("get", "/v1/users", access=_ADMIN, answers={200: Users})
 def list_users() -> Response:
     """All users."""
-    return hand_on(services().auth)
+    return forward(services().auth)
 
 
 @api.operation(
@@ -72,13 +72,13 @@ def list_users() -> Response:
 )
 def add_user() -> Response:
     """Add a user."""
-    return hand_on(services().auth, with_body=True)
+    return forward(services().auth, with_body=True)
 
 
 @api.operation("get", "/v1/users/<id>", access=_ADMIN, answers={200: User}, refusals=(404,))
 def get_user(path: UserPath) -> Response:
     """One user."""
-    return hand_on(services().auth)
+    return forward(services().auth)
 
 
 @api.operation(
@@ -91,10 +91,10 @@ def get_user(path: UserPath) -> Response:
 )
 def change_user(path: UserPath) -> Response:
     """Change permissions or password of a user, or disable them."""
-    return hand_on(services().auth, with_body=True)
+    return forward(services().auth, with_body=True)
 
 
 @api.operation("delete", "/v1/users/<id>", access=_ADMIN, answers={204: None}, refusals=(404, 409))
 def delete_user(path: UserPath) -> Response:
     """Delete a user."""
-    return hand_on(services().auth)
+    return forward(services().auth)

@@ -1,4 +1,4 @@
-"""One call for many who ask the same at the same time."""
+"""One call to a service for many equal requests that come at the same time."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -8,24 +8,25 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 # A call that takes longer holds up nobody who came after it.
-_LONGEST_WAIT_SECONDS = 0.1
+_MAX_WAIT_SECONDS = 0.1
 
 
-class Shared(Generic[T]):
+class RequestCoalescer(Generic[T]):
     """Shares the answers to calls of the same key.
 
     Nobody is given an answer to a call that began before they asked, so that it is never older than
-    one of their own would be: who comes while a call is under way shares the next.
+    one of their own would be: a request that comes while a call is under way shares the next.
+    `is_shareable` says whether an answer is the same for everybody.
     """
 
-    def __init__(self, is_for_all: Callable[[T], bool]) -> None:
-        self._is_for_all = is_for_all
+    def __init__(self, is_shareable: Callable[[T], bool]) -> None:
+        self._is_shareable = is_shareable
         self._lock = threading.Lock()
         self._next: dict[Hashable, Future[T]] = {}
         self._under_way: dict[Hashable, Future[T]] = {}
 
-    def ask(self, key: Hashable, call: Callable[[], T]) -> T:
-        """What `call` returns or raises, or did for another, if that is for all."""
+    def call(self, key: Hashable, call: Callable[[], T]) -> T:
+        """What `call` returns or raises, or did for another request, if that can be shared."""
         with self._lock:
             answer = self._next.get(key)
             leads = answer is None
@@ -35,7 +36,7 @@ class Shared(Generic[T]):
         if leads:
             self._lead(key, answer, before, call)
         result = answer.result()
-        return result if leads or self._is_for_all(result) else call()
+        return result if leads or self._is_shareable(result) else call()
 
     def _lead(
         self, key: Hashable, answer: "Future[T]", before: "Future[T] | None", call: Callable[[], T]
@@ -59,4 +60,4 @@ def _await(before: "Future[T] | None") -> None:
     if before is not None:
         done = threading.Event()
         before.add_done_callback(lambda _: done.set())
-        done.wait(_LONGEST_WAIT_SECONDS)
+        done.wait(_MAX_WAIT_SECONDS)

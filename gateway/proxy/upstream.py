@@ -1,4 +1,4 @@
-"""The other services over HTTP: a request handed on as it came, and its answer handed back."""
+"""The services behind the gateway, over HTTP: a request goes on as it came, and its answer back."""
 
 import socket
 from collections.abc import Mapping
@@ -13,12 +13,13 @@ from urllib3.connection import HTTPConnection
 from urllib3.util import Retry
 from werkzeug.datastructures import Headers
 
+from gateway.errors import UpstreamUnavailable
 from muster.observability.tracing import current_trace
 
 log = structlog.get_logger(__name__)
 
 REQUEST_HEADERS = ("Authorization", "Accept", "Content-Type", "If-None-Match", "Idempotency-Key")
-ANSWER_HEADERS = (
+RESPONSE_HEADERS = (
     "Content-Type",
     "ETag",
     "Location",
@@ -46,25 +47,17 @@ _SOCKET_OPTIONS = [
 ]
 
 
-class UpstreamUnavailable(Exception):
-    """A service did not answer, so that what was asked of it may or may not have been done."""
-
-    def __init__(self, service: str) -> None:
-        super().__init__(service)
-        self.service = service
-
-
 @dataclass(frozen=True)
-class Answer:
-    """What a service answered: of its headers, those that concern the client."""
+class UpstreamResponse:
+    """What a service answered; of its headers, those in RESPONSE_HEADERS."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     @property
-    def is_for_all(self) -> bool:
-        """Whether it says nothing about the one who asked."""
+    def is_shareable(self) -> bool:
+        """Whether it is the same for everybody who may ask."""
         return self.status in {200, 304}
 
 
@@ -108,16 +101,16 @@ class Upstream:
         headers: Mapping[str, str] | Headers,
         body: bytes,
         client_address: str,
-    ) -> Answer:
+    ) -> UpstreamResponse:
         """Ask the service for `path`, percent-encoded as it came; raises UpstreamUnavailable.
 
-        Of `headers`, those in REQUEST_HEADERS are handed on.
+        Of `headers`, those in REQUEST_HEADERS are forwarded.
         """
         try:
             answer = self._session.request(
                 method,
                 f"{self._url}{path}{'?' if query else ''}{query}",
-                headers=_handed_on(headers, client_address),
+                headers=_forwarded_headers(headers, client_address),
                 data=body,
                 timeout=(_CONNECT_SECONDS, _READ_SECONDS),
                 allow_redirects=False,
@@ -125,8 +118,8 @@ class Upstream:
         except requests.RequestException as error:
             log.warning("no answer", upstream=self.service, error=repr(error))
             raise UpstreamUnavailable(self.service) from error
-        kept = {name: answer.headers[name] for name in ANSWER_HEADERS if name in answer.headers}
-        return Answer(answer.status_code, kept, answer.content)
+        kept = {name: answer.headers[name] for name in RESPONSE_HEADERS if name in answer.headers}
+        return UpstreamResponse(answer.status_code, kept, answer.content)
 
     def check(self) -> None:
         """Return if the service can be reached; raises UpstreamUnavailable."""
@@ -141,7 +134,7 @@ class Upstream:
         self._session.close()
 
 
-def _handed_on(headers: Mapping[str, str] | Headers, client_address: str) -> dict[str, str]:
+def _forwarded_headers(headers: Mapping[str, str] | Headers, client_address: str) -> dict[str, str]:
     kept = {name: headers[name] for name in REQUEST_HEADERS if name in headers}
     trace = current_trace().headers()
     return {"Accept-Encoding": "identity", **kept, **trace, "X-Forwarded-For": client_address}

@@ -1,4 +1,8 @@
-"""The rules for accepting an upload: what a 202 promises."""
+"""Accepting an upload: what a 202 promises.
+
+The file is made durable, then the record of it. The record is also the outbox: it says that the
+loader is still to be told. Whatever fails after it, the upload is accepted.
+"""
 
 import uuid
 from collections.abc import Callable
@@ -7,12 +11,11 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Counter
 
-from gateway.errors import KeyInFlight, KeyReused, WrongColumns
-from gateway.receiving import Received, receive
+from gateway.errors import IdempotencyKeyInFlight, IdempotencyKeyReused, WrongColumns
 from gateway.uploads.filenames import clean_filename, table_for
 from gateway.uploads.idempotency import claimed, fingerprint
 from gateway.uploads.outbox import Outbox
-from gateway.uploads.request_body import Body
+from gateway.uploads.request_body import ReceivedFile, RequestBody
 from muster.contracts.tables import get_table, tables
 from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.uploads import Options, Upload, now
@@ -31,23 +34,66 @@ for _table in tables():
 
 @dataclass(frozen=True)
 class Submission:
-    """What the uploader says beside the file: `table` and `filename` if not the file's own.
+    """A file that a user sends, not read yet, and what the user says beside it.
 
-    `previous` is the upload whose rejected rows this one mends.
+    `table` and `filename` are given if they are not the file's own, `key` is an idempotency key,
+    and `previous` the upload whose rejected rows this one corrects.
     """
 
+    owner: Principal
+    body: RequestBody
     options: Options
     table: str | None = None
     filename: str | None = None
     key: str | None = None
     previous: str | None = None
 
+    def read(self, write: Callable[[bytes], object]) -> "SubmittedFile":
+        """Read the body, pass the file to `write`, and say what it is.
+
+        Raises what the body raises (`request_body.py`), BadFilename, TableNotNamed, UnknownTable
+        and WrongColumns: these before the bytes of the file are read.
+        """
+        uploaded = self.body.open()
+        filename = clean_filename(self.filename or uploaded.filename or "")
+        table = table_for(self.table, filename)
+        try:
+            parse_columns(self.options.columns, get_table(table))
+        except ValueError as error:
+            raise WrongColumns(str(error)) from error
+        received = uploaded.receive(filename, write)
+        filename = filename or f"{table}.csv"
+        digest = fingerprint(table, filename, self.options, received.sha256)
+        return SubmittedFile(table, filename, received, digest)
+
+    def draft(self, upload_id: str, file: "SubmittedFile") -> Upload:
+        """The record of the upload, to be accepted by the store."""
+        trace = current_trace()
+        return Upload(
+            id=upload_id,
+            table=file.table,
+            filename=file.filename,
+            size=file.received.size,
+            sha256=file.received.sha256,
+            owner=self.owner.id,
+            submitted_by=self.owner.email,
+            submitted_at=now(),
+            request_id=trace.request_id,
+            traceparent=trace.traceparent,
+            options=self.options,
+            idempotency_key=self.key,
+            previous=self.previous,
+            fingerprint=None if self.key is None else file.fingerprint,
+        )
+
 
 @dataclass(frozen=True)
-class _File:
+class SubmittedFile:
+    """What was read of a submission; its `fingerprint` is that of the request."""
+
     table: str
     filename: str
-    received: Received
+    received: ReceivedFile
     fingerprint: str
 
 
@@ -58,30 +104,30 @@ class Uploads:
         self._store = store
         self._outbox = outbox
 
-    def accept(self, owner: Principal, submission: Submission, body: Body) -> Upload:
-        """Store the file in `body` and the record of it, both durable; returns it as accepted.
+    def accept(self, submission: Submission) -> Upload:
+        """Store the file and the record of it, both durable; returns the upload as accepted.
 
         The file comes before the record, so that a record always has its file; a file whose record
         never came is swept away. With an idempotency key that the same request came with before,
-        the upload of then is returned. Raises KeyInFlight, KeyReused, the refusals of the body and
-        of the names, and StoreUnavailable; then nothing is accepted, and the key is free again.
+        the upload of then is returned. Raises IdempotencyKeyInFlight, IdempotencyKeyReused, what
+        `Submission.read` raises, and StoreUnavailable; then nothing is accepted, and the key is
+        free again.
         """
         if submission.key is None:
-            return self._take(owner, submission, body, lambda: None).as_accepted()
+            return self._take(submission).as_accepted()
         try:
-            with claimed(self._store, owner.id, submission.key) as renew:
+            with claimed(self._store, submission.owner.id, submission.key) as renew:
                 crash_point(Point.ACCEPT_KEY_CLAIMED)
-                upload = self._take(owner, submission, body, renew)
+                upload = self._take(submission, renew)
         except KeyTaken as taken:
             if taken.upload is None:
-                raise KeyInFlight from taken
-            return self._repeat(taken.upload, submission, body).as_accepted()
+                raise IdempotencyKeyInFlight from taken
+            return _same(taken.upload, submission.read(_drop)).as_accepted()
         crash_point(Point.ACCEPT_KEY_RELEASED)
         return upload.as_accepted()
 
-    def _take(
-        self, owner: Principal, submission: Submission, body: Body, renew: Callable[[], None]
-    ) -> Upload:
+    def _take(self, submission: Submission, renew: Callable[[], None] = lambda: None) -> Upload:
+        """Store and announce; `renew` is called again and again while the file is read."""
         upload_id = uuid.uuid4().hex
         bind_log_fields(upload_id=upload_id)
         with self._store.write_file(upload_id) as writer:
@@ -90,12 +136,11 @@ class Uploads:
                 writer.write(chunk)
                 renew()
 
-            file = _read(submission, body, write)
+            file = submission.read(write)
             crash_point(Point.ACCEPT_FILE_WRITTEN)
         crash_point(Point.ACCEPT_FILE_STORED)
-        draft = _draft(upload_id, owner, submission, file)
         try:
-            upload = self._store.accept(draft)
+            upload = self._store.accept(submission.draft(upload_id, file))
         except KeyTaken as taken:
             # The claim ran out and another call with the key was quicker.
             self._store.delete_file(upload_id)
@@ -106,50 +151,14 @@ class Uploads:
         self._outbox.try_publish(upload)
         return upload
 
-    def _repeat(self, first: Upload, submission: Submission, body: Body) -> Upload:
-        return _same(first, _read(submission, body, _drop))
-
 
 def _drop(_chunk: bytes) -> None:
     pass
 
 
-def _same(first: Upload | None, file: _File) -> Upload:
+def _same(first: Upload | None, file: SubmittedFile) -> Upload:
+    """The first upload with the key, if this request is the same; raises IdempotencyKeyReused."""
     if first is None or first.fingerprint != file.fingerprint:
-        raise KeyReused
+        raise IdempotencyKeyReused
     bind_log_fields(upload_id=first.id)
     return first
-
-
-def _read(submission: Submission, body: Body, write: Callable[[bytes], None]) -> _File:
-    part = body.open()
-    filename = clean_filename(submission.filename or part.filename or "")
-    table = table_for(submission.table, filename)
-    try:
-        parse_columns(submission.options.columns, get_table(table))
-    except ValueError as error:
-        raise WrongColumns(str(error)) from error
-    received = receive(part, filename, body.limit, write)
-    filename = filename or f"{table}.csv"
-    digest = fingerprint(table, filename, submission.options, received.sha256)
-    return _File(table, filename, received, digest)
-
-
-def _draft(upload_id: str, owner: Principal, submission: Submission, file: _File) -> Upload:
-    trace = current_trace()
-    return Upload(
-        id=upload_id,
-        table=file.table,
-        filename=file.filename,
-        size=file.received.size,
-        sha256=file.received.sha256,
-        owner=owner.id,
-        submitted_by=owner.email,
-        submitted_at=now(),
-        request_id=trace.request_id,
-        traceparent=trace.traceparent,
-        options=submission.options,
-        idempotency_key=submission.key,
-        previous=submission.previous,
-        fingerprint=None if submission.key is None else file.fingerprint,
-    )

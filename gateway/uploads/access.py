@@ -1,11 +1,13 @@
-"""Upload records as a user may see and change them: their own, or all for `uploads:admin`."""
+"""Which uploads a user may see and change: their own, or all for `uploads:admin`."""
 
+import base64
+import binascii
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from gateway.errors import NotFinished
+from gateway.errors import UnknownCursor, UploadNotFinished
 from muster.contracts.rejects import ensure_whole
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload
@@ -13,27 +15,27 @@ from muster.csvstore import CsvStore, FileDamaged, FileNotStored, UploadNotFound
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields
 
-_MENDING = 20
+_CORRECTIONS = 20
 
 
 @dataclass(frozen=True)
-class Page:
-    """Uploads, newest first, and the sequence below which the next page begins, if there is one."""
+class UploadList:
+    """Uploads, newest first, and the cursor of the next page, if there is one."""
 
     uploads: list[Upload]
-    next: int | None
+    next: str | None
 
 
-class Records:
-    """The uploads in `store`. Every call may raise StoreUnavailable."""
+class UploadAccess:
+    """The uploads in `store`, for the user who asks. Every call may raise StoreUnavailable."""
 
     def __init__(self, store: CsvStore) -> None:
         self._store = store
 
     def get(self, who: Principal, upload_id: str) -> Upload:
-        """The upload; raises UploadNotFound for somebody else's as for one that is not there.
+        """The upload; raises UploadNotFound if there is none, and for somebody else's.
 
-        Raises UnreadableRecord to whoever may see it.
+        Raises UnreadableRecord to a user who may see it.
         """
         try:
             upload = self._store.get(upload_id)
@@ -52,10 +54,11 @@ class Records:
         *,
         state: State | None,
         table: str | None,
-        before: int | None,
+        cursor: str | None,
         limit: int,
-    ) -> Page:
-        """At most `limit` uploads of a sequence below `before`. Raises UnknownTable."""
+    ) -> UploadList:
+        """At most `limit` uploads, from where `cursor` says. Raises UnknownTable, UnknownCursor."""
+        before = None if cursor is None else _from_cursor(cursor)
         found = self._store.find(
             owner=None if _sees_all(who) else who.id,
             state=state,
@@ -64,11 +67,11 @@ class Records:
             limit=limit + 1,
         )
         more = len(found) > limit
-        return Page(found[:limit], found[limit - 1].sequence if more else None)
+        return UploadList(found[:limit], _to_cursor(found[limit - 1].sequence) if more else None)
 
-    def mending(self, who: Principal, upload_id: str) -> Sequence[Upload]:
-        """The latest 20 uploads that mend rejected rows of that one, newest first."""
-        found = self._store.find_mending(upload_id, _MENDING)
+    def corrections(self, who: Principal, upload_id: str) -> Sequence[Upload]:
+        """The latest 20 uploads that correct rejected rows of that one, newest first."""
+        found = self._store.find_mending(upload_id, _CORRECTIONS)
         return [upload for upload in found if _sees(who, upload)]
 
     def cancel(self, who: Principal, upload_id: str) -> Upload:
@@ -77,10 +80,7 @@ class Records:
         return self._store.update(upload.id, expect=UNFINISHED, cancel_requested=True)
 
     def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:
-        """The upload and its file, from its start.
-
-        Raises UploadNotFound, FileNotStored and FileDamaged.
-        """
+        """The upload and its file; raises UploadNotFound, FileNotStored and FileDamaged."""
         upload = self.get(who, upload_id)
         file = self._store.open_file(upload.id)
         if (size := file.seek(0, io.SEEK_END)) != upload.size:
@@ -92,12 +92,11 @@ class Records:
     def open_rejects(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO | None]:
         """The upload and its stored rejects (muster/contracts/rejects.py), None if it has none.
 
-        Raises UploadNotFound, NotFinished before the upload is final, FileNotStored where there
-        were some, and FileDamaged.
+        Raises UploadNotFound, UploadNotFinished, FileNotStored if it had some, and FileDamaged.
         """
         upload = self.get(who, upload_id)
         if not upload.state.is_final:
-            raise NotFinished(upload)
+            raise UploadNotFinished(upload)
         try:
             stored = self._store.open_file(upload.rejects_name)
         except FileNotStored:
@@ -118,3 +117,18 @@ def _sees(who: Principal, upload: Upload) -> bool:
 
 def _sees_all(who: Principal) -> bool:
     return who.may("uploads:admin")
+
+
+def _to_cursor(sequence: int) -> str:
+    """Where uploads below `sequence` begin, as text that a client hands back unread."""
+    return base64.urlsafe_b64encode(str(sequence).encode()).decode().rstrip("=")
+
+
+def _from_cursor(cursor: str) -> int:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UnknownCursor from error
+    if not text.isdigit() or len(text) > 18:
+        raise UnknownCursor
+    return int(text)

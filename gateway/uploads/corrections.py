@@ -1,13 +1,19 @@
-"""Rejected rows mended in place: the rows to show, and the file that the changed ones make."""
+"""Rejected rows corrected in place: the rows to show, and the upload that the changed ones make."""
 
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from gateway.uploads.accept import Submission
+from gateway.uploads.filenames import inflated_name
+from gateway.uploads.request_body import RequestBody
 from muster.contracts.rejects import Reject, read_rejects
+from muster.contracts.uploads import Upload
+from muster.http.tokens import Principal
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,9 @@ def read_page(stored: BinaryIO | None, first: int, count: int) -> RejectsPage:
     return RejectsPage(header.labels, found[:count], first, more=len(found) > count)
 
 
-def mended_rows(page: RejectsPage, cells: Mapping[tuple[int, int], str]) -> list[tuple[str, ...]]:
+def corrected_rows(
+    page: RejectsPage, cells: Mapping[tuple[int, int], str]
+) -> list[tuple[str, ...]]:
     """The rows of the page in which a cell has another text now, each with its line at the end.
 
     `cells` are the texts by the line of the row and the index of the column.
@@ -45,6 +53,30 @@ def mended_rows(page: RejectsPage, cells: Mapping[tuple[int, int], str]) -> list
         if after != before:
             rows.append((*after, str(reject.line)))
     return rows
+
+
+def submission_of(owner: Principal, upload: Upload, content: bytes, limit: int) -> Submission:
+    """Corrected rows of `upload` as an upload of their own; `content` is what `as_file` makes.
+
+    It may have `limit` bytes.
+    """
+    stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".mended")
+    body = RequestBody(
+        stream=io.BytesIO(content),
+        media_type="text/csv",
+        parameters={},
+        coding="identity",
+        length=len(content),
+        limit=limit,
+    )
+    return Submission(
+        owner,
+        body,
+        replace(upload.options, header="present", delimiter=",", encoding="utf-8", columns=""),
+        upload.table,
+        f"{stem[:200]}.mended.csv",
+        previous=upload.id,
+    )
 
 
 def as_file(labels: tuple[str, ...], rows: list[tuple[str, ...]]) -> bytes:

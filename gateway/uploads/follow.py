@@ -1,13 +1,17 @@
-"""Waiting for an upload to change: `Prefer: wait` (RFC 7240) and Server-Sent Events.
+"""Following an upload until it is final: `Prefer: wait` (RFC 7240) and Server-Sent Events.
 
-Each waiter holds a thread of the server, so that there are at most so many at once, and of one
-user fewer.
+Each request that waits holds a thread of the server, so there are only so many places for them,
+and fewer for one user. A wait ends with the upload, its time, its client, its token or its server.
 """
 
+import select
+import signal
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 from gateway.errors import TooManyWaiters, TooManyWaitersOfUser
 from muster.contracts.uploads import UnreadableRecord, Upload
@@ -23,7 +27,7 @@ Gone = Callable[[], bool]
 """Whether the client that waits has gone, or may not be answered any more."""
 
 
-class Waiting:
+class UploadFollower:
     """At most `limit` waiters at once, and so many of a user; all stop soon after `stopping`."""
 
     def __init__(
@@ -45,7 +49,7 @@ class Waiting:
     def until_final(self, user: str, upload: Upload, seconds: float, gone: Gone) -> Upload | None:
         """The upload as soon as it is final, or as it is after `seconds`.
 
-        None, at once, when there is no place: the wait is a preference that may be passed over.
+        None, at once, when there is no place: the wait is a preference that may be ignored.
         """
         try:
             give_back = self.take_place(user)
@@ -55,6 +59,28 @@ class Waiting:
             return self._wait(upload, seconds, gone)
         finally:
             give_back()
+
+    def changes(self, upload: Upload, gone: Gone) -> Iterator[Upload | None]:
+        """The upload, and again on each change until it is final; None as a sign of life.
+
+        The caller has taken a place before.
+        """
+        yield upload
+        said_at = self._clock()
+        while not upload.state.is_final and not self._stopping.is_set() and not gone():
+            try:
+                latest = self._store.wait_for_change(upload.id, upload.version, _LOOK_SECONDS)
+            except UnreadableRecord:
+                # A client that asks again gets the reason.
+                return
+            if latest.version != upload.version:
+                upload = latest
+                yield upload
+            elif self._clock() - said_at >= HEARTBEAT_SECONDS:
+                yield None
+            else:
+                continue
+            said_at = self._clock()
 
     def take_place(self, user: str) -> Callable[[], None]:
         """Take one of the places; returns what gives it back.
@@ -87,24 +113,42 @@ class Waiting:
             )
         return upload
 
-    def changes(self, upload: Upload, gone: Gone) -> Iterator[Upload | None]:
-        """The upload, and again on each change until it is final; None as a sign of life.
 
-        Whoever iterates has taken a place before.
-        """
-        yield upload
-        said_at = self._clock()
-        while not upload.state.is_final and not self._stopping.is_set() and not gone():
-            try:
-                latest = self._store.wait_for_change(upload.id, upload.version, _LOOK_SECONDS)
-            except UnreadableRecord:
-                # Whoever asks again is told.
-                return
-            if latest.version != upload.version:
-                upload = latest
-                yield upload
-            elif self._clock() - said_at >= HEARTBEAT_SECONDS:
-                yield None
-            else:
-                continue
-            said_at = self._clock()
+def has_gone(connection: socket.socket | None) -> bool:
+    """Whether the client has closed its side; never for None, of a server that hides it."""
+    if connection is None:
+        return False
+    try:
+        # Not select(), which takes no file descriptor beyond 1023.
+        readable = select.poll()
+        readable.register(connection, select.POLLIN)
+        return bool(readable.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
+    except (OSError, ValueError):
+        return True
+
+
+def event_at_shutdown() -> threading.Event:
+    """An event that is set when the process is told to stop by a signal that its server handles.
+
+    gunicorn lets requests end within its grace period but does not tell them; those that wait ought
+    to end at once. The server's own handlers still run. Signals that nobody handles stay so.
+    """
+    stopping = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            _chain(number, stopping)
+    return stopping
+
+
+def _chain(number: signal.Signals, stopping: threading.Event) -> None:
+    handler = signal.getsignal(number)
+    if not callable(handler) or handler is signal.default_int_handler:
+        return
+
+    def handle(received: int, frame: FrameType | None) -> None:
+        stopping.set()
+        handler(received, frame)
+
+    signal.signal(number, handle)
+    # A signal restarts a call that it interrupts, as gunicorn sets it for its own handlers.
+    signal.siginterrupt(number, False)

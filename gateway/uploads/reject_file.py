@@ -1,11 +1,14 @@
-"""Rejected rows as the uploader gets them back: CSV that can be mended and sent again."""
+"""The reject file: rejected rows as the uploader gets them back, to be corrected and sent again.
+
+Also what keeps a spreadsheet from taking a cell of it for a formula.
+"""
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from gateway.spreadsheets import defused
 from muster.contracts.rejects import Reject, RejectsHeader, read_rejects
 from muster.contracts.tables import Table
 
@@ -13,6 +16,9 @@ _PIECE = 64 * 1024
 _REASON = ("_line", "_row", "_code", "_column", "_message")
 # Tells the loader to take the apostrophes off again.
 _SPREADSHEET = "_spreadsheet"
+# https://owasp.org/www-community/attacks/CSV_Injection, after any number of apostrophes: so one can
+# be taken off again from each cell that matches, and only from those.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def as_ndjson(stored: BinaryIO | None) -> Iterator[bytes]:
@@ -75,3 +81,20 @@ def _taken_from(buffer: io.StringIO) -> bytes:
     buffer.seek(0)
     buffer.truncate()
     return text.encode()
+
+
+def defused(cell: object) -> object:
+    """The cell, after an apostrophe if a spreadsheet would take it for a formula.
+
+    Also if it begins with apostrophes and then as a formula, so that `dbuploader/csvfile` can tell
+    the apostrophe that was put there from one of the data.
+    """
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def defused_csv(content: bytes) -> bytes:
+    """The same CSV, in UTF-8, with each cell defused."""
+    buffer = io.StringIO()
+    lines = csv.reader(io.StringIO(content.decode(), newline=""))
+    csv.writer(buffer).writerows([defused(cell) for cell in line] for line in lines)
+    return buffer.getvalue().encode()

@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 from flask import request
 from werkzeug.datastructures import Authorization
 
-from gateway.proxy.upstream import Answer, Upstream, UpstreamUnavailable
+from gateway.errors import UpstreamUnavailable
+from gateway.proxy.upstream import Upstream, UpstreamResponse
 from muster.http.problems import Problem
 
 _MOST_CREDENTIALS = 2048
 
 
-def ask(
+def call(
     upstream: Upstream,
     method: str,
     path: str,
@@ -39,8 +40,8 @@ def send(
     query: Mapping[str, object] | None = None,
     body: object = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
-    """As `ask`, but the answer as it came."""
+) -> UpstreamResponse:
+    """As `call`, but the answer as it came."""
     sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
     if "Authorization" in request.headers:
         sent.setdefault("Authorization", request.headers["Authorization"])
@@ -63,16 +64,16 @@ def log_in(auth: Upstream, email: str, password: str) -> tuple[str, int]:
         # Of nobody, and more than the head of a request to auth may hold.
         raise Problem(401, "unauthorized", "Not logged in", "Wrong email or password.")
     basic = Authorization("basic", {"username": email, "password": password}).to_header()
-    answer = ask(auth, "POST", "/v1/login", headers={"Authorization": basic})
+    answer = call(auth, "POST", "/v1/login", headers={"Authorization": basic})
     return answer["access_token"], answer["expires_in"]
 
 
 def log_out(auth: Upstream) -> None:
     """End the token of this request; raises Problem and UpstreamUnavailable."""
-    ask(auth, "POST", "/v1/logout")
+    call(auth, "POST", "/v1/logout")
 
 
-def _refusal(upstream: Upstream, answer: Answer) -> Problem:
+def _refusal(upstream: Upstream, answer: UpstreamResponse) -> Problem:
     try:
         document = json.loads(answer.body)
     except ValueError:

@@ -9,7 +9,7 @@ _QUARTERS = ("q1", "q2", "q3", "q4")
 
 
 @dataclass(frozen=True)
-class Shaded:
+class HeatmapRow:
     """The hires of a department in each quarter, with the shade of each, 0 to 6, and in all."""
 
     department: str
@@ -18,7 +18,7 @@ class Shaded:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowWindow:
     """Some of the rows of the answer: the first of them, how many there are, what is before."""
 
     rows: Sequence[dict[str, Any]]
@@ -28,7 +28,7 @@ class Rows:
     after: int | None
 
 
-def by_department(rows: Sequence[dict[str, Any]]) -> list[Shaded]:
+def heatmap(rows: Sequence[dict[str, Any]]) -> list[HeatmapRow]:
     """The hires of each department over all its jobs, in the order of `rows`."""
     sums: dict[str, list[int]] = {}
     for row in rows:
@@ -37,7 +37,7 @@ def by_department(rows: Sequence[dict[str, Any]]) -> list[Shaded]:
             quarters[index] += row[quarter]
     most = max((max(quarters) for quarters in sums.values()), default=0)
     return [
-        Shaded(department, [(hired, _shade(hired, most)) for hired in quarters], sum(quarters))
+        HeatmapRow(department, [(hired, _shade(hired, most)) for hired in quarters], sum(quarters))
         for department, quarters in sums.items()
     ]
 
@@ -47,15 +47,15 @@ def _shade(hired: int, most: int) -> int:
     return -(-hired * _SHADES // most)
 
 
-def picked(
+def row_window(
     rows: Sequence[dict[str, Any]], department: str | None, first: str | None, count: int
-) -> Rows:
+) -> RowWindow:
     """At most `count` rows, those of one department if it is given, from the `first` on."""
     if department is not None:
         rows = [row for row in rows if row["department"] == department]
     start = int(first) if first and first.isascii() and first.isdecimal() else 0
     start = min(start, max(len(rows) - 1, 0))
-    return Rows(
+    return RowWindow(
         rows=rows[start : start + count],
         first=start,
         total=len(rows),

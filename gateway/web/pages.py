@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, g, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, NotFound
 
-from gateway.answers import ANSWERS
+from gateway.errors import PROBLEMS
 from gateway.web.session import refuse_other_sites, split_url
 from muster.http.problems import Problem, from_http_exception, problem_of
 from muster.observability.tracing import current_trace
@@ -21,15 +21,15 @@ _HEADERS = {
 }
 
 
-class Pages(Blueprint):
-    """Pages of one subject. What they raise is answered by a page, too."""
+class PageBlueprint(Blueprint):
+    """PageBlueprint of one subject. What they raise is answered by a page, too."""
 
     def __init__(self, name: str, import_name: str) -> None:
         super().__init__(name, import_name)
         self.before_request(refuse_other_sites)
         self.register_error_handler(Problem, show_problem)
         self.register_error_handler(HTTPException, _show_http_exception)
-        for exception, to_problem in ANSWERS.items():
+        for exception, to_problem in PROBLEMS.items():
             self.register_error_handler(exception, _shown_as(to_problem))
 
 

@@ -3,14 +3,14 @@
 from flask import Response, g, request
 
 from gateway.services import services
-from gateway.web.api_client import ask, log_in
-from gateway.web.pages import Pages, page
+from gateway.web.api_client import call, log_in
+from gateway.web.pages import PageBlueprint, page
 from gateway.web.session import begin_session
 from gateway.web.wording import PERMISSIONS
 from muster.http.problems import Problem
 from muster.http.tokens import requires
 
-pages = Pages("account", __name__)
+pages = PageBlueprint("account", __name__)
 
 
 @pages.get("/account")
@@ -30,7 +30,7 @@ def change_password() -> Response:
         return _show(Problem(422, "invalid-request", "Invalid request", differ))
     change = {"current_password": request.form.get("current_password", ""), "new_password": new}
     try:
-        ask(services().auth, "POST", "/v1/me/password", body=change)
+        call(services().auth, "POST", "/v1/me/password", body=change)
         token, seconds = log_in(services().auth, g.principal.email, new)
     except Problem as problem:
         if problem.status not in {422, 429}:

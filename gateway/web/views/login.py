@@ -2,15 +2,15 @@
 
 from flask import Response, request
 
-from gateway.proxy.upstream import UpstreamUnavailable
+from gateway.errors import UpstreamUnavailable
 from gateway.services import services
 from gateway.web.api_client import log_in, log_out
-from gateway.web.pages import Pages, go, own_path, page, show_problem
+from gateway.web.pages import PageBlueprint, go, own_path, page, show_problem
 from gateway.web.session import begin_session, end_session
 from muster.http.problems import Problem
 from muster.http.tokens import authenticate
 
-pages = Pages("signing_in", __name__)
+pages = PageBlueprint("signing_in", __name__)
 
 
 @pages.get("/login")

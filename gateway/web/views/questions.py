@@ -3,14 +3,14 @@
 from flask import Response, request
 
 from gateway.services import services
-from gateway.spreadsheets import defused_csv
 from gateway.uploads.filenames import as_download
-from gateway.web.api_client import ask, send
-from gateway.web.charts import by_department, picked
-from gateway.web.pages import Pages, page
+from gateway.uploads.reject_file import defused_csv
+from gateway.web.api_client import call, send
+from gateway.web.charts import heatmap, row_window
+from gateway.web.pages import PageBlueprint, page
 from muster.http.tokens import requires
 
-pages = Pages("questions_pages", __name__)
+pages = PageBlueprint("questions_pages", __name__)
 
 _ROWS_A_PAGE = 100
 _PATH = "/v1/queries/"
@@ -20,20 +20,20 @@ _PATH = "/v1/queries/"
 @requires("queries:read")
 def hiring() -> Response:
     """Who hired whom in a year: by quarter, and which departments hired more than the mean."""
-    years = ask(services().queries, "GET", f"{_PATH}years")["years"]
+    years = call(services().queries, "GET", f"{_PATH}years")["years"]
     year = request.args.get("year") or (str(years[-1]) if years else None)
     if year is None:
         return page("no_hires.html")
-    quarters = ask(services().queries, "GET", f"{_PATH}hires-by-quarter", query={"year": year})
-    above = ask(services().queries, "GET", f"{_PATH}departments-above-mean", query={"year": year})
+    quarters = call(services().queries, "GET", f"{_PATH}hires-by-quarter", query={"year": year})
+    above = call(services().queries, "GET", f"{_PATH}departments-above-mean", query={"year": year})
     department = request.args.get("department") or None
     return page(
         "questions.html",
         years=years,
         year=quarters["year"],
-        heat=by_department(quarters["rows"]),
+        heat=heatmap(quarters["rows"]),
         department=department,
-        rows=picked(quarters["rows"], department, request.args.get("from"), _ROWS_A_PAGE),
+        rows=row_window(quarters["rows"], department, request.args.get("from"), _ROWS_A_PAGE),
         mean=above["mean"],
         above=above["rows"],
     )

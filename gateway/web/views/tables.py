@@ -3,12 +3,12 @@
 from flask import Response, request
 
 from gateway.services import services
-from gateway.web.api_client import ask
-from gateway.web.pages import Pages, page
+from gateway.web.api_client import call
+from gateway.web.pages import PageBlueprint, page
 from muster.contracts.tables import get_table, tables
 from muster.http.tokens import requires
 
-pages = Pages("tables_pages", __name__)
+pages = PageBlueprint("tables_pages", __name__)
 
 _ROWS_A_PAGE = 50
 
@@ -26,5 +26,5 @@ def rows(table: str) -> Response:
     """Rows of a table."""
     declared, cursor = get_table(table), request.args.get("cursor")
     query = {"limit": _ROWS_A_PAGE} | ({} if cursor is None else {"cursor": cursor})
-    found = ask(services().queries, "GET", f"/v1/tables/{declared.name}/rows", query=query)
+    found = call(services().queries, "GET", f"/v1/tables/{declared.name}/rows", query=query)
     return page("table.html", table=declared, rows=found["rows"], next=found["next"], cursor=cursor)

@@ -1,28 +1,42 @@
-"""The uploads: those there are, and one of them with its rejected rows."""
+"""The uploads: those there are, one of them with its rejected rows, and forms that send more."""
 
+import re
 from dataclasses import asdict
 
 import structlog
 from flask import Response, g, request, url_for
 
-from gateway.api.pagination import from_cursor, to_cursor
+from gateway.api.requests import request_body
 from gateway.api.responses import represent
 from gateway.services import services
-from gateway.web.pages import Pages, go, page
-from gateway.web.rejected import REJECTS_A_PAGE, rejects_page
+from gateway.uploads.accept import Submission
+from gateway.uploads.corrections import (
+    RejectsPage,
+    as_file,
+    corrected_rows,
+    read_page,
+    submission_of,
+)
+from gateway.web.forms import allow_form
+from gateway.web.pages import PageBlueprint, go, page
 from gateway.web.wording import CODES, STATES, wishes
 from muster.contracts.encodings import NAMES
 from muster.contracts.tables import tables
-from muster.contracts.uploads import State
+from muster.contracts.uploads import Options, State, Upload
 from muster.contracts.wording import counts, sentence
 from muster.csvstore import FileDamaged, FileNotStored
+from muster.http.problems import Problem
 from muster.http.tokens import requires
 
 log = structlog.get_logger(__name__)
 
-pages = Pages("uploads_pages", __name__)
+pages = PageBlueprint("uploads_pages", __name__)
 
-_UPLOADS_A_PAGE = 20
+_UPLOADS_PER_PAGE = 20
+_REJECTS_PER_PAGE = 50
+# Of a page of rejects, with as many cells as any file of ours has.
+_MAX_FIELDS = _REJECTS_PER_PAGE * 64
+_CELL = re.compile(r"c([0-9]{1,18})-([0-9]{1,9})", re.ASCII)
 _READERS = ("uploads:read", "uploads:admin")
 _OTHER_PAGES = {"/questions": "queries:read", "/users": "users:admin"}
 
@@ -40,17 +54,17 @@ def front() -> Response:
         )
     state, table = request.args.get("state") or None, request.args.get("table") or None
     cursor = request.args.get("cursor")
-    found = services().records.list(
+    found = services().access.list(
         g.principal,
         state=None if state not in set(State) else State(state),
         table=table,
-        before=None if cursor is None else from_cursor(cursor),
-        limit=_UPLOADS_A_PAGE,
+        cursor=cursor,
+        limit=_UPLOADS_PER_PAGE,
     )
     return page(
         "uploads.html",
         uploads=found.uploads,
-        next=None if found.next is None else to_cursor(found.next),
+        next=found.next,
         is_first=cursor is None,
         state=state,
         table=table,
@@ -60,28 +74,62 @@ def front() -> Response:
     )
 
 
+@pages.post("/uploads")
+@requires("uploads:write")
+def send_file() -> Response:
+    """Upload the file of a form, where there are no scripts; options are in the form's address."""
+    options = Options(dry_run=request.args.get("dry_run") == "true")
+    submission = Submission(g.principal, request_body(), options, request.args.get("table"))
+    return _go_to(services().uploads.accept(submission))
+
+
 @pages.get("/uploads/<id>")
 @requires(*_READERS)
 def one(id: str) -> Response:
-    """One upload, and its rejected rows to mend."""
-    return show_upload(id)
+    """One upload, and its rejected rows to correct."""
+    return _show_upload(id)
 
 
 @pages.post("/uploads/<id>/cancel")
 @requires("uploads:write", "uploads:admin")
 def cancel(id: str) -> Response:
     """Ask for an upload to be cancelled."""
-    services().records.cancel(g.principal, id)
+    services().access.cancel(g.principal, id)
     return go(url_for("uploads_pages.one", id=id))
 
 
-def show_upload(id: str, status: int = 200, complaint: str | None = None) -> Response:
+@pages.post("/uploads/<id>/mended")
+@requires("uploads:write")
+def send_corrections(id: str) -> Response:
+    """Upload the rows that were changed on a page of the rejected ones."""
+    limits = services().limits
+    allow_form(request, limits.corrections_bytes, _MAX_FIELDS)
+    upload, rejects = _rejects_page(id)
+    cells = {
+        (int(found[1]), int(found[2])): text
+        for name, text in request.form.items()
+        if (found := _CELL.fullmatch(name))
+    }
+    rows = corrected_rows(rejects, cells)
+    if not rows:
+        complaint = "No cell was changed yet, so there is nothing to send."
+        return _show_upload(id, 422, complaint)
+    content = as_file(rejects.labels, rows)
+    submission = submission_of(g.principal, upload, content, limits.upload_bytes)
+    return _go_to(services().uploads.accept(submission))
+
+
+def _go_to(upload: Upload) -> Response:
+    return go(url_for("uploads_pages.one", id=upload.id))
+
+
+def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Response:
     """The page of one upload, with a complaint about what was sent from it."""
-    upload = services().records.get(g.principal, id)
+    upload = services().access.get(g.principal, id)
     rejects = None
     if upload.state.is_final and upload.rows.rejected:
         try:
-            upload, rejects = rejects_page(id)
+            upload, rejects = _rejects_page(id)
         except (FileNotStored, FileDamaged) as error:
             log.error("no rejects to show", error=repr(error))
     return page(
@@ -94,8 +142,26 @@ def show_upload(id: str, status: int = 200, complaint: str | None = None) -> Res
         counts=list(zip(counts(upload), asdict(upload.rows), strict=True)),
         sentence=sentence(upload) if upload.state.is_final else None,
         rejects=rejects,
-        page_size=REJECTS_A_PAGE,
-        mending=services().records.mending(g.principal, id),
+        page_size=_REJECTS_PER_PAGE,
+        corrections=services().access.corrections(g.principal, id),
         wishes=wishes(upload.options),
         complaint=complaint,
     )
+
+
+def _rejects_page(id: str) -> tuple[Upload, RejectsPage]:
+    """The upload, and its rejected rows from the `from`th on that the request names.
+
+    Raises UploadNotFound, UploadNotFinished, and Problem 422 where `from` is no number.
+    """
+    first = _number(request.values.get("from"))
+    upload, stored = services().access.open_rejects(g.principal, id)
+    return upload, read_page(stored, first, _REJECTS_PER_PAGE)
+
+
+def _number(text: str | None) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise Problem(422, "invalid-request", "Invalid request", "There is no such page.")
+    return int(text)

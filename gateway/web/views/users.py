@@ -5,13 +5,13 @@ from typing import Any
 from flask import Response, request
 
 from gateway.services import services
-from gateway.web.api_client import ask
-from gateway.web.pages import Pages, go, page
+from gateway.web.api_client import call
+from gateway.web.pages import PageBlueprint, go, page
 from gateway.web.wording import PERMISSIONS
 from muster.http.problems import Problem
 from muster.http.tokens import requires
 
-pages = Pages("users_pages", __name__)
+pages = PageBlueprint("users_pages", __name__)
 
 
 @pages.get("/users")
@@ -31,7 +31,7 @@ def add() -> Response:
         "permissions": request.form.getlist("permission"),
     }
     try:
-        added = ask(services().auth, "POST", "/v1/users", body=new)
+        added = call(services().auth, "POST", "/v1/users", body=new)
     except Problem as problem:
         if problem.status not in {409, 422}:
             raise
@@ -57,7 +57,7 @@ def change(id: str) -> Response:
     if request.form.get("password"):
         changes["password"] = request.form["password"]
     try:
-        ask(services().auth, "PATCH", _path(id), body=changes)
+        call(services().auth, "PATCH", _path(id), body=changes)
     except Problem as problem:
         if problem.status not in {409, 422}:
             raise
@@ -70,7 +70,7 @@ def change(id: str) -> Response:
 def delete(id: str) -> Response:
     """Remove a user; their uploads stay."""
     try:
-        ask(services().auth, "DELETE", _path(id))
+        call(services().auth, "DELETE", _path(id))
     except Problem as problem:
         if problem.status != 409:
             raise
@@ -79,7 +79,7 @@ def delete(id: str) -> Response:
 
 
 def _show_all(problem: Problem | None = None, new: dict[str, Any] | None = None) -> Response:
-    users = ask(services().auth, "GET", "/v1/users")["users"]
+    users = call(services().auth, "GET", "/v1/users")["users"]
     status = problem.status if problem else 200
     return page(
         "users.html", status, users=users, permissions=PERMISSIONS, problem=problem, new=new or {}
@@ -87,7 +87,7 @@ def _show_all(problem: Problem | None = None, new: dict[str, Any] | None = None)
 
 
 def _show_one(id: str, problem: Problem | None = None) -> Response:
-    user = ask(services().auth, "GET", _path(id))
+    user = call(services().auth, "GET", _path(id))
     status = problem.status if problem else 200
     return page("user.html", status, user=user, permissions=PERMISSIONS, problem=problem)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from gateway.backlog import BacklogMeter
+from gateway.relay import BacklogMeter
 from gateway.settings import Settings
 from muster.broker import BrokerUnavailable, QueueDepth
 from muster.contracts.uploads import State, now

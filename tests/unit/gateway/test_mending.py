@@ -2,7 +2,7 @@
 
 import io
 
-from gateway.uploads.corrections import RejectsPage, as_file, mended_rows, read_page
+from gateway.uploads.corrections import RejectsPage, as_file, corrected_rows, read_page
 from muster.contracts.rejects import CellError, Reject, RejectsHeader
 
 BLANK = (CellError("constraint-error", "job", "the cell is blank"),)
@@ -33,19 +33,19 @@ def test_an_upload_without_stored_rejects_has_an_empty_page() -> None:
 def test_only_rows_with_a_changed_cell_are_sent() -> None:
     page = read_page(stored(reject(3, ("1", "")), reject(5, ("2", ""))), 0, 10)
     same = {(3, 0): "1", (3, 1): "", (5, 0): "2", (5, 1): ""}
-    assert mended_rows(page, same) == []
-    assert mended_rows(page, {**same, (5, 1): "Baker"}) == [("2", "Baker", "5")]
+    assert corrected_rows(page, same) == []
+    assert corrected_rows(page, {**same, (5, 1): "Baker"}) == [("2", "Baker", "5")]
 
 
 def test_a_line_that_was_not_split_is_sent_as_its_cells_are_filled_in() -> None:
     page = read_page(stored(reject(3, None, '1,"Ba')), 0, 10)
-    assert mended_rows(page, {(3, 0): "", (3, 1): ""}) == []
-    assert mended_rows(page, {(3, 0): "1", (3, 1): "Baker"}) == [("1", "Baker", "3")]
+    assert corrected_rows(page, {(3, 0): "", (3, 1): ""}) == []
+    assert corrected_rows(page, {(3, 0): "1", (3, 1): "Baker"}) == [("1", "Baker", "3")]
 
 
 def test_what_the_page_does_not_show_is_not_changed() -> None:
     page = read_page(stored(reject(3, ("1", ""))), 0, 10)
-    assert mended_rows(page, {(4, 0): "9", (3, 7): "9"}) == []
+    assert corrected_rows(page, {(4, 0): "9", (3, 7): "9"}) == []
 
 
 def test_the_file_is_csv_under_the_labels_of_the_first() -> None:

@@ -9,8 +9,7 @@ from prometheus_client import REGISTRY
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from gateway.backlog import BacklogMeter
-from gateway.relay import Relay
+from gateway.relay import BacklogMeter, Relay
 from gateway.uploads.outbox import Outbox
 from muster.broker import BrokerUnavailable
 from muster.contracts.messages import UploadAccepted

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from gateway.proxy.coalesce import Shared
+from gateway.proxy.coalesce import RequestCoalescer
 from tests.waiting import eventually
 
 
@@ -26,21 +26,21 @@ class Source:
 
 
 @pytest.fixture
-def shared() -> Shared[int]:
-    return Shared(lambda answer: answer >= 0)
+def shared() -> RequestCoalescer[int]:
+    return RequestCoalescer(lambda answer: answer >= 0)
 
 
-def test_who_asks_alone_gets_an_own_answer_each_time(shared: Shared[int]) -> None:
+def test_who_asks_alone_gets_an_own_answer_each_time(shared: RequestCoalescer[int]) -> None:
     numbers = iter(range(3))
-    assert [shared.ask("k", lambda: next(numbers)) for _ in range(3)] == [0, 1, 2]
+    assert [shared.call("k", lambda: next(numbers)) for _ in range(3)] == [0, 1, 2]
 
 
-def test_who_comes_while_a_call_is_under_way_shares_the_next(shared: Shared[int]) -> None:
+def test_who_comes_while_a_call_is_under_way_shares_the_next(shared: RequestCoalescer[int]) -> None:
     source = Source()
     with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(shared.ask, "k", source)
+        first = pool.submit(shared.call, "k", source)
         eventually(lambda: len(source.begun) == 1)
-        later = [pool.submit(shared.ask, "k", source) for _ in range(4)]
+        later = [pool.submit(shared.call, "k", source) for _ in range(4)]
         eventually(lambda: len(source.begun) == 2)
         source.begun[0].set_result(None)
         source.begun[1].set_result(None)
@@ -51,26 +51,26 @@ def test_who_comes_while_a_call_is_under_way_shares_the_next(shared: Shared[int]
         assert all(2 <= future.result() < 5 for future in later)
 
 
-def test_other_questions_are_not_held_up(shared: Shared[int]) -> None:
+def test_other_questions_are_not_held_up(shared: RequestCoalescer[int]) -> None:
     source = Source()
     with ThreadPoolExecutor(2) as pool:
-        held = pool.submit(shared.ask, "k", source)
+        held = pool.submit(shared.call, "k", source)
         eventually(lambda: len(source.begun) == 1)
-        assert shared.ask("other", lambda: 7) == 7
+        assert shared.call("other", lambda: 7) == 7
         source.begun[0].set_result(None)
         assert held.result() == 1
 
 
-def test_an_error_is_raised_and_the_next_call_is_made_anew(shared: Shared[int]) -> None:
+def test_an_error_is_raised_and_the_next_call_is_made_anew(shared: RequestCoalescer[int]) -> None:
     def fail() -> int:
         raise LookupError
 
     with pytest.raises(LookupError):
-        shared.ask("k", fail)
-    assert shared.ask("k", lambda: 1) == 1
+        shared.call("k", fail)
+    assert shared.call("k", lambda: 1) == 1
 
 
-def test_an_answer_about_the_one_who_asked_is_not_shared(shared: Shared[int]) -> None:
+def test_an_answer_about_the_one_who_asked_is_not_shared(shared: RequestCoalescer[int]) -> None:
     gates = [threading.Event(), threading.Event()]
     begun = [threading.Event(), threading.Event()]
 
@@ -80,10 +80,10 @@ def test_an_answer_about_the_one_who_asked_is_not_shared(shared: Shared[int]) ->
         return -1
 
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(shared.ask, "k", lambda: refuse(0))
+        first = pool.submit(shared.call, "k", lambda: refuse(0))
         begun[0].wait(60)
-        second = pool.submit(shared.ask, "k", lambda: refuse(1))
-        third = pool.submit(shared.ask, "k", lambda: 3)
+        second = pool.submit(shared.call, "k", lambda: refuse(1))
+        third = pool.submit(shared.call, "k", lambda: 3)
         gates[1].set()
         gates[0].set()
         assert (first.result(), third.result()) == (-1, 3)

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from gateway.backlog import BacklogMeter
-from gateway.relay import Relay
+from gateway.relay import BacklogMeter, Relay
 from gateway.setaside import main, table
 from gateway.settings import Settings
 from gateway.uploads.outbox import Outbox

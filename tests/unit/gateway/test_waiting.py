@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
-from gateway.preferences import preferred_wait
-from gateway.uploads.follow import HEARTBEAT_SECONDS, Waiting
+from gateway.api.requests import preferred_wait
+from gateway.uploads.follow import HEARTBEAT_SECONDS, UploadFollower
 from muster.contracts.uploads import UNFINISHED, State, Upload
 from muster.csvstore import CsvStore
 from tests.unit.gateway.fakes import ANA, BOB, CSV, WordTokens
@@ -219,7 +219,7 @@ def unchanging(client: FlaskClient, store: CsvStore) -> Unchanging:
 
 
 def test_a_quiet_upload_still_gives_a_sign_of_life(unchanging: Unchanging) -> None:
-    waiting = Waiting(unchanging, 1, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
+    waiting = UploadFollower(unchanging, 1, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
     changes = waiting.changes(unchanging.upload, lambda: False)
     assert next(changes) is unchanging.upload
     assert next(changes) is None
@@ -228,7 +228,7 @@ def test_a_quiet_upload_still_gives_a_sign_of_life(unchanging: Unchanging) -> No
 
 def test_followers_end_when_the_server_stops(unchanging: Unchanging) -> None:
     stopping = threading.Event()
-    waiting = Waiting(unchanging, 1, 1, stopping, lambda: unchanging.time)  # type: ignore[arg-type]
+    waiting = UploadFollower(unchanging, 1, 1, stopping, lambda: unchanging.time)  # type: ignore[arg-type]
     changes = waiting.changes(unchanging.upload, lambda: False)
     next(changes)
     stopping.set()
@@ -236,6 +236,6 @@ def test_followers_end_when_the_server_stops(unchanging: Unchanging) -> None:
 
 
 def test_followers_end_when_their_client_has_gone(unchanging: Unchanging) -> None:
-    waiting = Waiting(unchanging, 1, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
+    waiting = UploadFollower(unchanging, 1, 1, threading.Event(), lambda: unchanging.time)  # type: ignore[arg-type]
     changes = waiting.changes(unchanging.upload, lambda: unchanging.time > 3)
     assert list(changes) == [unchanging.upload]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.proxy.upstream import Upstream, UpstreamUnavailable
+from gateway.errors import UpstreamUnavailable
+from gateway.proxy.upstream import Upstream
 from muster.broker import BrokerUnavailable, open_broker
 from muster.csvstore import StoreUnavailable, open_csv_store
 from muster.database import DatabaseUnavailable, open_database

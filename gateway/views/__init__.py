@@ -1,1 +1,0 @@
-"""HTTP to one call and back, by subject."""
