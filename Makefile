@@ -6,6 +6,7 @@ SAMPLES ?= samples
 HIRES ?= 1000000
 RUNS ?= 5
 ONLY ?=
+NAME ?=
 MIRROR ?=
 COMPOSE ?= docker compose
 UV_VERSION := 0.13.9
@@ -28,7 +29,7 @@ BENCH := .venv-bench/.synced-dev .venv-bench/.synced-bench
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test servers lint fmt chaos bench docs screenshots env up down k8s-secrets images-check k8s-check compat clean
+.PHONY: help run demo test servers lint fmt chaos bench docs screenshots env up down k8s-secrets images-check k8s-check compat migration clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +93,9 @@ k8s-check: $(DEV) ## run the overlay dev and check it: on KUBECONFIG's cluster, 
 
 compat: ## make demo and make test on other Debians and servers: root on Debian; ONLY=debian13
 	@exec "$(PYTHON)" -m tools.compat --only "$(ONLY)" --mirror "$(MIRROR)"
+
+migration: $(DEV) ## write the migration of the declared tables: NAME="locations"
+	@exec $(BIN)/python -m tools.migration "$(NAME)"
 
 clean: ## remove the environment and the caches, but no data
 	rm -rf .venv .venv-lint .venv-bench .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check .servers

@@ -2,13 +2,33 @@
 
 from typing import Any
 
-from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, SmallInteger, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from muster.contracts import tables as declared
 
 metadata = MetaData()
+
+# Whatever the database was created with. The server counts rows on request: on its own it would
+# count again and again while a large load fills a table.
+_MYSQL: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_row_format": "DYNAMIC",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+    "mysql_stats_auto_recalc": "0",
+}
 
 
 def sql_table(name: str) -> Table:
@@ -30,22 +50,25 @@ def _define(table: declared.Table) -> None:
                 _type_of(column),
                 *references,
                 primary_key=column.name == table.key,
-                autoincrement=False,
-                nullable=not column.required,
+                autoincrement=False if column.name == table.key else "auto",
+                nullable=False,
                 index=column.name in parents or None,
             )
         )
-    Table(table.name, metadata, *columns)
+    Table(table.name, metadata, *columns, **_MYSQL)
 
 
 def _type_of(column: declared.Column) -> TypeEngine[Any]:
-    if column.type == "integer":
-        return Integer()
-    if column.type == "datetime":
-        return DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")
-    length = column.max_length
-    # Equality must be that of the characters: no case, accent or padding is folded.
-    return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql")
+    match column:
+        case declared.IntegerColumn():
+            return Integer() if column.fits_32_bits else BigInteger()
+        case declared.DatetimeColumn():
+            return DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")
+        case declared.StringColumn():
+            length = column.max_length
+            # Equality must be that of the characters: no case, accent or padding is folded.
+            text = mysql.VARCHAR(length, collation="utf8mb4_bin")
+            return String(length).with_variant(text, "mysql")
 
 
 for _table in declared.tables().values():
