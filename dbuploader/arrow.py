@@ -12,13 +12,11 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muster.contracts.tables import Column, Table
+from muster.contracts.tables import Column, IntegerColumn, Table
 
 PlainValue = int | str
 PlainRow = tuple[PlainValue, ...]
 """One row's values in the declared order, as they stand in a batch."""
-
-_INT32 = range(-(2**31), 2**31)
 
 
 def rows_schema(table: Table) -> pa.Schema:
@@ -28,10 +26,9 @@ def rows_schema(table: Table) -> pa.Schema:
 
 def column_type(column: Column) -> pa.DataType:
     """The type of a column's values in a batch."""
-    if column.type != "integer":
+    if not isinstance(column, IntegerColumn):
         return pa.string()
-    small = column.minimum in _INT32 and column.maximum in _INT32
-    return pa.int32() if small else pa.int64()
+    return pa.int32() if column.fits_32_bits else pa.int64()
 
 
 def to_plain(values: Sequence[int | str | datetime]) -> PlainRow:

@@ -11,17 +11,20 @@ from dbuploader.validation.types.datetimes import DatetimeChecker
 from dbuploader.validation.types.integers import IntegerChecker
 from dbuploader.validation.types.strings import StringChecker
 from muster.contracts.rejects import CellError, Reject
-from muster.contracts.tables import Column, ColumnType, Table
+from muster.contracts.tables import (
+    Column,
+    DatetimeColumn,
+    IntegerColumn,
+    StringColumn,
+    Table,
+    tables,
+)
 from muster.contracts.uploads import DateOrder
 
 Values = tuple[Value, ...]
 
 # Enough to make what a batch costs small; few enough to hold though each record be at its limit.
 _BATCH = 128
-_CHECKERS: dict[ColumnType, type[CellChecker]] = {
-    "integer": IntegerChecker,
-    "string": StringChecker,
-}
 
 
 class Row(NamedTuple):
@@ -73,6 +76,17 @@ class RowChecker:
 @cache
 def checker(column: Column, dates: DateOrder = "iso") -> CellChecker:
     """What checks the cells of `column`, whose dates are written in that order."""
-    if column.type == "datetime":
-        return DatetimeChecker(column, dates)
-    return _CHECKERS[column.type](column)
+    match column:
+        case IntegerColumn():
+            return IntegerChecker(column)
+        case StringColumn():
+            return StringChecker(column)
+        case DatetimeColumn():
+            return DatetimeChecker(column, dates)
+
+
+def check_declarations() -> None:
+    """Return if every declared column can be checked; raises DeclarationRefused."""
+    for table in tables().values():
+        for column in table.columns:
+            checker(column)

@@ -1,7 +1,7 @@
 """What the checks of all column types have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dbuploader.arrow import PlainValue, column_type, to_plain_value
 from dbuploader.csvfile.model import is_blank, shown
+from muster.contracts.error_codes import RowErrorCode
 from muster.contracts.rejects import CellError
 from muster.contracts.tables import Column
 
@@ -21,7 +22,7 @@ _BLANKS = " \t\n\r\x0b\x0c"
 class CellProblem(Exception):
     """What is wrong with one cell: a Frictionless code, and a message that says what to do."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: RowErrorCode, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
@@ -82,6 +83,27 @@ class CellChecker(ABC):
     @abstractmethod
     def _parse(self, text: str) -> Value:
         """The value of `text`, which is trimmed and not blank; raises CellProblem."""
+
+
+class Choices:
+    """The values that a column's `enum` declares; with none, any value is one."""
+
+    def __init__(self, values: Sequence[int | str], type_: pa.DataType) -> None:
+        self._values = values
+        self._set = pa.array(values, type_)
+
+    def check(self, value: int | str) -> None:
+        """Return if it is one of the choices; raises CellProblem."""
+        if self._values and value not in self._values:
+            choices = ", ".join(map(str, self._values))
+            message = f"{shown(str(value))} is not one of the values: write one of {choices}"
+            raise CellProblem("constraint-error", message)
+
+    def keep(self, values: pa.Array) -> pa.Array:
+        """The values, with null for each that is none of the choices."""
+        if not self._values:
+            return values
+        return valid_where(pc.is_in(values, value_set=self._set), values)
 
 
 def _completed(

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from dbuploader.arrow import plain_datetime
 from dbuploader.csvfile.model import shown
 from dbuploader.validation.types.cells import CellChecker, CellProblem, valid_where
-from muster.contracts.tables import Column
+from muster.contracts.tables import DatetimeColumn
 from muster.contracts.uploads import DateOrder
 
 _ZONE = r"(?: ?(?:[Zz]|UTC|(?P<sign>[+-])(?P<hours>[0-9]{2})(?::?(?P<minutes>[0-9]{2}))?))?"
@@ -69,11 +69,10 @@ class DatetimeChecker(CellChecker):
     `dates` says in which order day and month stand where the year comes last.
     """
 
-    def __init__(self, column: Column, dates: DateOrder = "iso") -> None:
+    def __init__(self, column: DatetimeColumn, dates: DateOrder = "iso") -> None:
         super().__init__(column)
         self._dates = dates
-        self._minimum = datetime.min if column.minimum is None else _declared(column.minimum)
-        self._maximum = datetime.max if column.maximum is None else _declared(column.maximum)
+        self._minimum, self._maximum = column.minimum, column.maximum
 
     def _parse(self, text: str) -> datetime:
         try:
@@ -106,10 +105,6 @@ class DatetimeChecker(CellChecker):
             pc.less_equal(values, plain_datetime(self._maximum)),
         )
         return valid_where(pc.fill_null(inside, False), values)
-
-
-def _declared(bound: int | str) -> datetime:
-    return _instant(str(bound), "iso")
 
 
 def _instant(text: str, dates: DateOrder) -> datetime:

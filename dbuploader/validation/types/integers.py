@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbuploader.csvfile.model import shown
-from dbuploader.validation.types.cells import CellChecker, CellProblem, valid_where
-from muster.contracts.tables import Column
+from dbuploader.validation.types.cells import CellChecker, CellProblem, Choices, valid_where
+from muster.contracts.tables import IntegerColumn
 
 # Data frames write 12.0 in a column of integers that has a gap.
 _INTEGER = re.compile(r"([+-]?)([0-9]++)(?:\.0++)?")
@@ -19,15 +19,15 @@ _CANONICAL = rf"^(?:0|[1-9][0-9]{{0,{_MOST_DIGITS - 1}}})$"
 class IntegerChecker(CellChecker):
     """Checks the cells of an integer column that declares its range."""
 
-    def __init__(self, column: Column) -> None:
+    def __init__(self, column: IntegerColumn) -> None:
         super().__init__(column)
         self._wanted = (
             f"{column.name} takes the id of a row of {column.parent}, such as 42"
             if column.parent
             else "write digits only, such as 42"
         )
-        self._minimum = int(column.minimum) if column.minimum is not None else -(10**_MOST_DIGITS)
-        self._maximum = int(column.maximum) if column.maximum is not None else 10**_MOST_DIGITS
+        self._minimum, self._maximum = column.minimum, column.maximum
+        self._choices = Choices(column.enum, pa.int64())
 
     def _parse(self, text: str) -> int:
         match = _INTEGER.fullmatch(text)
@@ -37,6 +37,7 @@ class IntegerChecker(CellChecker):
         if len(digits) <= _MOST_DIGITS:
             value = -int(digits) if sign == "-" else int(digits)
             if self._minimum <= value <= self._maximum:
+                self._choices.check(value)
                 return value
         message = (
             f"{shown(text)} is out of range: write a number from {self._minimum} to {self._maximum}"
@@ -54,4 +55,5 @@ class IntegerChecker(CellChecker):
         inside = pc.and_(
             pc.greater_equal(values, self._minimum), pc.less_equal(values, self._maximum)
         )
-        return valid_where(pc.fill_null(inside, False), values).cast(self._type)
+        values = valid_where(pc.fill_null(inside, False), values)
+        return self._choices.keep(values).cast(self._type)

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbuploader.csvfile.model import shown
-from dbuploader.validation.types.cells import CellChecker, CellProblem, valid_where
-from muster.contracts.tables import Column
+from dbuploader.validation.types.cells import CellChecker, CellProblem, Choices, valid_where
+from muster.contracts.tables import DeclarationRefused, StringColumn
 
 # The Unicode category Cc, which is fixed: https://www.unicode.org/policies/stability_policy.html
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -18,26 +18,52 @@ _CANONICAL = rf"^{_SEEN}(?:{_ANY}*{_EDGE})?$"
 
 
 class StringChecker(CellChecker):
-    """Checks the cells of a string column, whose length counts in characters."""
+    """Checks the cells of a string column, whose lengths count in characters.
 
-    def __init__(self, column: Column) -> None:
+    A pattern is one of RE2, for one cell as for many: what it takes of time grows with the text
+    alone, whatever the pattern. Raises DeclarationRefused for one that RE2 does not take.
+    """
+
+    def __init__(self, column: StringColumn) -> None:
         super().__init__(column)
-        self._most = column.max_length
+        self._least, self._most = column.min_length, column.max_length
+        self._pattern = column.pattern
+        self._choices = Choices(column.enum, pa.string())
+        if column.pattern is not None:
+            try:
+                self._matches(pa.array([""]))
+            except pa.ArrowInvalid as error:
+                raise DeclarationRefused(f"The pattern of {column.name}: {error}") from error
 
     def _parse(self, text: str) -> str:
-        if self._most is not None and len(text) > self._most:
+        if len(text) > self._most:
             message = (
                 f"{shown(text)} has {len(text)} characters: shorten it to {self._most} or fewer"
             )
             raise CellProblem("constraint-error", message)
+        if len(text) < self._least:
+            message = f"{shown(text)} has {len(text)} characters: write {self._least} or more"
+            raise CellProblem("constraint-error", message)
         if _CONTROL.search(text):
             message = f"{shown(text)} holds a control character or a line end: take it out"
             raise CellProblem("constraint-error", message)
+        if self._pattern is not None and not self._matches(pa.array([text]))[0].as_py():
+            message = f"{shown(text)} does not match {self._pattern}: write it in that form"
+            raise CellProblem("constraint-error", message)
+        self._choices.check(text)
         return text
 
     def parse_column(self, texts: pa.StringArray) -> pa.StringArray:
         """Without white space around it, and as it is to be stored."""
-        fine = pc.match_substring_regex(texts, _CANONICAL)
-        if self._most is not None:
-            fine = pc.and_(fine, pc.less_equal(pc.utf8_length(texts), self._most))
-        return valid_where(fine, texts)
+        lengths = pc.utf8_length(texts)
+        fine = pc.and_(
+            pc.match_substring_regex(texts, _CANONICAL), pc.less_equal(lengths, self._most)
+        )
+        if self._least > 1:
+            fine = pc.and_(fine, pc.greater_equal(lengths, self._least))
+        if self._pattern is not None:
+            fine = pc.and_(fine, self._matches(texts))
+        return self._choices.keep(valid_where(fine, texts))
+
+    def _matches(self, texts: pa.StringArray) -> pa.BooleanArray:
+        return pc.match_substring_regex(texts, rf"^(?:{self._pattern})$")

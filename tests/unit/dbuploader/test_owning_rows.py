@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from dbuploader.arrow import PlainRow, to_batch, to_rows
 from dbuploader.scratch import Scratch
 from dbuploader.validation.duplicates import DuplicateKeyFilter
-from muster.contracts.tables import get_table, tables
+from muster.contracts.tables import get_table
 
 JOBS = get_table("jobs")
 UNSIGNED = range(2**32)
@@ -51,10 +51,3 @@ def test_cleared_owners_know_no_row(scratch: Scratch) -> None:
         owners.clear()
         assert add(owners, 1, [(1, "Cook")]) == ([(1, "Cook")], 0, {})
         assert add(owners, 2, [(1, "Baker")]) == ([], 0, {2: 1})
-
-
-def test_every_declared_key_fits_into_the_bitmap() -> None:
-    for table in tables().values():
-        (key,) = [column for column in table.columns if column.name == table.key]
-        assert key.minimum in UNSIGNED
-        assert key.maximum in UNSIGNED
