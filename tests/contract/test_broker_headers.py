@@ -10,8 +10,7 @@ import pytest
 from pika import BasicProperties
 
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Verdict, open_broker
-from muster.broker.rabbitmq.connecting import translated
-from muster.broker.rabbitmq.server import RabbitServer
+from muster.broker.rabbitmq.connection import RabbitServer, translated
 from tests.contract.consuming import Background, bodies, consume, publish
 from tests.waiting import eventually
 

@@ -251,7 +251,7 @@ LINES = (
     ),
     SafetyLine(
         promise="confirms: RabbitMQ has what counts as published",
-        path="muster/broker/rabbitmq/session.py",
+        path="muster/broker/rabbitmq/__init__.py",
         old="        self._unconfirmed[self._published] = (message, done)\n",
         new="        self._unconfirmed[self._published] = (message, done)\n"
         "        _succeed(done)\n",
@@ -260,7 +260,7 @@ LINES = (
     ),
     SafetyLine(
         promise="mandatory: what no queue takes does not count as published",
-        path="muster/broker/rabbitmq/session.py",
+        path="muster/broker/rabbitmq/__init__.py",
         old="            mandatory=True,\n",
         new="",
         test="tests/contract/test_broker_queues.py::"
@@ -268,7 +268,7 @@ LINES = (
     ),
     SafetyLine(
         promise="persistent: messages say that they are to outlive the node",
-        path="muster/broker/rabbitmq/envelope.py",
+        path="muster/broker/rabbitmq/topology.py",
         old="DeliveryMode.Persistent",
         new="DeliveryMode.Transient",
         test="tests/contract/test_rabbitmq_refusals.py::test_messages_are_persistent",
@@ -283,7 +283,7 @@ LINES = (
     ),
     SafetyLine(
         promise="acknowledgement: RabbitMQ keeps a message until it is handled",
-        path="muster/broker/rabbitmq/consuming.py",
+        path="muster/broker/rabbitmq/consumer.py",
         old="                answering = handler.submit(",
         new="                subscription.settle(received, forget=True)\n"
         "                answering = handler.submit(",
@@ -292,7 +292,7 @@ LINES = (
     ),
     SafetyLine(
         promise="moving: a message put off or buried is confirmed there before it goes here",
-        path="muster/broker/rabbitmq/consuming.py",
+        path="muster/broker/rabbitmq/consumer.py",
         old="                break\n        return False\n\n    def _serve(",
         new="                break\n        return True\n\n    def _serve(",
         test="tests/contract/test_rabbitmq_refusals.py::"
@@ -309,7 +309,7 @@ LINES = (
     ),
     SafetyLine(
         promise="embedded acknowledgement: the queue file keeps a message until it is handled",
-        path="muster/broker/sqlite/queuefile.py",
+        path="muster/broker/sqlite.py",
         old='"UPDATE messages SET deliveries = deliveries + 1 WHERE id = ?"',
         new='"DELETE FROM messages WHERE id = ?"',
         test="tests/contract/test_broker_crashes.py::"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from muster.broker.rabbitmq.server import Options
+from muster.broker.rabbitmq.connection import Options
 from muster.broker.rabbitmq.topology import Topology
 
 ROOT = Path(__file__).parents[3]

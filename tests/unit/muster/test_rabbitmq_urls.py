@@ -8,7 +8,7 @@ from pika import PlainCredentials
 
 from muster.adapters import ConfigurationError
 from muster.broker import open_broker
-from muster.broker.rabbitmq.server import Options, RabbitServer
+from muster.broker.rabbitmq.connection import Options, RabbitServer
 
 
 @pytest.mark.parametrize(

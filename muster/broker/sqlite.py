@@ -1,17 +1,29 @@
-"""The queues of the embedded broker: tables of one SQLite file."""
+"""The embedded broker: `sqlite:///path`, one durable file that the processes share.
 
+Beside it stand, for each queue, a lock file held by the active consumer and a FIFO to wake it.
+"""
+
+import fcntl
 import json
+import os
+import select
 import sqlite3
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 from pydantic import TypeAdapter
 
+from muster.adapters import path_of
 from muster.backends.sqlite_file import SqliteFile
 from muster.broker import (
+    BINDINGS,
     DELIVERY_LIMIT,
     Ack,
     BrokerUnavailable,
@@ -20,9 +32,12 @@ from muster.broker import (
     Delivery,
     QueueDepth,
     Retry,
+    Unroutable,
     Verdict,
 )
+from muster.broker.ticker import TICK_SECONDS, Ticker
 from muster.contracts.strict_json import Unreadable, read_json
+from muster.crashpoints import Point, crash_point
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -47,8 +62,69 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 );
 CREATE INDEX IF NOT EXISTS dead_letters_queue ON dead_letters (queue, id);
 """
-
 _HEADERS = TypeAdapter(dict[str, str])
+_PUBLISH_SECONDS = 10.0
+# A consumer that waited longer for a locked file would miss a tick; it tries again anyway.
+_CONSUMER_SECONDS = 0.3
+log = structlog.get_logger(__name__)
+_STANDBY_SECONDS = 0.2
+
+
+class SqliteBroker:
+    """A broker without a server."""
+
+    def __init__(self, url: str) -> None:
+        self._path = path_of(url)
+        self._messages = QueueFile(self._path, _PUBLISH_SECONDS)
+
+    def publish(self, routing_key: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Return once the message is durably queued; raises BrokerUnavailable or Unroutable."""
+        queue = BINDINGS.get(routing_key)
+        if queue is None:
+            raise Unroutable(f"no queue is bound to {routing_key!r}")
+        self._messages.append(queue, routing_key, body, headers)
+        ring(self._doorbell(queue))
+
+    def consume(
+        self,
+        queue: str,
+        handle: Callable[[Delivery], Verdict],
+        *,
+        stop: threading.Event,
+        tick: Callable[[], None],
+    ) -> None:
+        """Hand over the messages of `queue` one at a time, oldest first, until `stop` is set."""
+        with closing(QueueFile(self._path, _CONSUMER_SECONDS)) as messages:
+            consumer = Consumer(queue, messages, handle, stop, tick)
+            consumer.run(self._beside(queue, "lock"), self._doorbell(queue))
+
+    def depth(self, queue: str) -> QueueDepth:
+        """How many messages `queue` holds. Raises BrokerUnavailable."""
+        return self._messages.depth(queue)
+
+    def dead_letters(self, queue: str, limit: int) -> list[DeadMessage]:
+        """The oldest dead letters of `queue`, at most `limit`; they stay."""
+        return self._messages.dead_letters(queue, limit)
+
+    def replay_dead_letters(self, queue: str) -> int:
+        """Put the dead letters of `queue` back at its end; returns how many they were."""
+        replayed = self._messages.replay(queue)
+        ring(self._doorbell(queue))
+        return replayed
+
+    def check(self) -> None:
+        """Return if the file can be written; raises BrokerUnavailable."""
+        self._messages.check()
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._messages.close()
+
+    def _doorbell(self, queue: str) -> Path:
+        return self._beside(queue, "fifo")
+
+    def _beside(self, queue: str, kind: str) -> Path:
+        return self._path.with_name(f"{self._path.name}.{queue}.{kind}")
 
 
 @dataclass(frozen=True)
@@ -204,3 +280,115 @@ def _headers_in(text: bytes) -> dict[str, str]:
         return read_json(_HEADERS, text)
     except Unreadable:
         return {}
+
+
+class Consumer:
+    """One call of `Broker.consume`: see there for what it promises."""
+
+    def __init__(
+        self,
+        queue: str,
+        messages: QueueFile,
+        handle: Callable[[Delivery], Verdict],
+        stop: threading.Event,
+        tick: Callable[[], None],
+    ) -> None:
+        self._queue = queue
+        self._messages = messages
+        self._handle = handle
+        self._stop = stop
+        self._ticker = Ticker(tick)
+
+    def run(self, lock: Path, doorbell: Path) -> None:
+        """Consume until `stop` is set: while this process holds `lock`, else stand by."""
+        with ThreadPoolExecutor(1, thread_name_prefix=self._queue) as executor:
+            while not self._stop.is_set():
+                self._ticker.tick_if_due()
+                try:
+                    with _exclusive(lock) as active:
+                        if active:
+                            self._work(executor, doorbell)
+                except BrokerUnavailable as error:
+                    log.warning("broker unavailable", queue=self._queue, error=str(error))
+                self._stop.wait(_STANDBY_SECONDS)
+
+    def _work(self, executor: Executor, doorbell: Path) -> None:
+        log.info("consuming", queue=self._queue)
+        first = True
+        with closing(Doorbell(doorbell)) as bell:
+            while not self._stop.is_set():
+                self._ticker.tick_if_due()
+                taken = self._messages.take(self._queue)
+                if taken is None:
+                    bell.wait(self._messages.seconds_until_due(self._queue, TICK_SECONDS))
+                else:
+                    handling = executor.submit(self._handle, replace(taken.delivery, first=first))
+                    first = False
+                    self._settle(taken, self._ticker.await_result(handling))
+
+    def _settle(self, taken: Taken, verdict: Verdict) -> None:
+        while True:
+            try:
+                self._messages.settle(taken, verdict)
+                crash_point(Point.SQLITE_MESSAGE_SETTLED)
+                return
+            except BrokerUnavailable as error:
+                # Unsettled it would only be delivered again: worth waiting for, but not for ever.
+                if self._stop.is_set():
+                    raise
+                log.warning("verdict not stored", queue=self._queue, error=str(error))
+            self._ticker.tick_if_due()
+            self._stop.wait(_STANDBY_SECONDS)
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[bool]:
+    """Whether this consumer is the active one. The kernel ends it with the process."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise BrokerUnavailable(str(error)) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+class Doorbell:
+    """Wakes a consumer that waits for its queue, in whichever process it is, by a FIFO.
+
+    This is the consumer's end, open from its making until `close`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with suppress(FileExistsError):
+                os.mkfifo(path, 0o600)
+            # Open for writing too, or it would be at its end whenever no publisher has it open.
+            self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        except OSError as error:
+            raise BrokerUnavailable(str(error)) from error
+
+    def wait(self, seconds: float) -> None:
+        """Return when it rings, or rang since the last call, or after `seconds`."""
+        if select.select([self._descriptor], [], [], seconds)[0]:
+            os.read(self._descriptor, 65536)
+
+    def close(self) -> None:
+        """Hear it no more."""
+        os.close(self._descriptor)
+
+
+def ring(path: Path) -> None:
+    """Wake the consumer at `path`, if there is one; never blocks."""
+    # It only hastens: with nobody listening, or a full FIFO, there is nothing to do.
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(descriptor, b"!")
+        finally:
+            os.close(descriptor)
