@@ -19,9 +19,8 @@ from auth.errors import (
     WeakPassword,
     WrongPassword,
 )
-from auth.passwords import Passwords
+from auth.passwords import Passwords, weakness
 from auth.repository import UserStore, UserTable
-from auth.strength import weakness
 from auth.users import NewUser, User, UserChanges
 from muster.database import ConstraintViolated, WriteConflict
 from muster.http.tokens import Principal

@@ -3,7 +3,6 @@
 from flask import Flask
 from pydantic import ValidationError
 
-from auth.access import AccessTokens
 from auth.accounts import Accounts
 from auth.cli import users_cli
 from auth.errors import (
@@ -17,15 +16,15 @@ from auth.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from auth.forwarded import GatewayForwarding, parse_networks
-from auth.keys import load_key
 from auth.limits import LoginLimiter, PasswordChecks
 from auth.logins import Logins
 from auth.passwords import Passwords, owasp_hasher
+from auth.proxies import TrustedProxies, parse_networks
 from auth.repository import UserStore
 from auth.schema import revocations
 from auth.services import Services
 from auth.settings import Settings
+from auth.tokens import AccessTokens, load_key
 from auth.views import blueprint
 from muster.backends.dependencies import once
 from muster.database import DatabaseUnavailable, open_database
@@ -46,7 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     export_spans("auth")
     app = Flask("auth")
     gateways = parse_networks(settings.gateway_networks)
-    app.wsgi_app = GatewayForwarding(app.wsgi_app, gateways)  # type: ignore[method-assign]
+    app.wsgi_app = TrustedProxies(app.wsgi_app, gateways)  # type: ignore[method-assign]
     _wire(app, settings)
     app.register_blueprint(blueprint)
     app.cli.add_command(users_cli)

@@ -31,7 +31,7 @@ _MAX_KEYS = 100_000
 
 
 @dataclass
-class Attempt:
+class LoginAttempt:
     """A login being tried; it counts as failed from when `failed` is set."""
 
     failed: bool = False
@@ -114,7 +114,7 @@ class LoginLimiter:
     @contextmanager
     def attempt(
         self, account: str, address: str, is_known: Callable[[], bool]
-    ) -> Iterator[Attempt]:
+    ) -> Iterator[LoginAttempt]:
         """Try a login within; raises TooManyAttempts instead, whatever the password may be.
 
         `is_known` says whether the user of the account has logged in from `address` before. It is
@@ -125,7 +125,7 @@ class LoginLimiter:
             self._await_room(keys)
             for window, key in keys:
                 window.enter(key)
-        attempt = Attempt()
+        attempt = LoginAttempt()
         try:
             yield attempt
         finally:

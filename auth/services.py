@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from auth.access import AccessTokens
 from auth.accounts import Accounts
-from auth.keys import SigningKey
 from auth.logins import Logins
 from auth.settings import Settings
+from auth.tokens import AccessTokens, SigningKey
 from muster.database import Database
 from muster.http.service import provided
 

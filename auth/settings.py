@@ -5,7 +5,7 @@ from pathlib import Path
 from limits import parse_many
 from pydantic import Field, SecretStr, field_validator
 
-from auth.forwarded import parse_networks
+from auth.proxies import parse_networks
 from muster.settings import SchemaSettings
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.mysql import MysqlServer
 from embedded.client import Client
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.families import Family, private_servers, servers_beside
 from tests.servers.rabbitmq import RabbitServer
 
@@ -27,11 +27,11 @@ def durable_servers_with_mysql(directory: Path) -> AbstractContextManager[Family
 
 
 @contextmanager
-def running_suite(family: Family) -> Iterator[tuple[RunningSuite, Client]]:
+def running_suite(family: Family) -> Iterator[tuple[SuiteProcess, Client]]:
     """The suite in new processes on the family's servers, and its administrator, logged in."""
     environment = {**family.environment, "MUSTER_ADMIN_EMAIL": ADMIN}
     with (
-        RunningSuite(family.home, environment) as suite,
+        SuiteProcess(family.home, environment) as suite,
         Client(suite.url, ADMIN, suite.admin_password()) as client,
     ):
         yield suite, client

@@ -10,15 +10,15 @@ import threading
 from pydantic import ValidationError
 
 from embedded.backends import check_backends
-from embedded.children import Child
+from embedded.child import Child
 from embedded.errors import StartError
 from embedded.home import Home
 from embedded.settings import EmbeddedSettings
 from embedded.suite import Suite, plan_suite
-from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
+from embedded.supervisor import ChildFailed, Supervisor, run_to_end
 from embedded.terminal import Style, Terminal
 from muster.observability.logs import configure_logging
-from muster.worker.shutdown import on_signal
+from muster.worker.shutdown import Stopped, on_signal
 
 _DESCRIPTION = """\
 Run all of Muster on this machine until Ctrl-C or SIGTERM. It makes its data directory,

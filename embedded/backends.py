@@ -1,4 +1,8 @@
-"""Whether what the URLs in the environment name can be used, asked before anything starts."""
+"""Whether the backends that the URLs in the environment name can be used, before anything starts.
+
+Mail is not among them: how it is sent is the notification service's own, and its processes end with
+the sentence that says what is wrong with its URL.
+"""
 
 from contextlib import ExitStack, closing
 
@@ -9,7 +13,6 @@ from muster.backends.servers import require_servers
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
 from muster.database import open_database
-from muster.mail import open_mailer
 from muster.settings import DatabaseSettings
 
 _FILES = ("sqlite:", "file:")
@@ -20,7 +23,6 @@ class _Settings(DatabaseSettings):
     csv_store_url: str = ""
     auth_database_url: str = ""
     employment_database_url: str = ""
-    smtp_url: str = ""
 
 
 def check_backends() -> None:
@@ -39,7 +41,7 @@ def check_backends() -> None:
 
 
 def _open_all(settings: _Settings, stack: ExitStack) -> dict[str, Check]:
-    """What asks whether it answers, by URL; mail has none that can be too old."""
+    """The check of each backend, by its URL."""
     broker = stack.enter_context(closing(open_broker(settings.broker_url)))
     store = stack.enter_context(closing(open_csv_store(settings.csv_store_url)))
     checks: dict[str, Check] = {
@@ -49,5 +51,4 @@ def _open_all(settings: _Settings, stack: ExitStack) -> dict[str, Check]:
     for url in (settings.auth_database_url, settings.employment_database_url):
         database = open_database(url, allow_multi_primary=settings.allow_multi_primary)
         checks[url] = stack.enter_context(closing(database)).check
-    open_mailer(settings.smtp_url)
     return checks

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from embedded.errors import StartError
+from muster.backends.atomic_file import replace_file
 
 
 class Home:
@@ -47,7 +48,8 @@ class Home:
         if not self.admin_password_file.exists():
             if self.has_admin:
                 return None
-            write_whole(self.admin_password_file, secrets.token_urlsafe(18) + "\n", 0o600)
+            password = secrets.token_urlsafe(18)
+            replace_file(self.admin_password_file, f"{password}\n".encode(), 0o600)
         return self.admin_password_file.read_text().strip()
 
     def remember_admin(self) -> None:
@@ -92,15 +94,3 @@ def _lock_or_fail(lock: IO[bytes], path: Path) -> None:
         raise StartError(
             f"Another muster runs on {path}: stop it, or set MUSTER_HOME to another directory."
         ) from error
-
-
-def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
-    """Write the file `path` aside, for whom `mode` and the umask allow, and rename it.
-
-    Nobody reads half of it, nor finds it empty after a kill.
-    """
-    partial = path.with_suffix(".part")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode)
-    partial.write_text(text)
-    partial.rename(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from embedded.children import LONGEST_BACKOFF
+from embedded.child import LONGEST_BACKOFF
 
 
 class EmbeddedSettings(BaseSettings):

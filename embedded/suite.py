@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from socket import socket
 
 from embedded import ports
-from embedded.children import Program
+from embedded.child import Program
 
 _SERVICES = ("gateway", "auth", "queries", "dbuploader", "notification")
 _WORKERS = {
@@ -77,7 +77,7 @@ def plan_suite(
 def _service(name: str, listener: socket, shared: Mapping[str, str]) -> Program:
     return Program(
         name,
-        _python("gunicorn", "-c", "python:embedded.serving", f"{name}.app:create_app()"),
+        _python("gunicorn", "-c", "python:embedded.gunicorn_config", f"{name}.app:create_app()"),
         {**shared, "MUSTER_BIND": f"fd://{listener.fileno()}"},
         health=_url(listener),
         listener=listener,

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import requests
 import structlog
 
-from embedded.children import Child
+from embedded.child import Child
 from embedded.errors import StartError
+from muster.worker.shutdown import Stopped
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +30,6 @@ class ChildFailed(StartError):
     def __init__(self, child: Child, what: str) -> None:
         super().__init__(f"{child.program.name} {what}; its log is {child.log}, which ends so:")
         self.child = child
-
-
-class Stopped(Exception):
-    """The suite was asked to stop before it was ready."""
 
 
 class Supervisor:

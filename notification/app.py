@@ -10,9 +10,9 @@ from flask import Flask
 from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.http.service import Health, install_service, provide
-from muster.mail import open_mailer
 from muster.observability.logs import configure_logging
 from muster.observability.spans import export_spans
+from notification.channels import open_channel
 from notification.settings import Settings
 
 
@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     checks = {
         "broker": broker.check,
         "CSV store": store.check,
-        "mail": open_mailer(settings.smtp_url).check,
+        "mail": open_channel(settings).check,
     }
     # It tells of health alone, which it can always do.
     install_service(app, "notification", Health(dependencies=checks))

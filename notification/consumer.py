@@ -12,13 +12,12 @@ from muster.contracts.messages import UnreadableMessage, UploadFinished
 from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
-from muster.mail import MailError, open_mailer
 from muster.observability.tracing import bind_log_fields
 from muster.weather import Unavailable
 from muster.worker.process import worker_process
 from muster.worker.retry import RetryPolicy
-from notification.metrics import MAILS
-from notification.notifying import NotFinal, Notifier
+from notification.channels import DeliveryError, open_channel
+from notification.notifier import MAILS, NotFinal, Notifier
 from notification.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -29,7 +28,7 @@ RETRIES = RetryPolicy(timedelta(seconds=1), longest=timedelta(minutes=5), limit=
 
 @dataclass(frozen=True)
 class Handler:
-    """Has each message told, and says what is to be done with the message then."""
+    """Has the notifier tell what each message is about; returns what becomes of the message."""
 
     notifier: Notifier
 
@@ -45,10 +44,10 @@ class Handler:
             except (UnreadableMessage, UploadNotFound) as error:
                 return _bury(repr(error))
             except Unavailable as error:
-                # Every message meets this alike: no patience is lost over it.
+                # It affects every message alike, so it never makes one a dead letter.
                 return _put_off(delivery, error)
-            except Exception as error:  # a mistake met by one must not hold up those behind it
-                if not isinstance(error, MailError | NotFinal | UnreadableRecord):
+            except Exception as error:  # a bug that one message meets must not hold up the rest
+                if not isinstance(error, DeliveryError | NotFinal | UnreadableRecord):
                     log.exception("the email failed")
                 if is_last_try:
                     return _bury(f"given up after attempt {delivery.attempt}: {error!r}")
@@ -76,11 +75,10 @@ def main() -> None:
     with worker_process("notification-consumer", settings) as worker:
         broker = worker.open("broker", partial(open_broker, settings.broker_url))
         store = worker.open("CSV store", partial(open_csv_store, settings.csv_store_url))
-        mailer = open_mailer(settings.smtp_url)
-        worker.watch("mail", mailer.check)
+        channel = open_channel(settings)
+        worker.watch("mail", channel.check)
         worker.serve_health(ready={"broker": broker.check})
-        sender, public_url = settings.mail_from, settings.public_url
-        handler = Handler(Notifier(store, mailer, sender=sender, public_url=public_url))
+        handler = Handler(Notifier(store, channel))
         broker.consume("notification", handler, stop=worker.stop, tick=worker.heartbeat.beat)
 
 

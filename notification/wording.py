@@ -1,11 +1,11 @@
-"""What an email says about an upload, in plain words that are exactly true."""
+"""What the uploader is told, whatever the channel, and text from outside made fit to be shown."""
 
 from collections.abc import Mapping
 
 from muster.contracts.uploads import State, Upload
 from muster.contracts.wording import count_rows
-from notification.visible import visible
 
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _HEADER_ADVICE = "Correct the first line of the file, or leave it out, and send the file again."
 _ADVICE: Mapping[str, str] = {
     "empty-file": "Look whether it is the right file and was wholly written, and send it again.",
@@ -50,7 +50,7 @@ def _outcome(upload: Upload) -> str:
 
 
 def is_for_operators(code: str) -> bool:
-    """Whether a failure is none that the uploader can mend."""
+    """Whether the uploader can do nothing about a failure."""
     return code in _FOR_OPERATORS
 
 
@@ -59,3 +59,15 @@ def advice(code: str) -> str:
     if is_for_operators(code):
         return "Sending the same file again will not help. Give the id below to the operators."
     return _ADVICE.get(code, "Correct the file and send it again.")
+
+
+def visible(text: str, limit: int = 120) -> str:
+    """Text from outside, which may hold anything, as one line of at most `limit` characters.
+
+    The middle of a longer one is left out. What isn't printable is replaced: line breaks, other
+    control characters, marks that change the direction of writing, lone surrogates.
+    """
+    if len(text) > limit:
+        head = (limit - 1) // 2
+        text = f"{text[:head]}…{text[head + 1 - limit :]}"
+    return "".join(character if character.isprintable() else _REPLACEMENT for character in text)

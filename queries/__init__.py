@@ -1,1 +1,5 @@
-"""The queries service: metrics and reads over the employment database."""
+"""The queries service: the hiring questions and the rows of tables, over the employment database.
+
+`views` call `hiring` and `rows`, which read by `repository`, the only module with SQL.
+It never writes: its database account may do no more than SELECT.
+"""

@@ -12,8 +12,8 @@ from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.spans import export_spans
 from queries.hiring import Hiring
-from queries.paging import Pages
 from queries.repository import check_schema
+from queries.rows import TableRows
 from queries.services import Services
 from queries.settings import Settings
 from queries.views import blueprint
@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app = Flask("queries")
     authenticate_with(app, check_with(settings.auth_url).verify)
-    provide(app, Services(database, Hiring(database), Pages(database)))
+    provide(app, Services(database, Hiring(database), TableRows(database)))
     app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
     # Without its tables it can answer nothing. Later on each request is told.

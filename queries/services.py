@@ -7,7 +7,7 @@ from flask import current_app
 from muster.database import Database
 from muster.http.service import provided
 from queries.hiring import Hiring
-from queries.paging import Pages
+from queries.rows import TableRows
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Services:
 
     database: Database
     hiring: Hiring
-    pages: Pages
+    rows: TableRows
 
 
 def services() -> Services:

@@ -5,8 +5,8 @@ from flask import Blueprint, Response, request
 from muster.contracts.tables import get_table
 from muster.http.tokens import requires
 from queries import parameters
-from queries.answers import CSV, as_csv, as_json, cached, wanted_type
-from queries.paging import BadCursor
+from queries.responses import CSV, as_csv, as_json, cached, wanted_type
+from queries.rows import UnknownCursor
 from queries.services import services
 
 blueprint = Blueprint("queries", __name__)
@@ -47,9 +47,8 @@ def departments_above_mean() -> Response:
 def table_rows(table: str) -> Response:
     """A page of a table's rows in the order of their keys."""
     declared, limit = get_table(table), parameters.limit()
-    pages = services().pages
     try:
-        page = pages.read(declared, limit, request.args.get("cursor"))
-    except BadCursor:
+        page = services().rows.read(declared, limit, request.args.get("cursor"))
+    except UnknownCursor:
         raise parameters.unprocessable("cursor", "Give the `next` of an earlier page.") from None
     return as_json({"rows": page.rows, "next": page.next})

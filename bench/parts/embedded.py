@@ -13,7 +13,7 @@ from bench.parts.asking import QUESTIONS
 from bench.timing import median_seconds
 from bench.uploading import load, load_parents
 from embedded.client import Client
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 
 _ADMIN = "admin@example.com"
 _SMALL = 1000
@@ -55,7 +55,7 @@ def _run(plan: Plan, hires: int) -> _Run:
     if not path.exists():
         write_hires(path, hires)
     with (
-        RunningSuite(home, {"MUSTER_ADMIN_EMAIL": _ADMIN}) as suite,
+        SuiteProcess(home, {"MUSTER_ADMIN_EMAIL": _ADMIN}) as suite,
         Client(suite.url, _ADMIN, suite.admin_password()) as client,
     ):
         load_parents(client, plan.samples)

@@ -13,7 +13,7 @@ from bench.servers import ADMIN, describe_servers, durable_servers, running_suit
 from bench.timing import Reading, median_seconds, series_of
 from bench.uploading import NotAsExpected, load_parents
 from embedded.client import Client, Json
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 
 _REPEATS = 15
 _CLIENTS = 8
@@ -73,7 +73,7 @@ def _wait_for_one(client: Client, path: Path) -> Reading:
     return Reading(1000 * median_seconds(_REPEATS, wait))
 
 
-def _send_many(suite: RunningSuite, ids: Iterator[int]) -> Reading:
+def _send_many(suite: SuiteProcess, ids: Iterator[int]) -> Reading:
     files = iter([_file(ids) for _ in range(_FILES)])
     shares = [[next(files) for _ in range(_FILES // _CLIENTS)] for _ in range(_CLIENTS)]
     shares[0].extend(files)
@@ -88,7 +88,7 @@ def _send_many(suite: RunningSuite, ids: Iterator[int]) -> Reading:
     return Reading(_FILES / (last - began).total_seconds())
 
 
-def _send(suite: RunningSuite, files: list[bytes]) -> list[Json]:
+def _send(suite: SuiteProcess, files: list[bytes]) -> list[Json]:
     with Client(suite.url, ADMIN, suite.admin_password()) as client:
         accepted = [client.upload("hired_employees.csv", content) for content in files]
         return [client.wait(upload["id"], 600) for upload in reversed(accepted)]

@@ -12,7 +12,7 @@ from embedded.demo.checks import Checks, heading
 from embedded.demo.expected import COLUMNS
 from embedded.demo.job import do_the_job
 from embedded.demo.mailbox import emails, emails_in_mailpit, maildir_of
-from embedded.running import RunningSuite, SuiteFailed
+from embedded.suite_process import SuiteFailed, SuiteProcess
 
 ADMIN = "admin@example.com"
 _INTERRUPTED = 130
@@ -29,7 +29,7 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="muster-demo-") as directory,
-            RunningSuite(Path(directory) / "home", {"MUSTER_ADMIN_EMAIL": ADMIN}) as suite,
+            SuiteProcess(Path(directory) / "home", {"MUSTER_ADMIN_EMAIL": ADMIN}) as suite,
             Client(suite.url, ADMIN, suite.admin_password()) as client,
         ):
             print(f"  it answers at {suite.url}; logged in as {ADMIN}")

@@ -3,6 +3,8 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
+from typing import IO
 
 
 class WholeFile:
@@ -34,6 +36,41 @@ class WholeFile:
         with suppress(OSError):
             self._file.close()
         self._part.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Give the file `path` this content, for whom `mode` and the umask allow. Raises OSError."""
+    part = path.with_name(f"{path.name}.part")
+    # Left by a process that was killed. Nobody else writes this file.
+    part.unlink(missing_ok=True)
+    part.touch(mode)
+    with part.open("wb") as file:
+        _write_durably(file, content)
+    part.rename(path)
+    sync_directory(path.parent)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Make the file `path` with mode 0600, or leave the one that is there. Raises OSError.
+
+    Of several processes that do so at once, one makes it.
+    """
+    descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _write_durably(file, content)
+        with suppress(FileExistsError):
+            path.hardlink_to(part)
+            sync_directory(path.parent)
+    finally:
+        part.unlink()
+
+
+def _write_durably(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def make_directory(path: Path) -> None:

@@ -95,7 +95,7 @@ class _Transfer:
         return _Bound(grace - self.late, reason, detail)
 
 
-class Places:
+class SlowClients:
     """The requests whose clients did not keep up: at most `settings.slow_clients` at once.
 
     For one more, one of the owner that has most of them makes room; where all have as many, one
@@ -140,7 +140,7 @@ class ClientSocket(socket.socket):
     once that is known.
     """
 
-    def __init__(self, family: int, fileno: int, address: str, places: Places) -> None:
+    def __init__(self, family: int, fileno: int, address: str, places: SlowClients) -> None:
         super().__init__(family, socket.SOCK_STREAM, 0, fileno)
         super().setblocking(False)
         self._address = address

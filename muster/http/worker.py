@@ -24,7 +24,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from muster.adapters import ConfigurationError
 from muster.backends.servers import require_servers
-from muster.http.client import ACCEPT_PAUSES, CUT_OFF, ClientSocket, Places
+from muster.http.client import ACCEPT_PAUSES, CUT_OFF, ClientSocket, SlowClients
 from muster.http.connections import Connection, Connections
 from muster.http.early_answers import CloseAfterEarlyAnswers
 from muster.http.refusals import refusal, refusal_of, status_of
@@ -62,7 +62,7 @@ class Worker(ThreadWorker):
     def configure(self, settings: ServerSettings) -> None:
         """Go by these settings; only before it serves."""
         self._settings = settings
-        self._places = Places(settings)
+        self._places = SlowClients(settings)
         self.worker_connections = _allow_files(settings.max_connections)
 
     def load_wsgi(self) -> None:

@@ -17,7 +17,7 @@ from muster.worker.shutdown import on_signal
 A = TypeVar("A", bound=Opened)
 
 
-class Worker:
+class WorkerProcess:
     """The process called `name`: `stop` is set by SIGTERM and SIGINT, `heartbeat` is its loop's."""
 
     def __init__(self, name: str, settings: WorkerSettings, adapters: ExitStack) -> None:
@@ -59,7 +59,7 @@ class Worker:
 
 
 @contextmanager
-def worker_process(name: str, settings: WorkerSettings) -> Iterator[Worker]:
+def worker_process(name: str, settings: WorkerSettings) -> Iterator[WorkerProcess]:
     """Run the block as the worker process `name`, in the main thread.
 
     A ConfigurationError ends the process with status 1 and its one sentence.
@@ -67,4 +67,4 @@ def worker_process(name: str, settings: WorkerSettings) -> Iterator[Worker]:
     with exit_if_misconfigured(name), ExitStack() as adapters:
         configure_logging(name, settings.log_level)
         export_spans(name)
-        yield Worker(name, settings, adapters)
+        yield WorkerProcess(name, settings, adapters)

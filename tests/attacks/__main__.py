@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 from embedded.client import Client
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.attacks.slow_clients import Kind, attacking, kinds
 from tests.attacks.watch import MEBIBYTE, Figures, watching
 
@@ -36,12 +36,12 @@ def main() -> int:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as directory,
-        RunningSuite(Path(directory) / "home") as suite,
+        SuiteProcess(Path(directory) / "home") as suite,
     ):
         return run(suite, options.seconds, options.only)
 
 
-def run(suite: RunningSuite, seconds: float, only: str = "") -> int:
+def run(suite: SuiteProcess, seconds: float, only: str = "") -> int:
     """Attack the gateway of `suite`, each attack for so long; returns how many others noticed."""
     admin = Client(suite.url, "admin@example.com", suite.admin_password())
     headers = {"Authorization": str(admin.session.headers["Authorization"])}

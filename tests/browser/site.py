@@ -8,7 +8,7 @@ import requests
 from playwright.sync_api import Browser, Page, StorageState
 
 from embedded.client import Client, Json
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.browser.watching import Watch
 from tests.e2e.pausing import paused
 
@@ -26,7 +26,7 @@ TIMEOUT_MILLISECONDS = 60_000
 class Site:
     """The suite, a client of its API for each user, and sessions that began on the page."""
 
-    suite: RunningSuite
+    suite: SuiteProcess
     browser: Browser
     admin: Client
     ana: Client

@@ -18,8 +18,8 @@ import psutil
 from muster.broker import Ack, Delivery, Verdict, open_broker
 from muster.csvstore import open_csv_store
 from muster.database import open_database
-from muster.mail import open_mailer
 from muster.observability.logs import configure_logging
+from notification.channels.email.mailer import open_mailer
 from tests.contract.records import an_upload, content_of
 
 # Forked from a process that has imported all this, which takes longer than what most of them do.
@@ -30,7 +30,7 @@ _FORKS.set_forkserver_preload(
         *("muster.broker.sqlite", "muster.broker.rabbitmq", "muster.filestore.folder"),
         *("muster.filestore.gridfs", "muster.uploadstore.sqlite", "muster.uploadstore.mongodb"),
         *("muster.database.sqlite", "muster.database.mysql"),
-        *("muster.mail.maildir", "muster.mail.smtp"),
+        *("notification.channels.email.maildir", "notification.channels.email.smtp"),
     ]
 )
 

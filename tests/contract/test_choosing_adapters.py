@@ -10,7 +10,7 @@ from muster.adapters import Adapter, ConfigurationError, load_adapter, path_of
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
 from muster.database import open_database
-from muster.mail import open_mailer
+from notification.channels.email.mailer import open_mailer
 
 EMBEDDED: list[tuple[Callable[[str], object], str]] = [
     (open_broker, "sqlite"),

@@ -25,7 +25,7 @@ from muster.contracts.tables.sql import metadata as employment_tables
 from muster.database import Database, DatabaseRefused, open_database
 from muster.http.tokens import Principal
 from queries.hiring import Hiring
-from queries.paging import Pages
+from queries.rows import TableRows
 from tests.contract.hostile_defaults import ON_MARIADB, ON_MYSQL, REFUSED, WORST, Default, hostile
 from tests.servers.mariadb import MariaServer, administration, run
 from tests.unit.auth.suite import OTHER_PASSWORD, PlainHasher, new_user
@@ -147,7 +147,7 @@ def send_batches(database: Database) -> dict[str, Any]:
 
 
 def ask(database: Database) -> list[object]:
-    hiring, pages = Hiring(database), Pages(database)
+    hiring, pages = Hiring(database), TableRows(database)
     first = pages.read(get_table("hired_employees"), 10, None)
     return [
         hiring.years(),

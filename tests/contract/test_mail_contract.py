@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from muster.mail import MailError, open_mailer
+from notification.channels.email.mailer import MailError, open_mailer
 from tests.contract.children import Child
 from tests.contract.conftest import Received
 

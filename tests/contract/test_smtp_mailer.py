@@ -5,8 +5,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from muster.mail import MailError, open_mailer
-from muster.mail.smtp import SmtpMailer
+from notification.channels.email.mailer import MailError, open_mailer
+from notification.channels.email.smtp import SmtpMailer
 from tests.contract.scripted_smtp import DRIP, HANG_UP, SAY_NOTHING, ScriptedServer
 from tests.contract.smtp_sink import Sink
 

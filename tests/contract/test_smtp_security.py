@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from muster.adapters import ConfigurationError
-from muster.mail import MailError, open_mailer
-from muster.mail.smtp import SmtpMailer
+from notification.channels.email.mailer import MailError, open_mailer
+from notification.channels.email.smtp import SmtpMailer
 from tests.contract.certificates import Authority
 from tests.contract.scripted_smtp import DRIP, HANG_UP, SAY_NOTHING, ScriptedServer
 from tests.contract.smtp_sink import PASSWORD, USER, Sink, only_ana

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from embedded.client import Client
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.families import Family, embedded_family, private_servers, shared_servers
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def own_servers(tmp_path: Path) -> Iterator[Family]:
 @pytest.fixture(scope="session", params=IN_GROUPS)
 def suite(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_directory: Path
-) -> Iterator[RunningSuite]:
+) -> Iterator[SuiteProcess]:
     """One suite of each family for all tests that don't mind others.
 
     Its processes say in their logs which modules they import.
@@ -62,6 +62,6 @@ def suite(
 
 
 @pytest.fixture
-def admin(suite: RunningSuite) -> Iterator[Client]:
+def admin(suite: SuiteProcess) -> Iterator[Client]:
     with Client(suite.url, ADMIN, suite.admin_password()) as client:
         yield client

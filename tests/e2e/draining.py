@@ -16,7 +16,7 @@ import psutil
 import requests
 
 from embedded import lifeline
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.waiting import wait_until
 from tests.servers.process import free_port
 
@@ -32,7 +32,7 @@ class Replica:
     """Another process of a service of `suite`, run as its image runs it, at a port of its own."""
 
     service: str
-    suite: RunningSuite
+    suite: SuiteProcess
     port: int = field(default_factory=free_port)
 
     @property

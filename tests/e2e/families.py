@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from embedded.demo.mailbox import emails
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.servers.mariadb import MariaServer, new_database, require_mariadb
 from tests.servers.mongodb import MongoServer, new_store, require_mongodb
 from tests.servers.process import ServerProcess, free_port
@@ -28,13 +28,13 @@ class Family:
     maildir: Path
     servers: Mapping[str, ServerProcess] = field(default_factory=dict)
 
-    def run(self, more: Mapping[str, str] | None = None) -> RunningSuite:
+    def run(self, more: Mapping[str, str] | None = None) -> SuiteProcess:
         """Start the suite, on a port that is still free when it is started again.
 
         `more` are further variables.
         """
         port = {"MUSTER_PORT": str(free_port())}
-        return RunningSuite(self.home, {**port, **self.environment, **(more or {})})
+        return SuiteProcess(self.home, {**port, **self.environment, **(more or {})})
 
     def emails(self) -> list[EmailMessage]:
         """The emails that arrived."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.waiting import wait_until
 from tests.servers.process import ServerProcess
 from tests.unit.embedded.supervising import is_alive
@@ -27,7 +27,7 @@ class Fault:
 
 
 def process_kills(
-    suite: RunningSuite, chance: random.Random, names: Sequence[str] = PROCESSES
+    suite: SuiteProcess, chance: random.Random, names: Sequence[str] = PROCESSES
 ) -> list[Fault]:
     """SIGKILL to each of the processes, in a random order; the supervisor starts it again."""
 
@@ -38,7 +38,7 @@ def process_kills(
     return [kill(name) for name in chance.sample(names, len(names))]
 
 
-def supervisor_kill(suite: RunningSuite) -> Fault:
+def supervisor_kill(suite: SuiteProcess) -> Fault:
     """SIGKILL to the supervisor, and so to everything; started again at once."""
 
     def strike() -> None:

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from embedded.client import Client, Json
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.conftest import PATIENTLY
 from tests.e2e.draining import Load, Replica, Send, stop_under_load
 from tests.e2e.pausing import paused
@@ -31,7 +31,7 @@ TRIES = 10
 PAUSES = {"gateway": 0.2, "auth": 0.2, "dbuploader": 0.1, "queries": 0.05, "notification": 0.05}
 
 
-def requests_of(suite: RunningSuite, admin: Client, url: str) -> dict[str, tuple[Send, ...]]:
+def requests_of(suite: SuiteProcess, admin: Client, url: str) -> dict[str, tuple[Send, ...]]:
     """What is asked of each service at `url`."""
     headers = {"Authorization": str(admin.session.headers["Authorization"])}
     credentials = ("admin@example.com", suite.admin_password())
@@ -66,7 +66,7 @@ def slowly(number: int) -> Iterator[bytes]:
         yield piece.replace(b"%d", str(number).encode())
 
 
-def loads_on(replica: Replica, suite: RunningSuite, admin: Client) -> list[Load]:
+def loads_on(replica: Replica, suite: SuiteProcess, admin: Client) -> list[Load]:
     sends = requests_of(suite, admin, replica.url)[replica.service]
     kinds = zip(cycle(sends), (True, True, False, False), strict=False)
     return [
@@ -75,7 +75,7 @@ def loads_on(replica: Replica, suite: RunningSuite, admin: Client) -> list[Load]
     ]
 
 
-def test_every_http_process_answers_all_whom_it_let_in(suite: RunningSuite, admin: Client) -> None:
+def test_every_http_process_answers_all_whom_it_let_in(suite: SuiteProcess, admin: Client) -> None:
     loads = {
         replica.service: (replica, loads_on(replica, suite, admin))
         for replica in (Replica(service, suite) for service in PAUSES)
@@ -110,7 +110,7 @@ def lost_rows(admin: Client, loads: Sequence[Load]) -> list[int]:
 
 @pytest.mark.parametrize("name", WORKERS)
 def test_no_upload_is_lost_when_a_worker_is_stopped(
-    suite: RunningSuite, admin: Client, name: str
+    suite: SuiteProcess, admin: Client, name: str
 ) -> None:
     before = suite.pid(name)
     uploads, in_hand = stop_at_work(suite, admin, name)
@@ -126,7 +126,7 @@ def test_no_upload_is_lost_when_a_worker_is_stopped(
     assert set(emails) == {"sent"}
 
 
-def stop_at_work(suite: RunningSuite, admin: Client, name: str) -> tuple[list[str], list[str]]:
+def stop_at_work(suite: SuiteProcess, admin: Client, name: str) -> tuple[list[str], list[str]]:
     """SIGTERM to the worker; returns uploads, and those of them that were unfinished then."""
     uploads: list[str] = []
     for _ in range(TRIES):

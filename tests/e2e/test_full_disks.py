@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from embedded.client import Client
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.conftest import ADMIN, PATIENTLY
 from tests.e2e.faults import PROCESSES
 from tests.e2e.waiting import wait_until
@@ -69,7 +69,7 @@ def test_uploads_wait_for_the_scratch_disk_and_go_on_by_themselves(
     log = home / "log" / "dbuploader-consumer.log"
     with (
         mounted(tmp_path / "scratch", "200m") as disk,
-        RunningSuite(home, {"MUSTER_SCRATCH_DIR": str(disk.path)}) as suite,
+        SuiteProcess(home, {"MUSTER_SCRATCH_DIR": str(disk.path)}) as suite,
         Client(suite.url, ADMIN, suite.admin_password()) as client,
     ):
         seed(client)
@@ -94,7 +94,7 @@ def test_uploads_wait_for_the_scratch_disk_and_go_on_by_themselves(
 def test_a_full_data_directory_refuses_and_takes_up_again(tmp_path: Path) -> None:
     with (
         mounted(tmp_path / "home", "96m") as disk,
-        RunningSuite(disk.path) as suite,
+        SuiteProcess(disk.path) as suite,
         Client(suite.url, ADMIN, suite.admin_password()) as client,
     ):
         seed(client)
@@ -146,7 +146,7 @@ def test_logs_that_can_not_be_written_cost_nothing_but_their_lines(tmp_path: Pat
     for log in (*full, tmp_path / "home.stderr"):
         log.symlink_to("/dev/full")
     with (
-        RunningSuite(home) as suite,
+        SuiteProcess(home) as suite,
         Client(suite.url, ADMIN, suite.admin_password()) as client,
     ):
         seed(client)

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from embedded.client import Client
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.conftest import ADMIN
 from tests.e2e.families import Family
 from tests.e2e.faults import PROCESSES
@@ -25,7 +25,7 @@ def ports_of(pid: int) -> set[int]:
     return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
-def health_url(suite: RunningSuite, process: str) -> str:
+def health_url(suite: SuiteProcess, process: str) -> str:
     # One that another test has restarted listens only after a while.
     wait_until(lambda: ports_of(suite.pid(process)))
     (port,) = ports_of(suite.pid(process))

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from embedded.client import Client
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.conftest import PATIENTLY
 from tests.e2e.faults import PROCESSES
 
@@ -20,7 +20,7 @@ IMPORT = re.compile(r"import time: [^|]*\|[^|]*\| +(\w+)")
     [pytest.param("embedded", marks=[pytest.mark.xdist_group("embedded"), PATIENTLY])],
     indirect=True,
 )
-def test_no_process_imports_a_driver_or_opentelemetry(suite: RunningSuite, admin: Client) -> None:
+def test_no_process_imports_a_driver_or_opentelemetry(suite: SuiteProcess, admin: Client) -> None:
     upload = admin.upload("departments.csv", b"906,Sixth")
     assert admin.wait_for_email(upload["id"])["state"] == "sent"
     for process in PROCESSES:

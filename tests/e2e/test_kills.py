@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from embedded.client import Client, Json
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 from tests.e2e.conftest import ADMIN
 from tests.e2e.families import Family, embedded_family
 from tests.e2e.faults import WORKERS, Fault, outage, process_kills, server_kill, supervisor_kill
@@ -23,11 +23,11 @@ USERS = 4
 PASSWORD = "correct horse battery"
 SEED = 20210101
 
-Faults = Callable[[Family, RunningSuite, random.Random], list[Fault]]
+Faults = Callable[[Family, SuiteProcess, random.Random], list[Fault]]
 
 
 @contextmanager
-def logged_in(suite: RunningSuite) -> Iterator[tuple[Client, list[Client]]]:
+def logged_in(suite: SuiteProcess) -> Iterator[tuple[Client, list[Client]]]:
     permissions = ["uploads:write", "uploads:read"]
     with Client(suite.url, ADMIN, suite.admin_password()) as admin:
         names = [f"user{number}@example.com" for number in range(USERS)]
@@ -98,16 +98,16 @@ def announced(family: Family) -> Counter[str]:
     return Counter(str(email["Message-ID"]).strip() for email in family.emails())
 
 
-def each_worker_once(_family: Family, suite: RunningSuite, chance: random.Random) -> list[Fault]:
+def each_worker_once(_family: Family, suite: SuiteProcess, chance: random.Random) -> list[Fault]:
     return process_kills(suite, chance, WORKERS)
 
 
-def every_process_often(_family: Family, suite: RunningSuite, chance: random.Random) -> list[Fault]:
+def every_process_often(_family: Family, suite: SuiteProcess, chance: random.Random) -> list[Fault]:
     rounds = [[*process_kills(suite, chance), supervisor_kill(suite)] for _ in range(6)]
     return list(chain.from_iterable(rounds))
 
 
-def everything(family: Family, suite: RunningSuite, chance: random.Random) -> list[Fault]:
+def everything(family: Family, suite: SuiteProcess, chance: random.Random) -> list[Fault]:
     databases = [name for name in family.servers if name != "SMTP"]
     restarts = [server_kill(name, family.servers[name], chance) for name in databases * 2]
     faults = [*restarts, supervisor_kill(suite)]

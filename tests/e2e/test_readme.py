@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from embedded.running import RunningSuite
+from embedded.suite_process import SuiteProcess
 
 ROOT = Path(__file__).parents[2]
 
 
-def walk_through(suite: RunningSuite) -> str:
+def walk_through(suite: SuiteProcess) -> str:
     text = (ROOT / "README.md").read_text("utf-8")
     section = text.split("## A walk through, with curl")[1].split("\n## ")[0]
     script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
@@ -28,7 +28,7 @@ def walk_through(suite: RunningSuite) -> str:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_walk_through_of_the_readme_works_as_pasted(
-    tmp_path: Path, suite: RunningSuite
+    tmp_path: Path, suite: SuiteProcess
 ) -> None:
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
     done = subprocess.run(

@@ -92,11 +92,11 @@ LINES = (
     ),
     SafetyLine(
         promise="record after sending: an email that could not be sent is not held for sent",
-        path="notification/notifying.py",
-        old="        try:\n            self._send(upload)\n",
+        path="notification/notifier.py",
+        old="        try:\n            self._channel.send(upload)\n",
         new="        try:\n            self._record(upload, EmailState.SENT)\n"
-        "            self._send(upload)\n",
-        test="tests/unit/notification/test_notifying.py::"
+        "            self._channel.send(upload)\n",
+        test="tests/unit/notification/test_notifier.py::"
         "test_an_email_that_could_not_be_marked_is_sent_again_as_the_same_message",
     ),
     SafetyLine(
@@ -156,7 +156,7 @@ LINES = (
     ),
     SafetyLine(
         promise="logout: a token that was signed out is refused by auth",
-        path="auth/access.py",
+        path="auth/tokens.py",
         old=" or signed_out:\n",
         new=":\n",
         test="tests/unit/auth/test_auth_revocations.py::"
@@ -187,7 +187,7 @@ LINES = (
     ),
     SafetyLine(
         promise="forwarded: nobody but the gateway names a caller's address",
-        path="auth/forwarded.py",
+        path="auth/proxies.py",
         old="        return any((mapped or ip) in network for network in self._gateways)\n",
         new="        return True\n",
         test="tests/unit/auth/test_auth_limits.py::"

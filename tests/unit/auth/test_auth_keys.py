@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from flask import Flask
 
 from auth.app import create_app
-from auth.keys import SigningKey, load_key
 from auth.settings import Settings
+from auth.tokens import SigningKey, load_key
 from muster.adapters import ConfigurationError
 from muster.http.tokens import KeysUnavailable, TokenVerifier
 from tests.unit.auth.suite import AuthSuite

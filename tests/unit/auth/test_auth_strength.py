@@ -7,10 +7,9 @@ import pytest
 
 from auth.accounts import Accounts
 from auth.errors import WeakPassword
-from auth.passwords import MAX_LENGTH
+from auth.passwords import MAX_LENGTH, SCORED_CHARACTERS, weakness
 from auth.repository import UserStore
 from auth.services import Services
-from auth.strength import SCORED_CHARACTERS, weakness
 from muster.http.service import provided
 from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
 

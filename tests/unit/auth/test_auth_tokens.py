@@ -11,9 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from auth.access import AccessTokens
-from auth.keys import SigningKey
 from auth.services import Services
+from auth.tokens import AccessTokens, SigningKey
 from muster.database import DatabaseUnavailable
 from muster.http.service import provided
 from muster.http.tokens import Principal, authenticate_with

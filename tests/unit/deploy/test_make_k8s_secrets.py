@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auth.keys import load_key
+from auth.tokens import load_key
 from deploy.make_k8s_secrets import DEV, write_secrets
 from muster.adapters import ConfigurationError
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from embedded import ports
-from embedded.children import Child, Program
+from embedded.child import Child, Program
 from embedded.home import Home
 from embedded.supervisor import Supervisor, stop_all
 from tests.unit.embedded.supervising import MakeChild, Supervise
@@ -46,7 +46,7 @@ def make_child(home: Home) -> Iterator[MakeChild]:
 @pytest.fixture
 def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> float:
     """What time it is for children, all the while."""
-    monkeypatch.setattr("embedded.children.time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr("embedded.child.time", SimpleNamespace(monotonic=lambda: 1000.0))
     return 1000.0
 
 

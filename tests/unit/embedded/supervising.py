@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import psutil
 
-from embedded.children import Child
+from embedded.child import Child
 from embedded.home import Home
 from embedded.supervisor import Supervisor
 

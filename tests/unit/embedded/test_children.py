@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from embedded.children import Child, Program
+from embedded.child import Child, Program
 from embedded.home import Home
 from tests.unit.embedded.supervising import MakeChild, is_alive, pid_of
 from tests.waiting import eventually

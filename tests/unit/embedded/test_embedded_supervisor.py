@@ -5,8 +5,9 @@ import threading
 import pytest
 
 from embedded.home import Home
-from embedded.supervisor import ChildFailed, Stopped, Supervisor, run_to_end
+from embedded.supervisor import ChildFailed, Supervisor, run_to_end
 from muster.observability.log_file import LogFileSettings
+from muster.worker.shutdown import Stopped
 from tests.scarcity import no_more_files
 from tests.unit.embedded.supervising import MakeChild, Supervise, is_alive, pid_of
 from tests.waiting import eventually
@@ -83,7 +84,7 @@ def test_deaths_that_follow_closely_wait_longer_each_time(
 def test_a_child_that_can_not_start_is_told_with_the_end_of_its_log(
     make_child: MakeChild, supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedded.children._STEADY_SECONDS", 600)
+    monkeypatch.setattr("embedded.child._STEADY_SECONDS", 600)
     child = make_child("failing", name="auth")
     with pytest.raises(ChildFailed, match=r"^auth ends as soon as it is started") as failure:
         supervise(child).start(60)

@@ -16,7 +16,7 @@ import gateway.app
 import gateway.settings
 import queries.app
 import queries.settings
-from auth.keys import SigningKey
+from auth.tokens import SigningKey
 from muster.http.tokens import ALGORITHM, AUDIENCE, ISSUER
 from tests.unit.gateway.behind import Behind, serve_behind
 

@@ -11,8 +11,8 @@ import pytest
 from muster.broker import BrokerUnavailable
 from muster.broker.sqlite import SqliteBroker
 from muster.csvstore import FileCsvStore, FileNotStored, StoreUnavailable
-from muster.mail import MailError
-from muster.mail.maildir import MaildirMailer
+from notification.channels.email.maildir import MaildirMailer
+from notification.channels.email.mailer import MailError
 from tests.contract.records import an_upload
 
 LIMIT = 300_000

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from muster.broker import open_broker
 from muster.csvstore import open_csv_store
-from muster.mail import open_mailer
 from muster.settings import ServiceSettings
+from notification.channels.email.mailer import open_mailer
 
 
 class Settings(ServiceSettings):

@@ -13,7 +13,7 @@ from gateway.proxy.upstream import Upstream
 from muster.broker import BrokerUnavailable, open_broker
 from muster.csvstore import StoreUnavailable, open_csv_store
 from muster.database import DatabaseUnavailable, open_database
-from muster.mail import MailError, open_mailer
+from notification.channels.email.mailer import MailError, open_mailer
 from tests.scarcity import no_more_files
 
 Call = Callable[[], object]

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 
 from muster.http.service import provided
 from notification.app import Services, create_app
-from notification.notifying import Notifier
+from notification.channels.email.channel import EmailChannel
+from notification.notifier import Notifier
 from notification.settings import Settings
 from tests.unit.notification.post import FakeMailer, UnsteadyStore
 from tests.unit.notification.stories import PUBLIC_URL, SENDER
@@ -43,4 +44,4 @@ def mailer() -> FakeMailer:
 
 @pytest.fixture
 def notifier(store: UnsteadyStore, mailer: FakeMailer) -> Notifier:
-    return Notifier(store, mailer, sender=SENDER, public_url=PUBLIC_URL)
+    return Notifier(store, EmailChannel(mailer, SENDER, PUBLIC_URL))

@@ -6,7 +6,7 @@ from typing import Any
 
 from muster.contracts.uploads import State, Upload
 from muster.csvstore import FileCsvStore, StoreUnavailable
-from muster.mail import MailError
+from notification.channels.email.mailer import MailError
 
 
 class FakeMailer:

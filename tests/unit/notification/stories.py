@@ -14,7 +14,7 @@ from muster.contracts.uploads import (
     UploadWarning,
 )
 from muster.observability.tracing import Trace
-from notification.emails import compose
+from notification.channels.email.message import compose
 
 COMPLETED = Upload(
     id="0190d3f2a7b84c5e9d1f6a2b3c4d5e6f",

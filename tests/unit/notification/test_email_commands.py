@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from muster.contracts.uploads import Options, State, Upload
-from notification import commands
+from notification.channels.email import commands
 from tests.unit.notification import stories
 from tests.unit.notification.stories import PUBLIC_URL
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from muster.contracts.uploads import Cause, Failure, State, Upload
-from notification.emails import NoAddress
+from notification.channels.email.message import NoAddress
 from tests.unit.notification import stories
 from tests.unit.notification.stories import email_about
 

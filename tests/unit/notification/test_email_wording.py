@@ -7,8 +7,8 @@ import pytest
 from muster.contracts.uploads import Failure, RowCounts, State, Upload
 from muster.contracts.wording import counts, sentence
 from notification import wording
-from notification.letter import write_letter
-from notification.visible import visible
+from notification.channels.email.content import write_letter
+from notification.wording import visible
 from tests.unit.notification import stories
 from tests.unit.notification.stories import TRACE
 

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import EmailState, State
-from muster.mail import MailError
+from notification.channels.email.mailer import MailError
 from notification.consumer import RETRIES, Handler
-from notification.notifying import Notifier
+from notification.notifier import Notifier
 from tests.contract.rawrecords import set_raw
 from tests.unit.muster.test_strict_json import HOSTILE
 from tests.unit.notification import stories
@@ -59,7 +59,7 @@ def test_a_mistake_of_ours_waits_as_a_busy_mail_server_does(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a mistake in the email")
 
-    monkeypatch.setattr("notification.notifying.compose", broken)
+    monkeypatch.setattr("notification.channels.email.channel.compose", broken)
 
     assert isinstance(handler(finished(upload_id)), Retry)
     last = next(attempt for attempt in range(1, 10_000) if not RETRIES.allows_another(attempt))

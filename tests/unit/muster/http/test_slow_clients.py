@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, Response, request
 from werkzeug.wsgi import wrap_file
 
-from muster.http.client import ClientSocket, Places
+from muster.http.client import ClientSocket, SlowClients
 from muster.http.service import Health, install_service
 from muster.http.settings import ServerSettings
 from tests.unit.muster.http.serving import Served, cut_off, rest_of, serving, until
@@ -180,7 +180,7 @@ def test_what_a_client_takes_of_an_answer_counts_before_more_can_be_sent() -> No
         client.settimeout(DEADLINE_SECONDS)
         client.connect(server.getsockname())
         accepted, _ = server.accept()
-        places = Places(ServerSettings())
+        places = SlowClients(ServerSettings())
         with ClientSocket(accepted.family, accepted.detach(), "127.0.0.1", places) as sock:
             with suppress(BlockingIOError):
                 while True:

@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from muster.contracts.uploads import Upload
 from muster.observability.tracing import Trace
-from notification.letter import Letter, write_letter
+from notification.channels import DeliveryError
+from notification.channels.email.content import Letter, write_letter
 
 _ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]+@[^\s@<>()\[\],;:\\"]+""")
 _LONGEST_ADDRESS = 254
@@ -26,8 +27,11 @@ _templates = Environment(
 )
 
 
-class NoAddress(Exception):
+class NoAddress(DeliveryError):
     """The upload was sent by somebody whose name is not one email address."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name[:_LONGEST_ADDRESS]!r} is not an email address", permanent=True)
 
 
 def compose(upload: Upload, *, sender: str, public_url: str) -> EmailMessage:
@@ -53,7 +57,7 @@ def compose(upload: Upload, *, sender: str, public_url: str) -> EmailMessage:
 
 def _addressed(sender: str, recipient: str) -> EmailMessage:
     if not _is_address(recipient):
-        raise NoAddress(f"{recipient[:_LONGEST_ADDRESS]!r} is not an email address")
+        raise NoAddress(recipient)
     # An address beyond ASCII needs RFC 6532; all others stay readable to every server.
     message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
     message["From"] = sender

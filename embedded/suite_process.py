@@ -21,7 +21,7 @@ class SuiteFailed(Exception):
     """The suite ended without getting ready; the message is what it said."""
 
 
-class RunningSuite:
+class SuiteProcess:
     """`python -m embedded` on a data directory and a free port; a context that ends it.
 
     `environment` is added to this process's. Raises SuiteFailed.

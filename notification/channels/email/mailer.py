@@ -1,25 +1,23 @@
-"""The mail port: hands one message over for delivery."""
+"""The mail port: hands one message over for delivery, as the scheme of a URL says."""
 
+from email.errors import MessageError
 from email.message import EmailMessage
-from typing import Protocol
+from typing import Any, Protocol
 
 from muster.adapters import Adapter, load_adapter
+from notification.channels import DeliveryError
 
-_SMTP = Adapter("muster.mail.smtp", "SmtpMailer")
+_SMTP = Adapter("notification.channels.email.smtp", "SmtpMailer")
 ADAPTERS = {
-    "maildir": Adapter("muster.mail.maildir", "MaildirMailer"),
+    "maildir": Adapter("notification.channels.email.maildir", "MaildirMailer"),
     "smtp": _SMTP,
     "smtps": _SMTP,
     "smtp+starttls": _SMTP,
 }
 
 
-class MailError(Exception):
+class MailError(DeliveryError):
     """The message was not taken. `permanent` says that the same message will never be."""
-
-    def __init__(self, reason: str, *, permanent: bool) -> None:
-        super().__init__(reason)
-        self.permanent = permanent
 
 
 class Mailer(Protocol):
@@ -39,3 +37,11 @@ def open_mailer(url: str) -> Mailer:
     """The mailer at `url`; connects at first use. Raises ConfigurationError."""
     mailer: Mailer = load_adapter("mail", url, ADAPTERS)(url)
     return mailer
+
+
+def serialise(message: EmailMessage, **policy: Any) -> bytes:
+    """The message under its own policy, changed by `policy`; raises a permanent MailError."""
+    try:
+        return message.as_bytes(policy=message.policy.clone(**policy))
+    except (MessageError, ValueError) as error:
+        raise MailError(f"the message can't be written: {error}", permanent=True) from error

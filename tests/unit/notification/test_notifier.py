@@ -6,8 +6,8 @@ import pytest
 
 from muster.contracts.uploads import Email, EmailState, State, Upload
 from muster.csvstore import StoreUnavailable, UploadNotFound
-from muster.mail import MailError
-from notification.notifying import NotFinal, Notifier, Outcome
+from notification.channels.email.mailer import MailError
+from notification.notifier import EmailOutcome, NotFinal, Notifier
 from tests.unit.notification import stories
 from tests.unit.notification.post import FakeMailer, UnsteadyStore
 
@@ -27,7 +27,7 @@ def test_a_final_upload_is_told_and_marked(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier, state: State
 ) -> None:
     upload_id = accept(store, replace(stories.COMPLETED, state=state))
-    assert notifier.notify(upload_id) is Outcome.SENT
+    assert notifier.notify(upload_id) is EmailOutcome.SENT
     assert [str(message["To"]) for message in mailer.sent] == ["ana@example.com"]
     email = email_of(store, upload_id)
     assert (email.state, email.reason) == (EmailState.SENT, None)
@@ -40,7 +40,7 @@ def test_a_second_message_sends_nothing(
     upload_id = accept(store)
     notifier.notify(upload_id)
     marked = store.get(upload_id)
-    assert notifier.notify(upload_id) is Outcome.REPEATED
+    assert notifier.notify(upload_id) is EmailOutcome.REPEATED
     assert len(mailer.sent) == 1
     assert store.get(upload_id) == marked
 
@@ -53,7 +53,7 @@ def test_an_email_that_could_not_be_marked_is_sent_again_as_the_same_message(
     with pytest.raises(StoreUnavailable):
         notifier.notify(upload_id)
     store.away = set()
-    assert notifier.notify(upload_id) is Outcome.SENT
+    assert notifier.notify(upload_id) is EmailOutcome.SENT
     first, second = (message["Message-ID"] for message in mailer.sent)
     assert first == second
 
@@ -68,7 +68,7 @@ def test_mail_that_is_not_taken_for_now_waits_and_says_why(
     email = email_of(store, upload_id)
     assert (email.state, email.reason) == (EmailState.WAITING, "greylisted")
     mailer.error = None
-    assert notifier.notify(upload_id) is Outcome.SENT
+    assert notifier.notify(upload_id) is EmailOutcome.SENT
     assert email_of(store, upload_id).state is EmailState.SENT
 
 
@@ -95,7 +95,7 @@ def test_mail_not_taken_on_the_last_try_is_given_up_until_it_is_replayed(
     email = email_of(store, upload_id)
     assert (email.state, email.reason) == (EmailState.GIVEN_UP, "greylisted")
     mailer.error = None
-    assert notifier.notify(upload_id) is Outcome.SENT
+    assert notifier.notify(upload_id) is EmailOutcome.SENT
     assert email_of(store, upload_id).state is EmailState.SENT
 
 
@@ -104,11 +104,11 @@ def test_mail_that_never_will_be_taken_ends_with_the_reason_on_the_upload(
 ) -> None:
     upload_id = accept(store)
     mailer.error = MailError("recipient refused: 550 no such user", permanent=True)
-    assert notifier.notify(upload_id) is Outcome.REFUSED
+    assert notifier.notify(upload_id) is EmailOutcome.REFUSED
     email = email_of(store, upload_id)
     assert (email.state, email.reason) == (EmailState.REFUSED, str(mailer.error))
     mailer.error = None
-    assert notifier.notify(upload_id) is Outcome.REPEATED
+    assert notifier.notify(upload_id) is EmailOutcome.REPEATED
     assert mailer.sent == []
 
 
@@ -128,7 +128,7 @@ def test_somebody_without_an_address_is_not_tried_for_ever(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier
 ) -> None:
     upload_id = accept(store, replace(stories.COMPLETED, submitted_by="ana\r\nBcc: eva@x"))
-    assert notifier.notify(upload_id) is Outcome.REFUSED
+    assert notifier.notify(upload_id) is EmailOutcome.REFUSED
     assert mailer.sent == []
     assert "is not an email address" in (email_of(store, upload_id).reason or "")
 

@@ -1,28 +1,34 @@
-"""Telling the uploader, once for each upload that is final."""
+"""The notifier tells the uploader, once for each upload that is final, and records that."""
 
 from enum import StrEnum
 
 import structlog
+from prometheus_client import Counter, Histogram
 
 from muster.contracts.uploads import UNFINISHED, Email, EmailState, State, Upload, now
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore
-from muster.mail import Mailer, MailError
-from muster.observability.spans import span
 from muster.observability.tracing import bind_log_fields
-from notification.emails import NoAddress, compose
-from notification.metrics import MAIL_WAIT_SECONDS
-from notification.visible import visible
+from notification.channels import Channel, DeliveryError
+from notification.wording import visible
 
 log = structlog.get_logger(__name__)
 
+OUTCOMES = ("sent", "refused", "repeated", "put_off", "dead_letter")
+MAILS = Counter("muster_mails_total", "Messages by what became of their email.", ("outcome",))
+# From 0: a rate over a series that begins at its first event misses that event.
+for _outcome in OUTCOMES:
+    MAILS.labels(_outcome)
+MAIL_WAIT_SECONDS = Histogram(
+    "muster_mail_wait_seconds",
+    "Seconds from the final state of an upload to its email being taken.",
+    buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200, 86400),
+)
 FINAL = frozenset(State) - UNFINISHED
-
-
 _LONGEST_REASON = 400
 
 
-class Outcome(StrEnum):
+class EmailOutcome(StrEnum):
     """What a message led to."""
 
     SENT = "sent"
@@ -37,31 +43,27 @@ class NotFinal(Exception):
 class Notifier:
     """Sends the emails. What became of each stands in the upload's record, as `email`."""
 
-    def __init__(self, store: CsvStore, mailer: Mailer, *, sender: str, public_url: str) -> None:
+    def __init__(self, store: CsvStore, channel: Channel) -> None:
         self._store = store
-        self._mailer = mailer
-        self._sender = sender
-        self._public_url = public_url
+        self._channel = channel
 
-    def notify(self, upload_id: str, *, is_last_try: bool = False) -> Outcome:
+    def notify(self, upload_id: str, *, is_last_try: bool = False) -> EmailOutcome:
         """Send the email about the upload, unless that is settled; return what became of it.
 
-        REFUSED says that it never will be taken, which ends it. Sending comes before recording it,
-        so after a failure in between the same email, of the same `Message-ID`, is sent again.
-        Raises UploadNotFound, NotFinal, StoreUnavailable, or a MailError that may pass: then the
-        record says that the email waits or, on the last try, is given up.
+        REFUSED means that it will never be taken, which settles it. The email is sent before that
+        is recorded: after a failure in between it is sent again, with the same `Message-ID`.
+        Raises UploadNotFound, NotFinal, StoreUnavailable, or a DeliveryError that may pass: then
+        the record says that the email waits or, on the last try, is given up.
         """
         upload = self._store.get(upload_id)
         bind_log_fields(upload_id=upload.id, user=upload.owner)
         if upload.email is not None and upload.email.is_settled:
-            return Outcome.REPEATED
+            return EmailOutcome.REPEATED
         if not upload.state.is_final:
             raise NotFinal(f"the upload is {upload.state}")
         try:
-            self._send(upload)
-        except NoAddress as error:
-            return self._refused(upload, error)
-        except MailError as error:
+            self._channel.send(upload)
+        except DeliveryError as error:
             if error.permanent:
                 return self._refused(upload, error)
             self._record(upload, EmailState.GIVEN_UP if is_last_try else EmailState.WAITING, error)
@@ -71,17 +73,12 @@ class Notifier:
             MAIL_WAIT_SECONDS.observe((now() - upload.finished_at).total_seconds())
         log.info("email sent", state=upload.state)
         self._record(upload, EmailState.SENT)
-        return Outcome.SENT
+        return EmailOutcome.SENT
 
-    def _send(self, upload: Upload) -> None:
-        email = compose(upload, sender=self._sender, public_url=self._public_url)
-        with span("send email", "client", {"muster.upload_id": upload.id}):
-            self._mailer.send(email)
-
-    def _refused(self, upload: Upload, error: Exception) -> Outcome:
+    def _refused(self, upload: Upload, error: Exception) -> EmailOutcome:
         log.error("email refused for good", error=str(error))
         self._record(upload, EmailState.REFUSED, error)
-        return Outcome.REFUSED
+        return EmailOutcome.REFUSED
 
     def _record(self, upload: Upload, state: EmailState, error: Exception | None = None) -> None:
         reason = None if error is None else visible(str(error), _LONGEST_REASON)

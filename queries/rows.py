@@ -13,36 +13,36 @@ from queries import repository
 Cell = int | str
 
 
-class BadCursor(Exception):
-    """That cursor was never given out."""
+class UnknownCursor(Exception):
+    """No answer has ever had that cursor."""
 
 
 @dataclass(frozen=True)
-class Page:
-    """Some rows as JSON takes them, and the cursor of the next page; None after the last."""
+class RowPage:
+    """Rows as JSON has them, and the cursor of the next page; None after the last page."""
 
     rows: list[dict[str, Cell]]
     next: str | None
 
 
-class Pages:
+class TableRows:
     """Reads pages from the employment database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def read(self, table: Table, limit: int, cursor: str | None) -> Page:
+    def read(self, table: Table, limit: int, cursor: str | None) -> RowPage:
         """At most `limit` rows of `table` after those that `cursor` stands for.
 
         Rows that are added meanwhile appear where their key puts them: none is shown twice. Raises
-        BadCursor or DatabaseUnavailable.
+        UnknownCursor or DatabaseUnavailable.
         """
         after = 0 if cursor is None else _key_of(cursor)
         with self._database.read() as connection:
             found = repository.rows_after(connection, table, after, limit + 1)
         rows = [{name: _cell(value) for name, value in row.items()} for row in found[:limit]]
         more = len(found) > limit
-        return Page(rows, _cursor_of(found[limit - 1][table.key]) if more else None)
+        return RowPage(rows, _cursor_of(found[limit - 1][table.key]) if more else None)
 
 
 def _cell(value: repository.Value) -> Cell:
@@ -58,7 +58,7 @@ def _key_of(cursor: str) -> int:
     try:
         key = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (Error, ValueError) as error:
-        raise BadCursor from error
+        raise UnknownCursor from error
     if not re.fullmatch(r"[0-9]{1,10}", key) or _cursor_of(key) != cursor:
-        raise BadCursor
+        raise UnknownCursor
     return int(key)

@@ -13,7 +13,8 @@ from typing import IO
 import structlog
 
 from embedded import lifeline
-from embedded.home import Home, write_whole
+from embedded.home import Home
+from muster.backends.atomic_file import replace_file
 from muster.observability.log_file import LogFileSettings, rotate
 
 log = structlog.get_logger(__name__)
@@ -85,7 +86,7 @@ class Child:
         pid = None if self._process is None else self._process.pid
         if pid is not None and pid != self._noted_pid:
             with suppress(OSError):
-                write_whole(self._pid_file, f"{pid}\n")
+                replace_file(self._pid_file, f"{pid}\n".encode())
                 self._noted_pid = pid
 
     def ended(self) -> int | None:

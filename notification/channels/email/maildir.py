@@ -9,8 +9,7 @@ from pathlib import Path
 
 from muster.adapters import path_of
 from muster.backends.atomic_file import WholeFile, make_directory
-from muster.mail import MailError
-from muster.mail.serialising import serialise
+from notification.channels.email.mailer import MailError, serialise
 
 _FOLDERS = ("tmp", "new", "cur")
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from muster.contracts.uploads import Cause, Failure, State, Upload, UploadWarning
 from muster.contracts.wording import count_rows, counts, sentence
 from muster.observability.tracing import Trace
-from notification import commands, wording
-from notification.visible import visible
+from notification import wording
+from notification.channels.email import commands
+from notification.wording import visible
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Problem:
+class LoadFailure:
     """Why nothing was loaded, and what to do about it."""
 
     code: str
@@ -61,7 +62,7 @@ class Letter:
     reasons: list[Reason]
     doubts: list[Doubt]
     further_doubts: str
-    problem: Problem | None
+    problem: LoadFailure | None
     steps: list[Step]
     upload_id: str
     request_id: str
@@ -120,9 +121,9 @@ def _further(number: int) -> str:
     return f"and {number:,} more" if number > 0 else ""
 
 
-def _problem(failure: Failure) -> Problem:
+def _problem(failure: Failure) -> LoadFailure:
     code = visible(failure.code)
-    return Problem(code, visible(failure.detail, 1000), wording.advice(failure.code))
+    return LoadFailure(code, visible(failure.detail, 1000), wording.advice(failure.code))
 
 
 def _steps(upload: Upload, public_url: str) -> list[Step]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from muster.mail import MailError
-from muster.mail.maildir import MaildirMailer
+from notification.channels.email.maildir import MaildirMailer
+from notification.channels.email.mailer import MailError
 
 
 def a_message(identifier: str | None = "<a@example.com>") -> EmailMessage:

@@ -20,7 +20,7 @@ def parse_networks(text: str) -> Networks:
     return tuple(ipaddress.ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
-class GatewayForwarding:
+class TrustedProxies:
     """Takes the last of `X-Forwarded-For` for the caller's address where a gateway sends it."""
 
     def __init__(self, app: "WSGIApplication", gateways: Networks) -> None:

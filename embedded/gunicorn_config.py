@@ -1,4 +1,4 @@
-"""Gunicorn's configuration under the supervisor: `gunicorn -c python:embedded.serving`."""
+"""Gunicorn's configuration under the supervisor: `gunicorn -c python:embedded.gunicorn_config`."""
 
 import os
 import signal

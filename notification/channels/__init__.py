@@ -1,0 +1,37 @@
+"""How the uploader is told, a folder a channel: the port, and the one place that chooses.
+
+A channel may import `notification.wording` and `notification.settings`, and no other channel.
+"""
+
+from typing import Protocol
+
+from muster.contracts.uploads import Upload
+from notification.settings import Settings
+
+
+class DeliveryError(Exception):
+    """It was not delivered. `permanent` says that the same upload will never be."""
+
+    def __init__(self, reason: str, *, permanent: bool) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+
+
+class Channel(Protocol):
+    """A way to tell the person who sent an upload what became of it."""
+
+    def send(self, upload: Upload) -> None:
+        """Return once the message about a final upload is taken for delivery.
+
+        Sent again for the same upload it is recognisable as a repeat. Raises DeliveryError.
+        """
+
+    def check(self) -> None:
+        """Return if messages can be delivered now; raises DeliveryError."""
+
+
+def open_channel(settings: Settings) -> Channel:
+    """The channel that `settings` ask for; connects at first use. Raises ConfigurationError."""
+    from notification.channels.email.channel import EmailChannel
+
+    return EmailChannel.from_settings(settings)

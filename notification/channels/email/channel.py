@@ -1,0 +1,37 @@
+"""The channel "email": one message about an upload, handed to a mailer."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from muster.contracts.uploads import Upload
+from muster.observability.spans import span
+from notification.channels.email.mailer import Mailer, open_mailer
+from notification.channels.email.message import compose
+from notification.settings import Settings
+
+
+@dataclass(frozen=True)
+class EmailChannel:
+    """Emails from `sender`; the commands in them call the gateway at `public_url`."""
+
+    mailer: Mailer
+    sender: str
+    public_url: str
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The mailer of `settings.smtp_url`. Raises ConfigurationError."""
+        return cls(open_mailer(settings.smtp_url), settings.mail_from, settings.public_url)
+
+    def send(self, upload: Upload) -> None:
+        """Return once the email is taken for delivery; raises DeliveryError.
+
+        A repeat has the same `Message-ID`.
+        """
+        email = compose(upload, sender=self.sender, public_url=self.public_url)
+        with span("send email", "client", {"muster.upload_id": upload.id}):
+            self.mailer.send(email)
+
+    def check(self) -> None:
+        """Return if mail can be handed over now; raises MailError."""
+        self.mailer.check()
