@@ -32,7 +32,7 @@ from muster.http.problems import Problem, answer_with, unavailable
 from muster.http.service import Health, install_service, provide
 from muster.http.tokens import authenticate_with, unauthorized
 from muster.observability.logs import configure_logging
-from muster.observability.spans import export_spans
+from muster.observability.telemetry import export_spans
 
 
 def create_app(settings: Settings | None = None) -> Flask:

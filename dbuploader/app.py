@@ -18,7 +18,7 @@ from muster.http.revocations import check_with
 from muster.http.service import Health, install_service
 from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
-from muster.observability.spans import export_spans
+from muster.observability.telemetry import export_spans
 
 
 def create_app(settings: Settings | None = None) -> Flask:

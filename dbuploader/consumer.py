@@ -40,7 +40,7 @@ from muster.csvstore import UploadNotFound, open_csv_store
 from muster.database import open_database
 from muster.http.service import Health, serve_health
 from muster.observability.logs import configure_logging
-from muster.observability.spans import export_spans
+from muster.observability.telemetry import export_spans
 from muster.observability.tracing import bind_log_fields
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat

@@ -11,7 +11,7 @@ from muster.broker import Broker, open_broker
 from muster.csvstore import CsvStore, open_csv_store
 from muster.http.service import Health, install_service, provide
 from muster.observability.logs import configure_logging
-from muster.observability.spans import export_spans
+from muster.observability.telemetry import export_spans
 from notification.channels import open_channel
 from notification.settings import Settings
 

@@ -10,7 +10,7 @@ from muster.http.revocations import check_with
 from muster.http.service import Health, install_service, provide
 from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
-from muster.observability.spans import export_spans
+from muster.observability.telemetry import export_spans
 from queries.hiring import Hiring
 from queries.repository import check_schema
 from queries.rows import TableRows

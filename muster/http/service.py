@@ -15,7 +15,8 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from muster.backends.dependencies import Afresh, Check, Dependencies
 from muster.http.problems import Problem, install_problems, unavailable
 from muster.http.settings import ServerSettings
-from muster.observability.spans import in_this_span, record_requests
+from muster.observability.spans import in_this_span
+from muster.observability.telemetry import record_requests
 from muster.observability.tracing import Trace, current_trace, tracing
 
 log = structlog.get_logger(__name__)

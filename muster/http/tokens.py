@@ -4,15 +4,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from threading import Lock
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import jwt
 import requests
+from cachetools import TLRUCache
 from flask import Flask, current_app, g, request
 
 from muster.http.client import name_owner
 from muster.http.problems import Problem, unavailable
-from muster.http.recent_tokens import RecentTokens
 from muster.http.service import provide, provided
 from muster.observability.tracing import bind_log_fields
 
@@ -29,6 +30,8 @@ AUDIENCE = "muster"
 ALGORITHM = "EdDSA"
 _KEYS_TIMEOUT = 5.0
 _KEYS_REST = 5.0
+RECENT_SECONDS = 30.0
+_MOST_RECENT = 4096
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,16 +113,36 @@ class _Keys(jwt.PyJWKClient):
         return keys
 
 
+def recent_tokens(clock: Callable[[], float] = time.time) -> "TLRUCache[str, Principal]":
+    """Tokens whose signature was checked a moment ago; whether one is revoked this can't tell.
+
+    A look-up costs a hundredth of what checking the signature does. No token is kept beyond its
+    expiry, nor longer than RECENT_SECONDS: then a key that auth has withdrawn no longer counts.
+    """
+    return TLRUCache(
+        _MOST_RECENT,
+        ttu=lambda _token, principal, now: min(principal.expires_at, now + RECENT_SECONDS),
+        timer=clock,
+    )
+
+
 class TokenVerifier:
     """Checks tokens with the keys that auth publishes, fetched at first need and kept 5 minutes."""
 
     def __init__(self, auth_url: str) -> None:
         self._keys = _Keys(f"{auth_url}/.well-known/jwks.json")
-        self._recent: RecentTokens[Principal] = RecentTokens()
+        self._recent = recent_tokens()
+        self._lock = Lock()
 
     def verify(self, token: str) -> Principal:
         """Who the token stands for; raises InvalidToken or KeysUnavailable."""
-        return self._recent.find(token) or self._verify(token)
+        with self._lock:
+            principal = self._recent.get(token)
+        if principal is None:
+            principal = self._verify(token)
+            with self._lock:
+                self._recent[token] = principal
+        return principal
 
     def check(self) -> None:
         """Return if the keys can be had, or were; raises KeysUnavailable."""
@@ -135,10 +158,7 @@ class TokenVerifier:
             raise KeysUnavailable from error
         except (jwt.PyJWTError, ValueError) as error:
             raise InvalidToken(str(error)) from error
-        claims = _claims_of(token, key)
-        principal = _principal_of(claims)
-        self._recent.keep(token, principal, claims["exp"])
-        return principal
+        return principal_of(token, key)
 
 
 def principal_of(token: str, key: Any) -> Principal:

@@ -9,7 +9,7 @@ from muster.backends.dependencies import Afresh, Check, Opened, anew
 from muster.backends.servers import require_servers
 from muster.http.service import Health, serve_health
 from muster.observability.logs import configure_logging
-from muster.observability.spans import export_spans
+from muster.observability.telemetry import export_spans
 from muster.settings import WorkerSettings
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import on_signal

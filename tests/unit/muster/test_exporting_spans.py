@@ -13,15 +13,16 @@ from tests.servers.collector import Collector, collecting
 START = """
 import sys
 from muster.adapters import ConfigurationError
-from muster.observability.spans import export_spans, span
+from muster.observability.spans import span
+from muster.observability.telemetry import export_spans
 from muster.observability.tracing import Trace, current_trace, tracing
 
 export_spans("probe")
 """
 # All of it gets there, however slow the machine is.
 PATIENCE = """
-from muster.observability import telemetry
-telemetry._FLUSH_SECONDS = 60
+from muster.observability import sdk
+sdk._FLUSH_SECONDS = 60
 """
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE = CALLER.split("-")[1]
@@ -68,13 +69,16 @@ def hanging_url() -> Iterator[str]:
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
     ],
 )
-def test_where_nothing_is_to_be_exported_nothing_is_imported(environment: dict[str, str]) -> None:
+def test_where_nothing_is_exported_only_the_api_is_imported(environment: dict[str, str]) -> None:
     code = """
 with tracing(Trace("r-1", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")), span("work"):
     print(current_trace().traceparent)
-print([name for name in sys.modules if "opentelemetry" in name])
+print(*(name for name in sys.modules if name.startswith("opentelemetry.")))
 """
-    assert run(code, **environment).splitlines() == [f"00-{'a' * 32}-{'b' * 16}-01", "[]"]
+    traceparent, imported = run(code, **environment).splitlines()
+    assert traceparent == f"00-{'a' * 32}-{'b' * 16}-01"
+    parts = {name.split(".")[1] for name in imported.split()}
+    assert parts & {"sdk", "exporter", "instrumentation", "proto"} == set()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_what_is_not_known_is_refused(environment: dict[str, str], told: str) ->
 def test_a_missing_package_names_the_extra() -> None:
     code = """
 import os
-sys.modules["opentelemetry"] = None
+sys.modules["opentelemetry.sdk"] = None
 os.environ["OTEL_TRACES_EXPORTER"] = "otlp"
 try:
     export_spans("probe")

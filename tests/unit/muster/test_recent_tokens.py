@@ -1,8 +1,9 @@
-"""A token that was checked is believed again, for a moment and never beyond its end."""
+"""A token that was checked is believed again, for a moment and never beyond its expiry."""
 
 import pytest
+from cachetools import TLRUCache
 
-from muster.http.recent_tokens import RECENT_SECONDS, RecentTokens
+from muster.http.tokens import RECENT_SECONDS, Principal, recent_tokens
 
 
 class Clock:
@@ -12,6 +13,10 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def ana(self, seconds: int) -> Principal:
+        """The principal of a token that expires in so many seconds."""
+        return Principal("1", "ana@example.com", frozenset(), 1, "t", int(self.now) + seconds)
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -19,31 +24,30 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def recent(clock: Clock) -> RecentTokens[str]:
-    return RecentTokens(clock)
+def recent(clock: Clock) -> "TLRUCache[str, Principal]":
+    return recent_tokens(clock)
 
 
-def test_a_token_is_known_for_a_moment(recent: RecentTokens[str], clock: Clock) -> None:
-    recent.keep("t", "ana", clock.now + 3600)
+def test_a_token_is_known_for_a_moment(recent: "TLRUCache[str, Principal]", clock: Clock) -> None:
+    recent["t"] = ana = clock.ana(3600)
     clock.now += RECENT_SECONDS - 1
-    assert recent.find("t") == "ana"
+    assert recent.get("t") == ana
     clock.now += 1
-    assert recent.find("t") is None
+    assert recent.get("t") is None
 
 
-def test_a_token_is_not_known_beyond_its_end(recent: RecentTokens[str], clock: Clock) -> None:
-    recent.keep("t", "ana", clock.now + 2)
+def test_a_token_is_not_known_beyond_its_expiry(
+    recent: "TLRUCache[str, Principal]", clock: Clock
+) -> None:
+    recent["t"] = clock.ana(2)
     clock.now += 2
-    assert recent.find("t") is None
+    assert recent.get("t") is None
 
 
-def test_another_token_is_not_known(recent: RecentTokens[str], clock: Clock) -> None:
-    recent.keep("t", "ana", clock.now + 3600)
-    assert recent.find("t2") is None
-
-
-def test_memory_does_not_grow_with_the_tokens(recent: RecentTokens[str], clock: Clock) -> None:
+def test_memory_does_not_grow_with_the_tokens(
+    recent: "TLRUCache[str, Principal]", clock: Clock
+) -> None:
     for number in range(10_000):
-        recent.keep(f"t{number}", "ana", clock.now + 3600)
-    assert sum(recent.find(f"t{number}") is not None for number in range(10_000)) < 5_000
-    assert recent.find("t9999") == "ana"
+        recent[f"t{number}"] = clock.ana(3600)
+    assert sum(f"t{number}" in recent for number in range(10_000)) < 5_000
+    assert "t9999" in recent
