@@ -13,7 +13,7 @@ _SETTINGS = ServerSettings()
 
 bind = os.environ.get("MUSTER_BIND", "127.0.0.1:8080")
 worker_class = "muster.http.worker.Worker"
-logger_class = "muster.http.server_log.ServerLog"
+logger_class = "muster.http.worker.ServerLog"
 workers = 1
 threads = _SETTINGS.threads
 worker_connections = _SETTINGS.max_connections

@@ -23,7 +23,7 @@ _LINGER_STALL_SECONDS = 2.0
 _LINGER_BYTES = 256 * 1024 * 1024
 
 
-class Connection:
+class ClientConnection:
     """A client's connection, in the form in which gunicorn passes one about."""
 
     def __init__(self, sock: ClientSocket, client: Any, server: Any) -> None:
@@ -112,31 +112,31 @@ class Connection:
             self.deadline = now
 
 
-class Connections:
+class IdleConnections:
     """Connections that are waited for without a thread, the longest first."""
 
     def __init__(self) -> None:
-        self._by_address: dict[str, dict[Connection, None]] = {}
+        self._by_address: dict[str, dict[ClientConnection, None]] = {}
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: ClientConnection) -> None:
         """Wait for it."""
         self._by_address.setdefault(connection.address, {})[connection] = None
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         """Wait for it no longer."""
         own = self._by_address[connection.address]
         del own[connection]
         if not own:
             del self._by_address[connection.address]
 
-    def __contains__(self, connection: Connection) -> bool:
+    def __contains__(self, connection: ClientConnection) -> bool:
         return connection in self._by_address.get(connection.address, ())
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[ClientConnection]:
         for own in self._by_address.values():
             yield from own
 
-    def first_to_go(self) -> Connection | None:
+    def first_to_go(self) -> ClientConnection | None:
         """The one that waits longest, of the address that has most of them.
 
         Behind a proxy all have one address; then it is the one that waits longest of all.

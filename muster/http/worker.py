@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from gunicorn.errors import AppImportError
+from gunicorn.glogging import Logger
 from gunicorn.http import get_parser
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
@@ -25,9 +26,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from muster.adapters import ConfigurationError
 from muster.backends.servers import require_servers
 from muster.http.client import ACCEPT_PAUSES, CUT_OFF, ClientSocket, SlowClients
-from muster.http.connections import Connection, Connections
-from muster.http.early_answers import CloseAfterEarlyAnswers
-from muster.http.refusals import refusal, refusal_of, status_of
+from muster.http.connections import ClientConnection, IdleConnections
+from muster.http.early_responses import CloseAfterEarlyResponses
+from muster.http.error_responses import early_error, error_response, status_of
 from muster.http.service import Health, provided
 from muster.http.settings import ServerSettings
 
@@ -54,7 +55,7 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.configure(ServerSettings())
-        self._idle = Connections()
+        self._idle = IdleConnections()
         self._bytes = 0
         self._looked_at = 0.0
         self._crowded_until = 0.0
@@ -73,7 +74,7 @@ class Worker(ThreadWorker):
             require_servers(provided(app, Health).dependencies)
         except ConfigurationError as error:
             raise AppImportError(str(error)) from error
-        self.wsgi = cast(Any, CloseAfterEarlyAnswers(app))
+        self.wsgi = cast(Any, CloseAfterEarlyResponses(app))
 
     def run(self) -> None:
         """Serve until told to stop; then answer whoever was let in."""
@@ -151,7 +152,7 @@ class Worker(ThreadWorker):
             self._make_room()
         address = client[0] if isinstance(client, tuple) else ""
         sock = ClientSocket(accepted.family, accepted.detach(), address, self._places)
-        connection = Connection(sock, client, listener.getsockname())
+        connection = ClientConnection(sock, client, listener.getsockname())
         connection.await_request(self._settings)
         self._watch(connection)
         # Most have sent their request by now.
@@ -164,7 +165,7 @@ class Worker(ThreadWorker):
             CUT_OFF.labels("full").inc()
             self._close(connection)
 
-    def _watch(self, connection: Connection) -> None:
+    def _watch(self, connection: ClientConnection) -> None:
         if not self.alive:
             self._shorten(connection)
         self._idle.add(connection)
@@ -172,18 +173,18 @@ class Worker(ThreadWorker):
         self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._read, connection))
 
     @staticmethod
-    def _shorten(connection: Connection) -> None:
+    def _shorten(connection: ClientConnection) -> None:
         # A client may be sending its next request already; it is answered, and told to close.
         if not connection.head:
             end = time.monotonic() + _IDLE_SECONDS_AT_STOP
             connection.deadline = min(connection.deadline, end)
 
-    def _leave(self, connection: Connection) -> None:
+    def _leave(self, connection: ClientConnection) -> None:
         self.poller.unregister(connection.sock)
         self._idle.remove(connection)
         self._bytes -= len(connection.head)
 
-    def _read(self, connection: Connection, _sock: Any) -> None:
+    def _read(self, connection: ClientConnection, _sock: Any) -> None:
         if connection not in self._idle:
             # Closed in this turn, to make room.
             return
@@ -200,7 +201,7 @@ class Worker(ThreadWorker):
         else:
             self._take(connection, data)
 
-    def _take(self, connection: Connection, data: bytes) -> None:
+    def _take(self, connection: ClientConnection, data: bytes) -> None:
         connection.take(data, self._settings)
         self._bytes += len(data)
         if connection.head_bytes > self._settings.max_head_bytes:
@@ -211,7 +212,7 @@ class Worker(ThreadWorker):
         elif self._bytes > _MOST_BYTES:
             self._refuse(max(self._idle, key=lambda each: len(each.head)), "full")
 
-    def _expire(self, connection: Connection) -> None:
+    def _expire(self, connection: ClientConnection) -> None:
         if connection.head and not connection.lingers:
             self._refuse(connection, "body-time" if connection.has_head else "head-time")
             return
@@ -219,13 +220,13 @@ class Worker(ThreadWorker):
             CUT_OFF.labels("idle").inc()
         self._close(connection)
 
-    def _refuse(self, connection: Connection, reason: str) -> None:
+    def _refuse(self, connection: ClientConnection, reason: str) -> None:
         CUT_OFF.labels(reason).inc()
         self._leave(connection)
-        connection.sock.send_now(refusal(reason, self._settings))
+        connection.sock.send_now(early_error(reason, self._settings))
         self._linger(connection)
 
-    def _linger(self, connection: Connection) -> None:
+    def _linger(self, connection: ClientConnection) -> None:
         try:
             connection.linger()
         except OSError:
@@ -234,18 +235,18 @@ class Worker(ThreadWorker):
         else:
             self._watch(connection)
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: ClientConnection) -> None:
         self._leave(connection)
         self.nr_conns -= 1
         connection.sock.close()
 
-    def _hand_over(self, connection: Connection) -> None:
+    def _hand_over(self, connection: ClientConnection) -> None:
         answered = self.tpool.submit(self._answer, connection)
         answered.add_done_callback(
             lambda done: self.method_queue.defer(self._go_on, connection, done)
         )
 
-    def _go_on(self, connection: Connection, answered: "Future[bool]") -> None:
+    def _go_on(self, connection: ClientConnection, answered: "Future[bool]") -> None:
         """In the loop again: wait for the next request, or for the other end to close."""
         if answered.cancelled() or answered.exception() is not None or not answered.result():
             self._linger(connection)
@@ -256,7 +257,7 @@ class Worker(ThreadWorker):
         else:
             self._watch(connection)
 
-    def _answer(self, connection: Connection) -> bool:
+    def _answer(self, connection: ClientConnection) -> bool:
         """In a thread: answer the request that is there. Returns whether another may follow."""
         try:
             answered: bool = self.handle_request(self._parse(connection), cast(Any, connection))
@@ -272,7 +273,7 @@ class Worker(ThreadWorker):
             connection.sock.end_request()
         return False
 
-    def _parse(self, connection: Connection) -> "Request":
+    def _parse(self, connection: ClientConnection) -> "Request":
         connection.sock.begin_request()
         if connection.parser is None:
             connection.parser = get_parser(self.cfg, connection.sock, connection.client)
@@ -286,7 +287,7 @@ class Worker(ThreadWorker):
             self.log.exception("A request failed.")
         else:
             self.log.warning("A request can't be parsed: %s", error)
-        sock.send_now(refusal_of(error))
+        sock.send_now(error_response(error))
 
 
 def _allow_files(connections: int) -> int:
@@ -301,3 +302,13 @@ def _allow_files(connections: int) -> int:
             soft = wanted
         return min(connections, max(soft - _OTHER_FILES, soft // 2))
     return connections
+
+
+class ServerLog(Logger):
+    """gunicorn's log without its lines for requests: a service writes its own, with more in it.
+
+    By itself gunicorn puts together what such a line needs even if its level leaves it out.
+    """
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        """Write nothing."""

@@ -12,7 +12,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from prometheus_client import REGISTRY
 
-from muster.http.early_answers import CloseAfterEarlyAnswers
+from muster.http.early_responses import CloseAfterEarlyResponses
 from muster.http.worker import Worker
 from tests.waiting import DEADLINE_SECONDS
 
@@ -76,7 +76,7 @@ def serving(app: App, **settings: object) -> Iterator[Served]:
         options: Any = (1, os.getppid(), [listener], None, 30, config, Logger(config))
         worker = Worker(*options)
         worker.configure(worker._settings.model_copy(update={"threads": 4, **settings}))
-        worker.wsgi = cast(Any, CloseAfterEarlyAnswers(app))
+        worker.wsgi = cast(Any, CloseAfterEarlyResponses(app))
         thread = threading.Thread(target=_run, args=(worker,))
         thread.start()
         try:

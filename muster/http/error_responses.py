@@ -1,4 +1,4 @@
-"""What the server answers before there is a request that an app could answer."""
+"""The server's own error responses, where there is no request that an app could answer."""
 
 import json
 import uuid
@@ -28,7 +28,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-def refusal(reason: str, settings: ServerSettings) -> bytes:
+def early_error(reason: str, settings: ServerSettings) -> bytes:
     """The answer to a request that ends for `reason` before it has come."""
     if reason == "head-time":
         seconds = f"{settings.head_seconds:g} s"
@@ -42,7 +42,7 @@ def refusal(reason: str, settings: ServerSettings) -> bytes:
     return _answer(503, "Too many requests are on their way; try again.")
 
 
-def refusal_of(error: Exception) -> bytes:
+def error_response(error: Exception) -> bytes:
     """The answer to a request that gunicorn could not parse, or that failed outside of the app."""
     status = status_of(error)
     if status == 500:

@@ -1,4 +1,4 @@
-"""Answers that are given before the body was read, so that the client gets to see them.
+"""Responses that are sent before the body was read, in such a way that the client gets them.
 
 A server that closes a connection on which the client is still sending makes the kernel reset it,
 and the client loses the answer (RFC 9112, section 9.6). What comes after such an answer is thrown
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 
-class CloseAfterEarlyAnswers:
+class CloseAfterEarlyResponses:
     """WSGI middleware: an answer to a request whose body is not at its end ends the connection."""
 
     def __init__(self, app: "WSGIApplication") -> None:
