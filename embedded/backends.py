@@ -11,9 +11,9 @@ from muster.adapters import ConfigurationError
 from muster.backends.dependencies import Check
 from muster.backends.servers import require_servers
 from muster.broker import open_broker
-from muster.csvstore import open_csv_store
 from muster.database import open_database
 from muster.settings import DatabaseSettings
+from muster.stores import open_stores
 
 _FILES = ("sqlite:", "file:")
 
@@ -43,7 +43,7 @@ def check_backends() -> None:
 def _open_all(settings: _Settings, stack: ExitStack) -> dict[str, Check]:
     """The check of each backend, by its URL."""
     broker = stack.enter_context(closing(open_broker(settings.broker_url)))
-    store = stack.enter_context(closing(open_csv_store(settings.csv_store_url)))
+    store = stack.enter_context(closing(open_stores(settings.csv_store_url)))
     checks: dict[str, Check] = {
         settings.broker_url: broker.check,
         settings.csv_store_url: store.check,

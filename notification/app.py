@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from flask import Flask
 
 from muster.broker import Broker, open_broker
-from muster.csvstore import CsvStore, open_csv_store
 from muster.http.service import Health, install_service, provide
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
+from muster.uploadstore import UploadStore, open_upload_store
 from notification.channels import open_channel
 from notification.settings import Settings
 
@@ -21,7 +21,7 @@ class Services:
     """What the HTTP side works with."""
 
     broker: Broker
-    store: CsvStore
+    store: UploadStore
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging("notification", settings.log_level)
     export_spans("notification")
     app = Flask("notification")
-    broker, store = open_broker(settings.broker_url), open_csv_store(settings.csv_store_url)
+    broker, store = open_broker(settings.broker_url), open_upload_store(settings.csv_store_url)
     provide(app, Services(broker, store))
     checks = {
         "broker": broker.check,

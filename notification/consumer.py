@@ -11,8 +11,8 @@ from muster.broker.messaging import handling
 from muster.contracts.messages import UnreadableMessage, UploadFinished
 from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import UploadNotFound, open_csv_store
 from muster.observability.tracing import bind_log_fields
+from muster.uploadstore import UploadNotFound, open_upload_store
 from muster.weather import Unavailable
 from muster.worker.process import worker_process
 from muster.worker.retry import RetryPolicy
@@ -74,7 +74,7 @@ def main() -> None:
     settings = Settings()
     with worker_process("notification-consumer", settings) as worker:
         broker = worker.open("broker", partial(open_broker, settings.broker_url))
-        store = worker.open("CSV store", partial(open_csv_store, settings.csv_store_url))
+        store = worker.open("CSV store", partial(open_upload_store, settings.csv_store_url))
         channel = open_channel(settings)
         worker.watch("mail", channel.check)
         worker.serve_health(ready={"broker": broker.check})

@@ -7,8 +7,8 @@ from prometheus_client import Counter, Histogram
 
 from muster.contracts.uploads import UNFINISHED, Email, EmailState, State, Upload, now
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore
 from muster.observability.tracing import bind_log_fields
+from muster.uploadstore import UploadStore
 from notification.channels import Channel, DeliveryError
 from notification.wording import visible
 
@@ -43,7 +43,7 @@ class NotFinal(Exception):
 class Notifier:
     """Sends the emails. What became of each stands in the upload's record, as `email`."""
 
-    def __init__(self, store: CsvStore, channel: Channel) -> None:
+    def __init__(self, store: UploadStore, channel: Channel) -> None:
         self._store = store
         self._channel = channel
 

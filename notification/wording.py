@@ -1,29 +1,9 @@
 """What the uploader is told, whatever the channel, and text from outside made fit to be shown."""
 
-from collections.abc import Mapping
-
 from muster.contracts.uploads import State, Upload
 from muster.contracts.wording import count_rows
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_HEADER_ADVICE = "Correct the first line of the file, or leave it out, and send the file again."
-_ADVICE: Mapping[str, str] = {
-    "empty-file": "Look whether it is the right file and was wholly written, and send it again.",
-    "blank-label": _HEADER_ADVICE,
-    "duplicate-label": _HEADER_ADVICE,
-    "extra-label": _HEADER_ADVICE,
-    "incorrect-label": "Send what follows that line as a file of its own.",
-    "missing-label": _HEADER_ADVICE,
-    "unknown-header": "Name the columns in the first line, or say what its labels mean, with "
-    "columns= in the address below, and send the file again.",
-    "dialect-error": "Say which delimiter the file has, with delimiter= in the address below.",
-    "encoding-error": "Save the file as UTF-8, or name its encoding with encoding= in the address "
-    "below.",
-    "too-many-rejects": "Correct the rejected rows in your file, or allow more of them with "
-    "max_rejects= in the address below.",
-    "too-slow": "Cut the file into several and send those. If it is not large, tell the operators.",
-}
-_FOR_OPERATORS = frozenset({"internal-error", "too-many-attempts"})
 
 
 def subject(upload: Upload) -> str:
@@ -47,18 +27,6 @@ def _outcome(upload: Upload) -> str:
         parts.append(f"{upload.rows.unchanged:,} already there")
     parts.append(f"{upload.rows.rejected:,} rejected" if upload.rows.rejected else "none rejected")
     return ", ".join(["dry run", *parts] if dry_run else parts)
-
-
-def is_for_operators(code: str) -> bool:
-    """Whether the uploader can do nothing about a failure."""
-    return code in _FOR_OPERATORS
-
-
-def advice(code: str) -> str:
-    """What to do about a failure."""
-    if is_for_operators(code):
-        return "Sending the same file again will not help. Give the id below to the operators."
-    return _ADVICE.get(code, "Correct the file and send it again.")
 
 
 def visible(text: str, limit: int = 120) -> str:

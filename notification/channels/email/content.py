@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from muster.contracts.error_codes import upload_error
 from muster.contracts.uploads import Cause, Failure, State, Upload, UploadWarning
 from muster.contracts.wording import count_rows, counts, sentence
 from muster.observability.tracing import Trace
@@ -47,7 +48,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Letter:
+class EmailContent:
     """One email. `facts` and `counts` are pairs of a name and a value.
 
     `further_doubts` is how many there are besides `doubts`; empty if none.
@@ -68,10 +69,10 @@ class Letter:
     request_id: str
 
 
-def write_letter(upload: Upload, trace: Trace, public_url: str) -> Letter:
-    """The letter about an upload that is final."""
+def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
+    """What the email about a final upload says."""
     failure = upload.error if upload.state is State.FAILED else None
-    return Letter(
+    return EmailContent(
         subject=wording.subject(upload),
         state=upload.state,
         greeting=f"Hello {visible(upload.submitted_by)},",
@@ -123,23 +124,23 @@ def _further(number: int) -> str:
 
 def _problem(failure: Failure) -> LoadFailure:
     code = visible(failure.code)
-    return LoadFailure(code, visible(failure.detail, 1000), wording.advice(failure.code))
+    return LoadFailure(code, visible(failure.detail, 1000), upload_error(failure.code).remedy)
 
 
 def _steps(upload: Upload, public_url: str) -> list[Step]:
     """What brings the rows that are not in the table into it."""
-    for_operators = upload.error is not None and wording.is_for_operators(upload.error.code)
+    for_operators = upload.error is not None and upload_error(upload.error.code).for_operators
     if upload.state is State.COMPLETED or for_operators:
         return []
     login = Step("Log in; it asks for your password.", commands.login(public_url, upload))
     fetch = Step("Get the rejected rows.", commands.fetch_rejects(public_url, upload))
     if upload.state is State.COMPLETED_WITH_REJECTS:
-        return [login, fetch, Step(_mend(upload), commands.send_rejects(public_url, upload))]
+        return [login, fetch, Step(_correct(upload), commands.send_rejects(public_url, upload))]
     rejects = [fetch] if upload.rows.rejected else []
     return [login, *rejects, Step(_again(upload), commands.send_file(public_url, upload))]
 
 
-def _mend(upload: Upload) -> str:
+def _correct(upload: Upload) -> str:
     text = (
         "Correct them in that file and send it: only those rows are loaded then. The columns that "
         "begin with _ say what is wrong with each row; they may stay."

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from muster.contracts.uploads import Upload
 from muster.observability.tracing import Trace
 from notification.channels import DeliveryError
-from notification.channels.email.content import Letter, write_letter
+from notification.channels.email.content import EmailContent, content_of
 
 _ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]+@[^\s@<>()\[\],;:\\"]+""")
 _LONGEST_ADDRESS = 254
@@ -42,16 +42,16 @@ def compose(upload: Upload, *, sender: str, public_url: str) -> EmailMessage:
     trace = Trace.from_headers(
         {"X-Request-Id": upload.request_id, "traceparent": upload.traceparent}
     )
-    letter = write_letter(upload, trace, public_url)
+    content = content_of(upload, trace, public_url)
     message = _addressed(sender, upload.submitted_by)
     # The library decodes what looks like an encoded word (RFC 2047), line breaks and all.
-    message["Subject"] = letter.subject.replace("=?", "= ?")
+    message["Subject"] = content.subject.replace("=?", "= ?")
     message["Date"] = upload.finished_at or upload.submitted_at
     message["Message-ID"] = _message_id(upload, message["From"])
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation notices away
     for name, value in trace.headers().items():
         message[name] = value
-    _write_body(message, letter)
+    _write_body(message, content)
     return message
 
 
@@ -76,9 +76,9 @@ def _message_id(upload: Upload, sender: AddressHeader) -> str:
     return f"<upload-{upload.id}.{upload.state}@{sender.addresses[0].domain}>"
 
 
-def _write_body(message: EmailMessage, letter: Letter) -> None:
-    text = _templates.get_template("upload.txt").render(letter=letter)
-    html = _templates.get_template("upload.html").render(letter=letter)
+def _write_body(message: EmailMessage, content: EmailContent) -> None:
+    text = _templates.get_template("upload.txt").render(content=content)
+    html = _templates.get_template("upload.html").render(content=content)
     # Quoted-printable passes every server and holds lines of any length.
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")

@@ -5,7 +5,8 @@ from email.message import EmailMessage
 from typing import Any
 
 from muster.contracts.uploads import State, Upload
-from muster.csvstore import FileCsvStore, StoreUnavailable
+from muster.uploadstore.sqlite import SqliteUploadStore
+from muster.weather import StoreUnavailable
 from notification.channels.email.mailer import MailError
 
 
@@ -23,7 +24,7 @@ class FakeMailer:
         return None
 
 
-class UnsteadyStore(FileCsvStore):
+class UnsteadyStore(SqliteUploadStore):
     """A store whose calls named in `away` don't answer."""
 
     def __init__(self, url: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from muster.broker import open_broker
 from muster.contracts.messages import UploadFinished
-from muster.csvstore import open_csv_store
+from muster.uploadstore import open_upload_store
 from tests.unit.notification import stories
 
 
@@ -36,7 +36,7 @@ def running_consumer(home: Path, **variables: str) -> Iterator[subprocess.Popen[
 def finish_upload(home: Path, **fields: Any) -> str:
     """Accept an upload, with `fields` of its own, and tell that it is final; returns its id."""
     with (
-        closing(open_csv_store(f"file://{home}/store")) as store,
+        closing(open_upload_store(f"file://{home}/store")) as store,
         closing(open_broker(f"sqlite:///{home}/broker.db")) as broker,
     ):
         upload = store.accept(replace(stories.WITH_REJECTS, **fields))

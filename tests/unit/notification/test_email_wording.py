@@ -7,7 +7,7 @@ import pytest
 from muster.contracts.uploads import Failure, RowCounts, State, Upload
 from muster.contracts.wording import counts, sentence
 from notification import wording
-from notification.channels.email.content import write_letter
+from notification.channels.email.content import content_of
 from notification.wording import visible
 from tests.unit.notification import stories
 from tests.unit.notification.stories import TRACE
@@ -71,15 +71,15 @@ def test_a_dry_run_says_what_would_be() -> None:
 @pytest.mark.parametrize("code", ["internal-error", "too-many-attempts"])
 def test_what_the_uploader_cannot_mend_has_no_steps(code: str) -> None:
     upload = replace(stories.FAILED, error=Failure(code, "The loader ended three times."))
-    letter = write_letter(upload, TRACE, "http://localhost")
-    assert letter.steps == []
-    assert letter.problem is not None
-    assert "operators" in letter.problem.advice
+    content = content_of(upload, TRACE, "http://localhost")
+    assert content.steps == []
+    assert content.problem is not None
+    assert "operators" in content.problem.advice
 
 
 def test_what_the_loader_waited_for_is_no_problem_of_a_loaded_file() -> None:
     upload = replace(stories.COMPLETED, error=Failure("waiting-for-database", "It is away."))
-    assert write_letter(upload, TRACE, "http://localhost").problem is None
+    assert content_of(upload, TRACE, "http://localhost").problem is None
 
 
 @pytest.mark.parametrize("state", [state for state in State if state.is_final])

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from muster.broker import open_broker
 from muster.contracts.uploads import Email, EmailState
-from muster.csvstore import open_csv_store
+from muster.uploadstore import open_upload_store
 from tests.contract.smtp_sink import USER, Sink, only_ana
 from tests.unit.notification.process import finish_upload, running_consumer
 from tests.waiting import eventually
@@ -40,7 +40,7 @@ def logged(home: Path, event: str) -> list[dict[str, Any]]:
 
 
 def email_of(home: Path, upload_id: str) -> Email | None:
-    with closing(open_csv_store(f"file://{home}/store")) as store:
+    with closing(open_upload_store(f"file://{home}/store")) as store:
         return store.get(upload_id).email
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from muster.contracts.uploads import Email, EmailState, State, Upload
-from muster.csvstore import StoreUnavailable, UploadNotFound
+from muster.uploadstore import UploadNotFound
+from muster.weather import StoreUnavailable
 from notification.channels.email.mailer import MailError
 from notification.notifier import EmailOutcome, NotFinal, Notifier
 from tests.unit.notification import stories
