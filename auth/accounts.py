@@ -1,4 +1,4 @@
-"""Adding, changing and removing users."""
+"""The rules of users: adding, changing and removing them, and ending their tokens."""
 
 import time
 import uuid
@@ -37,9 +37,9 @@ SINGLE_ENDS = 100
 
 
 class Accounts:
-    """The users and what may be done with them. Every call may raise DatabaseUnavailable.
+    """The users and the rules for changing them. Every call may raise DatabaseUnavailable.
 
-    `token_seconds` is how long a token lives: ended ones are announced for as long.
+    `token_seconds` is the lifetime of a token: one that was ended is listed for that long.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class Accounts:
     def change(self, user_id: str, changes: UserChanges, by: str | None = None) -> User:
         """Change a user; their tokens end where something did change.
 
-        `by` is the id of the user who does so, None for whoever operates the service. Raises
+        `by` is the id of the user who makes the change, None for an operator in a shell. Raises
         UserNotFound, LastAdministrator, WeakPassword, or OwnPassword: a token alone, which may be
-        stolen, must not be enough to take an account over.
+        stolen, must not be enough to take over an account.
         """
         new_hash = None
         if changes.password is not None:
@@ -138,7 +138,7 @@ class Accounts:
         log.info("user deleted", user_id=user_id)
 
     def set_own_password(self, proven: User, password: str) -> None:
-        """Give a user another password, unless they changed since they proved the old one.
+        """Set a user's password, unless the user has changed since proving the old one.
 
         Raises WrongPassword if they did, and WeakPassword.
         """
@@ -154,7 +154,7 @@ class Accounts:
     def end_token(self, principal: Principal) -> None:
         """End the token of `principal`: it is signed out.
 
-        Who signs out more often than SINGLE_ENDS within the life of a token ends all of theirs.
+        After SINGLE_ENDS of them within the lifetime of a token, all tokens of the user end.
         """
         with suppress(ConstraintViolated), self._store.writing() as users:
             user = users.get(principal.id)
@@ -167,10 +167,10 @@ class Accounts:
         log.info("signed out", user_id=principal.id)
 
     def revocations(self) -> tuple[dict[str, int | None], list[str]]:
-        """Whose tokens, and which single ones, ended while such a token may still look valid.
+        """The tokens that were ended and may still look valid: of users, then single ones.
 
-        Of a user by id, the least generation that still counts, or None when none does; then the
-        ids of single tokens.
+        By user id, the lowest generation that still counts, or None if none does; then the ids of
+        single tokens.
         """
         with self._store.reading() as users:
             now = int(self._clock())
@@ -197,7 +197,7 @@ class Accounts:
 
 
 def _again(change: Callable[[], T]) -> T:
-    """Run the transaction again where another wrote what it writes: it then sees that one."""
+    """Run the transaction again if another wrote the same rows: then it sees what that wrote."""
     for _ in range(_MOST_CONFLICTS):
         with suppress(WriteConflict):
             return change()

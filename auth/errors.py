@@ -34,7 +34,7 @@ class LastAdministrator(AccountError):
 
 
 class WrongCredentials(AccountError):
-    """No enabled user has that email and password. It is not told what of it is wrong."""
+    """No enabled user has that email and password; the answer does not say which is wrong."""
 
     def __init__(self) -> None:
         super().__init__("The email or the password is wrong.")
@@ -48,7 +48,7 @@ class WrongPassword(AccountError):
 
 
 class WeakPassword(AccountError):
-    """A new password is easy to guess; the message says why and what to do. `field` has it."""
+    """A new password, given in `field`, is easy to guess; the message says why and what to do."""
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class WeakPassword(AccountError):
 
 
 class OwnPassword(AccountError):
-    """An administrator tries to set their own password as they set that of others."""
+    """An administrator tries to set their own password the way they set that of others."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -65,14 +65,14 @@ class OwnPassword(AccountError):
 
 
 class TooManyLogins(AccountError):
-    """As many passwords as may are being checked already."""
+    """As many passwords as allowed are being checked already."""
 
     def __init__(self) -> None:
         super().__init__("Too many are logging in at this moment. Try again.")
 
 
 class TooManyAttempts(AccountError):
-    """Too many logins failed of this account or from this address; `seconds` till the next."""
+    """Too many logins of this account or from this address failed; `seconds` until the next."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"Too many attempts failed. Try again in {seconds} seconds.")

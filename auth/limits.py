@@ -2,11 +2,11 @@
 
 Failures are counted in moving windows: of an account from one address, of an address, and of an
 account from everywhere. The last is not for addresses from which the account's user has logged in
-before, so nobody elsewhere can keep them out. docs/security.md argues for it.
+before, so nobody elsewhere can lock them out. docs/security.md argues for it.
 
-The `limits` library reads the setting but can't count here: it has no way to give back an attempt
-that succeeded, its memory storage never forgets a key, and keys are whatever a caller types.
-The counts are this process's own: with N replicas up to N times as many attempts may fail.
+The `limits` library parses the setting but can't count here: it can't take back an attempt that
+succeeded, its memory storage never drops a key, and keys are whatever a caller types. Each process
+counts for itself: with N replicas, up to N times as many attempts may fail.
 """
 
 import ipaddress

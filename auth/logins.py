@@ -1,4 +1,4 @@
-"""Proving who one is by a password, under limits."""
+"""Logins: proving an identity by a password, under limits."""
 
 import time
 from collections.abc import Callable
@@ -34,7 +34,7 @@ for _outcome in ("success", "failure", "limited"):
 class Logins:
     """Checks passwords. Every call may raise TooManyAttempts, TooManyLogins, DatabaseUnavailable.
 
-    `address` is the caller's IP address, the account is counted however its email is written.
+    `address` is the caller's IP address. An account is one, however its email is written.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Logins:
         return user
 
     def change_password(self, user_id: str, change: PasswordChange, address: str) -> None:
-        """Give the user another password; their tokens end.
+        """Change the user's password; their tokens end.
 
         Raises UserNotFound, WeakPassword, and WrongPassword unless the current password is right.
         """

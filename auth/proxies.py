@@ -1,4 +1,4 @@
-"""Whose word on a caller's address is taken: the gateway's, and nobody else's."""
+"""Which proxy is trusted to say where a caller is: the gateway, and no other."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 
 def parse_networks(text: str) -> Networks:
-    """Those of a comma separated list; raises ValueError."""
+    """The networks in a comma-separated list; raises ValueError."""
     return tuple(ipaddress.ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 class TrustedProxies:
-    """Takes the last of `X-Forwarded-For` for the caller's address where a gateway sends it."""
+    """WSGI middleware: the last of `X-Forwarded-For` is the caller's address, from a gateway."""
 
     def __init__(self, app: "WSGIApplication", gateways: Networks) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What a user is, and what a caller may ask of one."""
+"""A user, and the requests that add or change one."""
 
 import re
 import unicodedata
@@ -22,13 +22,13 @@ EMAIL_LENGTH = 254
 
 
 def account_key(name: str) -> str:
-    """The form under which an account is found and counted: alike for every way to write it."""
+    """The form by which an account is found and counted: the same however the email is written."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
 @dataclass(frozen=True)
 class User:
-    """One user. `generation` grows whenever the tokens given out before have to end."""
+    """One user. `generation` grows whenever the tokens issued before must end."""
 
     id: str
     email: str
@@ -98,7 +98,7 @@ class NewUser(_Request):
 
 
 class UserChanges(_Request):
-    """What to change of a user; what is left out stays."""
+    """Changes to a user; a field left out stays as it is."""
 
     permissions: Permissions | None = None
     disabled: bool | None = None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import IO
 
 import structlog
@@ -16,14 +17,13 @@ from embedded import lifeline
 from embedded.home import Home
 from muster.backends.atomic_file import replace_file
 from muster.observability.log_file import LogFileSettings, rotate
+from muster.worker.retry import RetryPolicy
 
 log = structlog.get_logger(__name__)
 
 TAIL_LINES = 20
-_SHORTEST_BACKOFF = 0.1
+_SHORTEST_BACKOFF = timedelta(seconds=0.1)
 LONGEST_BACKOFF = 10.0
-# Far beyond any wait; without it a number of deaths would be too great for a float.
-_MOST_DOUBLINGS = 32
 _STEADY_SECONDS = 10.0
 
 
@@ -53,7 +53,7 @@ class Child:
         self, program: Program, home: Home, longest_backoff: float = LONGEST_BACKOFF
     ) -> None:
         self.program = program
-        self._longest_backoff = longest_backoff
+        self._rests = RetryPolicy(_SHORTEST_BACKOFF, timedelta(seconds=longest_backoff))
         self.log = home.logs / f"{program.name}.log"
         self.deaths = 0
         self.restart_at = 0.0
@@ -106,9 +106,7 @@ class Child:
         """Set `restart_at`: soon after a first death, later with each one that follows closely."""
         steady = time.monotonic() - self._started_at > _STEADY_SECONDS
         self.deaths = 1 if steady else self.deaths + 1
-        doublings = min(self.deaths - 1, _MOST_DOUBLINGS)
-        delay = min(_SHORTEST_BACKOFF * 2**doublings, self._longest_backoff)
-        self.restart_at = time.monotonic() + delay
+        self.restart_at = time.monotonic() + self._rests.wait_after(self.deaths).total_seconds()
 
     @property
     def running(self) -> bool:

@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1 that stay the suite's own while a child is down."""
+"""Ports of 127.0.0.1 that stay the suite's while a child is down."""
 
 import errno
 import socket

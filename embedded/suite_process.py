@@ -1,4 +1,4 @@
-"""The suite as a process of its own, for who needs one to talk to: the demo, tests, the bench."""
+"""The suite as a process, for what needs a running one: the demo, tests, the bench."""
 
 import os
 import re
@@ -91,7 +91,7 @@ class SuiteProcess:
         return self._process.pid
 
     def kill_supervisor(self) -> None:
-        """Kill the supervisor with SIGKILL, and with it all of its children."""
+        """Kill the supervisor with SIGKILL, which ends all of its children, too."""
         self._process.kill()
         self._end()
 

@@ -21,7 +21,7 @@ _HOPELESS_DEATHS = 3
 
 
 def _tell_nobody(_names: list[str]) -> None:
-    """Nobody wants to know what is waited for."""
+    """Report nothing."""
 
 
 class ChildFailed(StartError):
@@ -88,8 +88,8 @@ class Supervisor:
     def stop(self, seconds: float, tell: Callable[[list[str]], None] = _tell_nobody) -> None:
         """Stop the children that take work in, then those that they call.
 
-        Each group is killed if it takes longer than `seconds`. `tell` is given the names of those
-        that are waited for, again and again.
+        Each group is killed if it takes longer than `seconds`. `tell` is called repeatedly with the
+        names of those that are still running.
         """
         for front in (True, False):
             group = [child for child in self._children if child.program.front is front]

@@ -1,4 +1,4 @@
-"""Tells whoever started a program what goes on: lines on standard error, in colour on a terminal.
+"""The terminal of a program that reports its progress: lines, in colour, and passing ones.
 
 Imports the standard library only: `tools/environment.py` uses it before anything is installed.
 """
