@@ -16,6 +16,7 @@ from auth.services import Services
 from auth.settings import Settings
 from muster.database import open_database
 from muster.http.service import provided
+from tests.servers.templates import migrate_by_template
 from tests.unit.auth.suite import AuthSuite, Clock, PlainHasher, populate
 
 
@@ -27,7 +28,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Iterator[UserStore]:
     database = open_database(settings.auth_database_url)
-    migrate(database)
+    migrate_by_template(database, migrate)
     yield UserStore(database)
     database.close()
 

@@ -23,6 +23,7 @@ from muster.contracts.tables.sql import hires_summary, sql_table
 from muster.contracts.uploads import Options, Upload, now
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
+from tests.servers.templates import migrate_by_template
 
 Hook = Callable[..., None]
 BATCH_LIMITS = BatchLimits(errors=1000, keep_answers=timedelta(hours=24))
@@ -121,7 +122,7 @@ class Suite:
         self.faulty_store = Interposed(self.store)
         self.faulty_broker = Interposed(self.broker)
         self.faulty_database = LossyDatabase(self.database)
-        migrate(self.database)
+        migrate_by_template(self.database, migrate)
 
     def close(self) -> None:
         self.store.close()

@@ -22,6 +22,7 @@ from muster.contracts.tables.sql import sql_table
 from muster.contracts.uploads import Options
 from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
+from tests.servers.templates import migrate_by_template
 from tests.unit.dbuploader.damaged_files import LABELS, DamagedFile, damaged_files
 
 HIRES = get_table("hired_employees")
@@ -38,7 +39,7 @@ class Loader:
         self._scratch = Scratch(home / "scratch")
         self._database: Database = open_database(f"sqlite:///{home}/employment.db")
         self._store: CsvStore = open_csv_store(f"file://{home}/store")
-        migrate(self._database)
+        migrate_by_template(self._database, migrate)
         for table, rows in {"departments": "1,A\n2,B\n", "jobs": "1,A\n3,B\n"}.items():
             self.load(rows.encode(), table=table)
 
