@@ -14,15 +14,11 @@ from pydantic import ValidationError
 
 from muster.contracts.tables import UnknownTable, tables
 from muster.contracts.uploads import UnreadableRecord, Upload
-from muster.csvstore import (
-    FileDamaged,
-    FileNotStored,
-    StateConflict,
-    StoreUnavailable,
-    UploadNotFound,
-)
+from muster.filestore import FileNotStored
 from muster.http.client import ClientTooSlow
 from muster.http.problems import Problem, too_slow, unavailable
+from muster.uploadstore import StateConflict, UploadNotFound
+from muster.weather import FileDamaged, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 

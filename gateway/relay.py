@@ -17,12 +17,14 @@ from prometheus_client import Gauge
 
 from gateway.settings import Settings
 from gateway.uploads.outbox import Outbox
+from gateway.uploads.sweep import sweep
 from muster.backends.dependencies import once
 from muster.broker import Broker, BrokerUnavailable, open_broker
 from muster.contracts.uploads import UnreadableRecord, now
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore, open_csv_store
 from muster.observability.tracing import working_on
+from muster.stores import Stores, open_stores
+from muster.uploadstore import UploadStore
 from muster.weather import Unavailable
 from muster.worker.process import worker_process
 
@@ -49,15 +51,14 @@ class Relay:
 
     def __init__(
         self,
-        store: CsvStore,
-        outbox: Outbox,
-        backlog: "BacklogMeter",
+        stores: Stores,
+        broker: Broker,
         sweep_after: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
-        self._outbox = outbox
-        self._backlog = backlog
+        self._stores = stores
+        self._outbox = Outbox(stores.uploads, broker)
+        self._backlog = BacklogMeter(stores.uploads, broker)
         self._sweep_after = sweep_after
         self._clock = clock
         self._swept_at = -float("inf")
@@ -79,13 +80,13 @@ class Relay:
         The first that can't be published ends the turn, so that none overtakes it. Raises
         Unavailable.
         """
-        oldest = self._store.oldest_unpublished()
+        oldest = self._stores.uploads.oldest_unpublished()
         OUTBOX_AGE.set(0 if oldest is None else (now() - oldest.submitted_at).total_seconds())
         self._backlog.measure_if_due()
         self._publish()
         if self._clock() - self._swept_at >= _SWEEP_EVERY_SECONDS:
             self._swept_at = self._clock()
-            removed = self._store.sweep(self._sweep_after)
+            removed = sweep(self._stores, self._sweep_after)
             log.info("swept", removed=removed)
 
     def check(self) -> None:
@@ -96,7 +97,7 @@ class Relay:
 
     def _publish(self) -> None:
         left = now() - GRACE
-        waiting = self._store.unpublished(_BATCH)
+        waiting = self._stores.uploads.unpublished(_BATCH)
         for upload in takewhile(lambda upload: upload.submitted_at <= left, waiting):
             with working_on(upload):
                 crash_point(Point.RELAY_UPLOAD_FOUND)
@@ -113,9 +114,9 @@ class BacklogMeter:
     """Sets the gauges, now and then: each time costs the store three queries and the broker one."""
 
     def __init__(
-        self, store: CsvStore, broker: Broker, clock: Callable[[], float] = time.monotonic
+        self, uploads: UploadStore, broker: Broker, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._store = store
+        self._uploads = uploads
         self._broker = broker
         self._clock = clock
         self._measured_at = -math.inf
@@ -126,11 +127,11 @@ class BacklogMeter:
             return
         self._measured_at = self._clock()
         EMAILS.set(self._count_emails())
-        backlog = self._store.backlog()
+        backlog = self._uploads.backlog()
         oldest = backlog.oldest_at
         UNFINISHED.set(backlog.uploads)
         UNFINISHED_AGE.set(0 if oldest is None else (now() - oldest).total_seconds())
-        SET_ASIDE.set(self._store.count_set_aside())
+        SET_ASIDE.set(self._uploads.count_set_aside())
 
     def _count_emails(self) -> float:
         try:
@@ -144,11 +145,10 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
     with worker_process("gateway-relay", settings) as worker:
-        store = worker.open("CSV store", partial(open_csv_store, settings.csv_store_url))
+        stores = worker.open("CSV store", partial(open_stores, settings.csv_store_url))
         broker = worker.open("broker", partial(open_broker, settings.broker_url))
-        outbox, backlog = Outbox(store, broker), BacklogMeter(store, broker)
-        relay = Relay(store, outbox, backlog, settings.sweep_after_seconds)
-        worker.serve_health(ready={"CSV store": once(store.check)}, alive=relay.check)
+        relay = Relay(stores, broker, settings.sweep_after_seconds)
+        worker.serve_health(ready={"CSV store": once(stores.check)}, alive=relay.check)
         relay.run(worker.stop)
 
 

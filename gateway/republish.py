@@ -12,21 +12,21 @@ from muster.broker import Broker, open_broker
 from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted, UploadFinished
 from muster.contracts.uploads import Upload
-from muster.csvstore import CsvStore, open_csv_store
 from muster.observability.logs import configure_logging
+from muster.uploadstore import UploadStore, open_upload_store
 from muster.weather import Unavailable
 
 _PAGE = 500
 
 
-def republish(store: CsvStore, broker: Broker) -> tuple[int, int]:
+def republish(uploads: UploadStore, broker: Broker) -> tuple[int, int]:
     """Publish a message for each upload that is not final, or whose email is not settled.
 
     Returns how many `upload.accepted` and how many `upload.finished` that were. Raises
     Unavailable; then it may simply be run again.
     """
     accepted = finished = 0
-    for upload in _newest_first(store):
+    for upload in _newest_first(uploads):
         if not upload.state.is_final:
             publish(broker, UploadAccepted.about(upload), upload)
             accepted += 1
@@ -36,9 +36,9 @@ def republish(store: CsvStore, broker: Broker) -> tuple[int, int]:
     return accepted, finished
 
 
-def _newest_first(store: CsvStore) -> Iterator[Upload]:
+def _newest_first(uploads: UploadStore) -> Iterator[Upload]:
     before: int | None = None
-    while page := store.find(owner=None, state=None, table=None, before=before, limit=_PAGE):
+    while page := uploads.find(owner=None, state=None, table=None, before=before, limit=_PAGE):
         yield from page
         before = page[-1].sequence
 
@@ -47,14 +47,14 @@ def main() -> None:
     """Publish, and say what; end with a status other than 0 where that is not possible now."""
     settings = Settings()
     configure_logging("gateway-republish", settings.log_level)
-    store, broker = open_csv_store(settings.csv_store_url), open_broker(settings.broker_url)
+    uploads, broker = open_upload_store(settings.csv_store_url), open_broker(settings.broker_url)
     try:
-        accepted, finished = republish(store, broker)
+        accepted, finished = republish(uploads, broker)
     except Unavailable as error:
         sys.exit(f"Not all is published; run it again. {error!r}")
     finally:
         broker.close()
-        store.close()
+        uploads.close()
     print(f"published: {accepted} upload.accepted, {finished} upload.finished")
 
 

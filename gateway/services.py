@@ -1,23 +1,26 @@
-"""What the views call: built once in `app.py`, the same for every request."""
+"""What the views call: made once in `app.py`, the same for every request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Flask, current_app
+from flask import current_app
 
 from gateway.proxy.coalesce import RequestCoalescer
 from gateway.proxy.upstream import Upstream, UpstreamResponse
+from gateway.settings import Settings
 from gateway.uploads.accept import Uploads
 from gateway.uploads.access import UploadAccess
-from gateway.uploads.follow import UploadFollower
+from gateway.uploads.follow import UploadFollower, event_at_shutdown
+from gateway.uploads.outbox import Outbox
+from muster.broker import Broker
+from muster.http.service import provided
 from muster.http.tokens import Tokens
-
-_NAME = "gateway"
+from muster.stores import Stores
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The greatest bodies, in bytes; all others have the server's limit."""
+    """The maximum sizes of bodies, in bytes; all others have the server's limit."""
 
     upload_bytes: int
     batch_bytes: int
@@ -26,17 +29,39 @@ class Limits:
 
 @dataclass(frozen=True)
 class Services:
-    """The gateway's rules and the services behind it."""
+    """The gateway's rules, and the services behind it."""
 
     uploads: Uploads
     access: UploadAccess
-    waiting: UploadFollower
+    follower: UploadFollower
     auth: Upstream
     queries: Upstream
     dbuploader: Upstream
-    tokens: Tokens
     coalescer: RequestCoalescer[UpstreamResponse]
+    tokens: Tokens
     limits: Limits
+
+    @classmethod
+    def over(cls, settings: Settings, stores: Stores, broker: Broker, tokens: Tokens) -> "Services":
+        """All of them over these adapters; connects to nothing yet."""
+        threads, waiters = settings.threads, settings.waiters
+        return cls(
+            uploads=Uploads(stores, Outbox(stores.uploads, broker)),
+            access=UploadAccess(stores),
+            follower=UploadFollower(
+                stores.uploads, waiters, settings.max_waiters_per_user, event_at_shutdown()
+            ),
+            auth=Upstream("auth", settings.auth_url, threads),
+            queries=Upstream("queries", settings.queries_url, threads),
+            dbuploader=Upstream("dbuploader", settings.dbuploader_url, threads),
+            coalescer=RequestCoalescer(lambda answer: answer.is_shareable),
+            tokens=tokens,
+            limits=Limits(
+                upload_bytes=settings.max_upload_bytes,
+                batch_bytes=settings.max_batch_bytes,
+                corrections_bytes=settings.max_corrections_bytes,
+            ),
+        )
 
     @property
     def upstreams(self) -> Sequence[Upstream]:
@@ -44,12 +69,6 @@ class Services:
         return (self.auth, self.queries, self.dbuploader)
 
 
-def provide(app: Flask, provided: Services) -> None:
-    """Let the views of `app` find these."""
-    app.extensions[_NAME] = provided
-
-
 def services() -> Services:
     """Those of the app that answers this request."""
-    found: Services = current_app.extensions[_NAME]
-    return found
+    return provided(current_app, Services)

@@ -1,8 +1,8 @@
 """`python -m gateway.setaside`: shows the upload records that were set aside, or puts them back.
 
-A record that a version can't read is set aside for all of that version (muster.csvstore), and what
-is behind it goes on. A version that can read it takes it up by itself; what was mended by hand is
-put back here.
+A record that a version can't read is set aside for all of that version (muster.uploadstore), and
+what is behind it goes on. A version that can read it takes it up by itself; what was repaired by
+hand is put back here.
 """
 
 import sys
@@ -13,9 +13,10 @@ from contextlib import closing
 from gateway.settings import Settings
 from muster.adapters import ConfigurationError
 from muster.contracts.uploads import record_format
-from muster.csvstore import CsvStore, SetAside, StoreUnavailable, open_csv_store
 from muster.deadletters import aligned, count
 from muster.observability.logs import configure_logging
+from muster.uploadstore import SetAside, UploadStore, open_upload_store
+from muster.weather import StoreUnavailable
 
 _LIMIT = 100
 
@@ -34,16 +35,16 @@ def _row(record: SetAside) -> tuple[str, str, str, str]:
     )
 
 
-def _list(store: CsvStore, arguments: Namespace) -> None:
-    records = store.set_aside(arguments.limit)
+def _list(uploads: UploadStore, arguments: Namespace) -> None:
+    records = uploads.set_aside(arguments.limit)
     if records:
         print(*table(records), sep="\n")
-    print(f"set aside for this version: {store.count_set_aside()}")
+    print(f"set aside for this version: {uploads.count_set_aside()}")
 
 
-def _put_back(store: CsvStore, arguments: Namespace) -> None:
+def _put_back(uploads: UploadStore, arguments: Namespace) -> None:
     ids = arguments.upload or [None]
-    print(f"put back: {sum(store.put_back(upload_id) for upload_id in ids)}")
+    print(f"put back: {sum(uploads.put_back(upload_id) for upload_id in ids)}")
 
 
 def _parser() -> ArgumentParser:
@@ -67,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings()
     configure_logging("gateway-setaside", settings.log_level)
     try:
-        with closing(open_csv_store(settings.csv_store_url)) as store:
-            arguments.command(store, arguments)
+        with closing(open_upload_store(settings.csv_store_url)) as uploads:
+            arguments.command(uploads, arguments)
     except ConfigurationError as error:
         sys.exit(f"MUSTER_CSV_STORE_URL: {error}")
     except StoreUnavailable as error:

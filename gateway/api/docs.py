@@ -1,14 +1,12 @@
 """The OpenAPI document, and the same as a page that asks no other host for anything."""
 
 import re
-from collections.abc import Callable
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
-from flask import Blueprint, Response, current_app, json, render_template
+from flask import Blueprint, Response, json, render_template
 from flask_openapi.openapi import OpenAPI
 from markupsafe import Markup, escape
-
-pages = Blueprint("docs", __name__)
 
 _VERSION = "3.1.1"
 _POLICY = (
@@ -17,44 +15,38 @@ _POLICY = (
 )
 
 
-@pages.get("/openapi.json")
-def openapi_document() -> Response:
-    """The API as OpenAPI 3.1 has it."""
-    return Response(_once("openapi.json", _as_json), mimetype="application/json")
+def pages_of(app: OpenAPI) -> Blueprint:
+    """The document of `app` and its page, each made once, at the first request.
+
+    They cost more to make than anything else that everybody may ask for.
+    """
+    pages = Blueprint("docs", __name__)
+    pages.add_app_template_filter(prose)
+    as_json = cache(lambda: json.dumps(_document(app)))
+    as_page = cache(lambda: render_template("docs.html", document=_document(app)))
+
+    @pages.get("/openapi.json")
+    def openapi_document() -> Response:
+        """The API as OpenAPI 3.1 has it."""
+        return Response(as_json(), mimetype="application/json")
+
+    @pages.get("/docs")
+    def read_docs() -> Response:
+        """The API to read."""
+        response = Response(as_page())
+        response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    return pages
 
 
-@pages.get("/docs")
-def read_docs() -> Response:
-    """The API to read."""
-    response = Response(_once("docs", _as_page))
-    response.headers["Content-Security-Policy"] = _POLICY
-    return response
-
-
-@pages.app_template_filter("prose")
 def prose(text: str | None) -> Markup:
     """The text for HTML, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704 - escaped
 
 
-def _once(name: str, make: Callable[[], str]) -> str:
-    """What `make` makes, made once by an app: it costs more than anything else that all may ask."""
-    kept: dict[str, str] = current_app.extensions.setdefault("documents", {})
-    if name not in kept:
-        kept[name] = make()
-    return kept[name]
-
-
-def _as_json() -> str:
-    return json.dumps(_document())
-
-
-def _as_page() -> str:
-    return render_template("docs.html", document=_document())
-
-
-def _document() -> dict[str, Any]:
-    whole = cast(OpenAPI, current_app).api_doc
+def _document(app: OpenAPI) -> dict[str, Any]:
+    whole = app.api_doc
     # Health and metrics are routes of every service, and no part of the API.
     paths = {path: item for path, item in whole["paths"].items() if path.startswith("/v1/")}
     for item in paths.values():

@@ -106,10 +106,10 @@ def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
 def follow_upload(path: UploadPath) -> Response:
     """The upload while it changes, for as long as the token is valid."""
     upload = services().access.get(g.principal, path.id)
-    release = services().waiting.take_place(g.principal.id)
+    release = services().follower.take_place(g.principal.id)
     gone = client_gone()
     is_valid = validity_of_token()
-    changes = services().waiting.changes(upload, lambda: gone() or not is_valid())
+    changes = services().follower.changes(upload, lambda: gone() or not is_valid())
     response = Response(_event_stream(changes), content_type="text/event-stream; charset=utf-8")
     response.call_on_close(release)
     response.headers["Cache-Control"] = "no-store"

@@ -21,8 +21,8 @@ from gateway.services import services
 from gateway.uploads.accept import Submission
 from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
 from muster.contracts.uploads import Upload
-from muster.csvstore import UploadNotFound
 from muster.http.tokens import validity_of_token
+from muster.uploadstore import UploadNotFound
 from muster.weather import Unavailable
 
 api = Api("uploads", __name__, abp_tags=[{"name": "Uploads"}])
@@ -131,7 +131,7 @@ def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
     is_valid = validity_of_token()
     gone = client_gone()
     try:
-        latest = services().waiting.until_final(
+        latest = services().follower.until_final(
             g.principal.id, upload, seconds, lambda: gone() or not is_valid()
         )
     except Unavailable:

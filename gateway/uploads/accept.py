@@ -20,9 +20,10 @@ from muster.contracts.tables import get_table, tables
 from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.uploads import Options, Upload, now
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore, KeyTaken
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields, current_trace
+from muster.stores import Stores
+from muster.uploadstore import KeyTaken
 
 log = structlog.get_logger(__name__)
 
@@ -98,10 +99,10 @@ class SubmittedFile:
 
 
 class Uploads:
-    """Accepts uploads into the store."""
+    """Accepts uploads into the stores."""
 
-    def __init__(self, store: CsvStore, outbox: Outbox) -> None:
-        self._store = store
+    def __init__(self, stores: Stores, outbox: Outbox) -> None:
+        self._files, self._records = stores.files, stores.uploads
         self._outbox = outbox
 
     def accept(self, submission: Submission) -> Upload:
@@ -116,7 +117,7 @@ class Uploads:
         if submission.key is None:
             return self._take(submission).as_accepted()
         try:
-            with claimed(self._store, submission.owner.id, submission.key) as renew:
+            with claimed(self._records, submission.owner.id, submission.key) as renew:
                 crash_point(Point.ACCEPT_KEY_CLAIMED)
                 upload = self._take(submission, renew)
         except KeyTaken as taken:
@@ -130,7 +131,7 @@ class Uploads:
         """Store and announce; `renew` is called again and again while the file is read."""
         upload_id = uuid.uuid4().hex
         bind_log_fields(upload_id=upload_id)
-        with self._store.write_file(upload_id) as writer:
+        with self._files.write(upload_id) as writer:
 
             def write(chunk: bytes) -> None:
                 writer.write(chunk)
@@ -140,10 +141,10 @@ class Uploads:
             crash_point(Point.ACCEPT_FILE_WRITTEN)
         crash_point(Point.ACCEPT_FILE_STORED)
         try:
-            upload = self._store.accept(submission.draft(upload_id, file))
+            upload = self._records.accept(submission.draft(upload_id, file))
         except KeyTaken as taken:
             # The claim ran out and another call with the key was quicker.
-            self._store.delete_file(upload_id)
+            self._files.delete(upload_id)
             return _same(taken.upload, file)
         crash_point(Point.ACCEPT_RECORD_STORED)
         ACCEPTED.labels(upload.table).inc()

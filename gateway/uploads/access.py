@@ -11,9 +11,12 @@ from gateway.errors import UnknownCursor, UploadNotFinished
 from muster.contracts.rejects import ensure_whole
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload
-from muster.csvstore import CsvStore, FileDamaged, FileNotStored, UploadNotFound
+from muster.filestore import FileNotStored
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields
+from muster.stores import Stores
+from muster.uploadstore import UploadNotFound
+from muster.weather import FileDamaged
 
 _CORRECTIONS = 20
 
@@ -27,10 +30,10 @@ class UploadList:
 
 
 class UploadAccess:
-    """The uploads in `store`, for the user who asks. Every call may raise StoreUnavailable."""
+    """The uploads in `stores`, for the user who asks. Every call may raise StoreUnavailable."""
 
-    def __init__(self, store: CsvStore) -> None:
-        self._store = store
+    def __init__(self, stores: Stores) -> None:
+        self._files, self._records = stores.files, stores.uploads
 
     def get(self, who: Principal, upload_id: str) -> Upload:
         """The upload; raises UploadNotFound if there is none, and for somebody else's.
@@ -38,7 +41,7 @@ class UploadAccess:
         Raises UnreadableRecord to a user who may see it.
         """
         try:
-            upload = self._store.get(upload_id)
+            upload = self._records.get(upload_id)
         except UnreadableRecord as error:
             if error.owner == who.id or _sees_all(who):
                 raise
@@ -59,7 +62,7 @@ class UploadAccess:
     ) -> UploadList:
         """At most `limit` uploads, from where `cursor` says. Raises UnknownTable, UnknownCursor."""
         before = None if cursor is None else _from_cursor(cursor)
-        found = self._store.find(
+        found = self._records.find(
             owner=None if _sees_all(who) else who.id,
             state=state,
             table=None if table is None else get_table(table).name,
@@ -71,18 +74,18 @@ class UploadAccess:
 
     def corrections(self, who: Principal, upload_id: str) -> Sequence[Upload]:
         """The latest 20 uploads that correct rejected rows of that one, newest first."""
-        found = self._store.find_mending(upload_id, _CORRECTIONS)
+        found = self._records.find_mending(upload_id, _CORRECTIONS)
         return [upload for upload in found if _sees(who, upload)]
 
     def cancel(self, who: Principal, upload_id: str) -> Upload:
         """Ask for the upload to be cancelled. Raises UploadNotFound, StateConflict once final."""
         upload = self.get(who, upload_id)
-        return self._store.update(upload.id, expect=UNFINISHED, cancel_requested=True)
+        return self._records.update(upload.id, expect=UNFINISHED, cancel_requested=True)
 
     def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:
         """The upload and its file; raises UploadNotFound, FileNotStored and FileDamaged."""
         upload = self.get(who, upload_id)
-        file = self._store.open_file(upload.id)
+        file = self._files.open(upload.id)
         if (size := file.seek(0, io.SEEK_END)) != upload.size:
             file.close()
             raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
@@ -98,7 +101,7 @@ class UploadAccess:
         if not upload.state.is_final:
             raise UploadNotFinished(upload)
         try:
-            stored = self._store.open_file(upload.rejects_name)
+            stored = self._files.open(upload.rejects_name)
         except FileNotStored:
             if upload.rows.rejected:
                 raise

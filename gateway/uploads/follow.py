@@ -15,7 +15,7 @@ from types import FrameType
 
 from gateway.errors import TooManyWaiters, TooManyWaitersOfUser
 from muster.contracts.uploads import UnreadableRecord, Upload
-from muster.csvstore import CsvStore
+from muster.uploadstore import UploadStore
 
 MAX_WAIT_SECONDS = 60
 HEARTBEAT_SECONDS = 15.0
@@ -32,13 +32,13 @@ class UploadFollower:
 
     def __init__(
         self,
-        store: CsvStore,
+        uploads: UploadStore,
         limit: int,
         limit_per_user: int,
         stopping: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
+        self._uploads = uploads
         self._limit = limit
         self._limit_per_user = limit_per_user
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class UploadFollower:
         said_at = self._clock()
         while not upload.state.is_final and not self._stopping.is_set() and not gone():
             try:
-                latest = self._store.wait_for_change(upload.id, upload.version, _LOOK_SECONDS)
+                latest = self._uploads.wait_for_change(upload.id, upload.version, _LOOK_SECONDS)
             except UnreadableRecord:
                 # A client that asks again gets the reason.
                 return
@@ -102,13 +102,13 @@ class UploadFollower:
                 del self._waiters[user]
 
     def _wait(self, upload: Upload, seconds: float, gone: Gone) -> Upload:
-        upload = self._store.get(upload.id)
+        upload = self._uploads.get(upload.id)
         deadline = self._clock() + seconds
         while not upload.state.is_final and not self._stopping.is_set() and not gone():
             left = deadline - self._clock()
             if left <= 0:
                 break
-            upload = self._store.wait_for_change(
+            upload = self._uploads.wait_for_change(
                 upload.id, upload.version, min(left, _LOOK_SECONDS)
             )
         return upload

@@ -12,7 +12,8 @@ from dataclasses import asdict
 from hashlib import sha256
 
 from muster.contracts.uploads import Options
-from muster.csvstore import CsvStore, StoreUnavailable
+from muster.uploadstore import UploadStore
+from muster.weather import StoreUnavailable
 
 # For so long a client is refused whose first try died with its gateway. Where a client only stalled
 # and another call takes its claim, the store still accepts but one upload of the two.
@@ -22,19 +23,19 @@ _LATER_OPTIONS = ("columns", "dates")
 
 @contextmanager
 def claimed(
-    store: CsvStore, owner: str, key: str, clock: Callable[[], float] = time.monotonic
+    uploads: UploadStore, owner: str, key: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[], None]]:
     """Hold the key within the block; call what is given there again and again to keep it.
 
     Raises KeyTaken. Afterwards the key is free again unless an upload was accepted with it.
     """
-    store.claim_key(owner, key, CLAIM_SECONDS)
+    uploads.claim_key(owner, key, CLAIM_SECONDS)
     held_at = clock()
 
     def renew() -> None:
         nonlocal held_at
         if clock() - held_at > CLAIM_SECONDS / 4:
-            store.renew_key(owner, key, CLAIM_SECONDS)
+            uploads.renew_key(owner, key, CLAIM_SECONDS)
             held_at = clock()
 
     try:
@@ -42,7 +43,7 @@ def claimed(
     finally:
         # A claim that can't be ended runs out by itself.
         with suppress(StoreUnavailable):
-            store.release_key(owner, key)
+            uploads.release_key(owner, key)
 
 
 def fingerprint(table: str, filename: str, options: Options, content_sha256: str) -> str:

@@ -10,7 +10,7 @@ from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import State, Upload
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore
+from muster.uploadstore import UploadStore
 
 log = structlog.get_logger(__name__)
 
@@ -25,9 +25,9 @@ class Outbox:
     """
 
     def __init__(
-        self, store: CsvStore, broker: Broker, clock: Callable[[], float] = time.monotonic
+        self, uploads: UploadStore, broker: Broker, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._store = store
+        self._uploads = uploads
         self._broker = broker
         self._clock = clock
         self._rest_until = 0.0
@@ -50,5 +50,5 @@ class Outbox:
         """Publish and mark; raises Unavailable or UnreadableRecord."""
         publish(self._broker, UploadAccepted.about(upload), upload)
         crash_point(Point.OUTBOX_MESSAGE_QUEUED)
-        self._store.update(upload.id, expect=frozenset(State), published=True)
+        self._uploads.update(upload.id, expect=frozenset(State), published=True)
         crash_point(Point.OUTBOX_RECORD_MARKED)

@@ -6,19 +6,57 @@ it by itself, so a request that changes something must also be seen to come from
 """
 
 import re
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Request, Response, current_app, request
 
 from muster.http.problems import Problem
+from muster.http.service import provide, provided
 
 COOKIE = "muster_session"
 # Browsers take one of such a name over HTTPS only, and from no other host of the domain:
 # https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-the-__host-prefix
 HOST_COOKIE = f"__Host-{COOKIE}"
-_SECURE = "session over HTTPS only"
 _TOKEN = re.compile(r"[!-~]+")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class SessionCookie:
+    """The cookie; `secure` where users reach the app over HTTPS."""
+
+    secure: bool
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return HOST_COOKIE if self.secure else COOKIE
+
+    def set(self, response: Response, token: str, seconds: int) -> None:
+        """Have the browser keep `token` for so long."""
+        response.set_cookie(
+            self.name,
+            token,
+            max_age=seconds,
+            httponly=True,
+            samesite="Strict",
+            secure=self._is_secure(),
+        )
+
+    def delete(self, response: Response) -> None:
+        """Have the browser forget the token."""
+        response.delete_cookie(
+            self.name, httponly=True, samesite="Strict", secure=self._is_secure()
+        )
+
+    def _is_secure(self) -> bool:
+        return request.is_secure or self.secure
+
+
+def session_cookie() -> SessionCookie:
+    """That of the app that answers this request."""
+    return provided(current_app, SessionCookie)
 
 
 def install_session(app: Flask, *, secure: bool) -> None:
@@ -29,7 +67,7 @@ def install_session(app: Flask, *, secure: bool) -> None:
     A request with the cookie that changes something is answered 403 if another site may have made
     the browser send it.
     """
-    app.extensions[_SECURE] = secure
+    provide(app, SessionCookie(secure))
     app.before_request(_take_token_from_cookie)
     if secure:
         app.after_request(_insist_on_https)
@@ -39,31 +77,6 @@ def _insist_on_https(response: Response) -> Response:
     # RFC 6797: for a year, browsers ask this host and those below it by HTTPS alone.
     response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     return response
-
-
-def begin_session(response: Response, token: str, seconds: int) -> None:
-    """Have the browser keep `token` for so long."""
-    response.set_cookie(
-        _cookie(),
-        token,
-        max_age=seconds,
-        httponly=True,
-        samesite="Strict",
-        secure=_is_secure(),
-    )
-
-
-def end_session(response: Response) -> None:
-    """Have the browser forget the token."""
-    response.delete_cookie(_cookie(), httponly=True, samesite="Strict", secure=_is_secure())
-
-
-def _cookie() -> str:
-    return HOST_COOKIE if current_app.extensions[_SECURE] else COOKIE
-
-
-def _is_secure() -> bool:
-    return request.is_secure or bool(current_app.extensions[_SECURE])
 
 
 def refuse_other_sites() -> None:
@@ -78,7 +91,7 @@ def refuse_other_sites() -> None:
 
 
 def _take_token_from_cookie() -> None:
-    token = request.cookies.get(_cookie(), "")
+    token = request.cookies.get(session_cookie().name, "")
     if "Authorization" in request.headers or not _TOKEN.fullmatch(token):
         return
     refuse_other_sites()

@@ -5,7 +5,7 @@ from flask import Response, g, request
 from gateway.services import services
 from gateway.web.api_client import call, log_in
 from gateway.web.pages import PageBlueprint, page
-from gateway.web.session import begin_session
+from gateway.web.session import session_cookie
 from gateway.web.wording import PERMISSIONS
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -37,7 +37,7 @@ def change_password() -> Response:
             raise
         return _show(problem)
     response = _show(changed=True)
-    begin_session(response, token, seconds)
+    session_cookie().set(response, token, seconds)
     return response
 
 

@@ -6,7 +6,7 @@ from gateway.errors import UpstreamUnavailable
 from gateway.services import services
 from gateway.web.api_client import log_in, log_out
 from gateway.web.pages import PageBlueprint, go, own_path, page, show_problem
-from gateway.web.session import begin_session, end_session
+from gateway.web.session import session_cookie
 from muster.http.problems import Problem
 from muster.http.tokens import authenticate
 
@@ -30,7 +30,7 @@ def begin() -> Response:
             raise
         return page("login.html", problem.status, email=email, next=onward, problem=problem)
     response = go(onward)
-    begin_session(response, token, seconds)
+    session_cookie().set(response, token, seconds)
     return response
 
 
@@ -38,7 +38,7 @@ def begin() -> Response:
 def sign_out() -> Response:
     """Sign out, whoever is signed in: their token ends, and the browser forgets it."""
     response = _end_token() or go("/login")
-    end_session(response)
+    session_cookie().delete(response)
     return response
 
 

@@ -24,9 +24,10 @@ from muster.contracts.encodings import NAMES
 from muster.contracts.tables import tables
 from muster.contracts.uploads import Options, State, Upload
 from muster.contracts.wording import counts, sentence
-from muster.csvstore import FileDamaged, FileNotStored
+from muster.filestore import FileNotStored
 from muster.http.problems import Problem
 from muster.http.tokens import requires
+from muster.weather import FileDamaged
 
 log = structlog.get_logger(__name__)
 

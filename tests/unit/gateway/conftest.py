@@ -1,4 +1,4 @@
-"""The gateway's app over the real file store, a broker that remembers, and tokens made of words."""
+"""The gateway's app over the real stores, a broker that remembers, and tokens made of words."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +8,10 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
 from gateway.app import build_app
+from gateway.services import Services
 from gateway.settings import Settings
-from muster.csvstore import CsvStore, open_csv_store
+from muster.http.service import provided
+from muster.stores import Stores, open_stores
 from tests.unit.gateway.behind import Behind, serve_behind
 from tests.unit.gateway.fakes import FakeBroker, WordTokens
 
@@ -25,10 +27,10 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def store(settings: Settings) -> Iterator[CsvStore]:
-    store = open_csv_store(settings.csv_store_url)
-    yield store
-    store.close()
+def stores(settings: Settings) -> Iterator[Stores]:
+    stores = open_stores(settings.csv_store_url)
+    yield stores
+    stores.close()
 
 
 @pytest.fixture
@@ -37,10 +39,10 @@ def broker() -> FakeBroker:
 
 
 @pytest.fixture
-def make_app(settings: Settings, store: CsvStore, broker: FakeBroker) -> Callable[..., OpenAPI]:
+def make_app(settings: Settings, stores: Stores, broker: FakeBroker) -> Callable[..., OpenAPI]:
     def make(**changes: object) -> OpenAPI:
         changed = settings.model_copy(update=changes)
-        return build_app(changed, store, broker, WordTokens())
+        return build_app(changed, stores, broker, WordTokens())
 
     return make
 
@@ -66,6 +68,5 @@ def client_with_behind(make_app: Callable[..., OpenAPI], behind: Behind) -> Iter
     url = behind.url
     app = make_app(auth_url=url, queries_url=url, dbuploader_url=url)
     yield app.test_client()
-    services = app.extensions["gateway"]
-    for upstream in (services.auth, services.queries, services.dbuploader):
+    for upstream in provided(app, Services).upstreams:
         upstream.close()

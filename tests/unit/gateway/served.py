@@ -7,11 +7,11 @@ from flask_openapi.openapi import OpenAPI
 
 from gateway.app import build_app
 from gateway.settings import Settings
-from muster.csvstore import open_csv_store
+from muster.stores import open_stores
 from tests.unit.gateway.fakes import FakeBroker, WordTokens
 
 
 def create() -> OpenAPI:
     settings = Settings()
-    store = open_csv_store(settings.csv_store_url, settings.store_places)
-    return build_app(settings, store, FakeBroker(), WordTokens())
+    stores = open_stores(settings.csv_store_url, places=settings.store_places)
+    return build_app(settings, stores, FakeBroker(), WordTokens())

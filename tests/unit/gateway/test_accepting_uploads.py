@@ -8,7 +8,8 @@ from typing import NoReturn
 import pytest
 from flask.testing import FlaskClient
 
-from muster.csvstore import CsvStore, StoreUnavailable
+from muster.stores import Stores
+from muster.weather import StoreUnavailable
 from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, stored_files
 
 ROWS = b"1,Recruiter\n2,Manager\n"
@@ -25,15 +26,15 @@ def test_an_upload_is_answered_with_where_it_is(client: FlaskClient) -> None:
 
 
 def test_an_accepted_upload_is_stored_and_published_with_its_trace(
-    client: FlaskClient, store: CsvStore, broker: FakeBroker
+    client: FlaskClient, stores: Stores, broker: FakeBroker
 ) -> None:
     traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
     trace = {"X-Request-Id": "request-1", "traceparent": traceparent}
     answer = client.post(
         "/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV, **trace}
     )
-    upload = store.get(answer.get_json()["id"])
-    with store.open_file(upload.id) as file:
+    upload = stores.uploads.get(answer.get_json()["id"])
+    with stores.files.open(upload.id) as file:
         assert file.read() == ROWS
     assert (upload.owner, upload.request_id, upload.published) == ("ana", "request-1", True)
     ((routing_key, body, headers),) = broker.published
@@ -43,16 +44,16 @@ def test_an_accepted_upload_is_stored_and_published_with_its_trace(
 
 
 def test_an_upload_is_accepted_while_the_broker_is_away(
-    client: FlaskClient, store: CsvStore, broker: FakeBroker
+    client: FlaskClient, stores: Stores, broker: FakeBroker
 ) -> None:
     broker.down = True
     answer = client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})
     assert answer.status_code == 202
-    assert [upload.id for upload in store.unpublished(10)] == [answer.get_json()["id"]]
+    assert [upload.id for upload in stores.uploads.unpublished(10)] == [answer.get_json()["id"]]
 
 
 def test_whatever_keeps_its_message_back_an_accepted_upload_is_answered_so(
-    client: FlaskClient, store: CsvStore, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, stores: Stores, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crowded(*_message: object) -> NoReturn:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -60,16 +61,16 @@ def test_whatever_keeps_its_message_back_an_accepted_upload_is_answered_so(
     monkeypatch.setattr(broker, "publish", crowded)
     answer = client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV})
     assert answer.status_code == 202
-    assert [upload.id for upload in store.unpublished(10)] == [answer.get_json()["id"]]
+    assert [upload.id for upload in stores.uploads.unpublished(10)] == [answer.get_json()["id"]]
 
 
 def test_an_upload_that_can_not_be_waited_for_is_accepted_all_the_same(
-    client: FlaskClient, store: CsvStore, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_upload: object) -> NoReturn:
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(store, "wait_for_change", away)
+    monkeypatch.setattr(stores.uploads, "wait_for_change", away)
     headers = {**ANA, **CSV, "Prefer": "wait=30"}
     answer = client.post("/v1/uploads?filename=jobs.csv", data=ROWS, headers=headers)
     assert answer.status_code == 202
@@ -241,10 +242,10 @@ def test_an_empty_file_is_accepted_for_the_loader_to_judge(client: FlaskClient) 
     assert (answer.status_code, answer.get_json()["size"]) == (202, 0)
 
 
-def test_a_later_upload_has_a_later_sequence(client: FlaskClient, store: CsvStore) -> None:
+def test_a_later_upload_has_a_later_sequence(client: FlaskClient, stores: Stores) -> None:
     ids = [
         client.post("/v1/uploads?table=jobs", data=ROWS, headers={**ANA, **CSV}).get_json()["id"]
         for _ in range(3)
     ]
-    sequences = [store.get(upload_id).sequence for upload_id in ids]
+    sequences = [stores.uploads.get(upload_id).sequence for upload_id in ids]
     assert sequences == sorted(set(sequences))

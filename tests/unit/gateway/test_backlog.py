@@ -10,7 +10,8 @@ from gateway.relay import BacklogMeter
 from gateway.settings import Settings
 from muster.broker import BrokerUnavailable, QueueDepth
 from muster.contracts.uploads import State, now
-from muster.csvstore import CsvStore, StoreUnavailable
+from muster.stores import Stores
+from muster.weather import StoreUnavailable
 from tests.contract.rawrecords import set_raw
 from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import FakeBroker
@@ -28,17 +29,17 @@ def measured() -> list[float | None]:
 
 
 def test_uploads_emails_and_records_that_wait_are_measured(
-    store: CsvStore, settings: Settings
+    stores: Stores, settings: Settings
 ) -> None:
     time = 0.0
-    meter = BacklogMeter(store, EmailBroker(), clock=lambda: time)
+    meter = BacklogMeter(stores.uploads, EmailBroker(), clock=lambda: time)
     meter.measure_if_due()
     assert measured() == [0, 0, 0, 3]
     for number, seconds in enumerate((500, 400, 300, 200)):
         submitted_at = now() - timedelta(seconds=seconds)
-        store.accept(an_upload(id=f"u-{number}", submitted_at=submitted_at))
+        stores.uploads.accept(an_upload(id=f"u-{number}", submitted_at=submitted_at))
     set_raw(str(settings.csv_store_url), "u-0", state="undone")
-    store.update("u-1", expect=set(State), state=State.COMPLETED, announced=True)
+    stores.uploads.update("u-1", expect=set(State), state=State.COMPLETED, announced=True)
     meter.measure_if_due()
     assert measured() == [0, 0, 0, 3]
     time = 60.0
@@ -49,22 +50,22 @@ def test_uploads_emails_and_records_that_wait_are_measured(
     assert 300 <= age < 400
 
 
-def test_without_a_broker_the_uploads_are_measured_all_the_same(store: CsvStore) -> None:
+def test_without_a_broker_the_uploads_are_measured_all_the_same(stores: Stores) -> None:
     broker = EmailBroker(down=True)
     with pytest.raises(BrokerUnavailable):
         broker.depth("notification")
-    store.accept(an_upload())
-    BacklogMeter(store, broker).measure_if_due()
+    stores.uploads.accept(an_upload())
+    BacklogMeter(stores.uploads, broker).measure_if_due()
     uploads, _, _, emails = measured()
     assert uploads == 1
     assert emails is not None
     assert math.isnan(emails)
 
 
-def test_a_store_that_is_away_is_told(store: CsvStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_away_is_told(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> None:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr(store, "backlog", away)
+    monkeypatch.setattr(stores.uploads, "backlog", away)
     with pytest.raises(StoreUnavailable):
-        BacklogMeter(store, EmailBroker()).measure_if_due()
+        BacklogMeter(stores.uploads, EmailBroker()).measure_if_due()

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 
 from muster.contracts.rejects import Reject, RejectsHeader, ensure_whole, read_rejects
 from muster.contracts.uploads import UNFINISHED, RowCounts, State
-from muster.csvstore import CsvStore, FileDamaged
+from muster.stores import Stores
+from muster.weather import FileDamaged
 from tests.unit.gateway.fakes import ANA, CSV
 
 ROW = (
@@ -18,16 +19,16 @@ ROW = (
 
 
 @pytest.fixture
-def upload_id(client: FlaskClient, store: CsvStore) -> str:
+def upload_id(client: FlaskClient, stores: Stores) -> str:
     """A final upload of one row, which was rejected."""
     headers = {**ANA, **CSV}
     answer = client.post("/v1/uploads?table=jobs", data=b"x,a\n", headers=headers).get_json()
     header = RejectsHeader(("id", "job"), raw=False, size=len(ROW))
-    with store.write_file(f"{answer['id']}.rejects") as file:
+    with stores.files.write(f"{answer['id']}.rejects") as file:
         file.write(f"{header.to_json()}\n{ROW}".encode())
     rows = RowCounts(read=1, rejected=1)
     state = State.COMPLETED_WITH_REJECTS
-    store.update(answer["id"], expect=UNFINISHED, state=state, rows=rows)
+    stores.uploads.update(answer["id"], expect=UNFINISHED, state=state, rows=rows)
     upload_id: str = answer["id"]
     return upload_id
 
@@ -59,18 +60,18 @@ def test_what_has_lost_a_part_is_answered_with_gone(
 
 
 def test_rejects_that_are_lost_are_not_none(
-    client: FlaskClient, store: CsvStore, upload_id: str
+    client: FlaskClient, stores: Stores, upload_id: str
 ) -> None:
-    store.delete_file(f"{upload_id}.rejects")
+    stores.files.delete(f"{upload_id}.rejects")
     assert get(client, upload_id, "rejects").status_code == 404
 
 
 @pytest.mark.parametrize("lost", ["a part", "all"])
 def test_the_page_of_the_upload_is_shown_without_them(
-    client: FlaskClient, store: CsvStore, upload_id: str, tmp_path: Path, lost: str
+    client: FlaskClient, stores: Stores, upload_id: str, tmp_path: Path, lost: str
 ) -> None:
     if lost == "all":
-        store.delete_file(f"{upload_id}.rejects")
+        stores.files.delete(f"{upload_id}.rejects")
     else:
         stored(tmp_path, f"{upload_id}.rejects").write_bytes(b"{")
     answer = client.get(f"/uploads/{upload_id}", headers={**ANA, "Accept": "text/html"})

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.http import parse_options_header
 
 from muster.contracts.uploads import State
-from muster.csvstore import CsvStore
+from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, CSV
 
 ROWS = b"1,Recruiter\r\n2,Manager"
@@ -69,10 +69,10 @@ def test_a_file_one_has_is_not_sent_again(client: FlaskClient) -> None:
 )
 @pytest.mark.parametrize("what", ["file", "rejects"])
 def test_any_file_name_is_safe_in_the_header(
-    client: FlaskClient, store: CsvStore, name: str, what: str
+    client: FlaskClient, stores: Stores, name: str, what: str
 ) -> None:
     document = upload(client, name)
-    store.update(document["id"], expect={State.QUEUED}, state=State.COMPLETED)
+    stores.uploads.update(document["id"], expect={State.QUEUED}, state=State.COMPLETED)
     answer = client.get(document["links"][what], headers=ANA, buffered=True)
     header = answer.headers["Content-Disposition"]
     assert header.isascii()

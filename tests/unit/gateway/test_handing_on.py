@@ -8,6 +8,8 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 from urllib3.connection import HTTPConnection
 
+from gateway.services import Services
+from muster.http.service import provided
 from tests.unit.gateway.behind import Behind
 from tests.unit.gateway.fakes import bearer
 
@@ -110,7 +112,7 @@ def test_a_trusted_proxy_says_who_the_client_is(
 ) -> None:
     app = make_app(auth_url=behind.url, trusted_proxies=1)
     app.test_client().post("/v1/login", headers={"X-Forwarded-For": "6.6.6.6, 192.0.2.9"})
-    app.extensions["gateway"].auth.close()
+    provided(app, Services).auth.close()
     assert behind.asked[0][2]["X-Forwarded-For"] == "192.0.2.9"
 
 

@@ -12,7 +12,8 @@ from flask_openapi.openapi import OpenAPI
 
 from gateway.uploads.idempotency import CLAIM_SECONDS, claimed
 from muster.contracts.uploads import UNFINISHED, State
-from muster.csvstore import CsvStore, KeyTaken
+from muster.stores import Stores
+from muster.uploadstore import KeyTaken
 from tests.unit.gateway.fakes import ANA, BOB, CSV
 
 ROWS = b"1,Recruiter\n"
@@ -24,22 +25,22 @@ def post(client: FlaskClient, data: bytes = ROWS, query: str = "", **headers: st
     return client.post(f"/v1/uploads?table=jobs{query}", data=data, headers=every)
 
 
-def count(store: CsvStore) -> int:
-    return len(store.find(owner=None, state=None, table=None, before=None, limit=100))
+def count(stores: Stores) -> int:
+    return len(stores.uploads.find(owner=None, state=None, table=None, before=None, limit=100))
 
 
-def test_the_same_request_gets_the_first_answer_again(client: FlaskClient, store: CsvStore) -> None:
+def test_the_same_request_gets_the_first_answer_again(client: FlaskClient, stores: Stores) -> None:
     first = post(client)
-    store.update(first.get_json()["id"], expect=UNFINISHED, state=State.COMPLETED)
+    stores.uploads.update(first.get_json()["id"], expect=UNFINISHED, state=State.COMPLETED)
     again = post(client)
     assert (again.status_code, again.get_json()) == (202, first.get_json())
     assert again.headers["Location"] == first.headers["Location"]
-    assert count(store) == 1
+    assert count(stores) == 1
 
 
-def test_a_repeat_that_waits_is_told_the_end(client: FlaskClient, store: CsvStore) -> None:
+def test_a_repeat_that_waits_is_told_the_end(client: FlaskClient, stores: Stores) -> None:
     first = post(client)
-    store.update(first.get_json()["id"], expect=UNFINISHED, state=State.COMPLETED)
+    stores.uploads.update(first.get_json()["id"], expect=UNFINISHED, state=State.COMPLETED)
     again = post(client, Prefer="wait=5")
     assert (again.status_code, again.get_json()["state"]) == (200, "completed")
 
@@ -49,26 +50,26 @@ def test_a_repeat_that_waits_is_told_the_end(client: FlaskClient, store: CsvStor
     [(b"2,Other\n", ""), (ROWS, "&dry_run=true"), (ROWS, "&filename=other.csv")],
 )
 def test_another_request_with_the_same_key_is_refused(
-    client: FlaskClient, store: CsvStore, data: bytes, query: str
+    client: FlaskClient, stores: Stores, data: bytes, query: str
 ) -> None:
     post(client)
     answer = post(client, data, query)
     assert answer.status_code == 422
     assert answer.get_json()["type"].endswith("idempotency-key-reused")
-    assert count(store) == 1
+    assert count(stores) == 1
 
 
-def test_the_key_of_somebody_else_is_another_key(client: FlaskClient, store: CsvStore) -> None:
+def test_the_key_of_somebody_else_is_another_key(client: FlaskClient, stores: Stores) -> None:
     first, other = post(client), post(client, Authorization=BOB["Authorization"])
     assert first.get_json()["id"] != other.get_json()["id"]
-    assert count(store) == 2
+    assert count(stores) == 2
 
 
-def test_a_request_in_flight_makes_its_repeat_wait(client: FlaskClient, store: CsvStore) -> None:
-    store.claim_key("ana", "key 1", 60)
+def test_a_request_in_flight_makes_its_repeat_wait(client: FlaskClient, stores: Stores) -> None:
+    stores.uploads.claim_key("ana", "key 1", 60)
     answer = post(client)
     assert (answer.status_code, answer.headers["Retry-After"]) == (409, "1")
-    store.release_key("ana", "key 1")
+    stores.uploads.release_key("ana", "key 1")
     assert post(client).status_code == 202
 
 
@@ -85,7 +86,7 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
 
 
 def test_the_same_key_at_once_gives_one_upload(
-    make_app: Callable[..., OpenAPI], store: CsvStore
+    make_app: Callable[..., OpenAPI], stores: Stores
 ) -> None:
     app = make_app()
 
@@ -97,7 +98,7 @@ def test_the_same_key_at_once_gives_one_upload(
         answers = list(pool.map(send, range(24)))
     assert {status for status, _ in answers} <= {202, 409}
     assert len({upload_id for status, upload_id in answers if status == 202}) == 1
-    assert count(store) == 1
+    assert count(stores) == 1
 
 
 class Meanwhile(io.BytesIO):
@@ -115,12 +116,12 @@ class Meanwhile(io.BytesIO):
 
 @pytest.mark.parametrize(("content", "status"), [(ROWS, 202), (b"9,Other\n", 422)])
 def test_a_call_whose_claim_ran_out_still_makes_no_second_upload(
-    client: FlaskClient, store: CsvStore, content: bytes, status: int
+    client: FlaskClient, stores: Stores, content: bytes, status: int
 ) -> None:
     quicker: list[Any] = []
 
     def be_quicker() -> None:
-        store.release_key("ana", "key 1")
+        stores.uploads.release_key("ana", "key 1")
         quicker.append(post(client))
 
     answer = client.post(
@@ -130,10 +131,10 @@ def test_a_call_whose_claim_ran_out_still_makes_no_second_upload(
     )
     assert [other.status_code for other in quicker] == [202]
     assert answer.status_code == status
-    assert count(store) == 1
+    assert count(stores) == 1
 
 
-def test_a_claim_is_held_for_as_long_as_the_body_takes(store: CsvStore) -> None:
+def test_a_claim_is_held_for_as_long_as_the_body_takes(stores: Stores) -> None:
     time = 0.0
     renewals: list[float] = []
 
@@ -141,14 +142,14 @@ def test_a_claim_is_held_for_as_long_as_the_body_takes(store: CsvStore) -> None:
         def __getattr__(self, name: str) -> Any:
             if name == "renew_key":
                 renewals.append(time)
-            return getattr(store, name)
+            return getattr(stores.uploads, name)
 
     with claimed(Watched(), "ana", "k", clock=lambda: time) as renew:
         for _ in range(100):
             time += CLAIM_SECONDS / 50
             renew()
         with pytest.raises(KeyTaken):
-            store.claim_key("ana", "k", 1)
+            stores.uploads.claim_key("ana", "k", 1)
     gaps = [later - sooner for sooner, later in pairwise(renewals)]
     assert len(renewals) > 5
     assert max(gaps) < CLAIM_SECONDS / 2

@@ -10,8 +10,8 @@ from flask_openapi.openapi import OpenAPI
 
 from gateway.app import build_app
 from gateway.settings import Settings
-from muster.csvstore import open_csv_store
 from muster.http.tokens import PERMISSIONS
+from muster.stores import open_stores
 from tests.unit.gateway.fakes import FakeBroker, WordTokens, bearer
 
 # What DESIGN says, apart from the code: None is any token.
@@ -49,8 +49,8 @@ def client(make_app: Callable[..., OpenAPI]) -> FlaskClient:
 
 def declared() -> Iterator[tuple[str, str, list[dict[str, list[str]]]]]:
     settings = Settings()
-    store = open_csv_store(settings.csv_store_url)
-    app = build_app(settings, store, FakeBroker(), WordTokens())
+    stores = open_stores(settings.csv_store_url)
+    app = build_app(settings, stores, FakeBroker(), WordTokens())
     document = app.test_client().get("/openapi.json").get_json()
     for path, item in document["paths"].items():
         for verb, operation in item.items():

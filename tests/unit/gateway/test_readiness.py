@@ -11,22 +11,22 @@ from flask.testing import FlaskClient
 
 from gateway.app import build_app
 from gateway.settings import Settings
-from muster.csvstore import CsvStore, open_csv_store
+from muster.stores import Stores, open_stores
 from tests.unit.gateway.behind import Behind
 from tests.unit.gateway.fakes import ADMIN, ANA, CSV, FakeBroker, WordTokens, bearer
 from tests.waiting import DEADLINE_SECONDS
 
 
 @pytest.fixture
-def away(tmp_path: Path) -> Iterator[CsvStore]:
+def away(tmp_path: Path) -> Iterator[Stores]:
     """A store that can't be had."""
     (tmp_path / "blocked").write_text("no directory")
-    with closing(open_csv_store(f"file://{tmp_path}/blocked/store")) as store:
-        yield store
+    with closing(open_stores(f"file://{tmp_path}/blocked/store")) as stores:
+        yield stores
 
 
 @pytest.fixture
-def client(settings: Settings, away: CsvStore, behind: Behind) -> FlaskClient:
+def client(settings: Settings, away: Stores, behind: Behind) -> FlaskClient:
     """The gateway's, whose store and broker are away."""
     url = behind.url
     settings = settings.model_copy(
@@ -82,10 +82,10 @@ def test_metrics_tell_what_is_away(client: FlaskClient) -> None:
 
 
 def test_it_is_not_ready_before_it_has_auths_keys_and_stays_ready_without_auth(
-    settings: Settings, store: CsvStore
+    settings: Settings, stores: Stores
 ) -> None:
     tokens = WordTokens(no_keys=True)
-    client = build_app(settings, store, FakeBroker(), tokens).test_client()
+    client = build_app(settings, stores, FakeBroker(), tokens).test_client()
     answer = client.get("/readyz")
     assert (answer.status_code, "auth's keys" in answer.text) == (503, True)
     tokens.no_keys = False
@@ -104,8 +104,8 @@ def test_uploads_that_wait_for_a_store_that_hangs_leave_room_for_questions(
     ):
         url = f"mongodb://127.0.0.1:{hanging.getsockname()[1]}/muster"
         options = f"serverSelectionTimeoutMS={1000 * DEADLINE_SECONDS:.0f}&connectTimeoutMS=600000"
-        with closing(open_csv_store(f"{url}?{options}", settings.store_places)) as store:
-            app = build_app(settings, store, FakeBroker(), WordTokens())
+        with closing(open_stores(f"{url}?{options}", places=settings.store_places)) as stores:
+            app = build_app(settings, stores, FakeBroker(), WordTokens())
 
             def upload() -> int:
                 headers = {**ANA, **CSV}

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from muster.contracts.uploads import UNFINISHED, Email, EmailState, State
-from muster.csvstore import CsvStore
+from muster.stores import Stores
 from tests.unit.gateway.fakes import ADMIN, ANA, BOB, CSV
 
 
@@ -54,10 +54,10 @@ def test_one_lists_ones_own_uploads_newest_first(client: FlaskClient) -> None:
 
 
 def test_the_list_can_be_narrowed_to_a_table_and_a_state(
-    client: FlaskClient, store: CsvStore
+    client: FlaskClient, stores: Stores
 ) -> None:
     job, department = post(client, ANA), post(client, ANA, "departments")
-    store.update(job, expect=UNFINISHED, state=State.COMPLETED)
+    stores.uploads.update(job, expect=UNFINISHED, state=State.COMPLETED)
     assert listed(client, ANA, "?table=departments") == [department]
     assert listed(client, ANA, "?state=completed") == [job]
     assert listed(client, ANA, "?state=completed&table=departments") == []
@@ -96,21 +96,19 @@ def test_a_wrong_question_names_the_wrong_field(
     assert [error["field"] for error in answer.get_json()["errors"]] == [field]
 
 
-def test_an_unfinished_upload_can_be_cancelled(client: FlaskClient, store: CsvStore) -> None:
+def test_an_unfinished_upload_can_be_cancelled(client: FlaskClient, stores: Stores) -> None:
     upload_id = post(client, ANA)
     answer = client.delete(f"/v1/uploads/{upload_id}", headers=ANA)
     assert (answer.status_code, answer.get_json()["id"]) == (202, upload_id)
-    assert store.get(upload_id).cancel_requested
+    assert stores.uploads.get(upload_id).cancel_requested
 
 
-def test_what_became_of_the_email_stands_on_the_upload(
-    client: FlaskClient, store: CsvStore
-) -> None:
+def test_what_became_of_the_email_stands_on_the_upload(client: FlaskClient, stores: Stores) -> None:
     upload_id = post(client, ANA)
     assert client.get(f"/v1/uploads/{upload_id}", headers=ANA).get_json()["email"] is None
     at = datetime(2026, 2, 2, 12, tzinfo=UTC)
     refused = Email(EmailState.REFUSED, at, "recipient refused: 550 no such user")
-    store.update(upload_id, expect={State.QUEUED}, state=State.COMPLETED, email=refused)
+    stores.uploads.update(upload_id, expect={State.QUEUED}, state=State.COMPLETED, email=refused)
     assert client.get(f"/v1/uploads/{upload_id}", headers=ANA).get_json()["email"] == {
         "state": "refused",
         "at": "2026-02-02T12:00:00Z",
@@ -118,9 +116,9 @@ def test_what_became_of_the_email_stands_on_the_upload(
     }
 
 
-def test_a_final_upload_can_not_be_cancelled(client: FlaskClient, store: CsvStore) -> None:
+def test_a_final_upload_can_not_be_cancelled(client: FlaskClient, stores: Stores) -> None:
     upload_id = post(client, ANA)
-    store.update(upload_id, expect=UNFINISHED, state=State.FAILED)
+    stores.uploads.update(upload_id, expect=UNFINISHED, state=State.FAILED)
     answer = client.delete(f"/v1/uploads/{upload_id}", headers=ANA)
     assert (answer.status_code, answer.get_json()["state"]) == (409, "failed")
 

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from muster.contracts.rejects import CellError, Reject, RejectsHeader
 from muster.contracts.uploads import UNFINISHED, State
-from muster.csvstore import CsvStore
+from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, CSV
 
 TYPE_ERROR = CellError("type-error", "id", "write digits only")
@@ -25,14 +25,14 @@ def upload(client: FlaskClient) -> str:
 
 
 def finish(
-    store: CsvStore, upload_id: str, rejects: list[Reject] | None, *, raw: bool = False
+    stores: Stores, upload_id: str, rejects: list[Reject] | None, *, raw: bool = False
 ) -> None:
     if rejects is not None:
         header = RejectsHeader(("job", "id"), raw)
         lines = [header.to_json(), *(reject.to_json() for reject in rejects)]
-        with store.write_file(f"{upload_id}.rejects") as file:
+        with stores.files.write(f"{upload_id}.rejects") as file:
             file.write("".join(f"{line}\n" for line in lines).encode())
-    store.update(upload_id, expect=UNFINISHED, state=State.COMPLETED_WITH_REJECTS)
+    stores.uploads.update(upload_id, expect=UNFINISHED, state=State.COMPLETED_WITH_REJECTS)
 
 
 def get(client: FlaskClient, upload_id: str, query: str = "", **headers: str) -> Any:
@@ -40,10 +40,10 @@ def get(client: FlaskClient, upload_id: str, query: str = "", **headers: str) ->
 
 
 def test_rejects_are_the_cells_in_the_order_of_the_input_and_the_reason(
-    client: FlaskClient, store: CsvStore
+    client: FlaskClient, stores: Stores
 ) -> None:
     upload_id = upload(client)
-    finish(store, upload_id, [Reject(3, 2, (' "a", b', "x"), None, (TYPE_ERROR, BLANK))])
+    finish(stores, upload_id, [Reject(3, 2, (' "a", b', "x"), None, (TYPE_ERROR, BLANK))])
     answer = get(client, upload_id)
     assert answer.get_data(as_text=True) == (
         "job,id,_line,_row,_code,_column,_message\r\n"
@@ -54,22 +54,22 @@ def test_rejects_are_the_cells_in_the_order_of_the_input_and_the_reason(
 
 
 def test_a_line_that_was_not_split_stands_in_raw_with_blank_cells(
-    client: FlaskClient, store: CsvStore
+    client: FlaskClient, stores: Stores
 ) -> None:
     upload_id = upload(client)
     unsplit = Reject(1, 1, None, '1,"open', (QUOTE,))
     split = Reject(2, 2, ("a", "x"), None, (TYPE_ERROR,))
-    finish(store, upload_id, [unsplit, split], raw=True)
+    finish(stores, upload_id, [unsplit, split], raw=True)
     rows = list(csv.reader(io.StringIO(get(client, upload_id).get_data(as_text=True))))
     assert rows[0][-1] == "_raw"
     assert rows[1] == ["", "", "1", "1", "quote-error", "", QUOTE.message, '1,"open']
     assert rows[2][-1] == ""
 
 
-def test_ndjson_has_all_errors_of_each_row(client: FlaskClient, store: CsvStore) -> None:
+def test_ndjson_has_all_errors_of_each_row(client: FlaskClient, stores: Stores) -> None:
     upload_id = upload(client)
     reject = Reject(3, 2, ("a", "x"), None, (TYPE_ERROR, BLANK))
-    finish(store, upload_id, [reject])
+    finish(stores, upload_id, [reject])
     answer = get(client, upload_id, Accept="application/x-ndjson")
     assert answer.mimetype == "application/x-ndjson"
     (line,) = answer.get_data(as_text=True).splitlines()
@@ -79,11 +79,11 @@ def test_ndjson_has_all_errors_of_each_row(client: FlaskClient, store: CsvStore)
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_spreadsheet_takes_no_cell_for_a_formula(
-    client: FlaskClient, store: CsvStore, start: str
+    client: FlaskClient, stores: Stores, start: str
 ) -> None:
     upload_id = upload(client)
     cell = f"{start}cmd()"
-    finish(store, upload_id, [Reject(1, 1, (cell, "=1"), cell, (TYPE_ERROR,))], raw=True)
+    finish(stores, upload_id, [Reject(1, 1, (cell, "=1"), cell, (TYPE_ERROR,))], raw=True)
     safe = get(client, upload_id, "?spreadsheet=safe").get_data(as_text=True)
     plain = get(client, upload_id).get_data(as_text=True)
     (_, row) = csv.reader(io.StringIO(safe, newline=""))
@@ -92,10 +92,10 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula(
     assert (row[0], row[-1]) == (cell, cell)
 
 
-def test_many_rejects_come_through_in_order(client: FlaskClient, store: CsvStore) -> None:
+def test_many_rejects_come_through_in_order(client: FlaskClient, stores: Stores) -> None:
     upload_id = upload(client)
     finish(
-        store,
+        stores,
         upload_id,
         [Reject(line, line, ("a", "x"), None, (TYPE_ERROR,)) for line in range(1, 5001)],
     )
@@ -109,9 +109,9 @@ def test_rejects_are_not_known_before_the_end(client: FlaskClient) -> None:
     assert "queued" in answer.get_json()["detail"]
 
 
-def test_without_rejects_there_is_only_the_header(client: FlaskClient, store: CsvStore) -> None:
+def test_without_rejects_there_is_only_the_header(client: FlaskClient, stores: Stores) -> None:
     upload_id = upload(client)
-    finish(store, upload_id, None)
+    finish(stores, upload_id, None)
     answer = get(client, upload_id)
     assert answer.get_data(as_text=True) == "id,job,_line,_row,_code,_column,_message\r\n"
     assert get(client, upload_id, Accept="application/x-ndjson").data == b""

@@ -9,17 +9,16 @@ from prometheus_client import REGISTRY
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from gateway.relay import BacklogMeter, Relay
-from gateway.uploads.outbox import Outbox
+from gateway.relay import Relay
 from muster.broker import BrokerUnavailable
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import Upload, now
-from muster.csvstore import CsvStore
+from muster.stores import Stores
 from tests.unit.gateway.fakes import FakeBroker, stored_files
 
 
-def accept(store: CsvStore, upload_id: str, seconds_ago: float = 60) -> None:
-    store.accept(
+def accept(stores: Stores, upload_id: str, seconds_ago: float = 60) -> None:
+    stores.uploads.accept(
         Upload(
             id=upload_id,
             table="jobs",
@@ -40,37 +39,37 @@ def published(broker: FakeBroker) -> list[str]:
 
 
 @pytest.fixture
-def relay(store: CsvStore, broker: FakeBroker) -> Relay:
-    return Relay(store, Outbox(store, broker), BacklogMeter(store, broker), sweep_after=0)
+def relay(stores: Stores, broker: FakeBroker) -> Relay:
+    return Relay(stores, broker, sweep_after=0)
 
 
 def test_what_was_left_is_published_oldest_first_and_once(
-    store: CsvStore, broker: FakeBroker, relay: Relay
+    stores: Stores, broker: FakeBroker, relay: Relay
 ) -> None:
     for upload_id in ("a", "b", "c"):
-        accept(store, upload_id)
+        accept(stores, upload_id)
     relay.turn()
     relay.turn()
     assert published(broker) == ["a", "b", "c"]
     assert broker.published[0][2]["X-Request-Id"] == "r-a"
-    assert store.unpublished(10) == []
+    assert stores.uploads.unpublished(10) == []
 
 
 def test_what_the_gateway_is_just_publishing_is_left_to_it(
-    store: CsvStore, broker: FakeBroker, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, broker: FakeBroker, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accept(store, "old")
-    accept(store, "new", seconds_ago=0)
+    accept(stores, "old")
+    accept(stores, "new", seconds_ago=0)
     monkeypatch.setattr("gateway.relay.GRACE", timedelta(seconds=30))
     relay.turn()
     assert published(broker) == ["old"]
 
 
 def test_nothing_overtakes_what_could_not_be_published(
-    store: CsvStore, broker: FakeBroker, relay: Relay
+    stores: Stores, broker: FakeBroker, relay: Relay
 ) -> None:
-    accept(store, "a")
-    accept(store, "b")
+    accept(stores, "a")
+    accept(stores, "b")
     broker.down = True
     with pytest.raises(BrokerUnavailable):
         relay.turn()
@@ -80,8 +79,8 @@ def test_nothing_overtakes_what_could_not_be_published(
     assert published(broker) == ["a", "b"]
 
 
-def test_the_age_of_the_outbox_is_measured(store: CsvStore, relay: Relay) -> None:
-    accept(store, "a", seconds_ago=100)
+def test_the_age_of_the_outbox_is_measured(stores: Stores, relay: Relay) -> None:
+    accept(stores, "a", seconds_ago=100)
     relay.turn()
     age = REGISTRY.get_sample_value("muster_outbox_age_seconds")
     assert age is not None
@@ -90,19 +89,19 @@ def test_the_age_of_the_outbox_is_measured(store: CsvStore, relay: Relay) -> Non
     assert REGISTRY.get_sample_value("muster_outbox_age_seconds") == 0
 
 
-def test_files_of_no_upload_are_swept_away(store: CsvStore, relay: Relay, tmp_path: Path) -> None:
-    accept(store, "known")
+def test_files_of_no_upload_are_swept_away(stores: Stores, relay: Relay, tmp_path: Path) -> None:
+    accept(stores, "known")
     for name in ("known", "orphan"):
-        with store.write_file(name) as file:
+        with stores.files.write(name) as file:
             file.write(b"1,a")
     relay.turn()
     assert stored_files(tmp_path) == ["known"]
 
 
 def test_the_relay_goes_on_while_the_broker_is_away_and_stops_when_told(
-    store: CsvStore, broker: FakeBroker, relay: Relay
+    stores: Stores, broker: FakeBroker, relay: Relay
 ) -> None:
-    accept(store, "a")
+    accept(stores, "a")
     broker.down = True
     stop = threading.Event()
     thread = threading.Thread(target=relay.run, args=(stop,))
@@ -119,9 +118,9 @@ def test_the_relay_goes_on_while_the_broker_is_away_and_stops_when_told(
     relay.check()
 
 
-def test_a_relay_that_takes_no_turns_is_not_well(store: CsvStore, broker: FakeBroker) -> None:
+def test_a_relay_that_takes_no_turns_is_not_well(stores: Stores, broker: FakeBroker) -> None:
     time = 0.0
-    relay = Relay(store, Outbox(store, broker), BacklogMeter(store, broker), 0, clock=lambda: time)
+    relay = Relay(stores, broker, 0, clock=lambda: time)
     relay.check()
     time = 61
     with pytest.raises(RuntimeError):
@@ -129,9 +128,9 @@ def test_a_relay_that_takes_no_turns_is_not_well(store: CsvStore, broker: FakeBr
 
 
 def test_what_is_published_late_is_logged_with_its_request_and_user(
-    store: CsvStore, relay: Relay
+    stores: Stores, relay: Relay
 ) -> None:
-    accept(store, "a")
+    accept(stores, "a")
     with capture_logs(processors=[merge_contextvars]) as logs:
         relay.turn()
     line = logs[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from muster.csvstore import CsvStore, open_csv_store
+from muster.stores import Stores, open_stores
 from tests.unit.gateway.fakes import ANA, CSV, bearer, stored_files
 from tests.unit.gateway.running import MEGABYTE, Gateway, answers, serving
 from tests.waiting import DEADLINE_SECONDS, eventually
@@ -43,9 +43,9 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def store(gateway: Gateway) -> Iterator[CsvStore]:
-    with closing(open_csv_store(f"file://{gateway.home}/store")) as store:
-        yield store
+def stores(gateway: Gateway) -> Iterator[Stores]:
+    with closing(open_stores(f"file://{gateway.home}/store")) as stores:
+        yield stores
 
 
 def send_all(connection: socket.socket, head: str, body: bytes) -> bytes:
@@ -142,8 +142,8 @@ def test_a_client_that_breaks_off_leaves_nothing(refusing: Gateway) -> None:
         connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Recruiter\n")
         eventually(lambda: stored_files(refusing.home) != [])
     eventually(lambda: stored_files(refusing.home) == [])
-    with closing(open_csv_store(f"file://{refusing.home}/store")) as store:
-        assert store.find(owner=None, state=None, table=None, before=None, limit=10) == []
+    with closing(open_stores(f"file://{refusing.home}/store")) as stores:
+        assert stores.uploads.find(owner=None, state=None, table=None, before=None, limit=10) == []
 
 
 def test_a_client_that_stalls_is_given_up(hasty: Gateway) -> None:
@@ -183,7 +183,7 @@ def test_a_body_of_broken_chunks_is_refused(refusing: Gateway) -> None:
     assert stored_files(refusing.home) == []
 
 
-def test_a_chunked_upload_is_accepted(gateway: Gateway, store: CsvStore) -> None:
+def test_a_chunked_upload_is_accepted(gateway: Gateway, stores: Stores) -> None:
     answer = requests.post(
         f"{gateway.url}/v1/uploads?table=jobs",
         data=iter([b"1,Rec", b"ruiter\n"]),
@@ -191,13 +191,11 @@ def test_a_chunked_upload_is_accepted(gateway: Gateway, store: CsvStore) -> None
         timeout=DEADLINE_SECONDS,
     )
     assert (answer.status_code, answer.headers["Connection"]) == (202, "keep-alive")
-    with store.open_file(answer.json()["id"]) as file:
+    with stores.files.open(answer.json()["id"]) as file:
         assert file.read() == b"1,Recruiter\n"
 
 
-def test_a_hundred_uploads_at_once_come_one_after_another(
-    gateway: Gateway, store: CsvStore
-) -> None:
+def test_a_hundred_uploads_at_once_come_one_after_another(gateway: Gateway, stores: Stores) -> None:
     def post(number: int) -> str:
         answer = requests.post(
             f"{gateway.url}/v1/uploads",
@@ -211,7 +209,7 @@ def test_a_hundred_uploads_at_once_come_one_after_another(
 
     with ThreadPoolExecutor(16) as pool:
         ids = set(pool.map(post, range(100)))
-    uploads = store.find(owner=None, state=None, table=None, before=None, limit=200)
+    uploads = stores.uploads.find(owner=None, state=None, table=None, before=None, limit=200)
     assert {upload.id for upload in uploads} == ids
     assert len(ids) == len({upload.sequence for upload in uploads}) == 100
 

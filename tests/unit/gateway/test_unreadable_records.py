@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from gateway.relay import BacklogMeter, Relay
+from gateway.relay import Relay
 from gateway.setaside import main, table
 from gateway.settings import Settings
-from gateway.uploads.outbox import Outbox
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import record_format
-from muster.csvstore import CsvStore, SetAside
+from muster.stores import Stores
+from muster.uploadstore import SetAside
 from tests.contract.rawrecords import set_raw
 from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import ADMIN, ANA, BOB, CSV, FakeBroker
@@ -69,17 +69,17 @@ def test_the_list_shows_the_others(client: FlaskClient, bad: str) -> None:
 
 
 def test_a_request_that_is_repeated_is_not_accepted_twice(
-    client: FlaskClient, store: CsvStore, settings: Settings
+    client: FlaskClient, stores: Stores, settings: Settings
 ) -> None:
     first = post(client, **{"Idempotency-Key": "k"})
     set_raw(str(settings.csv_store_url), first["id"], state="undone")
     repeated = post(client, **{"Idempotency-Key": "k"})
     assert repeated["type"] == "urn:muster:problem:record-set-aside"
-    assert store.find(owner=None, state=None, table=None, before=None, limit=9) == []
+    assert stores.uploads.find(owner=None, state=None, table=None, before=None, limit=9) == []
 
 
 def test_events_end_when_the_record_can_be_read_no_more(
-    client: FlaskClient, store: CsvStore, settings: Settings
+    client: FlaskClient, stores: Stores, settings: Settings
 ) -> None:
     upload_id = post(client)["id"]
     answer = client.get(f"/v1/uploads/{upload_id}/events", headers=ANA)
@@ -90,12 +90,12 @@ def test_events_end_when_the_record_can_be_read_no_more(
 
 
 def test_the_relay_publishes_those_behind_it(
-    store: CsvStore, broker: FakeBroker, settings: Settings
+    stores: Stores, broker: FakeBroker, settings: Settings
 ) -> None:
     for upload_id in ("a", "b", "c"):
-        store.accept(an_upload(id=upload_id))
+        stores.uploads.accept(an_upload(id=upload_id))
     set_raw(str(settings.csv_store_url), "a", state="undone")
-    Relay(store, Outbox(store, broker), BacklogMeter(store, broker), sweep_after=0).turn()
+    Relay(stores, broker, sweep_after=0).turn()
     told = [UploadAccepted.from_body(body).upload_id for _, body, _ in broker.published]
     assert told == ["b", "c"]
 
@@ -127,15 +127,15 @@ def run(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_command_lists_and_puts_back(
-    store: CsvStore,
+    stores: Stores,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for upload_id in ("u-1", "u-2"):
-        store.accept(an_upload(id=upload_id))
+        stores.uploads.accept(an_upload(id=upload_id))
         set_raw(str(settings.csv_store_url), upload_id, state="undone")
-    assert store.unfinished(9) == []
+    assert stores.uploads.unfinished(9) == []
     listing = run(settings.home, "list", "--limit", "1")
     assert listing.returncode == 0, listing.stderr
     [_, line, summary] = listing.stdout.splitlines()
@@ -147,9 +147,9 @@ def test_the_command_lists_and_puts_back(
     monkeypatch.setenv("MUSTER_HOME", str(settings.home))
     monkeypatch.setattr("gateway.setaside.configure_logging", lambda *_: None)
     main(["put-back", "u-2"])
-    assert [upload.id for upload in store.unfinished(9)] == ["u-2"]
+    assert [upload.id for upload in stores.uploads.unfinished(9)] == ["u-2"]
     main(["put-back"])
-    assert [upload.id for upload in store.unfinished(9)] == ["u-1", "u-2"]
+    assert [upload.id for upload in stores.uploads.unfinished(9)] == ["u-1", "u-2"]
     assert capsys.readouterr().out.endswith("put back: 1\nput back: 1\n")
 
 

@@ -14,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
-from muster.csvstore import CsvStore
+from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, CSV, stored_files
 
 ROWS = b"1,Recruiter\n2,Manager\n"
@@ -40,9 +40,9 @@ NO_CSV = {
 }
 
 
-def stored(store: CsvStore, answer: Any) -> bytes:
+def stored(stores: Stores, answer: Any) -> bytes:
     assert answer.status_code == 202, answer.get_data(as_text=True)
-    with store.open_file(answer.get_json()["id"]) as file:
+    with stores.files.open(answer.get_json()["id"]) as file:
         return file.read()
 
 
@@ -64,20 +64,20 @@ def form(content: bytes, name: str = "jobs.csv", part: str = "file") -> dict[str
     ],
 )
 def test_a_raw_body_is_stored_as_it_is(
-    client: FlaskClient, store: CsvStore, media_type: str | None
+    client: FlaskClient, stores: Stores, media_type: str | None
 ) -> None:
     answer = client.post("/v1/uploads?table=jobs", data=ROWS, headers=ANA, content_type=media_type)
-    assert stored(store, answer) == ROWS
+    assert stored(stores, answer) == ROWS
     assert answer.get_json()["sha256"] == hashlib.sha256(ROWS).hexdigest()
 
 
-def test_a_form_brings_the_file_and_its_name(client: FlaskClient, store: CsvStore) -> None:
+def test_a_form_brings_the_file_and_its_name(client: FlaskClient, stores: Stores) -> None:
     answer = client.post("/v1/uploads", data=form(ROWS), headers=ANA)
-    assert stored(store, answer) == ROWS
+    assert stored(stores, answer) == ROWS
     assert (answer.get_json()["filename"], answer.get_json()["table"]) == ("jobs.csv", "jobs")
 
 
-def test_a_large_file_in_a_form_comes_through_whole(client: FlaskClient, store: CsvStore) -> None:
+def test_a_large_file_in_a_form_comes_through_whole(client: FlaskClient, stores: Stores) -> None:
     rows = b"\r\n--y".join(b"%d,job\r" % number for number in range(40_000))
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="jobs.csv"\r\n\r\n'
     answer = client.post(
@@ -86,7 +86,7 @@ def test_a_large_file_in_a_form_comes_through_whole(client: FlaskClient, store: 
         headers=ANA,
         content_type="multipart/form-data; boundary=x",
     )
-    assert stored(store, answer) == rows
+    assert stored(stores, answer) == rows
 
 
 def test_a_form_without_the_part_file_is_refused(client: FlaskClient) -> None:
@@ -143,29 +143,29 @@ def test_a_form_that_is_none_is_refused(
     ],
 )
 def test_gzip_is_inflated_on_the_way_in(
-    client: FlaskClient, store: CsvStore, query: str, headers: dict[str, str]
+    client: FlaskClient, stores: Stores, query: str, headers: dict[str, str]
 ) -> None:
     answer = client.post(
         f"/v1/uploads{query}", data=gzip.compress(ROWS, mtime=0), headers={**ANA, **CSV, **headers}
     )
-    assert stored(store, answer) == ROWS
+    assert stored(stores, answer) == ROWS
     assert answer.get_json()["size"] == len(ROWS)
     assert answer.get_json()["table"] == "jobs"
 
 
-def test_a_gzip_file_in_a_form_is_inflated(client: FlaskClient, store: CsvStore) -> None:
+def test_a_gzip_file_in_a_form_is_inflated(client: FlaskClient, stores: Stores) -> None:
     answer = client.post(
         "/v1/uploads", data=form(gzip.compress(ROWS, mtime=0), "jobs.csv.gz"), headers=ANA
     )
-    assert stored(store, answer) == ROWS
+    assert stored(stores, answer) == ROWS
 
 
-def test_gzip_of_several_members_is_one_file(client: FlaskClient, store: CsvStore) -> None:
+def test_gzip_of_several_members_is_one_file(client: FlaskClient, stores: Stores) -> None:
     members = b"".join(gzip.compress(line) for line in ROWS.splitlines(keepends=True))
     answer = client.post(
         "/v1/uploads?filename=jobs.csv.gz", data=members + b"\0" * 100, headers={**ANA, **CSV}
     )
-    assert stored(store, answer) == ROWS
+    assert stored(stores, answer) == ROWS
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_nobody_gets_a_byte_of_the_body_read_before_they_are_known(
 
 
 def test_a_body_of_unknown_length_is_refused_at_the_byte_over_the_limit(
-    make_app: Callable[..., OpenAPI], store: CsvStore, tmp_path: Path
+    make_app: Callable[..., OpenAPI], stores: Stores, tmp_path: Path
 ) -> None:
     client = make_app(max_upload_bytes=10).test_client()
     chunked = {**ANA, **CSV, "Transfer-Encoding": "chunked"}
@@ -241,7 +241,7 @@ def test_a_body_of_unknown_length_is_refused_at_the_byte_over_the_limit(
             environ_overrides={"wsgi.input_terminated": True},
         )
 
-    assert stored(store, send(b"0123456789")) == b"0123456789"
+    assert stored(stores, send(b"0123456789")) == b"0123456789"
     assert send(b"0123456789a").status_code == 413
     assert len(stored_files(tmp_path)) == 1
 
@@ -316,10 +316,10 @@ def test_no_beginning_takes_long_to_look_at(client: FlaskClient) -> None:
     ],
 )
 def test_csv_that_begins_with_the_letters_of_another_kind_is_csv(
-    client: FlaskClient, store: CsvStore, content: bytes
+    client: FlaskClient, stores: Stores, content: bytes
 ) -> None:
     answer = client.post("/v1/uploads?table=jobs", data=content, headers={**ANA, **CSV})
-    assert stored(store, answer) == content
+    assert stored(stores, answer) == content
 
 
 def test_the_default_of_curl_is_told_which_header_to_send(client: FlaskClient) -> None:
@@ -346,7 +346,7 @@ def test_an_unknown_content_coding_is_refused_naming_gzip(client: FlaskClient) -
 
 
 def test_a_body_that_breaks_off_leaves_nothing(
-    client: FlaskClient, store: CsvStore, tmp_path: Path
+    client: FlaskClient, stores: Stores, tmp_path: Path
 ) -> None:
     answer = client.post(
         "/v1/uploads?table=jobs",
@@ -356,4 +356,4 @@ def test_a_body_that_breaks_off_leaves_nothing(
     )
     assert answer.status_code == 400
     assert stored_files(tmp_path) == []
-    assert store.find(owner=None, state=None, table=None, before=None, limit=10) == []
+    assert stores.uploads.find(owner=None, state=None, table=None, before=None, limit=10) == []

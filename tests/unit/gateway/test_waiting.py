@@ -14,9 +14,11 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
 from gateway.api.requests import preferred_wait
+from gateway.services import Services
 from gateway.uploads.follow import HEARTBEAT_SECONDS, UploadFollower
 from muster.contracts.uploads import UNFINISHED, State, Upload
-from muster.csvstore import CsvStore
+from muster.http.service import provided
+from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, BOB, CSV, WordTokens
 from tests.waiting import eventually
 
@@ -26,17 +28,21 @@ def post(client: FlaskClient, **headers: str) -> Any:
 
 
 @contextmanager
-def finishing(store: CsvStore) -> Iterator[None]:
+def finishing(stores: Stores) -> Iterator[None]:
     """Uploads that appear meanwhile are completed, as a loader would."""
     stop = threading.Event()
 
     def finish() -> None:
         while not stop.wait(0.01):
-            for upload in store.find(
+            for upload in stores.uploads.find(
                 owner=None, state=State.QUEUED, table=None, before=None, limit=10
             ):
-                store.update(upload.id, expect=UNFINISHED, state=State.LOADING, progress=0.5)
-                store.update(upload.id, expect=UNFINISHED, state=State.COMPLETED, progress=1.0)
+                stores.uploads.update(
+                    upload.id, expect=UNFINISHED, state=State.LOADING, progress=0.5
+                )
+                stores.uploads.update(
+                    upload.id, expect=UNFINISHED, state=State.COMPLETED, progress=1.0
+                )
 
     thread = threading.Thread(target=finish)
     thread.start()
@@ -48,9 +54,9 @@ def finishing(store: CsvStore) -> Iterator[None]:
 
 
 def test_a_post_that_waits_answers_with_the_final_upload(
-    client: FlaskClient, store: CsvStore
+    client: FlaskClient, stores: Stores
 ) -> None:
-    with finishing(store):
+    with finishing(stores):
         answer = post(client, Prefer="wait=60")
     assert (answer.status_code, answer.get_json()["state"]) == (200, "completed")
     assert answer.headers["Preference-Applied"] == "wait=60"
@@ -62,9 +68,9 @@ def test_a_post_that_waited_in_vain_answers_as_one_that_did_not(client: FlaskCli
     assert (answer.status_code, answer.get_json()["state"]) == (202, "queued")
 
 
-def test_a_get_waits_too(client: FlaskClient, store: CsvStore) -> None:
+def test_a_get_waits_too(client: FlaskClient, stores: Stores) -> None:
     path = post(client).headers["Location"]
-    with finishing(store):
+    with finishing(stores):
         answer = client.get(path, headers={**ANA, "Prefer": "respond-async, wait=60"})
     assert (answer.status_code, answer.get_json()["state"]) == (200, "completed")
 
@@ -102,9 +108,9 @@ def events(text: str) -> list[dict[str, Any]]:
     return [json.loads(block[2].removeprefix("data: ")) for block in blocks]
 
 
-def test_events_follow_an_upload_to_its_final_state(client: FlaskClient, store: CsvStore) -> None:
+def test_events_follow_an_upload_to_its_final_state(client: FlaskClient, stores: Stores) -> None:
     path = post(client).headers["Location"]
-    with finishing(store):
+    with finishing(stores):
         answer = client.get(f"{path}/events", headers=ANA)
         followed = events(answer.get_data(as_text=True))
     assert followed[-1] == client.get(path, headers=ANA).get_json()
@@ -114,27 +120,28 @@ def test_events_follow_an_upload_to_its_final_state(client: FlaskClient, store: 
     assert answer.headers["X-Accel-Buffering"] == "no"
 
 
-def test_events_of_a_final_upload_are_one(client: FlaskClient, store: CsvStore) -> None:
+def test_events_of_a_final_upload_are_one(client: FlaskClient, stores: Stores) -> None:
     path = post(client).headers["Location"]
-    store.update(path.rpartition("/")[2], expect=UNFINISHED, state=State.FAILED)
+    stores.uploads.update(path.rpartition("/")[2], expect=UNFINISHED, state=State.FAILED)
     answer = client.get(f"{path}/events", headers=ANA)
     assert [event["state"] for event in events(answer.get_data(as_text=True))] == ["failed"]
 
 
-def test_followers_have_places_that_they_give_back(client: FlaskClient, store: CsvStore) -> None:
+def test_followers_have_places_that_they_give_back(client: FlaskClient, stores: Stores) -> None:
     path = post(client).headers["Location"]
     following = [client.get(f"{path}/events", headers=ANA, buffered=False) for _ in range(2)]
     refused = client.get(f"{path}/events", headers=ANA)
     assert refused.status_code == 503
     assert "Retry-After" in refused.headers
     following[0].close()
-    store.update(path.rpartition("/")[2], expect=UNFINISHED, state=State.FAILED)
+    stores.uploads.update(path.rpartition("/")[2], expect=UNFINISHED, state=State.FAILED)
     assert client.get(f"{path}/events", headers=ANA).status_code == 200
     following[1].close()
 
 
 def tokens_of(app: OpenAPI) -> WordTokens:
-    tokens: WordTokens = app.extensions["gateway"].tokens
+    tokens = provided(app, Services).tokens
+    assert isinstance(tokens, WordTokens)
     return tokens
 
 
@@ -143,7 +150,7 @@ def ended_soon(app: OpenAPI) -> Iterator[None]:
     """Ana's token ends as soon as somebody waits, as it does when she is disabled."""
 
     def end() -> None:
-        eventually(lambda: app.extensions["gateway"].waiting._waiters.total() == 1)
+        eventually(lambda: provided(app, Services).follower._waiters.total() == 1)
         tokens_of(app).ended.add(ANA["Authorization"].split()[1])
 
     ending = threading.Thread(target=end)
@@ -174,7 +181,7 @@ def test_a_wait_ends_when_the_token_does(app: OpenAPI, client: FlaskClient, verb
     assert "Preference-Applied" not in answer.headers
 
 
-def test_one_user_never_takes_all_places(make_app: Callable[..., OpenAPI], store: CsvStore) -> None:
+def test_one_user_never_takes_all_places(make_app: Callable[..., OpenAPI], stores: Stores) -> None:
     client = make_app(max_waiters=3, max_waiters_per_user=2).test_client()
     ana, bob = (post(client, **who).headers["Location"] for who in (ANA, BOB))
     following = [client.get(f"{ana}/events", headers=ANA, buffered=False) for _ in range(2)]
@@ -212,9 +219,9 @@ class Unchanging:
 
 
 @pytest.fixture
-def unchanging(client: FlaskClient, store: CsvStore) -> Unchanging:
+def unchanging(client: FlaskClient, stores: Stores) -> Unchanging:
     quiet = Unchanging()
-    quiet.upload = store.get(post(client).get_json()["id"])
+    quiet.upload = stores.uploads.get(post(client).get_json()["id"])
     return quiet
 
 

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from gateway.web.session import COOKIE
 from muster.contracts.rejects import CellError, Reject, RejectsHeader
 from muster.contracts.uploads import UNFINISHED, Cause, RowCounts, State, UploadWarning
-from muster.csvstore import CsvStore
+from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, CSV
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
@@ -30,12 +30,12 @@ def upload(client: FlaskClient, **query: str) -> str:
     return upload_id
 
 
-def finish(store: CsvStore, upload_id: str, count: int = 1) -> None:
+def finish(stores: Stores, upload_id: str, count: int = 1) -> None:
     lines = [RejectsHeader(("id", "job"), raw=False).to_json()]
     lines += [Reject(n, n, (str(n), ""), None, (BLANK,)).to_json() for n in range(1, count + 1)]
-    with store.write_file(f"{upload_id}.rejects") as file:
+    with stores.files.write(f"{upload_id}.rejects") as file:
         file.write("".join(f"{line}\n" for line in lines).encode())
-    store.update(
+    stores.uploads.update(
         upload_id,
         expect=UNFINISHED,
         state=State.COMPLETED_WITH_REJECTS,
@@ -68,10 +68,10 @@ def test_a_mangled_address_gets_a_page_that_says_so(browser: FlaskClient, query:
 
 
 def test_an_upload_tells_its_counts_and_causes_in_words(
-    browser: FlaskClient, store: CsvStore
+    browser: FlaskClient, stores: Stores
 ) -> None:
     upload_id = upload(browser)
-    finish(store, upload_id)
+    finish(stores, upload_id)
     text = browser.get(f"/uploads/{upload_id}").text
     assert "all of its rows were rejected" in text
     assert "Blank, too long or out of range" in text
@@ -81,10 +81,10 @@ def test_an_upload_tells_its_counts_and_causes_in_words(
 
 
 def test_an_upload_tells_what_looks_wrong_though_nothing_of_it_was_rejected(
-    browser: FlaskClient, store: CsvStore
+    browser: FlaskClient, stores: Stores
 ) -> None:
     upload_id = upload(browser)
-    store.update(
+    stores.uploads.update(
         upload_id,
         expect=UNFINISHED,
         state=State.COMPLETED,
@@ -111,28 +111,28 @@ def test_another_users_upload_is_not_there(client: FlaskClient) -> None:
 
 
 def test_changed_rows_are_a_new_upload_that_names_the_first(
-    browser: FlaskClient, store: CsvStore
+    browser: FlaskClient, stores: Stores
 ) -> None:
     upload_id = upload(browser, mode="insert")
-    finish(store, upload_id, count=3)
+    finish(stores, upload_id, count=3)
     cells = {"c1-0": "1", "c1-1": "", "c2-0": "2", "c2-1": "Baker", "c3-0": "3", "c3-1": ""}
     answer = browser.post(f"/uploads/{upload_id}/mended", data=cells, headers=HERE)
     assert answer.status_code == 303
-    mended = store.get(answer.location.rpartition("/")[2])
+    mended = stores.uploads.get(answer.location.rpartition("/")[2])
     assert (mended.previous, mended.table, mended.filename) == (
         upload_id,
         "jobs",
         "jobs.mended.csv",
     )
     assert mended.options.mode == "insert"
-    with store.open_file(mended.id) as file:
+    with stores.files.open(mended.id) as file:
         assert file.read() == b"id,job,_line\r\n2,Baker,2\r\n"
     assert f'href="/uploads/{upload_id}"' in browser.get(answer.location).text
 
 
-def test_the_first_upload_names_those_that_mend_it(client: FlaskClient, store: CsvStore) -> None:
+def test_the_first_upload_names_those_that_mend_it(client: FlaskClient, stores: Stores) -> None:
     upload_id = upload(client)
-    finish(store, upload_id)
+    finish(stores, upload_id)
     client.set_cookie(COOKIE, "admin+uploads:write+uploads:read+uploads:admin")
     theirs = client.post(f"/uploads/{upload_id}/mended", data={"c1-1": "x"}, headers=HERE).location
     assert f'href="{theirs}"' in client.get(f"/uploads/{upload_id}").text
@@ -143,32 +143,32 @@ def test_the_first_upload_names_those_that_mend_it(client: FlaskClient, store: C
     assert f'href="{mine}"' in client.get(f"/uploads/{upload_id}").text
 
 
-def test_rows_of_a_later_page_are_mended_there(browser: FlaskClient, store: CsvStore) -> None:
+def test_rows_of_a_later_page_are_mended_there(browser: FlaskClient, stores: Stores) -> None:
     upload_id = upload(browser)
-    finish(store, upload_id, count=60)
+    finish(stores, upload_id, count=60)
     assert 'href="?from=50"' in browser.get(f"/uploads/{upload_id}").text
     page = browser.get(f"/uploads/{upload_id}?from=50").text
     assert re.findall(r'name="(c\d+-1)"', page) == [f"c{line}-1" for line in range(51, 61)]
     cells = {"from": "50", "c60-1": "Baker"}
     answer = browser.post(f"/uploads/{upload_id}/mended", data=cells, headers=HERE)
-    with store.open_file(answer.location.rpartition("/")[2]) as file:
+    with stores.files.open(answer.location.rpartition("/")[2]) as file:
         assert file.read() == b"id,job,_line\r\n60,Baker,60\r\n"
 
 
-def test_nothing_changed_is_nothing_to_send(browser: FlaskClient, store: CsvStore) -> None:
+def test_nothing_changed_is_nothing_to_send(browser: FlaskClient, stores: Stores) -> None:
     upload_id = upload(browser)
-    finish(store, upload_id)
+    finish(stores, upload_id)
     answer = browser.post(f"/uploads/{upload_id}/mended", data={"c1-0": "1"}, headers=HERE)
     assert answer.status_code == 422
     assert "No cell was changed" in answer.text
 
 
-def test_without_scripts_a_form_sends_a_file(browser: FlaskClient, store: CsvStore) -> None:
+def test_without_scripts_a_form_sends_a_file(browser: FlaskClient, stores: Stores) -> None:
     for query, table, dry_run in (("?table=jobs", "jobs", False), ("?dry_run=true", "jobs", True)):
         form = {"file": (io.BytesIO(b"1,Baker\n"), "jobs.csv")}
         answer = browser.post(f"/uploads{query}", data=form, headers=HERE)
         assert answer.status_code == 303
-        sent = store.get(answer.location.rpartition("/")[2])
+        sent = stores.uploads.get(answer.location.rpartition("/")[2])
         assert (sent.table, sent.options.dry_run) == (table, dry_run)
         assert 'http-equiv="refresh"' in browser.get(answer.location).text
 
@@ -189,13 +189,13 @@ def test_an_upload_tells_what_was_asked_for(browser: FlaskClient) -> None:
     assert "<dt>Options</dt>" not in browser.get(f"/uploads/{upload(browser)}").text
 
 
-def test_an_upload_is_cancelled(browser: FlaskClient, store: CsvStore) -> None:
+def test_an_upload_is_cancelled(browser: FlaskClient, stores: Stores) -> None:
     upload_id = upload(browser)
     answer = browser.post(f"/uploads/{upload_id}/cancel", headers=HERE)
     assert answer.location == f"/uploads/{upload_id}"
-    assert store.get(upload_id).cancel_requested
+    assert stores.uploads.get(upload_id).cancel_requested
     assert "Being cancelled" in browser.get(answer.location).text
-    finish(store, upload_id)
+    finish(stores, upload_id)
     assert browser.post(f"/uploads/{upload_id}/cancel", headers=HERE).status_code == 409
 
 
@@ -214,18 +214,18 @@ def test_who_has_no_business_with_uploads_begins_elsewhere(
     assert client.get("/").location == first_page
 
 
-def test_what_a_user_named_is_text_and_nothing_else(browser: FlaskClient, store: CsvStore) -> None:
+def test_what_a_user_named_is_text_and_nothing_else(browser: FlaskClient, stores: Stores) -> None:
     upload_id = upload(browser, filename=HOSTILE)
-    finish(store, upload_id)
+    finish(stores, upload_id)
     for path in ("/", f"/uploads/{upload_id}"):
         text = browser.get(path).text
         assert "<img src=x" not in text
         assert "&lt;img src=x onerror=alert(1)&gt;&#34;&#39;\u202ejobs.csv</bdi>" in text
 
 
-def test_who_may_only_read_sees_no_way_to_change(client: FlaskClient, store: CsvStore) -> None:
+def test_who_may_only_read_sees_no_way_to_change(client: FlaskClient, stores: Stores) -> None:
     upload_id = upload(client)
-    finish(store, upload_id)
+    finish(stores, upload_id)
     client.set_cookie(COOKIE, "ana+uploads:read")
     assert 'id="send"' not in client.get("/").text
     assert "<input name=" not in client.get(f"/uploads/{upload_id}").text
