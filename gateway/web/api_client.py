@@ -1,4 +1,4 @@
-"""Questions that a page has for another service, asked as the user who looks at it."""
+"""Calls that a page makes to the services behind, on behalf of the user who looks at it."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from gateway.errors import UpstreamUnavailable
 from gateway.proxy.upstream import Upstream, UpstreamResponse
 from muster.http.problems import Problem
 
-_MOST_CREDENTIALS = 2048
+_MAX_CREDENTIALS = 2048
 
 
 def call(
@@ -24,9 +24,9 @@ def call(
     body: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
-    """What the service answers, read from JSON; None if that is nothing.
+    """The JSON that the service answers with, None without a body.
 
-    Raises its refusal as the Problem that it is, and UpstreamUnavailable.
+    Raises Problem, with the service's own words, where it refuses, and UpstreamUnavailable.
     """
     answer = send(upstream, method, path, query=query, body=body, headers=headers)
     return json.loads(answer.body) if answer.body else None
@@ -41,7 +41,7 @@ def send(
     body: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> UpstreamResponse:
-    """As `call`, but the answer as it came."""
+    """As `call`, but the response as it came."""
     sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
     if "Authorization" in request.headers:
         sent.setdefault("Authorization", request.headers["Authorization"])
@@ -60,8 +60,8 @@ def send(
 
 def log_in(auth: Upstream, email: str, password: str) -> tuple[str, int]:
     """A token for the user, and its seconds; raises Problem 401 and 429."""
-    if len(email) + len(password) > _MOST_CREDENTIALS:
-        # Of nobody, and more than the head of a request to auth may hold.
+    if len(email) + len(password) > _MAX_CREDENTIALS:
+        # Nobody has such a password, and the head of a request to auth can't hold it.
         raise Problem(401, "unauthorized", "Not logged in", "Wrong email or password.")
     basic = Authorization("basic", {"username": email, "password": password}).to_header()
     answer = call(auth, "POST", "/v1/login", headers={"Authorization": basic})
@@ -77,7 +77,7 @@ def _refusal(upstream: Upstream, answer: UpstreamResponse) -> Problem:
     try:
         document = json.loads(answer.body)
     except ValueError:
-        # Whatever answered, it is none of our services.
+        # Whatever answered is not one of our services.
         raise UpstreamUnavailable(upstream.service) from None
     kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
     return Problem(

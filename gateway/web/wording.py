@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from muster.contracts.error_codes import ROW_ERRORS
 from muster.contracts.uploads import Options, State
 
 STATES: Mapping[State, str] = {
@@ -14,17 +15,7 @@ STATES: Mapping[State, str] = {
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
 }
-CODES: Mapping[str, str] = {
-    "constraint-error": "Blank, too long or out of range",
-    "encoding-error": "Not text in the file's encoding",
-    "extra-cell": "Too many cells",
-    "foreign-key": "Refers to a row that is not there",
-    "missing-cell": "Too few cells",
-    "primary-key": "The key is taken",
-    "quote-error": "A quotation mark in the wrong place",
-    "row-error": "Could not be read",
-    "type-error": "Not of the column's type",
-}
+CODES: Mapping[str, str] = {code: error.title for code, error in ROW_ERRORS.items()}
 PERMISSIONS: Mapping[str, str] = {
     "uploads:write": "upload files",
     "uploads:read": "see one's own uploads",
