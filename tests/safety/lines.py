@@ -71,7 +71,7 @@ LINES = (
         old="        publish(self._broker,",
         new="        self._store.update(upload.id, expect=frozenset(State), published=True)\n"
         "        publish(self._broker,",
-        test="tests/unit/gateway/test_accepting_uploads.py::"
+        test="tests/unit/gateway/uploads/test_accept.py::"
         "test_an_upload_is_accepted_while_the_broker_is_away",
     ),
     SafetyLine(
@@ -104,7 +104,7 @@ LINES = (
         path="muster/http/tokens.py",
         old="            if permissions and not principal.may(*permissions):\n",
         new="            if False:\n",
-        test="tests/unit/gateway/test_permissions.py::"
+        test="tests/unit/gateway/api/test_permissions.py::"
         "test_each_permission_opens_what_it_is_for_and_nothing_else",
     ),
     SafetyLine(
@@ -206,14 +206,14 @@ LINES = (
         path="gateway/api/upload_files.py",
         old="lambda: gone() or not is_valid()",
         new="gone",
-        test="tests/unit/gateway/test_waiting.py::test_events_end_when_the_token_does",
+        test="tests/unit/gateway/uploads/test_follow.py::test_events_end_when_the_token_does",
     ),
     SafetyLine(
         promise="ownership: somebody else's upload answers as an absent one",
         path="gateway/uploads/access.py",
         old="    return upload.owner == who.id or _sees_all(who)\n",
         new="    return True\n",
-        test="tests/unit/gateway/test_reading_uploads.py::"
+        test="tests/unit/gateway/api/test_reading_uploads.py::"
         "test_a_foreign_upload_answers_as_an_absent_one",
     ),
     SafetyLine(
@@ -335,7 +335,7 @@ LINES = (
         path="gateway/uploads/follow.py",
         old="            if self._waiters[user] >= self._limit_per_user:\n",
         new="            if False:\n",
-        test="tests/unit/gateway/test_waiting.py::test_one_user_never_takes_all_places",
+        test="tests/unit/gateway/uploads/test_follow.py::test_one_user_never_takes_all_places",
     ),
     SafetyLine(
         promise="readiness: without its store the gateway answers what needs none",
