@@ -1,4 +1,4 @@
-"""Declares one operation of the API: what the document says of it is what is enforced."""
+"""Declares the operations of the API: what the document says of one is what is enforced."""
 
 from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
@@ -41,7 +41,7 @@ class Api(APIBlueprint):
         provide_automatic_options: bool | None = None,
         **options: Any,
     ) -> None:
-        """Route `rule`; its `access` is looked at before the parameters, let alone the body."""
+        """Route `rule`; `access` is checked before the parameters, let alone the body."""
         access: Access = options.pop("access")
         guarded = view_func if access == "basic" else requires(*access)(view_func)
         super().add_url_rule(rule, endpoint, guarded, provide_automatic_options, **options)
@@ -54,7 +54,7 @@ class Api(APIBlueprint):
         return {"$ref": f"{_SCHEMAS}/{model.__name__}"}
 
     def json_body(self, model: type[BaseModel]) -> dict[str, Any]:
-        """A request body of JSON, for the document; whoever the request is handed to checks it."""
+        """A request body of JSON, for the document; the service that answers checks it."""
         return {"content": {"application/json": {"schema": self.schema_of(model)}}}
 
     def operation(
@@ -67,10 +67,10 @@ class Api(APIBlueprint):
         refusals: Collection[int] = (),
         request_body: dict[str, Any] | None = None,
     ) -> Callable[[View], View]:
-        """Serve `rule` by the view, for whoever has `access`.
+        """Serve `rule` by the view, to those that have `access`.
 
         `answers` and `refusals` are the statuses that the document lists; 401, 403 and 503 are
-        added. The view's annotated parameters `path`, `query` and `header` are checked for it.
+        added. The view's parameters `path`, `query` and `header` are checked by their annotations.
         """
         errors = {status: problem(status) for status in _all(refusals, access)}
 
@@ -89,7 +89,7 @@ class Api(APIBlueprint):
 
 
 def problem(status: int) -> dict[str, Any]:
-    """How the document shows an error."""
+    """How the document describes an error."""
     phrase = HTTPStatus(status).phrase
     kind = phrase.lower().replace(" ", "-")
     example = {

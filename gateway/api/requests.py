@@ -146,7 +146,7 @@ class UploadQuery(Query):
         "With iso such a date is rejected; the year comes first.",
     )
     previous: str | None = Field(
-        None, description="The id of the upload whose rejected rows the file has, mended."
+        None, description="The id of the upload whose rejected rows the file has, corrected."
     )
 
     def options(self) -> Options:

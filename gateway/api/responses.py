@@ -121,7 +121,7 @@ class UploadDocument(BaseModel):
         "it was first tried. `waiting` is tried again; `refused` (for good) and `given_up` (after "
         "days of trying) are not, and `reason` says why."
     )
-    previous: str | None = Field(description="The upload whose rejected rows this one mends.")
+    previous: str | None = Field(description="The upload whose rejected rows this one corrects.")
     links: Links
 
 

@@ -1,4 +1,4 @@
-"""What belongs to an upload: its file, its rejects, its changes."""
+"""What belongs to an upload: its file, its rejects, its events."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -79,7 +79,7 @@ def get_file(path: UploadPath) -> Response:
     refusals=(404, 409, 410, 422),
 )
 def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
-    """The rejected rows: mend them, upload them, and only they are loaded."""
+    """The rejected rows: correct them, upload them, and only they are loaded."""
     upload, stored = services().access.open_rejects(g.principal, path.id)
     stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".rejects")
     body: Iterable[bytes]

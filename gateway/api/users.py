@@ -1,4 +1,4 @@
-"""Login, the own account and the users: auth answers."""
+"""Login, one's own account and the users: auth answers."""
 
 # ruff: noqa: ARG001 - parameters that only the answering service needs are checked here too.
 

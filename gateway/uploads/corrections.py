@@ -80,9 +80,9 @@ def submission_of(owner: Principal, upload: Upload, content: bytes, limit: int) 
 
 
 def as_file(labels: tuple[str, ...], rows: list[tuple[str, ...]]) -> bytes:
-    """The rows under their labels, as RFC 4180 has it, in UTF-8.
+    """The rows under their labels: CSV per RFC 4180, in UTF-8.
 
-    With `_line` it is a reject file, in which nothing inside a cell is taken for a row.
+    The label `_line` makes it a reject file, in which nothing inside a cell is taken for a row.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)

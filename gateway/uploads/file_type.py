@@ -1,4 +1,4 @@
-"""Tells files that are certainly not CSV by the bytes they begin with."""
+"""Recognises files that are certainly not CSV by the bytes they begin with."""
 
 import codecs
 import re

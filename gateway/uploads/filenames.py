@@ -1,4 +1,4 @@
-"""What a file is called, and which table its name stands for."""
+"""File names: which are kept, which table one stands for, and how one is downloaded again."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ from gateway.errors import BadFilename, TableNotNamed
 from muster.contracts.tables import get_table, tables
 
 MAX_LENGTH = 255
-# A file of rejects is sent again under the name it was fetched by.
+# A reject file is sent again under the name that it was downloaded with.
 _SUFFIXES = re.compile(r"(\.rejects)?(\.(csv|tsv|txt))?(\.gz)?", re.IGNORECASE)
 # Control characters, halves of a surrogate pair, line and paragraph separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -37,8 +37,8 @@ def inflated_name(filename: str) -> str:
 def as_download(filename: str) -> str:
     """The Content-Disposition of a file to save under this name (RFC 6266).
 
-    Servers send headers of Latin-1 at most, so that a name beyond ASCII stands there as RFC 8187
-    has it, after what ASCII can say of it for clients that know no other.
+    Headers are Latin-1 at most. A name beyond ASCII is therefore encoded per RFC 8187, after an
+    approximation in ASCII for clients that know nothing else.
     """
     if filename.isascii():
         return dump_options_header("attachment", {"filename": filename})
@@ -53,7 +53,7 @@ def _without_accents(text: str) -> str:
 
 
 def table_for(option: str | None, filename: str) -> str:
-    """The table that the option names, else the one that the file is called after, caseless.
+    """The table that the option names, else the one that the file is named after, caseless.
 
     Raises UnknownTable or TableNotNamed.
     """

@@ -12,8 +12,8 @@ _GZIP_ONLY = 31
 def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """What the gzip members in `chunks` hold, in pieces of at most 64 KiB.
 
-    Several members follow each other as one file, and zeros after them are padding, as gzip(1) has
-    it. No bytes at all are an empty file. Raises BadGzip.
+    Several members in a row are one file, and zeros after them are padding, as in gzip(1). No bytes
+    at all are an empty file. Raises BadGzip.
     """
     member: zlib._Decompress | None = None
     first = True

@@ -1,7 +1,7 @@
-"""Idempotency keys: one upload a key, however often and however concurrently it is sent.
+"""Idempotency keys: one upload per key, however often and however concurrently it is sent.
 
-As draft-ietf-httpapi-idempotency-key-header has it: the same key and request gives the first answer
-again, the same key with another request 422, one still in flight 409.
+Per draft-ietf-httpapi-idempotency-key-header, the same key and request gives the first answer
+again, the same key with another request 422, and one still in flight 409.
 """
 
 import json
@@ -15,8 +15,8 @@ from muster.contracts.uploads import Options
 from muster.uploadstore import UploadStore
 from muster.weather import StoreUnavailable
 
-# For so long a client is refused whose first try died with its gateway. Where a client only stalled
-# and another call takes its claim, the store still accepts but one upload of the two.
+# How long a client is refused whose first try died with its gateway. Where a client only stalled,
+# and another call takes over its claim, the store still accepts only one of the two uploads.
 CLAIM_SECONDS = 30.0
 _LATER_OPTIONS = ("columns", "dates")
 
@@ -25,7 +25,7 @@ _LATER_OPTIONS = ("columns", "dates")
 def claimed(
     uploads: UploadStore, owner: str, key: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[], None]]:
-    """Hold the key within the block; call what is given there again and again to keep it.
+    """Hold the key within the block, which calls what it is given now and then to keep it.
 
     Raises KeyTaken. Afterwards the key is free again unless an upload was accepted with it.
     """
@@ -41,15 +41,15 @@ def claimed(
     try:
         yield renew
     finally:
-        # A claim that can't be ended runs out by itself.
+        # A claim that can't be released expires by itself.
         with suppress(StoreUnavailable):
             uploads.release_key(owner, key)
 
 
 def fingerprint(table: str, filename: str, options: Options, content_sha256: str) -> str:
-    """What makes two POSTs of uploads the same request, in hexadecimal digits."""
+    """A hash, in hexadecimal digits, that two POSTs have in common if they are the same request."""
     asked = asdict(options)
-    # An option that came later leaves requests without it as they were.
+    # An option added later leaves the fingerprints of requests without it as they were.
     for name in _LATER_OPTIONS:
         if asked[name] == getattr(Options, name):
             del asked[name]

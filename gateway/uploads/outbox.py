@@ -1,4 +1,7 @@
-"""Publishing what was accepted. The upload record is the outbox: it says what is still to go."""
+"""The outbox: telling the loader of what was accepted.
+
+Each upload record says whether its message was published, so that nothing else is to be kept.
+"""
 
 import time
 from collections.abc import Callable
@@ -20,8 +23,8 @@ _REST_SECONDS = 5.0
 class Outbox:
     """Publishes `upload.accepted` and marks the record.
 
-    A message may go out twice, or after a later one: the loader takes the uploads in the order of
-    their sequence and passes over those that are done, so neither does harm.
+    A message may go out twice, or after a later one. Neither does harm: the loader takes uploads in
+    the order of their sequence and skips those that are done.
     """
 
     def __init__(
@@ -35,8 +38,8 @@ class Outbox:
     def try_publish(self, upload: Upload) -> None:
         """Publish `upload` now if the broker takes it, else leave it to the relay; raises nothing.
 
-        For a while after a failure nothing is tried: while the broker is away, every upload would
-        wait for its deadline. Whatever fails, the upload is accepted, and must be answered so.
+        After a failure nothing is tried for 5 s: while the broker is down, each upload would wait
+        for the deadline. Whatever fails, the upload is accepted, and must be answered so.
         """
         if self._clock() < self._rest_until:
             return

@@ -32,11 +32,10 @@ def as_ndjson(stored: BinaryIO | None) -> Iterator[bytes]:
 
 
 def as_csv(stored: BinaryIO | None, table: Table, *, spreadsheet_safe: bool) -> Iterator[bytes]:
-    """The original cells and why the row was rejected, as RFC 4180 has it, in UTF-8.
+    """The original cells and why each row was rejected: CSV per RFC 4180, in UTF-8.
 
     With `spreadsheet_safe`, cells that a spreadsheet would take for a formula begin with an
-    apostrophe, and a last column says so.
-    Where nothing was stored there is only the header.
+    apostrophe, and a last column says so. If nothing was stored there is only the header.
     """
     if stored is None:
         header = RejectsHeader(table.column_names, raw=False)
@@ -86,8 +85,8 @@ def _taken_from(buffer: io.StringIO) -> bytes:
 def defused(cell: object) -> object:
     """The cell, after an apostrophe if a spreadsheet would take it for a formula.
 
-    Also if it begins with apostrophes and then as a formula, so that `dbuploader/csvfile` can tell
-    the apostrophe that was put there from one of the data.
+    Also if apostrophes precede what looks like a formula, so that `dbuploader/csvfile` can tell the
+    added apostrophe from those in the data.
     """
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 

@@ -215,4 +215,4 @@ def _form_events(chunks: Iterable[bytes], decoder: MultipartDecoder) -> Iterator
         while not isinstance(event := decoder.next_event(), Epilogue):
             yield event
     except (ValueError, RequestEntityTooLarge) as error:
-        raise BadForm("The body is not a multipart form as RFC 7578 has it.") from error
+        raise BadForm("The body is not a multipart form per RFC 7578.") from error

@@ -1,4 +1,4 @@
-"""What all pages have in common: their looks, their headers, and how they say what went wrong."""
+"""What all pages have in common: their template, their headers, and how they report errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ _HEADERS = {
 
 
 class PageBlueprint(Blueprint):
-    """PageBlueprint of one subject. What they raise is answered by a page, too."""
+    """The pages of one subject. Errors in them are answered by a page, too."""
 
     def __init__(self, name: str, import_name: str) -> None:
         super().__init__(name, import_name)
@@ -34,7 +34,7 @@ class PageBlueprint(Blueprint):
 
 
 def install_pages(app: Flask) -> None:
-    """Have `app` answer a browser that asks for a path that isn't there by a page."""
+    """Have `app` answer a browser that asks for an unknown path with a page."""
     app.register_error_handler(404, _show_not_found)
 
 
