@@ -1,8 +1,8 @@
 // The page of an upload that is not final yet: what changes of it is shown.
 
-import { fetchUpload, pause } from "./asking.js";
-import { follow } from "./following.js";
-import { show, wordFor } from "./showing.js";
+import { fetchUpload, pause } from "./api.js";
+import { follow } from "./events.js";
+import { show, wordFor } from "./upload.js";
 
 const LOOK_MILLISECONDS = 1000;
 const element = document.getElementById("upload");

@@ -1,7 +1,7 @@
 // Keeps the states in the list of uploads up to date.
 
-import { fetchUpload, pause } from "./asking.js";
-import { isFinal, show } from "./showing.js";
+import { fetchUpload, pause } from "./api.js";
+import { isFinal, show } from "./upload.js";
 
 const LOOK_MILLISECONDS = 400;
 const LONGEST_PAUSE = 3000;

@@ -1,11 +1,11 @@
 // Sends the chosen files, one after the other, in the order in which their tables refer to each other.
 
-import { ask } from "./asking.js";
-import { follow } from "./following.js";
+import { ask } from "./api.js";
+import { follow } from "./events.js";
 import { TABLES, mayRead, newItem, part, say, step, tell } from "./items.js";
-import { addToList } from "./listed.js";
-import { isFinal, show, wordFor } from "./showing.js";
-import { kindOf, outcome, refusal } from "./telling.js";
+import { addToList } from "./newest.js";
+import { isFinal, show, wordFor } from "./upload.js";
+import { kindOf, outcome, refusal } from "./outcomes.js";
 import { transfer } from "./transfer.js";
 
 const form = document.getElementById("send");

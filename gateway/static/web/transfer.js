@@ -1,6 +1,6 @@
 // One file on its way to the API. What fails only for the moment is tried again, as the same upload.
 
-import { pause, tellSession } from "./asking.js";
+import { pause, tellSession } from "./api.js";
 
 // In seconds; together longer than the 30 for which a try that died keeps its key.
 const PAUSES = [1, 2, 4, 8, 15, 15];

@@ -1,9 +1,9 @@
 // Marks the cells that were changed, and sees to it that they are not lost.
 
-import { ask } from "./asking.js";
-import { inDigits } from "./showing.js";
+import { ask } from "./api.js";
+import { inDigits } from "./upload.js";
 
-const form = document.getElementById("mend");
+const form = document.getElementById("corrections");
 const changed = document.getElementById("changed");
 let sending = false;
 

@@ -1,6 +1,6 @@
 // What is said of a file on its way: why it was refused, and what became of its rows.
 
-import { inDigits } from "./showing.js";
+import { inDigits } from "./upload.js";
 
 const REFUSALS = new Map([
   [null, "The file can't be read: it was changed or moved since it was chosen, or is a folder. Choose it again."],

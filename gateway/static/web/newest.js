@@ -1,6 +1,6 @@
 // Puts an upload that was just accepted on top of the list, where the newest are shown.
 
-import { show } from "./showing.js";
+import { show } from "./upload.js";
 
 const rows = document.getElementById("rows");
 

@@ -1,7 +1,7 @@
 // Follows an upload until it is final: by events, and by asking where there are none.
 
-import { fetchUpload, pause, tellSession } from "./asking.js";
-import { isFinal } from "./showing.js";
+import { fetchUpload, pause, tellSession } from "./api.js";
+import { isFinal } from "./upload.js";
 
 const SHORTEST_PAUSE = 400;
 const LONGEST_PAUSE = 3000;
