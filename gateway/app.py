@@ -70,18 +70,7 @@ def build_app(settings: Settings, stores: Stores, broker: Broker, tokens: Tokens
     services = Services.over(settings, stores, broker, tokens)
     provide(app, services)
     authenticate_with(app, tokens.verify)
-    install_service(
-        app,
-        "gateway",
-        Health(
-            ready={"auth's keys": once(tokens.check)},
-            dependencies={
-                "CSV store": stores.check,
-                "broker": broker.check,
-                **{each.service: each.check for each in services.upstreams},
-            },
-        ),
-    )
+    install_service(app, "gateway", _health(stores, broker, tokens, services))
     answer_with(app, PROBLEMS)
     _add_api(app)
     _add_pages(app, secure=settings.public_url.startswith("https:"))
@@ -89,6 +78,17 @@ def build_app(settings: Settings, stores: Stores, broker: Broker, tokens: Tokens
         app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
     )
     return app
+
+
+def _health(stores: Stores, broker: Broker, tokens: Tokens, services: Services) -> Health:
+    return Health(
+        ready={"auth's keys": once(tokens.check)},
+        dependencies={
+            "CSV store": stores.check,
+            "broker": broker.check,
+            **{each.service: each.check for each in services.upstreams},
+        },
+    )
 
 
 def _add_api(app: OpenAPI) -> None:

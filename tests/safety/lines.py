@@ -69,7 +69,7 @@ LINES = (
         promise="outbox: what the broker did not take is published later",
         path="gateway/uploads/outbox.py",
         old="        publish(self._broker,",
-        new="        self._store.update(upload.id, expect=frozenset(State), published=True)\n"
+        new="        self._uploads.update(upload.id, expect=frozenset(State), published=True)\n"
         "        publish(self._broker,",
         test="tests/unit/gateway/uploads/test_accept.py::"
         "test_an_upload_is_accepted_while_the_broker_is_away",
@@ -341,7 +341,7 @@ LINES = (
         promise="readiness: without its store the gateway answers what needs none",
         path="gateway/app.py",
         old="""ready={"auth's keys": once(tokens.check)},""",
-        new="""ready={"CSV store": store.check},""",
+        new="""ready={"CSV store": stores.check},""",
         test="tests/unit/gateway/test_readiness.py::test_without_its_store_the_gateway_is_ready",
     ),
     SafetyLine(
