@@ -76,7 +76,7 @@ def _schema_of(model: type[Parameters]) -> dict[str, Any]:
 
 
 class Query(Parameters):
-    """Query parameters; an undeclared one is refused, so that no misspelling goes unheard."""
+    """Query parameters; an undeclared one is refused, so that a misspelling is noticed."""
 
     model_config = ConfigDict(extra="forbid")
 
