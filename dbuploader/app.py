@@ -15,7 +15,7 @@ from muster.contracts.tables import UnknownTable
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
 from muster.http.problems import Problem, answer_with, unavailable
 from muster.http.revocations import check_with
-from muster.http.service import Health, install_service
+from muster.http.service import Health, install_service, provide
 from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
@@ -33,12 +33,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     from dbuploader.batches.merge import Batches
     from dbuploader.batches.views import blueprint
+    from dbuploader.services import Services
 
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_bytes
     authenticate_with(app, check_with(settings.auth_url).verify)
-    app.extensions["database"] = database
-    app.extensions["batches"] = Batches(database, settings.batch_limits)
+    provide(app, Services(database, Batches(database, settings.batch_limits)))
     app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
     # Without its tables it can answer nothing. Later on each request is told.

@@ -19,32 +19,21 @@ from dbuploader.db.schema import load_attempts
 from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
 from dbuploader.uploads.outcome import NotFinished
-from dbuploader.uploads.retry import Patience, Stopped
+from dbuploader.uploads.retry import LoadRetry
 from dbuploader.uploads.watchdog import Watchdog
-from muster.adapters import exit_if_misconfigured
-from muster.backends.dependencies import Afresh, Check, anew, once
-from muster.backends.servers import require_servers
-from muster.broker import (
-    Ack,
-    DeadLetter,
-    Delivery,
-    Retry,
-    Verdict,
-    open_broker,
-)
+from muster.backends.dependencies import once
+from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.broker.messaging import handling
 from muster.contracts.messages import UnreadableMessage, UploadAccepted
 from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import UploadNotFound, open_csv_store
 from muster.database import open_database
-from muster.http.service import Health, serve_health
-from muster.observability.logs import configure_logging
-from muster.observability.telemetry import export_spans
 from muster.observability.tracing import bind_log_fields
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat
-from muster.worker.shutdown import on_signal
+from muster.worker.process import Worker, worker_process
+from muster.worker.shutdown import Stopped
 
 if TYPE_CHECKING:
     from dbuploader.uploads.processor import UploadProcessor
@@ -150,10 +139,10 @@ class Consumer:
             log.warning("queued uploads not cancelled", error=repr(error))
 
 
-def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
-    """Consume until `stop` is set."""
-    store = open_csv_store(settings.csv_store_url)
-    broker = open_broker(settings.broker_url)
+def run(worker: Worker, settings: Settings, scratch: Scratch) -> None:
+    """Consume until the worker is to stop."""
+    store = worker.open("CSV store", partial(open_csv_store, settings.csv_store_url))
+    broker = worker.open("broker", partial(open_broker, settings.broker_url))
     database = open_database(
         settings.employment_database_url,
         scratch.path,
@@ -161,47 +150,34 @@ def run(settings: Settings, stop: threading.Event, scratch: Scratch) -> None:
         exclusive=True,
         trial=load_attempts,
     )
-    import pyarrow as pa
+    with closing(database):
+        import pyarrow as pa
 
-    from dbuploader.uploads.processor import UploadProcessor
+        from dbuploader.uploads.processor import UploadProcessor
 
-    # Arrow's own pool keeps what it once had, where the system's gives it back: about 20 MiB.
-    pa.set_memory_pool(pa.system_memory_pool())
-    watchdog = Watchdog(settings.stall_seconds)
-    heartbeat = Heartbeat()
-    checks = {
-        "broker": broker.check,
-        "CSV store": store.check,
-        "database": lambda: check_schema(database),
-    }
-    require_servers(checks)
-    # It is connected to the broker, once the tables are there.
-    ready = {"broker": broker.check, "database": once(checks["database"])}
-    afresh: dict[str, Check] = {
-        "broker": anew(partial(open_broker, settings.broker_url)),
-        "CSV store": anew(partial(open_csv_store, settings.csv_store_url)),
-        "database": partial(check_database_anew, settings),
-    }
-    limit = Afresh(afresh, settings.stuck_seconds)
-    if settings.health_port is not None:
-        health = Health(ready, checks, heartbeat.check, limit)
-        serve_health("dbuploader-consumer", settings.health_host, settings.health_port, health)
-    processor = UploadProcessor(
-        store, broker, database, stop, watchdog, settings.load_limits, scratch
-    )
-    sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
-    consumer = Consumer(processor, watchdog, heartbeat, sweep)
-    try:
-        # A load must not be tried, and counted, on a database that is not there yet.
-        Patience(stop, heartbeat.beat)(lambda: check_schema(database))
-        broker.consume(QUEUE, consumer.handle, stop=stop, tick=consumer.tick)
-    except Stopped:
-        log.info("stopped before the database was there")
-    finally:
-        consumer.end()
-        broker.close()
-        store.close()
-        database.close()
+        # Arrow's own pool keeps what it once had, the system's gives it back: about 20 MiB.
+        pa.set_memory_pool(pa.system_memory_pool())
+
+        def check() -> None:
+            check_schema(database)
+
+        worker.watch("database", check, afresh=partial(check_database_anew, settings))
+        # It is connected to the broker, once the tables are there.
+        worker.serve_health(ready={"broker": broker.check, "database": once(check)})
+        watchdog = Watchdog(settings.stall_seconds)
+        processor = UploadProcessor(
+            store, broker, database, worker.stop, watchdog, settings.load_limits, scratch
+        )
+        sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
+        consumer = Consumer(processor, watchdog, worker.heartbeat, sweep)
+        try:
+            # A load must not be tried, and counted, on a database that is not there yet.
+            LoadRetry(worker.stop, worker.heartbeat.beat).call(check)
+            broker.consume(QUEUE, consumer.handle, stop=worker.stop, tick=consumer.tick)
+        except Stopped:
+            log.info("stopped before the database was there")
+        finally:
+            consumer.end()
 
 
 def check_database_anew(settings: Settings) -> None:
@@ -211,17 +187,13 @@ def check_database_anew(settings: Settings) -> None:
         check_schema(database)
 
 
-@exit_if_misconfigured("dbuploader-consumer")
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
-    configure_logging("dbuploader-consumer", settings.log_level)
-    export_spans("dbuploader-consumer")
-    stop = on_signal()
-    with suppress(Stopped):
-        wait = Patience(stop, alive=lambda: None)
-        with wait(partial(Scratch, settings.scratch_root)) as scratch:
-            run(settings, stop, scratch)
+    with worker_process("dbuploader-consumer", settings) as worker, suppress(Stopped):
+        make_scratch = LoadRetry(worker.stop, alive=lambda: None).call
+        with make_scratch(partial(Scratch, settings.scratch_root)) as scratch:
+            run(worker, settings, scratch)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-from typing import Any, cast
+from typing import Any
 
-from flask import Blueprint, Response, current_app, g, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 
 from dbuploader.batches.idempotency import BatchKey
-from dbuploader.batches.merge import Batches
 from dbuploader.batches.request import read_rows
+from dbuploader.services import services
 from muster.contracts.tables import get_table
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -26,8 +26,7 @@ def merge_rows(table: str) -> Response:
     if not request.is_json:
         raise Problem(415, "unsupported-media-type", "Not JSON", "Send application/json.")
     body = request.get_data(cache=False)
-    batches = cast(Batches, current_app.extensions["batches"])
-    answer = batches.merge(declared, read_rows(body), _idempotency_key(table, body))
+    answer = services().batches.merge(declared, read_rows(body), _idempotency_key(table, body))
     if answer.status == 422:
         raise _rows_rejected(answer.content)
     return jsonify(answer.content)

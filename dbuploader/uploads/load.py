@@ -1,10 +1,12 @@
 """The load of one upload, from its file to its outcome."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
+from uuid import uuid4
 
 import pyarrow as pa
 import structlog
@@ -20,8 +22,9 @@ from dbuploader.merge.merge import Classifier, KeysChanged, MergeCounts
 from dbuploader.metrics import LOAD_SECONDS
 from dbuploader.scratch import Scratch, weather_of_disk
 from dbuploader.settings import LoadLimits
+from dbuploader.uploads import outcome as failures
 from dbuploader.uploads.ledger import Ledger
-from dbuploader.uploads.outcome import UploadOutcome
+from dbuploader.uploads.outcome import MOST_INTERRUPTIONS, UploadOutcome
 from dbuploader.uploads.progress import Cancelled, Progress, TooSlow
 from dbuploader.validation.file import FileValidator, ValidationResult
 from dbuploader.validation.rejects import RejectsFull
@@ -40,12 +43,6 @@ from muster.weather import DiskUnavailable
 log = structlog.get_logger(__name__)
 
 _MOST_STARTS = 5
-_MOST_INTERRUPTIONS = 10
-_STATEMENTS_ENDED = Failure(
-    "too-slow",
-    f"The database ended its statements {_MOST_INTERRUPTIONS} times, as a limit of their time "
-    "does. Nothing was loaded.",
-)
 
 
 class TooManyRejects(Exception):
@@ -56,101 +53,127 @@ class StatementsEnded(Exception):
     """The database's server has ended statements of the load again and again."""
 
 
-class Loader:
-    """Loads uploads. What it returns stands in the ledger, where the first outcome is for ever.
+@dataclass(frozen=True)
+class LoadServices:
+    """What loads work with: the same for each load of a process.
 
-    It tells `statistics` what changed; to refresh them is left to whom nobody waits for.
+    They tell `statistics` what they changed; to refresh them is left to a moment when nobody waits.
     """
 
-    def __init__(
-        self,
-        store: CsvStore,
-        database: Database,
-        ledger: Ledger,
-        statistics: Statistics,
-        limits: LoadLimits,
-        scratch: Scratch,
-    ) -> None:
-        self._store = store
-        self._database = database
-        self._ledger = ledger
-        self._files = RowFiles(database)
-        self._statistics = statistics
-        self._limits = limits
-        self._scratch = scratch
+    store: CsvStore
+    database: Database
+    ledger: Ledger
+    statistics: Statistics
+    row_files: RowFiles
+    limits: LoadLimits
+    scratch: Scratch
 
-    def load(self, upload: Upload, progress: Progress) -> UploadOutcome:
+
+class UploadLoad:
+    """One attempt at one upload. What `run` returns stands in the ledger, once and for all.
+
+    A load names the rejects that it stores: one that is thought dead may store its own when
+    another's are the upload's already.
+    """
+
+    def __init__(self, upload: Upload, progress: Progress, services: LoadServices) -> None:
+        self._upload = upload
+        self._progress = progress
+        self._services = services
+        self._store = services.store
+        self._database = services.database
+        self._ledger = services.ledger
+        self._table = get_table(upload.table)
+        self._result = ValidationResult(self._table, services.limits.reject_bytes, services.scratch)
+        self._id = uuid4().hex
+        self._interruptions = 0
+
+    def run(self) -> UploadOutcome:
         """Check the file, load its good rows in one transaction, and store the bad ones.
 
         Waits for what does not answer. Raises Stopped, with nothing written, and StateConflict
-        when another loader has finished the upload.
+        when another loader has finished the upload. To be called once.
         """
-        table = get_table(upload.table)
-        with ValidationResult(table, self._limits.reject_bytes, self._scratch) as checked:
+        with self._result:
             try:
-                return self._load(upload, checked, progress)
+                return self._load()
             except Cancelled:
-                return self._end(upload, checked, progress, State.CANCELLED)
-            except FileError as error:
-                failure = Failure(error.code, error.detail)
-                return self._end(upload, checked, progress, State.FAILED, failure)
-            except TooSlow:
-                return self._end(upload, checked, progress, State.FAILED, _too_slow(progress))
-            except StatementsEnded:
-                return self._end(upload, checked, progress, State.FAILED, _STATEMENTS_ENDED)
-            except RejectsFull:
-                failure = _rejects_full(checked, self._limits.reject_bytes)
-                return self._end(upload, checked, progress, State.FAILED, failure)
-            except FileNotStored:
-                failure = Failure("file-missing", "The file is not in the store: send it again.")
-                return self._end(upload, checked, progress, State.FAILED, failure)
-            except FileDamaged as error:
-                log.error("the file is damaged", error=str(error))
-                detail = "Parts of the stored file are lost: send it again. Nothing was loaded."
-                failure = Failure("file-damaged", detail)
-                return self._end(upload, checked, progress, State.FAILED, failure)
+                return self._end(State.CANCELLED)
+            except (
+                FileError,
+                FileNotStored,
+                FileDamaged,
+                RejectsFull,
+                TooSlow,
+                StatementsEnded,
+            ) as error:
+                return self._end(State.FAILED, self._failure_of(error))
 
-    def _load(self, upload: Upload, checked: ValidationResult, progress: Progress) -> UploadOutcome:
-        once = _interrupted_at_most(
-            _MOST_INTERRUPTIONS, partial(self._pass, upload, checked, progress)
-        )
+    def _failure_of(self, error: Exception) -> Failure:
+        """What the uploader is told of an error that ends the load of the whole file."""
+        match error:
+            case FileError():
+                return Failure(error.code, error.detail)
+            case FileNotStored():
+                return failures.FILE_MISSING
+            case FileDamaged():
+                log.error("the file is damaged", error=str(error))
+                return failures.FILE_DAMAGED
+            case RejectsFull():
+                most = self._services.limits.reject_bytes
+                return failures.rejects_full(self._result.read, len(self._result.rejects), most)
+            case TooSlow():
+                work = self._progress.work
+                return failures.too_slow(work.seconds, work.most)
+            case _:
+                return failures.STATEMENTS_ENDED
+
+    def _load(self) -> UploadOutcome:
         for _ in range(_MOST_STARTS):
-            progress.enter(State.VALIDATING)
+            self._progress.enter(State.VALIDATING)
             crash_point(Point.LOAD_VALIDATING)
             try:
-                return progress.patiently(once)
+                return self._progress.patiently(self._pass_unless_interrupted)
             except (ConstraintViolated, KeysChanged) as error:
                 log.warning("the database changed meanwhile", error=repr(error))
             except FilesRefused:
                 continue  # and by INSERT from now on
-        detail = "Others kept changing the same rows meanwhile. Upload the file again."
-        failure = Failure("changed-meanwhile", detail)
-        return self._end(upload, checked, progress, State.FAILED, failure)
+        return self._end(State.FAILED, failures.CHANGED_MEANWHILE)
 
-    def _pass(self, upload: Upload, checked: ValidationResult, progress: Progress) -> UploadOutcome:
+    def _pass_unless_interrupted(self) -> UploadOutcome:
+        try:
+            return self._pass()
+        except StatementInterrupted as error:
+            self._interruptions += 1
+            if self._interruptions == MOST_INTERRUPTIONS:
+                raise StatementsEnded from error
+            raise
+
+    def _pass(self) -> UploadOutcome:
         """Go through the file once. May be run again after any error."""
-        with progress.work.opening():
+        with self._progress.work.opening():
             # An earlier run may have been committed, by us or another, though we heard of an error.
-            decided = self._ledger.find(upload)
+            decided = self._ledger.find(self._upload)
             if decided is not None:
                 return decided
-            stored = self._open_file(upload)
-        checked.clear()
-        with stored as file, progress.work.running(), _room_given_back(checked):
-            progress.work.check()
-            chunks = self._check(upload, file, checked, progress)
-            batches = rebatch(chunks, rows_schema(checked.table))
+            stored = self._open_file()
+        self._result.clear()
+        with stored as file, self._progress.work.running(), _room_given_back(self._result):
+            self._progress.work.check()
+            batches = rebatch(self._validate(file), rows_schema(self._table))
             try:
-                if upload.options.dry_run:
-                    return self._try_out(upload, batches, checked, progress)
-                return self._write(upload, batches, checked, progress)
+                if self._upload.options.dry_run:
+                    return self._try_out(batches)
+                return self._write(batches)
             except TooManyRejects:
-                # What else is wrong with the file is told, too.
+                # What else is wrong with the file is reported, too.
                 for _ in batches:
                     pass
-        return self._end(upload, checked, progress, State.FAILED, _too_many(upload, checked))
+        most = self._upload.options.max_rejects
+        return self._end(State.FAILED, failures.too_many_rejects(len(self._result.rejects), most))
 
-    def _open_file(self, upload: Upload) -> BinaryIO:
+    def _open_file(self) -> BinaryIO:
+        upload = self._upload
         stored = self._store.open_file(upload.id)
         if (size := stored.seek(0, io.SEEK_END)) != upload.size:
             stored.close()
@@ -158,119 +181,135 @@ class Loader:
         stored.seek(0)
         return stored
 
-    def _check(
-        self, upload: Upload, file: BinaryIO, checked: ValidationResult, progress: Progress
-    ) -> Iterator[pa.RecordBatch]:
-        for rows in FileValidator(self._database, upload.options, checked).run(file):
-            progress.reach(file.tell() / max(upload.size, 1))
+    def _validate(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
+        validator = FileValidator(self._database, self._upload.options, self._result)
+        for rows in validator.run(file):
+            self._progress.reach(file.tell() / max(self._upload.size, 1))
             yield rows
 
-    def _write(
-        self,
-        upload: Upload,
-        batches: Iterator[pa.RecordBatch],
-        checked: ValidationResult,
-        progress: Progress,
-    ) -> UploadOutcome:
-        with LOAD_SECONDS.labels(upload.table, "validating").time():
+    def _write(self, batches: Iterator[pa.RecordBatch]) -> UploadOutcome:
+        with LOAD_SECONDS.labels(self._table.name, "validating").time():
             rows = next(batches)
-        _allow(upload, checked)
+        self._allow_rejects()
         # Ends here if another loader was quicker, whose rejects must stay.
-        progress.enter(State.LOADING)
+        self._progress.enter(State.LOADING)
         crash_point(Point.LOAD_LOADING)
         with (
-            LOAD_SECONDS.labels(upload.table, "loading").time(),
+            LOAD_SECONDS.labels(self._table.name, "loading").time(),
             self._database.write() as connection,
-            progress.work.writing(alone=self._database.writes_alone),
+            self._progress.work.writing(alone=self._database.writes_alone),
             _abandoned_on_error(connection),
         ):
-            with (
-                BulkMerge(
-                    connection,
-                    checked.table,
-                    self._files,
-                    insert=upload.options.mode == "insert",
-                    only_inserted=checked.only_inserted,
-                ) as merge,
-                BackgroundWorker(progress.wait, interrupt=merge.interrupt) as overlap,
-            ):
-                overlap.submit(partial(merge.add, rows))
-                for rows in batches:
-                    _allow(upload, checked)
-                    overlap.submit(partial(merge.add, rows))
-                overlap.submit(merge.finish)
+            counts = self._merge(connection, rows, batches)
             crash_point(Point.LOAD_ROWS_WRITTEN)
-            _allow(upload, checked)
-            outcome = self._decide_loaded(connection, upload, merge.counts, checked, progress)
+            self._allow_rejects()
+            outcome = self._decide_loaded(connection, counts)
         crash_point(Point.LOAD_COMMITTED)
-        self._statistics.changed(checked.table, merge.counts.inserted + merge.counts.updated)
+        self._services.statistics.changed(self._table, counts.inserted + counts.updated)
         return outcome
 
-    def _decide_loaded(
-        self,
-        connection: Connection,
-        upload: Upload,
-        counts: MergeCounts,
-        checked: ValidationResult,
-        progress: Progress,
-    ) -> UploadOutcome:
+    def _merge(
+        self, connection: Connection, rows: pa.RecordBatch, further: Iterator[pa.RecordBatch]
+    ) -> MergeCounts:
+        """Merge all rows in a thread, while this one reads and checks the next."""
+        with (
+            BulkMerge(
+                connection,
+                self._table,
+                self._services.row_files,
+                insert=self._upload.options.mode == "insert",
+                only_inserted=self._result.only_inserted,
+            ) as merge,
+            BackgroundWorker(self._progress.wait, interrupt=merge.interrupt) as merging,
+        ):
+            merging.submit(partial(merge.add, rows))
+            for rows in further:
+                self._allow_rejects()
+                merging.submit(partial(merge.add, rows))
+            merging.submit(merge.finish)
+        return merge.counts
+
+    def _decide_loaded(self, connection: Connection, counts: MergeCounts) -> UploadOutcome:
         """What is left to do before COMMIT."""
         # Ends here if another loader was quicker, whose rejects must stay.
-        progress.wait()
+        self._progress.wait()
         # Before the rows: whoever sees them loaded can also see which were not.
-        self._store_rejects(upload, checked, progress)
-        progress.heed()
-        rows = _loaded_rows(counts, checked)
+        self._store_rejects()
+        self._progress.heed()
+        rows = self._loaded_rows(counts)
         state = State.COMPLETED_WITH_REJECTS if rows.rejected else State.COMPLETED
-        outcome = checked.outcome(state, rows)
+        outcome = self._outcome(state, rows)
         # Last, so that nobody who decides otherwise waits for this transaction. It is refused
         # if somebody has decided.
-        self._ledger.insert(connection, upload, outcome)
+        self._ledger.insert(connection, self._upload, outcome)
         crash_point(Point.LOAD_LEDGER_INSERTED)
         return outcome
 
-    def _try_out(
-        self,
-        upload: Upload,
-        batches: Iterator[pa.RecordBatch],
-        checked: ValidationResult,
-        progress: Progress,
-    ) -> UploadOutcome:
+    def _try_out(self, batches: Iterator[pa.RecordBatch]) -> UploadOutcome:
         with self._database.read() as connection:
-            classifier = Classifier(connection, checked.table, lock=False)
+            classifier = Classifier(connection, self._table, lock=False)
             for rows in batches:
                 classifier.plan(rows)
-        _allow(upload, checked)
-        counts = _loaded_rows(classifier.counts, checked)
-        return self._end(upload, checked, progress, State.VALIDATED, rows=counts)
+        self._allow_rejects()
+        return self._end(State.VALIDATED, rows=self._loaded_rows(classifier.counts))
 
     def _end(
-        self,
-        upload: Upload,
-        checked: ValidationResult,
-        progress: Progress,
-        state: State,
-        error: Failure | None = None,
-        rows: RowCounts | None = None,
+        self, state: State, error: Failure | None = None, rows: RowCounts | None = None
     ) -> UploadOutcome:
         """End without loading: keep the rejects there are, and decide."""
-        progress.ignore_cancellation()
+        self._progress.ignore_cancellation()
         # Ends here if another loader was quicker, whose rejects must stay.
-        progress.heed()
-        self._store_rejects(upload, checked, progress)
-        outcome = checked.outcome(state, rows or checked.unloaded(), error)
-        return progress.patiently(partial(self._ledger.decide, upload, outcome))
+        self._progress.heed()
+        self._store_rejects()
+        outcome = self._outcome(state, rows or self._unloaded_rows(), error)
+        return self._progress.patiently(partial(self._ledger.decide, self._upload, outcome))
 
-    def _store_rejects(self, upload: Upload, checked: ValidationResult, progress: Progress) -> None:
+    def _store_rejects(self) -> None:
         store = partial(
-            checked.rejects.store,
+            self._result.rejects.store,
             self._store,
-            upload.rejects_name_of(checked.load_with_rejects),
-            checked.labels,
-            progress.alive,
+            self._upload.rejects_name_of(self._id_with_rejects),
+            self._result.labels,
+            self._progress.alive,
         )
-        progress.patiently(store)
+        self._progress.patiently(store)
         crash_point(Point.LOAD_REJECTS_STORED)
+
+    def _allow_rejects(self) -> None:
+        most = self._upload.options.max_rejects
+        if most is not None and len(self._result.rejects) > most:
+            raise TooManyRejects
+
+    @property
+    def _id_with_rejects(self) -> str | None:
+        return self._id if len(self._result.rejects) else None
+
+    def _outcome(
+        self, state: State, rows: RowCounts, error: Failure | None = None
+    ) -> UploadOutcome:
+        result = self._result
+        return UploadOutcome(
+            state,
+            rows,
+            result.rejects.causes(),
+            error,
+            tuple(result.warnings),
+            result.warnings_total,
+            self._id_with_rejects,
+        )
+
+    def _loaded_rows(self, counts: MergeCounts) -> RowCounts:
+        return RowCounts(
+            read=self._result.read,
+            inserted=counts.inserted,
+            updated=counts.updated,
+            unchanged=counts.unchanged + self._result.repeats,
+            rejected=len(self._result.rejects),
+        )
+
+    def _unloaded_rows(self) -> RowCounts:
+        read, rejected = self._result.read, len(self._result.rejects)
+        return RowCounts(read=read, rejected=rejected, unprocessed=read - rejected)
 
 
 @contextmanager
@@ -284,71 +323,11 @@ def _abandoned_on_error(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _room_given_back(checked: ValidationResult) -> Iterator[None]:
+def _room_given_back(result: ValidationResult) -> Iterator[None]:
     """What the disk refuses is waited for; meanwhile others may have the room that was taken."""
     try:
         with weather_of_disk():
             yield
     except DiskUnavailable:
-        checked.clear()
+        result.clear()
         raise
-
-
-def _interrupted_at_most(
-    times: int, call: Callable[[], UploadOutcome]
-) -> Callable[[], UploadOutcome]:
-    """The call, for who makes it again; raises StatementsEnded when it is interrupted so often."""
-    left = times
-
-    def again() -> UploadOutcome:
-        nonlocal left
-        try:
-            return call()
-        except StatementInterrupted as error:
-            left -= 1
-            if not left:
-                raise StatementsEnded from error
-            raise
-
-    return again
-
-
-def _allow(upload: Upload, checked: ValidationResult) -> None:
-    most = upload.options.max_rejects
-    if most is not None and len(checked.rejects) > most:
-        raise TooManyRejects
-
-
-def _too_many(upload: Upload, checked: ValidationResult) -> Failure:
-    detail = (
-        f"{len(checked.rejects)} rows were rejected and at most {upload.options.max_rejects} may "
-        "be. Nothing was loaded."
-    )
-    return Failure("too-many-rejects", detail)
-
-
-def _too_slow(progress: Progress) -> Failure:
-    detail = (
-        f"Its load has worked for {progress.work.seconds:.0f} s and may for "
-        f"{progress.work.most:.0f} s (MUSTER_LOAD_SECONDS). Nothing was loaded."
-    )
-    return Failure("too-slow", detail)
-
-
-def _rejects_full(checked: ValidationResult, most_bytes: int) -> Failure:
-    detail = (
-        f"Reading ended after {checked.read} rows: the {len(checked.rejects)} that were rejected "
-        f"take the {most_bytes} bytes that are kept of them (MUSTER_MAX_REJECTS_BYTES). "
-        "Nothing was loaded."
-    )
-    return Failure("too-many-rejects", detail)
-
-
-def _loaded_rows(counts: MergeCounts, checked: ValidationResult) -> RowCounts:
-    return RowCounts(
-        read=checked.read,
-        inserted=counts.inserted,
-        updated=counts.updated,
-        unchanged=counts.unchanged + checked.repeats,
-        rejected=len(checked.rejects),
-    )

@@ -1,8 +1,16 @@
-"""How an upload ends, before it is told to anybody."""
+"""How an upload ends: the outcome that the ledger keeps, and each way in which a load can fail.
+
+The codes stand in `muster/contracts/error_codes.py`; what an uploader is told of this one upload
+stands here.
+"""
 
 from dataclasses import dataclass, field
 
 from muster.contracts.uploads import Cause, Failure, RowCounts, State, UploadWarning
+from muster.weather import Unavailable
+
+MOST_ATTEMPTS = 3
+MOST_INTERRUPTIONS = 10
 
 
 class NotFinished(Exception):
@@ -25,8 +33,55 @@ class UploadOutcome:
     rejects: str | None = None
 
 
-def failed(
-    code: str, detail: str, rows: RowCounts | None = None, causes: tuple[Cause, ...] = ()
-) -> UploadOutcome:
-    """A failure: nothing was written."""
-    return UploadOutcome(State.FAILED, rows or RowCounts(), causes, Failure(code, detail))
+FILE_MISSING = Failure("file-missing", "The file is not in the store: send it again.")
+FILE_DAMAGED = Failure(
+    "file-damaged", "Parts of the stored file are lost: send it again. Nothing was loaded."
+)
+CHANGED_MEANWHILE = Failure(
+    "changed-meanwhile",
+    "Others kept changing the same rows meanwhile. Upload the file again.",
+)
+STATEMENTS_ENDED = Failure(
+    "too-slow",
+    f"The database ended its statements {MOST_INTERRUPTIONS} times, as a limit of their time "
+    "does. Nothing was loaded.",
+)
+TOO_MANY_ATTEMPTS = Failure(
+    "too-many-attempts",
+    f"Its load ended its process {MOST_ATTEMPTS} times. Nothing was loaded.",
+)
+INTERNAL_ERROR = Failure(
+    "internal-error", "Something went wrong in the loader. Tell the operators."
+)
+
+
+def too_slow(seconds: float, most: float) -> Failure:
+    """It has worked for `seconds`, and may for `most`."""
+    return Failure(
+        "too-slow",
+        f"Its load has worked for {seconds:.0f} s and may for {most:.0f} s (MUSTER_LOAD_SECONDS). "
+        "Nothing was loaded.",
+    )
+
+
+def too_many_rejects(rejected: int, most: int | None) -> Failure:
+    """So many rows were rejected; the upload allows `most`."""
+    return Failure(
+        "too-many-rejects",
+        f"{rejected} rows were rejected and at most {most} may be. Nothing was loaded.",
+    )
+
+
+def rejects_full(read: int, rejected: int, most_bytes: int) -> Failure:
+    """The rejects of the rows read so far fill the room that there is for them."""
+    return Failure(
+        "too-many-rejects",
+        f"Reading ended after {read} rows: the {rejected} that were rejected take the "
+        f"{most_bytes} bytes that are kept of them (MUSTER_MAX_REJECTS_BYTES). Nothing was loaded.",
+    )
+
+
+def waiting_for(error: Unavailable) -> Failure:
+    """No end, but what the record of an unfinished upload says while its load waits."""
+    detail = f"The {error.awaits} does not answer; the load goes on as soon as it does."
+    return Failure(f"waiting-for-{error.awaits}", detail)

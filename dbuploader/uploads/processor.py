@@ -1,4 +1,4 @@
-"""Bringing uploads to their final state, in the order of their acceptance, and saying so."""
+"""Bringing uploads to their final state, in the order of their acceptance, and announcing it."""
 
 import threading
 from contextlib import suppress
@@ -8,29 +8,35 @@ from uuid import uuid4
 import structlog
 
 from dbuploader.db.statistics import Statistics
+from dbuploader.merge.load_data import RowFiles
 from dbuploader.metrics import ATTEMPTS, count_finished
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
 from dbuploader.uploads.ledger import Ledger
-from dbuploader.uploads.load import Loader
-from dbuploader.uploads.outcome import NotFinished, UploadOutcome, failed
-from dbuploader.uploads.progress import Progress, WorkTime
-from dbuploader.uploads.retry import Patience, Stopped
+from dbuploader.uploads.load import LoadServices, UploadLoad
+from dbuploader.uploads.outcome import (
+    INTERNAL_ERROR,
+    MOST_ATTEMPTS,
+    TOO_MANY_ATTEMPTS,
+    NotFinished,
+    UploadOutcome,
+)
+from dbuploader.uploads.progress import Cancelled, Progress, WorkTime
+from dbuploader.uploads.retry import LoadRetry
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
 from muster.broker.messaging import publish
 from muster.contracts.messages import UploadFinished
-from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload, now
+from muster.contracts.uploads import UNFINISHED, Failure, State, UnreadableRecord, Upload, now
 from muster.crashpoints import Point, crash_point
 from muster.csvstore import CsvStore, StateConflict
 from muster.database import Database
 from muster.observability.spans import span
 from muster.observability.tracing import working_on
 from muster.weather import Unavailable
+from muster.worker.shutdown import Stopped
 
 log = structlog.get_logger(__name__)
-
-MOST_ATTEMPTS = 3
 
 
 class UploadProcessor:
@@ -52,15 +58,17 @@ class UploadProcessor:
         self._stop = stop
         self._watchdog = watchdog
         self._limits = limits
-        self._patiently = Patience(stop, watchdog.touch)
+        self._patiently = LoadRetry(stop, watchdog.touch).call
         self._ledger = Ledger(database)
         self._statistics = Statistics(database)
-        self._loader = Loader(store, database, self._ledger, self._statistics, limits, scratch)
+        self._services = LoadServices(
+            store, database, self._ledger, self._statistics, RowFiles(database), limits, scratch
+        )
 
     def take_over(self) -> None:
-        """Have no loader before this one keep a row locked: it may be frozen. Raises Stopped.
+        """End what a loader before this one has open: it may be frozen, and keep rows locked.
 
-        One that is only thought dead finds its transaction lost, and begins anew.
+        One that is only thought dead finds its transaction lost, and begins again. Raises Stopped.
         """
         ended = self._patiently(self._database.take_over)
         if ended:
@@ -69,33 +77,43 @@ class UploadProcessor:
     def process_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.
 
-        Messages may so come in any order, and more than once. One that a mistake of ours keeps
-        from its end, or whose record can't be read, holds up none behind it: if it was this one,
-        this raises NotFinished or UnreadableRecord. Raises UploadNotFound, and Stopped when the
-        process is to end first.
+        Therefore messages may come in any order, and more than once. An upload that a mistake of
+        ours keeps from its end, or whose record can't be read, holds up none behind it: if it is
+        this one, this raises NotFinished or UnreadableRecord. Raises UploadNotFound, and Stopped
+        if the process is to end first.
         """
         upload = self._patiently(partial(self._store.get, upload_id))
-        for pending in self._patiently(partial(self._store.unfinished, upload.sequence)):
+        unfinished = self._patiently(partial(self._store.unfinished, upload.sequence))
+        for pending in unfinished:
             if self._stop.is_set():
                 raise Stopped
-            with (
-                working_on(pending),
-                span(f"load {pending.table}", attributes={"muster.upload_id": pending.id}),
-                self._watchdog.watching(),
-            ):
-                try:
-                    self._finish(pending)
-                except Stopped:
+            try:
+                self._process(pending)
+            except (UnreadableRecord, NotFinished):
+                if pending.id == upload_id:
                     raise
-                except UnreadableRecord as error:
-                    # Another version has changed it meanwhile, or has decided it.
-                    log.warning("the record is set aside", reason=error.reason)
-                    if pending.id == upload_id:
-                        raise
-                except Exception as error:
-                    log.exception("the upload can't be finished")
-                    if pending.id == upload_id:
-                        raise NotFinished(upload_id) from error
+        if upload_id not in {pending.id for pending in unfinished}:
+            # It was finished before; or its record was set aside just now, and this says so.
+            self._patiently(partial(self._store.get, upload_id))
+
+    def _process(self, upload: Upload) -> None:
+        """Finish the upload; raises Stopped, UnreadableRecord and NotFinished."""
+        with (
+            working_on(upload),
+            span(f"load {upload.table}", attributes={"muster.upload_id": upload.id}),
+            self._watchdog.watching(),
+        ):
+            try:
+                self._finish(upload)
+            except Stopped:
+                raise
+            except UnreadableRecord as error:
+                # Another version has changed it meanwhile, or has decided it.
+                log.warning("the record is set aside", reason=error.reason)
+                raise
+            except Exception as error:
+                log.exception("the upload can't be finished")
+                raise NotFinished(upload.id) from error
 
     def cancel_queued(self) -> None:
         """Cancel at once what nobody has begun to load.
@@ -135,34 +153,47 @@ class UploadProcessor:
         self._statistics.refresh()
 
     def _find_or_load(self, upload: Upload) -> UploadOutcome:
-        while True:
-            work = WorkTime(self._limits.seconds, partial(self._ledger.keep_seconds, upload))
-            progress = Progress(self._store, upload, self._stop, self._watchdog, work)
-            # An earlier load may have been committed without anybody hearing of it.
-            decided = progress.patiently(partial(self._ledger.find, upload))
-            if decided is not None:
-                return decided
-            attempt_id = uuid4().hex
-            attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))
-            crash_point(Point.LOAD_ATTEMPT_COUNTED)
-            work.resume(attempt.seconds)
-            if attempt.number > MOST_ATTEMPTS:
-                detail = f"Its load ended its process {MOST_ATTEMPTS} times. Nothing was loaded."
-                return self._fail(upload, progress, "too-many-attempts", detail)
-            ATTEMPTS.labels(upload.table).inc()
-            try:
-                return self._loader.load(upload, progress)
-            except (Stopped, UnreadableRecord):
-                self._take_back(upload, attempt_id, work.seconds)
-                raise
-            except StateConflict:
-                raise
-            except Exception:  # a mistake met by one file must not hold up those behind it
-                log.exception("the load failed", attempt=attempt.number)
-                self._ledger.keep_seconds(upload, work.seconds)
-                if attempt.number == MOST_ATTEMPTS:
-                    detail = "Something went wrong in the loader. Tell the operators."
-                    return self._fail(upload, progress, "internal-error", detail)
+        try:
+            while True:
+                outcome = self._find_or_try(upload)
+                if outcome is not None:
+                    return outcome
+        except Cancelled:
+            # Seen while the attempt waited to begin. If an earlier one was committed, that stands.
+            cancelled = UploadOutcome(State.CANCELLED)
+            return self._patiently(partial(self._ledger.decide, upload, cancelled))
+
+    def _find_or_try(self, upload: Upload) -> UploadOutcome | None:
+        """The outcome in the ledger, or of one attempt; None if that is to be followed by another.
+
+        Raises Stopped, UnreadableRecord, StateConflict and Cancelled.
+        """
+        work = WorkTime(self._limits.seconds, partial(self._ledger.keep_seconds, upload))
+        progress = Progress(self._store, upload, self._stop, self._watchdog, work)
+        # An earlier load may have been committed without anybody hearing of it.
+        decided = progress.patiently(partial(self._ledger.find, upload))
+        if decided is not None:
+            return decided
+        attempt_id = uuid4().hex
+        attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))
+        crash_point(Point.LOAD_ATTEMPT_COUNTED)
+        work.resume(attempt.seconds)
+        if attempt.number > MOST_ATTEMPTS:
+            return self._fail(upload, progress, TOO_MANY_ATTEMPTS)
+        ATTEMPTS.labels(upload.table).inc()
+        try:
+            return UploadLoad(upload, progress, self._services).run()
+        except (Stopped, UnreadableRecord):
+            self._take_back(upload, attempt_id, work.seconds)
+            raise
+        except StateConflict:
+            raise
+        except Exception:  # a mistake met by one file must not hold up those behind it
+            log.exception("the load failed", attempt=attempt.number)
+            self._ledger.keep_seconds(upload, work.seconds)
+            if attempt.number == MOST_ATTEMPTS:
+                return self._fail(upload, progress, INTERNAL_ERROR)
+            return None
 
     def _take_back(self, upload: Upload, attempt_id: str, seconds: float) -> None:
         try:
@@ -172,10 +203,11 @@ class UploadProcessor:
             with suppress(Unavailable, StateConflict):
                 self._store.update(upload.id, expect=UNFINISHED, stopped_attempt=attempt_id)
 
-    def _fail(self, upload: Upload, progress: Progress, code: str, detail: str) -> UploadOutcome:
+    def _fail(self, upload: Upload, progress: Progress, failure: Failure) -> UploadOutcome:
         # Rejects of an earlier attempt would not agree with counts of 0.
         progress.patiently(partial(self._store.delete_file, upload.rejects_name))
-        return progress.patiently(partial(self._ledger.decide, upload, failed(code, detail)))
+        failed = UploadOutcome(State.FAILED, error=failure)
+        return progress.patiently(partial(self._ledger.decide, upload, failed))
 
     def _settle(self, upload: Upload, outcome: UploadOutcome) -> Upload:
         final = self._patiently(

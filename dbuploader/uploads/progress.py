@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import structlog
 
-from dbuploader.uploads.retry import Patience, Stopped
+from dbuploader.uploads.retry import LoadRetry
 from dbuploader.uploads.watchdog import Watchdog, process_time
 from muster.contracts.uploads import UNFINISHED, Failure, State, Upload, now
 from muster.csvstore import CsvStore, StateConflict, StoreUnavailable
 from muster.weather import DiskUnavailable, Unavailable
+from muster.worker.shutdown import Stopped
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +138,7 @@ class Progress:
         self._watchdog = watchdog
         self.work = work
         self._clock = clock
-        self._patience = Patience(stop, watchdog.touch)
+        self._retry = LoadRetry(stop, watchdog.touch)
         self._reached = upload.progress
         self._started_at = upload.started_at
         self._reported = clock()
@@ -145,7 +146,7 @@ class Progress:
 
     def patiently(self, call: Callable[[], T]) -> T:
         """What `call` returns, waiting for what it needs; the record says so meanwhile."""
-        return self._patience(self.work.of_last(call), self._tell)
+        return self._retry.call(self.work.of_last(call), self._report_wait)
 
     def enter(self, state: State) -> None:
         """Put the record into `state`. Waits for the store. Raises Stopped."""
@@ -210,7 +211,7 @@ class Progress:
         self._reported = self._clock()
         self._heed(self._store.update(self._upload.id, expect=UNFINISHED, error=None, **changes))
 
-    def _tell(self, failure: Failure) -> None:
+    def _report_wait(self, failure: Failure) -> None:
         with suppress(StoreUnavailable):
             self._heed(self._store.update(self._upload.id, expect=UNFINISHED, error=failure))
 

@@ -1,36 +1,26 @@
-"""Waiting out the weather."""
+"""How the loader waits for a backend that is away: as long as it takes, or until it must stop."""
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    stop_when_event_set,
-    wait_exponential,
-)
 
+from dbuploader.uploads.outcome import waiting_for
 from muster.contracts.uploads import Failure
 from muster.weather import Unavailable
+from muster.worker.retry import RetryPolicy
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_FIRST_WAIT = 0.1
-_LONGEST_WAIT = 5.0
+_POLICY = RetryPolicy(first=timedelta(seconds=0.1), longest=timedelta(seconds=5))
 
 
-class Stopped(Exception):
-    """The process is asked to stop: leave the work to whoever comes next."""
-
-
-class Patience:
-    """Runs a call again, ever less often, for as long as what it needs is Unavailable.
+class LoadRetry:
+    """Makes a call again, less and less often, while what it needs is Unavailable.
 
     `alive` is called before each wait.
     """
@@ -39,33 +29,14 @@ class Patience:
         self._stop = stop
         self._alive = alive
 
-    def __call__(self, call: Callable[[], T], tell: Callable[[Failure], None] | None = None) -> T:
-        """What `call` returns. Tells what it waits for by `tell`. Raises Stopped."""
+    def call(self, work: Callable[[], T], report: Callable[[Failure], None] | None = None) -> T:
+        """What `work` returns; `report` is given what it waits for. Raises Stopped."""
 
-        def before_sleep(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            if not isinstance(error, Unavailable):
-                return
-            failure = _waiting_for(error)
+        def before_wait(error: Unavailable) -> None:
+            failure = waiting_for(error)
             log.warning("waiting", code=failure.code, error=repr(error))
             self._alive()
-            if tell is not None:
-                tell(failure)
+            if report is not None:
+                report(failure)
 
-        retrying = Retrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            stop=stop_when_event_set(self._stop),
-            sleep=sleep_using_event(self._stop),
-            before_sleep=before_sleep,
-            reraise=True,
-        )
-        try:
-            return retrying(call)
-        except Unavailable as error:
-            raise Stopped from error
-
-
-def _waiting_for(error: Unavailable) -> Failure:
-    detail = f"The {error.awaits} does not answer; the load goes on as soon as it does."
-    return Failure(f"waiting-for-{error.awaits}", detail)
+        return _POLICY.call(work, self._stop, before_wait)

@@ -1,11 +1,9 @@
-"""What the first pass over a file leaves for the second."""
+"""Validating one file: which of its rows are to be loaded, and what is wrong with the others."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from operator import attrgetter
 from typing import BinaryIO, Self
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +13,6 @@ from dbuploader.csvfile.model import CsvOptions
 from dbuploader.csvfile.reader import open_csv
 from dbuploader.db.lookup import existing_keys
 from dbuploader.scratch import Scratch
-from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.validation.chunks import CheckedChunk, ColumnChecker
 from dbuploader.validation.duplicates import DuplicateKeyFilter
 from dbuploader.validation.foreign_keys import BadKeys, ForeignKeyChecker
@@ -27,10 +24,7 @@ from muster.contracts.tables import Table
 from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.uploads import (
     MOST_WARNINGS,
-    Failure,
     Options,
-    RowCounts,
-    State,
     UploadWarning,
 )
 from muster.database import Database
@@ -40,17 +34,14 @@ class ValidationResult:
     """What checking a file found so far; on disk but for what is bounded.
 
     Its rejects take at most `most_reject_bytes`. `only_inserted` are the keys of good rows that
-    must not change a row that is there. `load` names its rejects in the store: a loader that is
-    thought dead may store its own when another's are the upload's already.
+    must not change a row that is there. `labels` are the columns in the order of the file,
+    `repeats` the rows that repeat an earlier one.
     """
 
     def __init__(self, table: Table, most_reject_bytes: int, scratch: Scratch) -> None:
-        with ExitStack() as resources:
-            self.owners = resources.enter_context(DuplicateKeyFilter(table, scratch))
-            self.rejects = resources.enter_context(Rejects(most_reject_bytes, scratch))
-            self._resources = resources.pop_all()
         self.table = table
-        self.load = uuid4().hex
+        self.duplicates = DuplicateKeyFilter(table, scratch)
+        self.rejects = Rejects(most_reject_bytes, scratch)
         self.labels = table.column_names
         self.read = 0
         self.repeats = 0
@@ -62,11 +53,11 @@ class ValidationResult:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._resources.close()
+        self.clear()
 
     def clear(self) -> None:
         """Start again; the room on disk is given back."""
-        self.owners.clear()
+        self.duplicates.clear()
         self.rejects.clear()
         self.labels = self.table.column_names
         self.read = self.repeats = 0
@@ -104,28 +95,6 @@ class ValidationResult:
         if warning.code not in codes:
             last = max(place for place, code in enumerate(codes) if codes.count(code) > 1)
             self.warnings[last] = warning
-
-    @property
-    def load_with_rejects(self) -> str | None:
-        """Whose rejects are the upload's: this load's, if it has any."""
-        return self.load if len(self.rejects) else None
-
-    def outcome(self, state: State, rows: RowCounts, error: Failure | None = None) -> UploadOutcome:
-        """How the upload ends in `state`, with what was found in its file."""
-        return UploadOutcome(
-            state,
-            rows,
-            self.rejects.causes(),
-            error,
-            tuple(self.warnings),
-            self.warnings_total,
-            self.load_with_rejects,
-        )
-
-    def unloaded(self) -> RowCounts:
-        """The counts if none of the rows is loaded."""
-        rejected = len(self.rejects)
-        return RowCounts(read=self.read, rejected=rejected, unprocessed=self.read - rejected)
 
 
 KeyErrors = dict[int, list[CellError]]
@@ -173,7 +142,7 @@ class FileValidator:
             self._checked.only_inserted.update(
                 keys.filter(pc.is_in(good.lines, value_set=lines)).to_pylist()
             )
-        rows, repeats = self._checked.owners.add(good.lines, good.rows)
+        rows, repeats = self._checked.duplicates.add(good.lines, good.rows)
         for line, first_line in repeats.others.items():
             errors[line] = [self._repeated(first_line)]
         accepted = good.select(_not_in(good.lines, errors)) if repeats.others else good

@@ -14,6 +14,7 @@ from auth.services import Services as AuthServices
 from auth.settings import Settings as AuthSettings
 from dbuploader.app import create_app as create_dbuploader
 from dbuploader.db.schema import load_attempts
+from dbuploader.services import Services as DbuploaderServices
 from dbuploader.settings import Settings as DbuploaderSettings
 from muster.adapters import ConfigurationError
 from muster.backends.servers import require_servers
@@ -150,9 +151,13 @@ def test_no_service_starts_on_one_that_lies(
                 QueriesSettings(home=tmp_path, employment_database_url=lies)
             ),
         }[service]()
-        kept = {"auth": AuthServices, "queries": QueriesServices}.get(service)
+        kept = {
+            "auth": AuthServices,
+            "dbuploader": DbuploaderServices,
+            "queries": QueriesServices,
+        }[service]
         with (
-            closing(provided(app, kept).database if kept else app.extensions["database"]),
+            closing(provided(app, kept).database),
             pytest.raises(ConfigurationError, match="does not heed SET TRANSACTION READ ONLY"),
         ):
             require_servers(provided(app, Health).dependencies)

@@ -18,7 +18,7 @@ LINES = (
     SafetyLine(
         promise="ledger insert: what is decided is not loaded again",
         path="dbuploader/uploads/load.py",
-        old="        self._ledger.insert(connection, upload, outcome)\n",
+        old="        self._ledger.insert(connection, self._upload, outcome)\n",
         new="",
         test="tests/unit/dbuploader/test_load_exactly_once.py::"
         "test_a_loader_that_was_thought_dead_cannot_load_what_has_failed",
@@ -60,7 +60,7 @@ LINES = (
         promise="rejects first: who sees the rows loaded can see which were not",
         path="dbuploader/uploads/load.py",
         old="        # Before the rows: whoever sees them loaded can also see which were not.\n"
-        "        self._store_rejects(upload, checked, progress)\n",
+        "        self._store_rejects()\n",
         new="",
         test="tests/unit/dbuploader/test_load_exactly_once.py::"
         "test_rejects_are_stored_before_the_rows_are_seen",

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,11 @@ from flask.testing import FlaskClient
 
 from dbuploader.app import create_app
 from dbuploader.scratch import Scratch
+from dbuploader.services import Services
 from dbuploader.settings import Settings
+from muster.http.service import provided
 from muster.http.tokens import InvalidToken, Principal, authenticate_with
+from muster.worker.retry import RetryPolicy
 from tests.unit.dbuploader.suite import Suite
 
 
@@ -26,7 +30,8 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     What they wait for is back at once.
     """
     monkeypatch.setattr("dbuploader.uploads.progress._REPORT_SECONDS", float("inf"))
-    monkeypatch.setattr("dbuploader.uploads.retry._FIRST_WAIT", 0.001)
+    at_once = RetryPolicy(first=timedelta(milliseconds=1), longest=timedelta(seconds=5))
+    monkeypatch.setattr("dbuploader.uploads.retry._POLICY", at_once)
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def app(suite: Suite) -> Iterator[Flask]:
     app = create_app(Settings(employment_database_url=suite.urls["employment_database_url"]))
     authenticate_with(app, _verify)
     yield app
-    app.extensions["database"].close()
+    provided(app, Services).database.close()
 
 
 @pytest.fixture

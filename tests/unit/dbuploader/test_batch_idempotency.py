@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -23,8 +24,10 @@ from dbuploader.batches.idempotency import (
 )
 from dbuploader.batches.merge import Batches
 from dbuploader.db.schema import batch_answers
+from dbuploader.services import Services
 from muster.contracts.tables import get_table
 from muster.database import Database, DatabaseUnavailable
+from muster.http.service import provide, provided
 from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite
 
 JOBS = "/v1/tables/jobs/rows"
@@ -113,7 +116,9 @@ def test_the_key_is_free_again_after_a_failure(
     app: Flask, client: FlaskClient, suite: Suite
 ) -> None:
     lossy = LossyDatabase(suite.database)
-    app.extensions["batches"] = Batches(cast(Database, lossy), BATCH_LIMITS)
+    provide(
+        app, replace(provided(app, Services), batches=Batches(cast(Database, lossy), BATCH_LIMITS))
+    )
     gone = DatabaseUnavailable("gone")
 
     def refuse_from_now_on() -> None:
@@ -129,7 +134,9 @@ def test_a_lost_answer_to_commit_is_looked_up(
     app: Flask, client: FlaskClient, suite: Suite
 ) -> None:
     lossy = LossyDatabase(suite.database)
-    app.extensions["batches"] = Batches(cast(Database, lossy), BATCH_LIMITS)
+    provide(
+        app, replace(provided(app, Services), batches=Batches(cast(Database, lossy), BATCH_LIMITS))
+    )
     lossy.lost = [None, DatabaseUnavailable("the answer to COMMIT is lost")]
 
     answer = send(client, ROW, "k")

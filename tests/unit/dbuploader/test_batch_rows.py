@@ -8,7 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from dbuploader.batches.merge import Batches
+from dbuploader.services import Services
 from muster.database import Database, DatabaseUnavailable
+from muster.http.service import provide, provided
 from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite
 
 ROWS = "/v1/tables/hired_employees/rows"
@@ -174,7 +176,9 @@ def test_readiness_asks_the_database(client: FlaskClient) -> None:
 
 def break_database(app: Flask, database: Database) -> LossyDatabase:
     lossy = LossyDatabase(database)
-    app.extensions["batches"] = Batches(cast(Database, lossy), BATCH_LIMITS)
+    provide(
+        app, replace(provided(app, Services), batches=Batches(cast(Database, lossy), BATCH_LIMITS))
+    )
     return lossy
 
 
@@ -196,7 +200,7 @@ def test_an_answer_tells_the_first_error_of_each_row_before_any_second(
     app: Flask, client: FlaskClient, suite: Suite
 ) -> None:
     limits = replace(BATCH_LIMITS, errors=4)
-    app.extensions["batches"] = Batches(suite.database, limits)
+    provide(app, replace(provided(app, Services), batches=Batches(suite.database, limits)))
     bad: list[dict[str, object]] = [{"id": "x", "job": ""}] * 3
 
     answer = client.post("/v1/tables/jobs/rows", json=bad)

@@ -17,7 +17,6 @@ from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.consumer import Consumer, check_database_anew
 from dbuploader.settings import Settings
 from dbuploader.uploads.processor import UploadProcessor
-from dbuploader.uploads.retry import Stopped
 from dbuploader.uploads.watchdog import Watchdog
 from embedded import ports
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
@@ -26,6 +25,7 @@ from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
 from muster.worker.heartbeat import Heartbeat
+from muster.worker.shutdown import Stopped
 from tests.unit.dbuploader.suite import Suite
 from tests.waiting import DEADLINE_SECONDS, eventually
 

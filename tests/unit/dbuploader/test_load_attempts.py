@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from dbuploader.db.schema import load_attempts
 from dbuploader.uploads.outcome import NotFinished
-from dbuploader.uploads.retry import Stopped
 from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import FileNotStored
 from muster.database import DatabaseUnavailable
+from muster.worker.shutdown import Stopped
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
 

@@ -93,6 +93,20 @@ def test_a_load_that_waits_can_be_cancelled(suite: Suite) -> None:
     assert suite.store.get(upload_id).state == State.CANCELLED
 
 
+def test_a_load_that_waits_to_begin_again_can_be_cancelled(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", JOBS)
+    # Its loader was killed, so that nobody else cancels it.
+    suite.store.update(upload_id, expect=UNFINISHED, state=State.VALIDATING)
+    cancel(suite, upload_id)
+    suite.faulty_database.refused = [DatabaseUnavailable("gone")]
+
+    suite.processor().process_up_to(upload_id)
+
+    upload = suite.store.get(upload_id)
+    assert (upload.state, upload.rows) == (State.CANCELLED, RowCounts())
+    assert upload.announced
+
+
 def test_a_file_that_cannot_be_read_fails_though_it_is_being_cancelled(suite: Suite) -> None:
     upload_id = suite.accept("jobs", "")
 

@@ -75,6 +75,19 @@ def test_a_record_that_another_version_changes_during_its_load_costs_no_attempt(
     assert Ledger(suite.database).find(suite.store.get(bad)) is not None
 
 
+def test_a_record_that_another_version_changes_as_its_message_comes_is_not_forgotten(
+    suite: Suite,
+) -> None:
+    bad = suite.accept("jobs", "8,Baker\n")
+
+    def change(**_changes: Any) -> None:
+        set_state(suite, bad, "undone")
+
+    suite.faulty_store.before["unfinished"] = [change]
+
+    assert handled(suite, bad) == Retry(60)
+
+
 def decided_by_another_version(suite: Suite, upload_id: str, **values: str) -> None:
     """Its loader died once it was decided, with these values in the ledger."""
     suite.processor().process_up_to(upload_id)

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from dbuploader.uploads.retry import Patience, Stopped
+from dbuploader.uploads.retry import LoadRetry
 from muster.broker import BrokerUnavailable, Unroutable
 from muster.contracts.uploads import Failure, State
 from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
+from muster.worker.shutdown import Stopped
 from tests.unit.dbuploader.suite import Suite
 
 
@@ -80,7 +81,7 @@ def test_a_stop_ends_the_wait() -> None:
         raise DatabaseUnavailable("gone")
 
     with pytest.raises(Stopped):
-        Patience(stop, alive=lambda: None)(gone)
+        LoadRetry(stop, alive=lambda: None).call(gone)
 
 
 def test_each_wait_counts_as_life() -> None:
@@ -93,5 +94,5 @@ def test_each_wait_counts_as_life() -> None:
             raise error
         return "there"
 
-    assert Patience(threading.Event(), alive=lambda: lives.append(1))(call) == "there"
+    assert LoadRetry(threading.Event(), alive=lambda: lives.append(1)).call(call) == "there"
     assert len(lives) == 2

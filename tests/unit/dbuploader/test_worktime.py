@@ -9,10 +9,10 @@ import pytest
 
 from dbuploader.merge.bulk import BulkMerge
 from dbuploader.uploads.progress import TooSlow, WorkTime
-from dbuploader.uploads.retry import Stopped
 from muster.contracts.uploads import RowCounts, State
 from muster.csvstore import StoreUnavailable
 from muster.database import Database, DatabaseUnavailable
+from muster.worker.shutdown import Stopped
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
 Hook = Callable[..., None]
