@@ -5,8 +5,8 @@ As in `dbuploader.consumer`, what imports pyarrow comes after the database's dri
 
 from flask import Flask
 
+from dbuploader.api.request import MalformedJson, WrongRows
 from dbuploader.batches.idempotency import KeyInFlight, KeyReused
-from dbuploader.batches.request import MalformedJson, WrongRows
 from dbuploader.db import check_schema
 from dbuploader.db.schema import load_attempts
 from dbuploader.settings import Settings
@@ -31,8 +31,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         allow_multi_primary=settings.allow_multi_primary,
         trial=load_attempts,
     )
+    from dbuploader.api.views import blueprint
     from dbuploader.batches.merge import Batches
-    from dbuploader.batches.views import blueprint
     from dbuploader.services import Services
 
     app = Flask("dbuploader")

@@ -11,6 +11,7 @@ from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyroaring import BitMap
 
 from muster.contracts.tables import Column, IntegerColumn, Table
 
@@ -57,6 +58,13 @@ def to_batch(table: Table, rows: Sequence[PlainRow]) -> pa.RecordBatch:
 def to_rows(batch: pa.RecordBatch) -> list[PlainRow]:
     """The rows of a batch, one by one."""
     return list(zip(*[column.to_pylist() for column in batch.columns], strict=True))
+
+
+def bitmap_of(keys: pa.Array) -> BitMap:
+    """The keys, integers without a null, as a bitmap: from their buffer, and not one by one."""
+    unsigned = keys.cast(pa.uint32())
+    values = memoryview(unsigned.buffers()[1]).cast("I")
+    return BitMap(values[unsigned.offset : unsigned.offset + len(unsigned)])
 
 
 def find_rows(keys: pa.Array, known: pa.RecordBatch, key: str) -> tuple[pa.Array, pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""The synchronous batches of 1 to 1000 rows: begin with `views.py`, then `merge.py`.
+"""The synchronous batches of 1 to 1000 rows: begin with `merge.py`; `api/` calls it.
 
 May import `validation`, `merge` and `db`, but not `uploads`.
 """

@@ -1,4 +1,4 @@
-"""What the fast way reads at once: many records as columns, and those that have no cells."""
+"""The fast way: many lines at once, split into columns, and those among them that need care."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -223,7 +223,7 @@ class ChunkBuilder:
         self, lines: pa.Int64Array, cells: pa.RecordBatch
     ) -> tuple[pa.Int64Array, pa.RecordBatch]:
         """The rows among what was split into columns: no header again. Raises FileError."""
-        cells = self._shaper.drop_blank_columns(lines, cells)
+        cells = self._drop_blank_columns(lines, cells)
         keys = cells.column(self._header.key)
         others = pc.invert(pc.match_substring_regex(keys, _BEGINS_AS_KEY))
         if not others.true_count:
@@ -242,6 +242,17 @@ class ChunkBuilder:
         self._passed += again
         rows = pc.invert(pc.is_in(lines, value_set=pa.array(again, pa.int64())))
         return lines.filter(rows), cells.filter(rows)
+
+    def _drop_blank_columns(self, lines: pa.Int64Array, cells: pa.RecordBatch) -> pa.RecordBatch:
+        for place in self._shaper.blank_places:
+            column = cells.column(str(place))
+            filled = pc.not_equal(pc.utf8_trim_whitespace(column), "")
+            for line, text in zip(
+                lines.filter(filled).to_pylist(), column.filter(filled).to_pylist(), strict=True
+            ):
+                self._shaper.check_blank(line, place, text)
+            cells = cells.drop_columns([str(place)])
+        return cells
 
     def _is_header(self, line: int, split: Split) -> bool:
         cells = self._shaper.cells(split)

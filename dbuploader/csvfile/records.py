@@ -1,12 +1,9 @@
-"""Splitting physical lines into the cells of a record: RFC 4180, and what stray quotes do."""
+"""Physical lines to records: RFC 4180, what stray quotes do, and what a record must have."""
 
 import re
 from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from dbuploader.csvfile.encoding import show_undecodable
 from dbuploader.csvfile.lines import Lines
@@ -168,13 +165,16 @@ class Splitter:
 
 
 class Shaper:
-    """Makes records of split lines, as the file's layout has them."""
+    """Makes records of split lines, as the file's layout has them.
+
+    The cells in the `blank_places` stand under no label, and must be blank.
+    """
 
     def __init__(self, layout: Layout) -> None:
         columns = layout.columns
         self._width = len(columns)
         self._places = [place for place, column in enumerate(columns) if column is not None]
-        self._first_blank = self._width - layout.blanks
+        self.blank_places = range(self._width - layout.blanks, self._width)
         self._reject_file = RejectFile(layout) if is_reject_file(layout) else None
         self._assumed = (
             f". {assumed_delimiter(DELIMITER_NAMES[layout.delimiter], self._width)}"
@@ -191,7 +191,8 @@ class Shaper:
             return Record(line, row, None, split.text, (split.error,))
         if len(split.cells) != self._width:
             return self._misshapen(line, row, split)
-        self.check_blanks(line, split.cells)
+        for place in self.blank_places:
+            self.check_blank(line, place, split.cells[place])
         if self._reject_file is None:
             return Record(line, row, self._pick(split.cells), None, ())
         cells = self._reject_file.original(split.cells)
@@ -211,24 +212,8 @@ class Shaper:
             and self._reject_file.only_inserts(split.cells)
         )
 
-    def drop_blank_columns(self, lines: pa.Int64Array, cells: pa.RecordBatch) -> pa.RecordBatch:
-        """The cells without those under no label, which must be blank; raises FileError."""
-        for place in range(self._first_blank, self._width):
-            column = cells.column(str(place))
-            filled = pc.not_equal(pc.utf8_trim_whitespace(column), "")
-            for line, text in zip(
-                lines.filter(filled).to_pylist(), column.filter(filled).to_pylist(), strict=True
-            ):
-                self._check_blank(line, place, text)
-            cells = cells.drop_columns([str(place)])
-        return cells
-
-    def check_blanks(self, line: int, cells: Sequence[str]) -> None:
-        """Return if the cells under no label are blank; raises FileError."""
-        for place in range(self._first_blank, self._width):
-            self._check_blank(line, place, cells[place])
-
-    def _check_blank(self, line: int, place: int, text: str) -> None:
+    def check_blank(self, line: int, place: int, text: str) -> None:
+        """Return if the cell is blank, whose place is one of `blank_places`; raises FileError."""
         if not is_blank(text):
             raise FileError(
                 "blank-label",

@@ -1,4 +1,7 @@
-"""A named pipe: what one thread writes into it another gives away as a file, without a disk."""
+"""LOAD DATA: rows as one stream of TSV into the database's server, if it takes files.
+
+The file is a named pipe: what one thread writes into it another gives away, without a disk.
+"""
 
 import fcntl
 import os
@@ -89,7 +92,7 @@ _LEAST_LINES = 100_000
 
 
 class RowFiles:
-    """Whether the database's server takes rows from files. Once it refused it isn't asked again.
+    """Whether the server takes rows from files: once it has refused, it isn't asked again.
 
     `directory` is where it takes them from, None if it doesn't. A statement takes `most_lines`.
     """
@@ -99,28 +102,15 @@ class RowFiles:
         self.directory = database.files
         self.most_lines = _MOST_LINES
 
-    def load(self, connection: Connection, table: Table, pipe: RowPipe, *, replace: bool) -> None:
-        """Have the server read the pipe to its end.
+    def refused(self, error: FilesRefused) -> None:
+        """Send rows by INSERT from now on."""
+        self.directory = None
+        log.warning("the server takes no files: rows go by INSERT", error=str(error))
 
-        Raises FilesRefused with nothing read, RowsDamaged and ConstraintViolated.
-        """
-        names = rows_schema(table).names
-        try:
-            self.database.load_file(
-                connection, table.name, names, pipe.path, lambda: pipe.lines, replace=replace
-            )
-        except FilesRefused as error:
-            self.directory = None
-            log.warning("the server takes no files: rows go by INSERT", error=str(error))
-            raise
-        except DBAPIError as error:
-            # Where all were sent: perhaps they were too many for the time that an answer may take.
-            lost = error.connection_invalidated and pipe.is_whole
-            if lost and pipe.lines >= 2 * _LEAST_LINES:
-                self.most_lines = pipe.lines // 2
-            raise
-        finally:
-            pipe.leave()
+    def unanswered(self, lines: int) -> None:
+        """Send half as many as these, which were perhaps too many for the time of an answer."""
+        if lines >= 2 * _LEAST_LINES:
+            self.most_lines = lines // 2
 
 
 class BulkWriter:
@@ -166,12 +156,36 @@ class BulkWriter:
 
     def _begin(self, directory: Path, *, replace: bool) -> RowPipe:
         pipe, self._replacing = RowPipe(directory), replace
-        load = partial(self._files.load, self._connection, self._table, pipe, replace=replace)
         try:
-            self._thread.submit(load)
+            self._thread.submit(partial(self.load, pipe, replace=replace))
         except BaseException:
             pipe.close()
             pipe.path.unlink()
             raise
         pipe.open()
         return pipe
+
+    def load(self, pipe: RowPipe, *, replace: bool) -> None:
+        """Have the server read the pipe to its end; called in the thread.
+
+        Raises FilesRefused with nothing read, RowsDamaged and ConstraintViolated.
+        """
+        names = rows_schema(self._table).names
+        try:
+            self._files.database.load_file(
+                self._connection,
+                self._table.name,
+                names,
+                pipe.path,
+                lambda: pipe.lines,
+                replace=replace,
+            )
+        except FilesRefused as error:
+            self._files.refused(error)
+            raise
+        except DBAPIError as error:
+            if error.connection_invalidated and pipe.is_whole:
+                self._files.unanswered(pipe.lines)
+            raise
+        finally:
+            pipe.leave()

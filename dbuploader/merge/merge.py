@@ -8,11 +8,10 @@ import pyarrow.compute as pc
 from pyroaring import BitMap
 from sqlalchemy import Connection
 
-from dbuploader.arrow import equal_rows, find_rows
+from dbuploader.arrow import bitmap_of, equal_rows, find_rows
 from dbuploader.db.lookup import FoundRows, find_rows_of
 from dbuploader.db.rows import insert_rows, replace_rows
 from dbuploader.merge.summary import SUMMARISED, HiresDifferences, add_to_summary
-from dbuploader.validation.duplicates import bitmap_of
 from muster.contracts.tables import Table
 
 # Nearly 200 bytes each while they are summed up. To write them waits for all rows before.

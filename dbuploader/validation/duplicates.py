@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyroaring import BitMap
 
-from dbuploader.arrow import equal_rows, rows_schema
+from dbuploader.arrow import bitmap_of, equal_rows, rows_schema
 from dbuploader.scratch import Scratch, ScratchFile
 from muster.contracts.tables import Table
 
@@ -99,13 +99,6 @@ class DuplicateKeyFilter:
         known = pa.concat_batches([rows for _, rows in found])
         places = pc.index_in(keys, value_set=known.column(self._key))
         return pa.concat_arrays([lines for lines, _ in found]).take(places), known.take(places)
-
-
-def bitmap_of(keys: pa.Array) -> BitMap:
-    """The keys, integers without a null, as a bitmap: from their buffer, and not one by one."""
-    unsigned = keys.cast(pa.uint32())
-    values = memoryview(unsigned.buffers()[1]).cast("I")
-    return BitMap(values[unsigned.offset : unsigned.offset + len(unsigned)])
 
 
 # No column's: the names of columns do not begin so.

@@ -189,8 +189,10 @@ def test_only_a_long_statement_that_was_sent_whole_makes_the_next_shorter(
     mysql.faulty_database.load_file = fail
     files = load_data.RowFiles(cast("Database", mysql.faulty_database))
     pipe = SimpleNamespace(path=Path(), lines=lines, is_whole=is_whole, leave=lambda: None)
-    with mysql.database.read() as connection, pytest.raises(OperationalError):
-        files.load(connection, get_table("jobs"), cast("RowPipe", pipe), replace=False)
+    with mysql.database.read() as connection:
+        writer = load_data.BulkWriter(connection, get_table("jobs"), files, BackgroundWorker())
+        with pytest.raises(OperationalError):
+            writer.load(cast("RowPipe", pipe), replace=False)
 
     assert files.most_lines == most
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 
+from dbuploader.api.request import read_rows
 from dbuploader.batches.idempotency import BatchKey
-from dbuploader.batches.request import read_rows
 from dbuploader.services import services
 from muster.contracts.tables import get_table
 from muster.http.problems import Problem
