@@ -27,9 +27,10 @@ from muster.broker.messaging import handling
 from muster.contracts.messages import UnreadableMessage, UploadAccepted
 from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import UploadNotFound, open_csv_store
 from muster.database import open_database
 from muster.observability.tracing import bind_log_fields
+from muster.stores import open_stores
+from muster.uploadstore import UploadNotFound
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.process import Worker, worker_process
@@ -141,7 +142,7 @@ class Consumer:
 
 def run(worker: Worker, settings: Settings, scratch: Scratch) -> None:
     """Consume until the worker is to stop."""
-    store = worker.open("CSV store", partial(open_csv_store, settings.csv_store_url))
+    stores = worker.open("CSV store", partial(open_stores, settings.csv_store_url))
     broker = worker.open("broker", partial(open_broker, settings.broker_url))
     database = open_database(
         settings.employment_database_url,
@@ -166,7 +167,7 @@ def run(worker: Worker, settings: Settings, scratch: Scratch) -> None:
         worker.serve_health(ready={"broker": broker.check, "database": once(check)})
         watchdog = Watchdog(settings.stall_seconds)
         processor = UploadProcessor(
-            store, broker, database, worker.stop, watchdog, settings.load_limits, scratch
+            stores, broker, database, worker.stop, watchdog, settings.load_limits, scratch
         )
         sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
         consumer = Consumer(processor, watchdog, worker.heartbeat, sweep)

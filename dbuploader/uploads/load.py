@@ -31,14 +31,15 @@ from dbuploader.validation.rejects import RejectsFull
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Failure, RowCounts, State, Upload
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore, FileDamaged, FileNotStored
 from muster.database import (
     ConstraintViolated,
     Database,
     FilesRefused,
     StatementInterrupted,
 )
-from muster.weather import DiskUnavailable
+from muster.filestore import FileNotStored
+from muster.stores import Stores
+from muster.weather import DiskUnavailable, FileDamaged
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +61,7 @@ class LoadServices:
     They tell `statistics` what they changed; to refresh them is left to a moment when nobody waits.
     """
 
-    store: CsvStore
+    stores: Stores
     database: Database
     ledger: Ledger
     statistics: Statistics
@@ -80,7 +81,7 @@ class UploadLoad:
         self._upload = upload
         self._progress = progress
         self._services = services
-        self._store = services.store
+        self._files = services.stores.files
         self._database = services.database
         self._ledger = services.ledger
         self._table = get_table(upload.table)
@@ -174,7 +175,7 @@ class UploadLoad:
 
     def _open_file(self) -> BinaryIO:
         upload = self._upload
-        stored = self._store.open_file(upload.id)
+        stored = self._files.open(upload.id)
         if (size := stored.seek(0, io.SEEK_END)) != upload.size:
             stored.close()
             raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
@@ -267,7 +268,7 @@ class UploadLoad:
     def _store_rejects(self) -> None:
         store = partial(
             self._result.rejects.store,
-            self._store,
+            self._files,
             self._upload.rejects_name_of(self._id_with_rejects),
             self._result.labels,
             self._progress.alive,

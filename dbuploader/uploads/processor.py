@@ -29,10 +29,11 @@ from muster.broker.messaging import publish
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import UNFINISHED, Failure, State, UnreadableRecord, Upload, now
 from muster.crashpoints import Point, crash_point
-from muster.csvstore import CsvStore, StateConflict
 from muster.database import Database
 from muster.observability.spans import span
 from muster.observability.tracing import working_on
+from muster.stores import Stores
+from muster.uploadstore import StateConflict
 from muster.weather import Unavailable
 from muster.worker.shutdown import Stopped
 
@@ -44,7 +45,7 @@ class UploadProcessor:
 
     def __init__(
         self,
-        store: CsvStore,
+        stores: Stores,
         broker: Broker,
         database: Database,
         stop: threading.Event,
@@ -52,7 +53,7 @@ class UploadProcessor:
         limits: LoadLimits,
         scratch: Scratch,
     ) -> None:
-        self._store = store
+        self._files, self._uploads = stores.files, stores.uploads
         self._broker = broker
         self._database = database
         self._stop = stop
@@ -62,7 +63,7 @@ class UploadProcessor:
         self._ledger = Ledger(database)
         self._statistics = Statistics(database)
         self._services = LoadServices(
-            store, database, self._ledger, self._statistics, RowFiles(database), limits, scratch
+            stores, database, self._ledger, self._statistics, RowFiles(database), limits, scratch
         )
 
     def take_over(self) -> None:
@@ -82,8 +83,8 @@ class UploadProcessor:
         this one, this raises NotFinished or UnreadableRecord. Raises UploadNotFound, and Stopped
         if the process is to end first.
         """
-        upload = self._patiently(partial(self._store.get, upload_id))
-        unfinished = self._patiently(partial(self._store.unfinished, upload.sequence))
+        upload = self._patiently(partial(self._uploads.get, upload_id))
+        unfinished = self._patiently(partial(self._uploads.unfinished, upload.sequence))
         for pending in unfinished:
             if self._stop.is_set():
                 raise Stopped
@@ -94,7 +95,7 @@ class UploadProcessor:
                     raise
         if upload_id not in {pending.id for pending in unfinished}:
             # It was finished before; or its record was set aside just now, and this says so.
-            self._patiently(partial(self._store.get, upload_id))
+            self._patiently(partial(self._uploads.get, upload_id))
 
     def _process(self, upload: Upload) -> None:
         """Finish the upload; raises Stopped, UnreadableRecord and NotFinished."""
@@ -121,10 +122,10 @@ class UploadProcessor:
         Raises Unavailable; what is cancelled, but not announced, is
         announced when its message comes.
         """
-        for upload in self._store.cancelling():
+        for upload in self._uploads.cancelling():
             with working_on(upload):
                 try:
-                    cancelled = self._store.update(
+                    cancelled = self._uploads.update(
                         upload.id,
                         expect={State.QUEUED},
                         state=State.CANCELLED,
@@ -169,7 +170,7 @@ class UploadProcessor:
         Raises Stopped, UnreadableRecord, StateConflict and Cancelled.
         """
         work = WorkTime(self._limits.seconds, partial(self._ledger.keep_seconds, upload))
-        progress = Progress(self._store, upload, self._stop, self._watchdog, work)
+        progress = Progress(self._uploads, upload, self._stop, self._watchdog, work)
         # An earlier load may have been committed without anybody hearing of it.
         decided = progress.patiently(partial(self._ledger.find, upload))
         if decided is not None:
@@ -201,18 +202,18 @@ class UploadProcessor:
         except Unavailable as error:
             log.warning("the attempt is taken back by the next", error=repr(error))
             with suppress(Unavailable, StateConflict):
-                self._store.update(upload.id, expect=UNFINISHED, stopped_attempt=attempt_id)
+                self._uploads.update(upload.id, expect=UNFINISHED, stopped_attempt=attempt_id)
 
     def _fail(self, upload: Upload, progress: Progress, failure: Failure) -> UploadOutcome:
         # Rejects of an earlier attempt would not agree with counts of 0.
-        progress.patiently(partial(self._store.delete_file, upload.rejects_name))
+        progress.patiently(partial(self._files.delete, upload.rejects_name))
         failed = UploadOutcome(State.FAILED, error=failure)
         return progress.patiently(partial(self._ledger.decide, upload, failed))
 
     def _settle(self, upload: Upload, outcome: UploadOutcome) -> Upload:
         final = self._patiently(
             partial(
-                self._store.update,
+                self._uploads.update,
                 upload.id,
                 expect=UNFINISHED,
                 state=outcome.state,
@@ -235,4 +236,4 @@ class UploadProcessor:
         publish(self._broker, UploadFinished.about(upload), upload)
 
     def _mark_announced(self, upload: Upload) -> None:
-        self._store.update(upload.id, expect={upload.state}, announced=True)
+        self._uploads.update(upload.id, expect={upload.state}, announced=True)

@@ -11,8 +11,8 @@ import structlog
 from dbuploader.uploads.retry import LoadRetry
 from dbuploader.uploads.watchdog import Watchdog, process_time
 from muster.contracts.uploads import UNFINISHED, Failure, State, Upload, now
-from muster.csvstore import CsvStore, StateConflict, StoreUnavailable
-from muster.weather import DiskUnavailable, Unavailable
+from muster.uploadstore import StateConflict, UploadStore
+from muster.weather import DiskUnavailable, StoreUnavailable, Unavailable
 from muster.worker.shutdown import Stopped
 
 log = structlog.get_logger(__name__)
@@ -125,14 +125,14 @@ class Progress:
 
     def __init__(
         self,
-        store: CsvStore,
+        uploads: UploadStore,
         upload: Upload,
         stop: threading.Event,
         watchdog: Watchdog,
         work: WorkTime,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
+        self._uploads = uploads
         self._upload = upload
         self._stop = stop
         self._watchdog = watchdog
@@ -178,7 +178,7 @@ class Progress:
         """Look now whether to go on; if the store does not say, do. Raises Stopped."""
         self._go_on()
         with suppress(StoreUnavailable):
-            record = self._store.get(self._upload.id)
+            record = self._uploads.get(self._upload.id)
             if record.state.is_final:
                 raise StateConflict(record)
             self._heed(record)
@@ -209,11 +209,11 @@ class Progress:
 
     def _report(self, **changes: Any) -> None:
         self._reported = self._clock()
-        self._heed(self._store.update(self._upload.id, expect=UNFINISHED, error=None, **changes))
+        self._heed(self._uploads.update(self._upload.id, expect=UNFINISHED, error=None, **changes))
 
     def _report_wait(self, failure: Failure) -> None:
         with suppress(StoreUnavailable):
-            self._heed(self._store.update(self._upload.id, expect=UNFINISHED, error=failure))
+            self._heed(self._uploads.update(self._upload.id, expect=UNFINISHED, error=failure))
 
     def _heed(self, record: Upload) -> None:
         if record.cancel_requested and self._cancellable:

@@ -7,7 +7,7 @@ from typing import Self
 from dbuploader.scratch import Scratch, ScratchFile
 from muster.contracts.rejects import Reject, RejectsHeader
 from muster.contracts.uploads import Cause
-from muster.csvstore import CsvStore
+from muster.filestore import FileStore
 
 _BLOCK = 1024 * 1024
 _PLAIN_WORDS = {
@@ -93,18 +93,18 @@ class Rejects:
         return tuple(sorted(causes, key=lambda cause: (-cause.rows, cause.first_line)))
 
     def store(
-        self, store: CsvStore, name: str, labels: tuple[str, ...], alive: Callable[[], None]
+        self, files: FileStore, name: str, labels: tuple[str, ...], alive: Callable[[], None]
     ) -> None:
         """Write them to the file `name` of the store, or remove that file if there are none.
 
         `alive` is called again and again meanwhile. Raises StoreUnavailable.
         """
         if not self._count:
-            store.delete_file(name)
+            files.delete(name)
             return
         size = self._file.size + len(self._unwritten)
         header = RejectsHeader(labels, self._raw, size)
-        with store.write_file(name) as stored:
+        with files.write(name) as stored:
             stored.write(header.to_json().encode() + b"\n")
             for begin in range(0, self._file.size, _BLOCK):
                 stored.write(self._file.read(_BLOCK, begin))

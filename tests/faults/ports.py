@@ -13,8 +13,10 @@ from typing import Any, BinaryIO, cast
 from sqlalchemy import Connection, event
 
 from muster.broker import Broker
-from muster.csvstore import CsvStore
 from muster.database import Database
+from muster.filestore import FileStore
+from muster.stores import Stores
+from muster.uploadstore import UploadStore
 
 ANSWER = " answered"
 """The end of a call's name that stands for its answer."""
@@ -74,19 +76,19 @@ class _Port:
         return call
 
 
-class _Store(_Port):
-    def open_file(self, name: str) -> BinaryIO:
-        self._faults.meet("store.open_file")
+class _Files(_Port):
+    def open(self, name: str) -> BinaryIO:
+        self._faults.meet("store.open")
         # To lose the answer would leave it open.
-        return cast(CsvStore, self._port).open_file(name)
+        return cast(FileStore, self._port).open(name)
 
     @contextmanager
-    def write_file(self, name: str) -> Iterator[Any]:
-        self._faults.meet("store.write_file")
-        with cast(CsvStore, self._port).write_file(name) as file:
+    def write(self, name: str) -> Iterator[Any]:
+        self._faults.meet("store.write")
+        with cast(FileStore, self._port).write(name) as file:
             yield file
-            self._faults.meet("store.write_file finished")
-        self._faults.meet("store.write_file" + ANSWER)
+            self._faults.meet("store.write finished")
+        self._faults.meet("store.write" + ANSWER)
 
 
 class _Database:
@@ -117,9 +119,10 @@ class _Database:
         self._faults.meet("database.statement")
 
 
-def faulty_store(store: CsvStore, faults: Faults) -> CsvStore:
-    """The store, whose calls meet `faults`."""
-    return cast(CsvStore, _Store("store", store, faults))
+def faulty_stores(stores: Stores, faults: Faults) -> Stores:
+    """The CSV store, whose calls meet `faults`."""
+    files, uploads = _Files("store", stores.files, faults), _Port("store", stores.uploads, faults)
+    return Stores(cast(FileStore, files), cast(UploadStore, uploads))
 
 
 def faulty_broker(broker: Broker, faults: Faults) -> Broker:

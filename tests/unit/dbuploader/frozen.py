@@ -19,8 +19,10 @@ from dbuploader.settings import LoadLimits
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
-from muster.csvstore import CsvStore, open_csv_store
 from muster.database import open_database
+from muster.filestore import FileStore
+from muster.stores import Stores, open_stores
+from muster.uploadstore import UploadStore
 from tests.servers.mysqlwire import MysqlWire, Passage
 from tests.unit.dbuploader.suite import Interposed, RecordingBroker, Suite
 from tests.waiting import DEADLINE_SECONDS, eventually
@@ -103,12 +105,14 @@ def frozen_at(wire: MysqlWire, loader: Loader, piece: int) -> Iterator[str | Non
 def _load(
     store_url: str, database_url: str, files: Path, upload_id: str, moment: str, call: str
 ) -> None:
-    store = Interposed(open_csv_store(store_url))
+    stores = open_stores(store_url)
+    kept, records = Interposed(stores.files), Interposed(stores.uploads)
     if call:
-        getattr(store, moment)[call].append(_stand_still)
+        port = kept if hasattr(stores.files, call) else records
+        getattr(port, moment)[call].append(_stand_still)
     scratch = Scratch(files)
     processor = UploadProcessor(
-        cast(CsvStore, store),
+        Stores(cast(FileStore, kept), cast(UploadStore, records)),
         cast(Broker, RecordingBroker()),
         open_database(database_url, scratch.path, exclusive=True),
         Event(),

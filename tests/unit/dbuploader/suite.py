@@ -21,8 +21,10 @@ from muster.broker import Broker
 from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables.sql import hires_summary, sql_table
 from muster.contracts.uploads import Options, Upload, now
-from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
+from muster.filestore import FileStore
+from muster.stores import Stores, open_stores
+from muster.uploadstore import UploadStore
 from tests.servers.templates import migrate_by_template
 
 Hook = Callable[..., None]
@@ -112,27 +114,29 @@ class Suite:
             "employment_database_url": database_url,
         }
         self.home = home
-        self.store = open_csv_store(self.urls["csv_store_url"])
+        self.stores = open_stores(self.urls["csv_store_url"])
+        self.store = self.stores.uploads
         self.broker = RecordingBroker()
         self.scratch = Scratch(home / "scratch")
         self.files = self.scratch.path
         self.database = open_database(database_url, self.files if files else None, exclusive=True)
         self.stop = threading.Event()
         self.limits = LoadLimits(reject_bytes=1024 * 1024, seconds=3600)
+        self.faulty_files = Interposed(self.stores.files)
         self.faulty_store = Interposed(self.store)
         self.faulty_broker = Interposed(self.broker)
         self.faulty_database = LossyDatabase(self.database)
         migrate_by_template(self.database, migrate)
 
     def close(self) -> None:
-        self.store.close()
+        self.stores.close()
         self.database.close()
         self.scratch.close()
 
     def processor(self, watchdog: Watchdog | None = None) -> UploadProcessor:
         """A loader as a newly started process has it."""
         return UploadProcessor(
-            cast(CsvStore, self.faulty_store),
+            Stores(cast(FileStore, self.faulty_files), cast(UploadStore, self.faulty_store)),
             cast(Broker, self.faulty_broker),
             cast(Database, self.faulty_database),
             self.stop,
@@ -145,7 +149,7 @@ class Suite:
         """An upload that waits for its loader; returns its id."""
         upload_id = uuid.uuid4().hex
         data = content.encode() if isinstance(content, str) else content
-        with self.store.write_file(upload_id) as file:
+        with self.stores.files.write(upload_id) as file:
             file.write(data)
         upload = Upload(
             id=upload_id,
@@ -203,7 +207,7 @@ class Suite:
 
     def rejects(self, upload_id: str) -> list[Reject]:
         """The rejects that are stored for the upload."""
-        with self.store.open_file(self.rejects_name(upload_id)) as file:
+        with self.stores.files.open(self.rejects_name(upload_id)) as file:
             return list(read_rejects(file)[1])
 
     def announced(self) -> list[str]:

@@ -22,8 +22,8 @@ from embedded import ports
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import UNFINISHED, RowCounts, State
-from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
+from muster.weather import StoreUnavailable
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import Stopped
 from tests.unit.dbuploader.suite import Suite
@@ -179,7 +179,7 @@ def test_a_tick_ends_the_process_when_a_load_hangs(suite: Suite) -> None:
         for time[0] in 299, 301:
             loader.tick()
 
-    suite.faulty_store.after["open_file"] = [hang]
+    suite.faulty_files.after["open"] = [hang]
     loader.handle(Delivery("upload.accepted", accepted(suite.accept("jobs", "9,Baker\n"))))
 
     assert ended == [301]

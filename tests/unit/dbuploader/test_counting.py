@@ -39,7 +39,7 @@ def test_a_load_that_is_begun_again_is_two_attempts_at_one_upload(suite: Suite) 
     uploads, inserted = Since("uploads", state="completed"), Since("rows", outcome="inserted")
     attempts = Since("load_attempts")
     upload_id = suite.accept("jobs", "8,Baker\n9,Cook\n")
-    suite.faulty_store.before["open_file"] = [killed]
+    suite.faulty_files.before["open"] = [killed]
     with pytest.raises(Killed):
         suite.processor().process_up_to(upload_id)
     suite.processor().process_up_to(upload_id)

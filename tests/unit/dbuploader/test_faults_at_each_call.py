@@ -15,9 +15,9 @@ from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker, BrokerUnavailable
 from muster.contracts.uploads import RowCounts, State
-from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable, StatementInterrupted
-from tests.faults.ports import Faults, MakeError, faulty_broker, faulty_database, faulty_store
+from muster.weather import StoreUnavailable
+from tests.faults.ports import Faults, MakeError, faulty_broker, faulty_database, faulty_stores
 from tests.faults.table import WEATHER_TABLE
 from tests.unit.dbuploader.suite import Suite
 
@@ -75,7 +75,7 @@ class Loads:
 
     def processor(self) -> UploadProcessor:
         return UploadProcessor(
-            faulty_store(self.suite.store, self.faults),
+            faulty_stores(self.suite.stores, self.faults),
             faulty_broker(cast(Broker, self.suite.broker), self.faults),
             self._database,
             self.suite.stop,
@@ -142,7 +142,7 @@ def loads(suite: Suite) -> Loads:
 
 def test_a_load_waits_out_weather_at_each_call_and_counts_one_attempt(loads: Loads) -> None:
     calls = loads.calls()
-    assert {"store.open_file", "database.commit", "database.commit answered"} <= set(calls)
+    assert {"store.open", "database.commit", "database.commit answered"} <= set(calls)
     weather = weather_on(loads.suite)
 
     wrong = [
@@ -206,7 +206,7 @@ def test_an_error_that_stands_in_no_table_costs_attempts(loads: Loads) -> None:
     dialect = loads.suite.database.engine.dialect.name
     unknown = driver_error(dialect, {"sqlite": sqlite3.SQLITE_MISMATCH, "mysql": 1366}[dialect])
     calls = loads.calls()
-    loading = calls.index("database.write", calls.index("store.open_file"))
+    loading = calls.index("database.write", calls.index("store.open"))
     statement = calls.index("database.statement", loading)
 
     upload_id = loads.load(statement, weather_on(loads.suite, unknown))

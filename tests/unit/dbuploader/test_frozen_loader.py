@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from dbuploader.db.schema import ledger
 from muster.contracts.uploads import State
-from muster.csvstore import FileNotStored
+from muster.filestore import FileNotStored
 from tests.servers.mysqlwire import MysqlWire
 from tests.unit.dbuploader.frozen import Loader, frozen_at
 from tests.unit.dbuploader.suite import Suite
@@ -74,7 +74,7 @@ def traces(suite: Suite, upload_id: str) -> tuple[object, ...]:
     with suite.database.read() as connection:
         decided = connection.execute(select(ledger).where(ledger.c.upload_id == upload_id)).one()
     try:
-        with suite.store.open_file(upload.rejects_name) as file:
+        with suite.stores.files.open(upload.rejects_name) as file:
             rejects = os.fstat(file.fileno())
             written = rejects.st_ino, rejects.st_mtime_ns
     except FileNotStored:
@@ -129,7 +129,7 @@ def test_the_next_loader_takes_over_from_one_that_is_frozen_in_any_statement(
 
 @pytest.mark.parametrize(
     ("moment", "call"),
-    [("before", "write_file"), ("after", "write_file"), ("before", "update"), ("after", "get")],
+    [("before", "write"), ("after", "write"), ("before", "update"), ("after", "get")],
 )
 def test_the_next_loader_takes_over_from_one_that_is_frozen_at_the_store(
     standby: Suite, wire: MysqlWire, moment: str, call: str

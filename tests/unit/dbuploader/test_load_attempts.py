@@ -8,8 +8,8 @@ from sqlalchemy import select
 from dbuploader.db.schema import load_attempts
 from dbuploader.uploads.outcome import NotFinished
 from muster.contracts.uploads import RowCounts, State
-from muster.csvstore import FileNotStored
 from muster.database import DatabaseUnavailable
+from muster.filestore import FileNotStored
 from muster.worker.shutdown import Stopped
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
@@ -21,7 +21,7 @@ def broken(**_changes: Any) -> None:
 def test_a_file_that_kills_its_loader_fails_after_three_attempts(suite: Suite) -> None:
     poison = suite.accept("jobs", "8,Poison\n")
     behind = suite.accept("jobs", "9,Baker\n")
-    suite.faulty_store.before["open_file"] = [killed] * 3
+    suite.faulty_files.before["open"] = [killed] * 3
 
     for _ in range(3):
         with pytest.raises(Killed):
@@ -39,7 +39,7 @@ def test_a_file_that_kills_its_loader_fails_after_three_attempts(suite: Suite) -
 
 def test_two_kills_do_not_fail_a_file(suite: Suite) -> None:
     upload_id = suite.accept("jobs", "9,Baker\n")
-    suite.faulty_store.before["open_file"] = [killed] * 2
+    suite.faulty_files.before["open"] = [killed] * 2
 
     for _ in range(2):
         with pytest.raises(Killed):
@@ -51,7 +51,7 @@ def test_two_kills_do_not_fail_a_file(suite: Suite) -> None:
 
 def test_rows_that_are_loaded_never_end_as_failed(suite: Suite) -> None:
     upload_id = suite.accept("jobs", "9,Baker\nx,Cook\n")
-    suite.faulty_store.before["open_file"] = [killed] * 2
+    suite.faulty_files.before["open"] = [killed] * 2
     for _ in range(2):
         with pytest.raises(Killed):
             suite.processor().process_up_to(upload_id)
@@ -74,7 +74,7 @@ def test_rows_that_are_loaded_never_end_as_failed(suite: Suite) -> None:
 def test_a_mistake_in_the_loader_fails_one_upload_only(suite: Suite) -> None:
     broken_id = suite.accept("jobs", "8,Odd\n")
     behind = suite.accept("jobs", "9,Baker\n")
-    suite.faulty_store.before["open_file"] = [broken] * 3
+    suite.faulty_files.before["open"] = [broken] * 3
 
     suite.processor().process_up_to(behind)
 
@@ -105,7 +105,7 @@ def test_rejects_do_not_outlive_the_load_that_a_mistake_ended(suite: Suite) -> N
 
 def test_a_mistake_that_passes_costs_nothing(suite: Suite) -> None:
     upload_id = suite.accept("jobs", "9,Baker\n")
-    suite.faulty_store.before["open_file"] = [broken]
+    suite.faulty_files.before["open"] = [broken]
 
     suite.processor().process_up_to(upload_id)
 
@@ -120,7 +120,7 @@ def test_a_graceful_stop_is_not_an_attempt(suite: Suite) -> None:
 
     for _ in range(5):
         suite.stop.clear()
-        suite.faulty_store.before["open_file"] = [stop]
+        suite.faulty_files.before["open"] = [stop]
         with pytest.raises(Stopped):
             suite.processor().process_up_to(upload_id)
     assert suite.rows("jobs")[-1] == (3, "Editor")
@@ -150,7 +150,7 @@ def test_a_stop_while_the_database_is_away_is_not_an_attempt(suite: Suite) -> No
     for _ in range(5):
         suite.stop.clear()
         suite.faulty_database.refused.clear()
-        suite.faulty_store.before["open_file"] = [stop]
+        suite.faulty_files.before["open"] = [stop]
         with pytest.raises(Stopped):
             suite.processor().process_up_to(upload_id)
     suite.stop.clear()
@@ -190,7 +190,7 @@ def test_what_keeps_one_upload_from_its_end_holds_up_none_behind_it(suite: Suite
 
 def test_a_file_that_is_not_in_the_store_fails(suite: Suite) -> None:
     upload_id = suite.accept("jobs", "9,Baker\n")
-    suite.store.delete_file(upload_id)
+    suite.stores.files.delete(upload_id)
 
     suite.processor().process_up_to(upload_id)
 

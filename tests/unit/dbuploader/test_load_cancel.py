@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from muster.contracts.uploads import UNFINISHED, RowCounts, State
-from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
+from muster.weather import StoreUnavailable
 from tests.unit.dbuploader.suite import Suite
 
 JOBS = "9,Baker\n10,Cook\nx\n"
@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_read_fails_though_it_is_being_cancelled(suite: Su
         suite.faulty_database.refused = [DatabaseUnavailable("gone")]
         cancel(suite, upload_id)
 
-    suite.faulty_store.before["delete_file"] = [fail_then_cancel]
+    suite.faulty_files.before["delete"] = [fail_then_cancel]
     suite.processor().process_up_to(upload_id)
 
     upload = suite.store.get(upload_id)

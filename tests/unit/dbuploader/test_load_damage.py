@@ -144,7 +144,7 @@ def first_codes(rejects: list[Reject]) -> list[str]:
 
 
 def reject_file(suite: Suite, upload_id: str, *, spreadsheet_safe: bool = False) -> bytes:
-    stored = suite.store.open_file(suite.rejects_name(upload_id))
+    stored = suite.stores.files.open(suite.rejects_name(upload_id))
     return b"".join(as_csv(stored, HIRES, spreadsheet_safe=spreadsheet_safe))
 
 

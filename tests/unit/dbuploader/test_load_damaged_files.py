@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from muster.contracts.uploads import RowCounts, State
-from muster.csvstore import FileDamaged
+from muster.weather import FileDamaged
 from tests.unit.dbuploader.suite import Suite
 
 
@@ -53,12 +53,12 @@ class Losing(io.BytesIO):
 def test_a_file_whose_end_is_lost_fails_whole(suite: Suite) -> None:
     content = "".join(f"{key},Job {key}\n" for key in range(10, 60_000)).encode()
     damaged, behind = suite.accept("jobs", content), suite.accept("jobs", "9,Cook\n")
-    original = suite.store.open_file
+    original = suite.stores.files.open
 
     def open_file(name: str) -> object:
         return Losing(content, 400_000) if name == damaged else original(name)
 
-    vars(suite.faulty_store)["open_file"] = open_file
+    vars(suite.faulty_files)["open"] = open_file
 
     suite.processor().process_up_to(behind)
 

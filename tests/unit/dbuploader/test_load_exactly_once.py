@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event
 
 from muster.contracts.uploads import RowCounts, State
-from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
+from muster.weather import StoreUnavailable
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
 HIRES = "1,Ana,2021-07-27T16:02:08Z,1,2\n2,Bo,2021-11-07T02:48:42Z,2,3\nx\n"
@@ -31,16 +31,16 @@ def assert_loaded_once(suite: Suite, upload_id: str) -> None:
 @pytest.mark.parametrize(
     ("port", "moment", "call"),
     [
-        ("store", "before", "open_file"),
-        ("store", "before", "write_file"),
-        ("store", "after", "write_file"),
+        ("files", "before", "open"),
+        ("files", "before", "write"),
+        ("files", "after", "write"),
         ("broker", "before", "publish"),
         ("broker", "after", "publish"),
     ],
 )
 def test_a_kill_at_a_call_changes_nothing(suite: Suite, port: str, moment: str, call: str) -> None:
     upload_id = suite.accept("hired_employees", HIRES)
-    faulty = suite.faulty_store if port == "store" else suite.faulty_broker
+    faulty = suite.faulty_files if port == "files" else suite.faulty_broker
     getattr(faulty, moment)[call].append(killed)
 
     with pytest.raises(Killed):
@@ -129,7 +129,7 @@ def test_a_loader_that_was_thought_dead_leaves_the_rejects_alone(
 ) -> None:
     # To this one, the keys that the other inserted are taken: all its rows are rejects.
     upload_id = suite.accept("hired_employees", HIRES, mode="insert", max_rejects=max_rejects)
-    suite.faulty_store.after["open_file"] = [lambda: suite.processor().process_up_to(upload_id)]
+    suite.faulty_files.after["open"] = [lambda: suite.processor().process_up_to(upload_id)]
 
     suite.processor().process_up_to(upload_id)
 
@@ -144,7 +144,7 @@ def test_a_loader_that_was_thought_dead_cannot_load_what_has_failed(
 
     def be_given_up(**changes: Any) -> None:
         if changes.get("state") == State.LOADING:
-            suite.faulty_store.before["open_file"] = [killed] * 3
+            suite.faulty_files.before["open"] = [killed] * 3
             for _ in range(2):
                 with pytest.raises(Killed):
                     suite.processor().process_up_to(upload_id)
@@ -197,7 +197,7 @@ def test_rejects_are_stored_before_the_rows_are_seen(suite: Suite) -> None:
         seen.append(len(suite.rows("hired_employees")))
         raise StoreUnavailable("full")
 
-    suite.faulty_store.before["write_file"] = [full, full]
+    suite.faulty_files.before["write"] = [full, full]
 
     suite.processor().process_up_to(upload_id)
 

@@ -31,7 +31,7 @@ def test_rejects_beyond_what_is_kept_end_the_load(suite: Suite, options: dict[st
     assert failed_for_its_rejects(upload)
     rejects = suite.rejects(upload.id)
     assert [reject.row for reject in rejects] == list(range(1, len(rejects) + 1))
-    assert 7000 < suite.store.file_size(upload.rejects_name) < 10_200
+    assert 7000 < suite.stores.files.size(upload.rejects_name) < 10_200
     assert upload.rows == RowCounts(read=len(rejects), rejected=len(rejects))
     assert [cause.rows for cause in upload.causes] == [len(rejects)]
 
@@ -70,8 +70,8 @@ def test_what_was_read_before_the_last_reject_that_is_kept_is_counted(suite: Sui
 
 def test_as_many_rejects_as_are_kept_load_the_rest(suite: Suite) -> None:
     upload = suite.load("jobs", "4,Baker\nx,Cook\n")
-    stored = suite.store.file_size(upload.rejects_name)
-    with suite.store.open_file(upload.rejects_name) as file:
+    stored = suite.stores.files.size(upload.rejects_name)
+    with suite.stores.files.open(upload.rejects_name) as file:
         header = len(file.readline())
 
     for spare, state in ((0, State.COMPLETED_WITH_REJECTS), (-1, State.FAILED)):

@@ -3,7 +3,7 @@
 import pytest
 
 from muster.contracts.uploads import RowCounts, State
-from muster.csvstore import UploadNotFound
+from muster.uploadstore import UploadNotFound
 from tests.unit.dbuploader.suite import Suite
 
 

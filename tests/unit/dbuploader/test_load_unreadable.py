@@ -61,7 +61,7 @@ def test_a_record_that_another_version_changes_during_its_load_costs_no_attempt(
     for _ in range(5):
         set_state(suite, bad, "queued")
         suite.store.put_back()
-        suite.faulty_store.before["open_file"] = [change]
+        suite.faulty_files.before["open"] = [change]
         with pytest.raises(UnreadableRecord):
             suite.processor().process_up_to(bad)
     assert suite.rows("jobs")[-1] == (3, "Editor")

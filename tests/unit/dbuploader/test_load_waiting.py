@@ -8,8 +8,8 @@ import pytest
 from dbuploader.uploads.retry import LoadRetry
 from muster.broker import BrokerUnavailable, Unroutable
 from muster.contracts.uploads import Failure, State
-from muster.csvstore import StoreUnavailable
 from muster.database import DatabaseUnavailable
+from muster.weather import StoreUnavailable
 from muster.worker.shutdown import Stopped
 from tests.unit.dbuploader.suite import Suite
 
@@ -33,14 +33,18 @@ def test_a_load_waits_for_the_database_and_says_so(suite: Suite) -> None:
     assert (upload.state, upload.error) == (State.COMPLETED, None)
 
 
-@pytest.mark.parametrize("call", ["get", "unfinished", "open_file", "update"])
-def test_a_load_waits_for_the_store(suite: Suite, call: str) -> None:
+@pytest.mark.parametrize(
+    ("store", "call"),
+    [("uploads", "get"), ("uploads", "unfinished"), ("files", "open"), ("uploads", "update")],
+)
+def test_a_load_waits_for_the_store(suite: Suite, store: str, call: str) -> None:
     upload_id = suite.accept("jobs", "9,Baker\n")
 
     def gone(**_changes: Any) -> None:
         raise StoreUnavailable("gone")
 
-    suite.faulty_store.before[call] = [gone, gone, gone, gone]
+    port = suite.faulty_files if store == "files" else suite.faulty_store
+    port.before[call] = [gone, gone, gone, gone]
     suite.processor().process_up_to(upload_id)
 
     assert suite.store.get(upload_id).state == State.COMPLETED

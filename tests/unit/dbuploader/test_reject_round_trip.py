@@ -20,8 +20,8 @@ from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables import get_table
 from muster.contracts.tables.sql import sql_table
 from muster.contracts.uploads import Options
-from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
+from muster.stores import open_stores
 from tests.servers.templates import migrate_by_template
 from tests.unit.dbuploader.damaged_files import LABELS, DamagedFile, damaged_files
 
@@ -38,14 +38,14 @@ class Loader:
     def __init__(self, home: Path) -> None:
         self._scratch = Scratch(home / "scratch")
         self._database: Database = open_database(f"sqlite:///{home}/employment.db")
-        self._store: CsvStore = open_csv_store(f"file://{home}/store")
+        self._stores = open_stores(f"file://{home}/store")
         migrate_by_template(self._database, migrate)
         for table, rows in {"departments": "1,A\n2,B\n", "jobs": "1,A\n3,B\n"}.items():
             self.load(rows.encode(), table=table)
 
     def close(self) -> None:
         self._database.close()
-        self._store.close()
+        self._stores.close()
         self._scratch.close()
 
     def load(self, content: bytes, *, table: str = HIRES.name, **options: str) -> MergeCounts:
@@ -60,7 +60,7 @@ class Loader:
                     merge.add(rows)
                 merge.finish()
             self.read = checked.read
-            checked.rejects.store(self._store, REJECTS, checked.labels, lambda: None)
+            checked.rejects.store(self._stores.files, REJECTS, checked.labels, lambda: None)
             self.rejected = len(checked.rejects)
         return merge.counts
 
@@ -68,12 +68,12 @@ class Loader:
         """The rejects of the latest load."""
         if not self.rejected:
             return []
-        with self._store.open_file(REJECTS) as file:
+        with self._stores.files.open(REJECTS) as file:
             return list(read_rejects(file)[1])
 
     def reject_file(self, *, safe: bool) -> bytes:
         """The same as their uploader gets them."""
-        return b"".join(as_csv(self._store.open_file(REJECTS), HIRES, spreadsheet_safe=safe))
+        return b"".join(as_csv(self._stores.files.open(REJECTS), HIRES, spreadsheet_safe=safe))
 
     def rows(self, keys: range) -> Rows:
         """The hires that have these keys."""

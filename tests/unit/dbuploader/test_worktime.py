@@ -10,8 +10,8 @@ import pytest
 from dbuploader.merge.bulk import BulkMerge
 from dbuploader.uploads.progress import TooSlow, WorkTime
 from muster.contracts.uploads import RowCounts, State
-from muster.csvstore import StoreUnavailable
 from muster.database import Database, DatabaseUnavailable
+from muster.weather import StoreUnavailable
 from muster.worker.shutdown import Stopped
 from tests.unit.dbuploader.suite import Killed, Suite, killed
 
@@ -117,8 +117,8 @@ def test_a_server_that_is_away_takes_no_time_of_the_load(
 
     wait = clock.after(1000, fail)
     if isinstance(away, StoreUnavailable):
-        suite.faulty_store.before["open_file"] = [wait, wait]
-        suite.faulty_store.before["write_file"] = [wait, wait]
+        suite.faulty_files.before["open"] = [wait, wait]
+        suite.faulty_files.before["write"] = [wait, wait]
     else:
         # The pass is ended by it, and the next can't begin.
         suite.faulty_database.before_read = [*while_checking(wait), wait, wait]
@@ -146,7 +146,7 @@ def test_a_pass_that_ends_though_the_database_is_there_counts(suite: Suite, cloc
 def test_the_time_is_kept_while_a_load_works(suite: Suite, clock: Clock) -> None:
     upload_id = suite.accept("hired_employees", HIRES)
     suite.faulty_database.before_read = while_checking(clock.after(50))
-    suite.faulty_store.before["write_file"] = [killed]
+    suite.faulty_files.before["write"] = [killed]
     with pytest.raises(Killed):
         suite.processor().process_up_to(upload_id)
     suite.faulty_database.before_read = while_checking(clock.after(51))
