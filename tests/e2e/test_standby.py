@@ -18,7 +18,7 @@ from tests.servers.rabbitmq import own_names
 from tests.servers.shared import server_url
 from tests.unit.dbuploader.suite import Suite
 from tests.unit.dbuploader.test_consumer import consuming, publish, status
-from tests.unit.dbuploader.test_frozen_loader import hires
+from tests.unit.dbuploader.uploads.test_frozen_loader import hires
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 SOON_SECONDS = 30.0

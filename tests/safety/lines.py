@@ -20,7 +20,7 @@ LINES = (
         path="dbuploader/uploads/load.py",
         old="        self._ledger.insert(connection, self._upload, outcome)\n",
         new="",
-        test="tests/unit/dbuploader/test_load_exactly_once.py::"
+        test="tests/unit/dbuploader/uploads/test_load_exactly_once.py::"
         "test_a_loader_that_was_thought_dead_cannot_load_what_has_failed",
     ),
     SafetyLine(
@@ -37,7 +37,7 @@ LINES = (
         path="dbuploader/uploads/processor.py",
         old="attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))",
         new='attempt = type("First", (), {"number": 1, "seconds": 0.0})',
-        test="tests/unit/dbuploader/test_load_attempts.py::"
+        test="tests/unit/dbuploader/uploads/test_load_attempts.py::"
         "test_a_file_that_kills_its_loader_fails_after_three_attempts",
     ),
     SafetyLine(
@@ -45,7 +45,7 @@ LINES = (
         path="dbuploader/uploads/ledger.py",
         old="case((counted, attempts), else_=attempts + 1)",
         new="attempts + 1",
-        test="tests/unit/dbuploader/test_load_attempts.py::"
+        test="tests/unit/dbuploader/uploads/test_load_attempts.py::"
         "test_an_attempt_whose_commit_is_not_answered_is_counted_once",
     ),
     SafetyLine(
@@ -62,7 +62,7 @@ LINES = (
         old="        # Before the rows: whoever sees them loaded can also see which were not.\n"
         "        self._store_rejects()\n",
         new="",
-        test="tests/unit/dbuploader/test_load_exactly_once.py::"
+        test="tests/unit/dbuploader/uploads/test_load_exactly_once.py::"
         "test_rejects_are_stored_before_the_rows_are_seen",
     ),
     SafetyLine(
@@ -229,7 +229,7 @@ LINES = (
         path="dbuploader/db/lookup.py",
         old="    return statement.with_for_update() if lock else statement\n",
         new="    return statement\n",
-        test="tests/unit/dbuploader/test_batches_at_once.py::"
+        test="tests/unit/dbuploader/batches/test_batches_at_once.py::"
         "test_overlapping_batches_are_all_written_and_counted",
     ),
     SafetyLine(

@@ -14,8 +14,8 @@ from dbuploader.db.schema import ledger
 from muster.contracts.uploads import State
 from muster.filestore import FileNotStored
 from tests.servers.mysqlwire import MysqlWire
-from tests.unit.dbuploader.frozen import Loader, frozen_at
 from tests.unit.dbuploader.suite import Suite
+from tests.unit.dbuploader.uploads.frozen import Loader, frozen_at
 from tests.waiting import eventually
 
 SOON_SECONDS = 30

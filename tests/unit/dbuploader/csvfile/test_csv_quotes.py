@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.csv.reading import cells, codes, open_bytes, read
+from tests.unit.dbuploader.csvfile.reading import cells, codes, open_bytes, read
 
 
 @pytest.mark.parametrize(

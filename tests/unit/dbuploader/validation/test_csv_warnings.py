@@ -7,7 +7,7 @@ from dbuploader.validation.warnings import TextWarnings
 from muster.contracts.encodings import NAMES, find_codec
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UploadWarning
-from tests.unit.csv.reading import open_bytes
+from tests.unit.dbuploader.csvfile.reading import open_bytes
 
 DEPARTMENTS = get_table("departments")
 

@@ -12,7 +12,7 @@ from dbuploader.validation.rows import Row, RowChecker, parse_cell
 from dbuploader.validation.types.cells import CellProblem, Value
 from muster.contracts.rejects import CellError, Reject
 from muster.contracts.tables import get_table
-from tests.unit.csv.reading import check, read
+from tests.unit.dbuploader.csvfile.reading import check, read
 
 HIRES = get_table("hired_employees")
 GOOD = ("1", "Ana", "2021-11-07T02:48:42Z", "2", "3")

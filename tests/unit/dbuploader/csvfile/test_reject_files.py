@@ -11,7 +11,7 @@ from dbuploader.csvfile.reader import CsvFile
 from dbuploader.validation.chunks import ColumnChecker
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
-from tests.unit.csv.reading import open_bytes
+from tests.unit.dbuploader.csvfile.reading import open_bytes
 
 REASON = ("_line", "_row", "_code", "_column", "_message", "_raw")
 LABELS = ("id", "department")

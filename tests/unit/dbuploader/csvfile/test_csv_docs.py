@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CODE = re.compile(r'"([a-z]+-(?:error|cell|label|file))"')
 WARNING = re.compile(r'UploadWarning\(\s*"([a-z0-9-]+)"')
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dbuploader.csvfile.model import FileError
-from tests.unit.csv.reading import open_bytes, read
+from tests.unit.dbuploader.csvfile.reading import open_bytes, read
 
 CHARACTERS = {",": ",", ";": ";", "tab": "\t", "pipe": "|"}
 

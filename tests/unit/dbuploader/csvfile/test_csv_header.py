@@ -7,7 +7,7 @@ import pytest
 from dbuploader.csvfile.model import FileError
 from dbuploader.csvfile.reader import CsvFile
 from muster.contracts.rejects import Reject
-from tests.unit.csv.reading import check, open_bytes
+from tests.unit.dbuploader.csvfile.reading import check, open_bytes
 
 ROW = b"1,Sales\n"
 HIRES = ("id", "name", "datetime", "department_id", "job_id")

@@ -5,7 +5,14 @@ from contextlib import suppress
 import pytest
 
 from dbuploader.csvfile.model import FileError
-from tests.unit.csv.odd_headers import ABOVE, ORDERS, OddFile, odd_files, outcome_of, rows_of
+from tests.unit.dbuploader.csvfile.odd_headers import (
+    ABOVE,
+    ORDERS,
+    OddFile,
+    odd_files,
+    outcome_of,
+    rows_of,
+)
 
 UNKNOWN = {"other words", "German", "Japanese", "two known", "one known", "absent"}
 

@@ -1,4 +1,6 @@
-"""Files of hires with odd headers and odd lines above them: `python -m tests.unit.csv.odd_headers`.
+"""Files of hires with odd headers and odd lines above them.
+
+`python -m tests.unit.dbuploader.csvfile.odd_headers` counts what becomes of them.
 
 Each holds the same three hires, so that a value in the wrong column shows.
 """

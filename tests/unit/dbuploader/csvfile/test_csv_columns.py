@@ -17,7 +17,7 @@ from muster.contracts.rejects import Reject
 from muster.contracts.tables import Table, get_table
 from muster.contracts.uploads import DateOrder
 
-SAMPLES = Path(__file__).parents[3] / "samples"
+SAMPLES = Path(__file__).parents[4] / "samples"
 HIRES = get_table("hired_employees")
 # Lone surrogates: surrogateescape turns them into bytes that UTF-8 lacks.
 BAD_BYTE, CUT_CHARACTER = "\udcff", "\udce2\udc82"

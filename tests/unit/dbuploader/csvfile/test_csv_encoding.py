@@ -8,7 +8,7 @@ import pytest
 
 from dbuploader.csvfile.model import FileError
 from muster.contracts.encodings import EAST_ASIAN, NAMES, UnknownEncoding, find_codec
-from tests.unit.csv.reading import cells, codes, open_bytes, read
+from tests.unit.dbuploader.csvfile.reading import cells, codes, open_bytes, read
 
 TEXT = "1,Años\n2,Łódź 🙂\n"
 EXPECTED = [("1", "Años"), ("2", "Łódź 🙂")]
@@ -113,7 +113,7 @@ def test_a_bad_byte_in_an_east_asian_encoding_rejects_its_record_only(name: str)
 
 
 def test_the_list_of_encodings_stands_in_the_documentation() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "csv.md").read_text("utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "csv.md").read_text("utf-8")
     assert [name for name in NAMES if f"`{name}`" not in page] == []
 
 

@@ -10,7 +10,7 @@ from dbuploader.csvfile.model import CsvOptions, FileError
 from dbuploader.csvfile.reader import open_csv
 from muster.contracts.rejects import Reject
 from muster.contracts.tables import get_table
-from tests.unit.csv.reading import cells, check, codes, open_bytes, read
+from tests.unit.dbuploader.csvfile.reading import cells, check, codes, open_bytes, read
 
 GOOD = [("1", "Sales"), ("2", "Legal")]
 
