@@ -1,7 +1,7 @@
 """Rows as columns, from the reader to the database: what they hold, and how they compare.
 
 A batch of rows is a `pyarrow.RecordBatch` with the table's columns in the declared order, in the
-form that both databases take and give: integers, and text. A datetime is text too, in UTC:
+form that both databases take and send: integers and text. A datetime is text too, in UTC:
 `2021-11-07 02:48:42.000000`. No value is null.
 """
 

@@ -1,8 +1,8 @@
-"""`python -m dbuploader.consumer`: loads what the queue `dbuploader` says is accepted.
+"""`python -m dbuploader.consumer`: loads the uploads that the queue `dbuploader` names.
 
-What imports pyarrow is imported once the adapters are open: after pyarrow, MySQL's driver does not
-load ("cannot allocate memory in static TLS block", where the loader of libraries has no room left
-for its thread-local variables: https://github.com/conda-forge/arrow-cpp-feedstock/issues/636).
+Modules that import pyarrow are imported once the adapters are open: after pyarrow, MySQL's driver
+does not load ("cannot allocate memory in static TLS block", where the dynamic linker has no room
+left for its thread-local variables: https://github.com/conda-forge/arrow-cpp-feedstock/issues/636).
 """
 
 import threading
@@ -47,10 +47,10 @@ _LONGEST_END_SECONDS = 2.0
 
 
 class Chores:
-    """Calls `work` in a thread of its own, which ends with the process; one call at a time.
+    """Calls `work` in a daemon thread, one call at a time.
 
-    Whoever looks after a connection can't wait for a store that hangs: the broker would hear no
-    heartbeat, and give the message to another.
+    The thread that serves the broker's connection can't wait for a store that hangs: the broker
+    would hear no heartbeat, and deliver the message to another consumer.
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
@@ -59,7 +59,7 @@ class Chores:
         self._error: Exception | None = None
 
     def start(self) -> None:
-        """Begin a call, unless one is being made; raises what the one before raised."""
+        """Begin a call, unless one is running; raises what the previous one raised."""
         if self._thread is not None and self._thread.is_alive():
             return
         if self._error is not None:
@@ -68,7 +68,7 @@ class Chores:
         self._thread.start()
 
     def end(self) -> None:
-        """Wait for a call that is being made, but not for one that hangs."""
+        """Wait for a running call, but not for one that hangs."""
         if self._thread is not None:
             self._thread.join(_LONGEST_END_SECONDS)
 
@@ -80,7 +80,7 @@ class Chores:
 
 
 class Consumer:
-    """Answers deliveries and ticks."""
+    """What the broker calls: `handle` with each delivery, `tick` about every second."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Consumer:
         self._chores = Chores(self._do_chores)
 
     def handle(self, delivery: Delivery) -> Verdict:
-        """Finish the upload that the message names; a process that is to stop gives it back."""
+        """Finish the upload that the message names; a process that must stop requeues it."""
         with handling(delivery):
             crash_point(Point.LOAD_MESSAGE_TAKEN)
             try:
@@ -121,13 +121,13 @@ class Consumer:
             return Ack()
 
     def tick(self) -> None:
-        """What is due about every second, whether a load is in progress or not."""
+        """Called about every second, whether a load is in progress or not."""
         self._heartbeat.beat()
         self._watchdog.check()
         self._chores.start()
 
     def end(self) -> None:
-        """Let what is done beside come to its end."""
+        """Wait for what runs beside the consumer."""
         self._chores.end()
 
     def _do_chores(self) -> None:
@@ -141,7 +141,7 @@ class Consumer:
 
 
 def run(worker: Worker, settings: Settings, scratch: Scratch) -> None:
-    """Consume until the worker is to stop."""
+    """Consume until the worker must stop."""
     stores = worker.open("CSV store", partial(open_stores, settings.csv_store_url))
     broker = worker.open("broker", partial(open_broker, settings.broker_url))
     database = open_database(
@@ -163,7 +163,7 @@ def run(worker: Worker, settings: Settings, scratch: Scratch) -> None:
             check_schema(database)
 
         worker.watch("database", check, afresh=partial(check_database_anew, settings))
-        # It is connected to the broker, once the tables are there.
+        # Ready once it has seen its tables, while it is connected to the broker.
         worker.serve_health(ready={"broker": broker.check, "database": once(check)})
         watchdog = Watchdog(settings.stall_seconds)
         processor = UploadProcessor(
@@ -172,7 +172,7 @@ def run(worker: Worker, settings: Settings, scratch: Scratch) -> None:
         sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
         consumer = Consumer(processor, watchdog, worker.heartbeat, sweep)
         try:
-            # A load must not be tried, and counted, on a database that is not there yet.
+            # An attempt must not be counted on a database that does not exist yet.
             LoadRetry(worker.stop, worker.heartbeat.beat).call(check)
             broker.consume(QUEUE, consumer.handle, stop=worker.stop, tick=consumer.tick)
         except Stopped:

@@ -1,7 +1,7 @@
-"""What the loader keeps on disk while it works: files without a name, in a folder of the process.
+"""What the loader keeps on disk while it works: unnamed files in a private folder of the process.
 
-A disk that is full, read-only or broken is weather, and so are too many open files: who writes or
-reads waits, by DiskUnavailable.
+A disk that is full, read-only or broken is weather, and so are too many open files: they raise
+DiskUnavailable, and the load waits.
 """
 
 import fcntl
@@ -28,9 +28,9 @@ _PREFIX = "muster-scratch-"
 class Scratch:
     """A private folder below `root`, this process's own until the block ends.
 
-    The process holds a lock on it, which the kernel frees however it ends. So whoever comes next
+    The process holds a lock on it, which the kernel frees however the process ends. So the next one
     knows the folders of processes that were killed, and removes them. Raises DiskUnavailable, and
-    ConfigurationError where no folder may be made.
+    ConfigurationError if no folder can be made.
     """
 
     def __init__(self, root: Path) -> None:
@@ -59,20 +59,20 @@ class Scratch:
         os.close(self._lock)
 
     def new_file(self) -> FileIO:
-        """A file without a name: nothing is left of it once it is closed, or the process dies.
+        """An unnamed file: nothing is left of it once it is closed or the process dies.
 
         Raises DiskUnavailable.
         """
         with weather_of_disk():
-            # Unless somebody has tidied up.
+            # Something may have tidied up.
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             return tempfile.TemporaryFile(dir=self.path, buffering=0)
 
 
 class ScratchFile:
-    """Bytes that are appended, and read again from any place. Calls may raise DiskUnavailable.
+    """Bytes that are appended, and read again from any offset. Calls may raise DiskUnavailable.
 
-    It takes no room before the first byte, nor after `clear`.
+    It takes no room before the first byte or after `clear`.
     """
 
     def __init__(self, scratch: Scratch) -> None:
@@ -99,7 +99,7 @@ class ScratchFile:
             return os.pread(self._file.fileno(), min(size, self.size - begin), begin)
 
     def clear(self) -> None:
-        """Forget all, and give the room back; raises nothing."""
+        """Forget all bytes, and give back their room; raises nothing."""
         file, self._file, self.size = self._file, None, 0
         if file is not None:
             # What could not be written is not missed.

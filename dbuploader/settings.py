@@ -20,7 +20,7 @@ class LoadLimits:
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """How many errors an answer to a batch tells, and how long it is kept under its key."""
+    """How many errors an answer to a batch lists, and how long it is kept under its key."""
 
     errors: int
     keep_answers: timedelta

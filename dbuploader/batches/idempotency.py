@@ -1,4 +1,4 @@
-"""The answers to batches that came with an idempotency key."""
+"""Batches with an idempotency key: claimed before they run, answered once, then repeated."""
 
 import json
 import time

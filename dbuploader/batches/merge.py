@@ -1,4 +1,4 @@
-"""Batches: a few rows, checked and written at once in one transaction, all or nothing."""
+"""Batches: up to 1000 rows, checked and written in one transaction, all or nothing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -43,7 +43,7 @@ _retrying = retry(
 
 
 class Batches:
-    """Merges batches into the employment database."""
+    """Merges batches into the employment database; safe to share between threads."""
 
     def __init__(self, database: Database, limits: BatchLimits) -> None:
         self._database = database

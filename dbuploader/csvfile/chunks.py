@@ -77,7 +77,7 @@ class ColumnSplitter:
         self._wanted = [place for place, name in zip(places, names, strict=True) if name]
         self._schema = pa.schema([(name, pa.string()) for name in names if name])
         self._convert = csv.ConvertOptions(
-            # UTF-8 was made sure of when odd lines were looked for.
+            # IrregularLines has found what is not UTF-8.
             check_utf8=False,
             column_types={place: pa.string() for place in self._wanted},
             include_columns=self._wanted,
@@ -126,7 +126,7 @@ class ColumnSplitter:
         return SplitLines(pa.RecordBatch.from_arrays(arrays, schema=self._schema), others)
 
 
-# What the first cell of most rows begins with, and that of no header: all keys are integers.
+# How the first cell of most rows begins, and that of no header: all keys are integers.
 _BEGINS_AS_KEY = r"^[\s]*[0-9+-]"
 
 

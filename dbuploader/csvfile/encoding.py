@@ -1,7 +1,7 @@
-"""The file's bytes as UTF-8, whatever they came as, a block at a time.
+"""The file's bytes as UTF-8, whatever their encoding, a block at a time.
 
-What the declared encoding cannot decode is carried through as lone surrogates, which are not valid
-UTF-8 either: so it is the record they stand in that is rejected, and not the file.
+Bytes that the encoding cannot decode are carried through as lone surrogates, which are not valid
+UTF-8 either: so their record is rejected, and not the file.
 """
 
 import codecs

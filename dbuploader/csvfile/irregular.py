@@ -1,4 +1,4 @@
-"""Finding the lines that cannot be split at their delimiters alone, without a look at each line."""
+"""Finding the lines that cannot be split at their delimiters alone, without visiting each line."""
 
 import codecs
 import re
@@ -18,10 +18,10 @@ _NOT_ASCII = (
 
 
 class IrregularLines:
-    """Finds places in the lines of `data` that need care, one or more in each such line.
+    """Finds the lines of `data` that need care, by one or more places in each of them.
 
-    They have a quote or a byte that is not UTF-8, or are perhaps longer than a record may be.
-    `start` and `stop` are where lines begin or end.
+    They have a quote or a byte that is not UTF-8, or may be longer than a record may be. `start`
+    and `stop` are where lines begin or end.
     """
 
     def __init__(self, data: bytes, start: int, stop: int) -> None:

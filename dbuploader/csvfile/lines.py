@@ -1,4 +1,4 @@
-"""Physical lines: they end at LF, CRLF or CR and at nothing else, as `bytes.splitlines` has it."""
+"""Physical lines: they end at LF, CRLF or CR and nothing else, as in `bytes.splitlines`."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,8 +12,8 @@ _LINE = re.compile(rb"[^\r\n]*+(?:\r\n?|\n)?")
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in chunks of whole physical lines.
 
-    A line beyond STRICT_RECORD_BYTES may come cut, but to more, so it still shows as too long:
-    no more of it is ever held.
+    A line longer than STRICT_RECORD_BYTES may be cut, though not to less, so that it still shows as
+    too long: no more of it is ever in memory.
     """
     carry = b""
     skipping = False
@@ -49,7 +49,7 @@ def _bounded(line: bytes) -> tuple[bytes, bool]:
 
 
 class Lines:
-    """The physical lines of a file, with their ends, taken one by one or many at once.
+    """The physical lines of a file with their line ends, taken one by one or many at once.
 
     `data` holds those at hand, of which the ones from `position` on are not taken yet. When more
     of the file is needed to look ahead, `data` becomes another object.
@@ -61,7 +61,7 @@ class Lines:
         self.position = 0
 
     def fill(self) -> bool:
-        """Have lines at hand; False at the end of the file."""
+        """Have a line at hand; returns False at the end of the file."""
         return self.position < len(self.data) or self._extend()
 
     def take(self) -> bytes:
@@ -75,12 +75,12 @@ class Lines:
         return taken
 
     def drop(self, count: int) -> None:
-        """Take the next `count` lines away."""
+        """Take and discard the next `count` lines."""
         for _ in range(count):
             self.take()
 
     def look_ahead(self) -> Iterator[bytes]:
-        """The next lines, on to the end of the file; they are not taken."""
+        """The next lines, up to the end of the file; they are not taken."""
         ahead = 0
         while self.position + ahead < len(self.data) or self._extend():
             start = self.position + ahead

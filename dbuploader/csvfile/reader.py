@@ -1,4 +1,4 @@
-"""Reading records: many lines at once where they are plain, one by one where they need care."""
+"""A CSV file's records: one by one, which defines what it holds, or many at once, which is fast."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ from muster.contracts.tables import Table
 BLOCK_SIZE = 1024 * 1024
 SAMPLE_SIZE = 64 * 1024
 _EMPTY_LINES = (b"\n", b"\r\n", b"\r")
-# Enough to make what a chunk costs small; few enough to hold though each be rejected.
+# Enough that a chunk costs little per line; few enough to hold if every line is rejected.
 _CHUNK_LINES = 40_000
 # Of a reject file, whose records may be four times as long each.
 _CHUNK_RECORDS = 1000
@@ -48,7 +48,7 @@ def open_csv(
 
 
 def _read_head(chunks: Iterator[bytes], size: int) -> tuple[bytes, int]:
-    """The file's beginning, from its first line that is not empty, and how many were before it."""
+    """The file's beginning, from its first line that is not empty, and how many lines precede."""
     head = b""
     empty_lines = 0
     for chunk in chunks:
@@ -63,12 +63,12 @@ def _read_head(chunks: Iterator[bytes], size: int) -> tuple[bytes, int]:
 
 
 class CsvFile:
-    """The records of a file, to be gone through once, in bounded memory.
+    """The records of a file, to be read once, in bounded memory.
 
-    Iterating over it gives record by record: that is the definition of what a file holds.
-    `chunks` gives the same much faster. `labels` are the table's columns in the order in which the
+    Iterating over it yields record by record: that is the definition of what a file holds.
+    `chunks` yields the same much faster. `labels` are the table's columns in the order in which the
     file has them; `delimiter` is the character between its cells, `has_header` whether it has a
-    header, `codec` Python's name of its encoding, and `warnings` what its uploader should know.
+    header, `codec` Python's name of its encoding, and `warnings` what the uploader should know.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class CsvFile:
             self._line += split.lines
 
     def chunks(self) -> Iterator[Chunk]:
-        """The records, many at a time: those of some MiB of the file, or fewer."""
+        """The records, many at a time: those of a few MiB of the file, or fewer."""
         while self._lines.fill():
             chunk = self._read_strictly() if self._strict else self._read_chunk()
             self._row = chunk.numbering.row(self._line)
@@ -122,7 +122,7 @@ class CsvFile:
         stop = few_lines(data, lines.position, _CHUNK_LINES)
         odd = IrregularLines(data, lines.position, stop)
         builder = self._builder()
-        # Looking ahead may bring other data: the next chunk, which then begins here.
+        # Looking ahead may replace the data: the next chunk then begins here.
         while lines.data is data and lines.position < stop:
             place = odd.find(lines.position)
             start = stop if place == stop else line_start(data, lines.position, place)

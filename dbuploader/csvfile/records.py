@@ -60,8 +60,8 @@ class Split(NamedTuple):
 class Splitter:
     """Splits records whose cells `delimiter` separates, `width` cells to a record.
 
-    A `strict` one takes a quote for what RFC 4180 says it is, whatever stands in the lines after
-    it: where quotes do not pair up, all that may be inside them is rejected with them.
+    A `strict` one reads each quote as RFC 4180 says, whatever stands in the lines after it: where
+    quotes do not pair up, all that may be inside them is rejected with them.
     """
 
     def __init__(self, delimiter: str, width: int, *, strict: bool = False) -> None:
@@ -89,7 +89,7 @@ class Splitter:
         if body.count(b'"') % 2 and (count := self._count_continuations(line, following)):
             record = b"".join([line, *islice(following.look_ahead(), count)]).rstrip(b"\r\n")
             split = self._split_record(record, 1 + count)
-            # Else the quote is a stray one, and must not take further lines along.
+            # Otherwise the quote is a stray one, and must not take further lines along.
             if len(split.cells) == self._width:
                 following.drop(count)
                 return split
@@ -199,7 +199,7 @@ class Shaper:
         return self._reject_file.judge(Record(line, row, self._pick(cells), None, ()), cells)
 
     def cells(self, split: Split) -> tuple[str, ...] | None:
-        """The cells of the table's columns; None where the record has not all its cells."""
+        """The cells of the table's columns; None if the record does not have all its cells."""
         if split.error is not None or len(split.cells) != self._width:
             return None
         return self._pick(split.cells)
@@ -232,7 +232,7 @@ class Shaper:
             return Record(line, row, None, split.text, (CellError("extra-cell", None, message),))
         errors = (CellError("missing-cell", None, message),)
         filled = self._pick(split.cells + [""] * (self._width - count))
-        # Given back as cells it must not load unless it is mended: a blank sees to that.
+        # Given back as cells, it must not load unless it is corrected: a blank sees to that.
         if "" in filled:
             return Record(line, row, filled, None, errors)
         return Record(line, row, None, split.text, errors)

@@ -1,4 +1,4 @@
-"""A reject file that comes back: its rows are read for what they are, and none slips in.
+"""A reject file that comes back: unchanged rows are rejected again, and none slips in.
 
 What gave the rows back is `gateway/uploads/reject_file.py`. A header that names `_line` tells such
 a file. It is read strictly by RFC 4180, so that nothing inside a quoted cell is taken for a row.

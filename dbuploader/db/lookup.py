@@ -29,7 +29,7 @@ from muster.contracts.tables.sql import sql_table
 AnySelect = TypeVar("AnySelect", bound=Select[*tuple[Any, ...]])
 
 # The greatest number of parameters of a statement is 32,766 for SQLite, and the longest text of
-# MariaDB 16 MiB by default: so long rows are not.
+# MariaDB 16 MiB by default: rows are not that long.
 _KEYS_AT_ONCE = 10_000
 # A list of keys takes MySQL as long as a range that has twice as many.
 _SPARSEST = 2
@@ -38,7 +38,7 @@ _LINE_END: ColumnElement[str] = literal_column("'\n'", String)
 
 
 class FoundRows:
-    """Rows as the database gave them, most of them as text, which takes a while to be read."""
+    """Rows as the database sent them, most of them as text that is parsed when it is needed."""
 
     def __init__(self, table: declared.Table, parts: list["_Text | pa.RecordBatch"]) -> None:
         self._table = table
@@ -55,7 +55,7 @@ class FoundRows:
 
 
 class _Text(NamedTuple):
-    """What to_tsv would make of so many rows."""
+    """What to_tsv would make of that many rows."""
 
     text: str
     rows: int
@@ -64,7 +64,7 @@ class _Text(NamedTuple):
 def find_rows_of(
     connection: Connection, table: declared.Table, keys: pa.Array, *, lock: bool
 ) -> FoundRows:
-    """The rows that have one of `keys`, as they stand now, and perhaps some with keys between.
+    """The rows that have one of `keys`, as they are now, and possibly some with keys between.
 
     `lock` keeps others from changing them. Without it MySQL would show the transaction's snapshot,
     which lacks what others wrote since.

@@ -1,4 +1,4 @@
-"""What the server knows of the tables for its plans: counted again once enough rows have changed.
+"""The server's statistics of the tables, for its query plans: refreshed after enough changes.
 
 The server itself does not: see the migration 0002.
 """
@@ -12,18 +12,18 @@ _ROWS = 10_000
 
 
 class Statistics:
-    """Of all tables, by what this process writes to them."""
+    """Counts what this process writes to each table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changed: Counter[str] = Counter()
 
     def changed(self, table: Table, rows: int) -> None:
-        """So many rows more were inserted or updated, and committed."""
+        """Count rows that were inserted or updated, and committed."""
         self._changed[table.name] += rows
 
     def refresh(self) -> None:
-        """Have the tables counted again that changed enough; waits for seconds at most."""
+        """Analyze the tables that changed enough; takes seconds at most."""
         for table, rows in list(self._changed.items()):
             if rows >= _ROWS:
                 self._changed[table] = 0

@@ -1,4 +1,4 @@
-"""Rows as lines of text with tabs between their values: so databases take and give many at once.
+"""Rows as tab-separated text, as databases take and send many at once.
 
 No checked value has a tab or a line end in it: control characters are rejected.
 """

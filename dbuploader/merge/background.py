@@ -1,4 +1,4 @@
-"""Doing one thing after the other in a thread, while the next is made ready."""
+"""A thread that makes one call after the other, while the caller prepares the next."""
 
 from collections import deque
 from collections.abc import Callable
@@ -16,10 +16,10 @@ _LONGEST_END_SECONDS = 0.5
 class BackgroundWorker:
     """Makes one call after the other, in a thread of its own.
 
-    At most `ahead` calls wait or are made: memory is bounded. `waiting` is called again and again
-    by who waits for the thread, and may raise. At the end of the block all calls are made, and the
-    thread is gone. If it ends by an error, no more calls are: `interrupt` is to end what is being
-    made. A call that `may_stay` is not waited for then, if it takes long.
+    At most `ahead` calls wait or run, so that memory is bounded. A caller that waits for the thread
+    calls `waiting` repeatedly, which may raise. When the block ends, all calls are made and the
+    thread is gone. If it ends by an error, waiting calls are dropped, and `interrupt` is called to
+    end the running one; with `may_stay`, that one is left to itself if it takes long.
     """
 
     def __init__(
@@ -60,27 +60,27 @@ class BackgroundWorker:
 
     @property
     def busy(self) -> bool:
-        """Whether a call waits or is being made."""
+        """Whether a call waits or runs."""
         return any(not call.done() for call in list(self._calls))
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
-        """Have `call` made; raises what a call before raised."""
+        """Have `call` made; raises what an earlier call raised."""
         self.check()
         while len(self._calls) >= self._ahead:
             self._await_first()
-        # The thread's log lines tell of the same upload.
+        # The thread's log lines name the same upload.
         future = self._thread.submit(copy_context().run, call)
         self._calls.append(future)
         return future
 
     def result(self, call: Future[T]) -> T:
-        """What a given call returned, or raised, once it is made."""
+        """What a submitted call returned or raised, once it is made."""
         while not wait([call], _LOOK_SECONDS).done:
             self._waiting()
         return call.result()
 
     def check(self) -> None:
-        """Raise what calls that are made already raised."""
+        """Raise what calls that are already made raised."""
         for call in self._calls:
             if call.done():
                 call.result()
@@ -91,6 +91,6 @@ class BackgroundWorker:
             self._await_first()
 
     def _await_first(self) -> None:
-        # It counts as being made until it is.
+        # It counts as running until it is done.
         self.result(self._calls[0])
         self._calls.popleft()

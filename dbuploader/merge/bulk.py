@@ -1,4 +1,4 @@
-"""Merging many rows, of which the next are made ready while the database takes some."""
+"""Merging many rows: the next are prepared while the database takes some."""
 
 from concurrent.futures import Future
 from functools import partial
@@ -31,9 +31,9 @@ class Interrupted(Exception):
 
 
 class BulkMerge(Merge):
-    """As Merge, but the database is used by a thread of its own: it looks rows up and takes others.
+    """As Merge, but a thread of its own uses the database, to look up rows and to write others.
 
-    Keys that are surely new are not looked up. A context, in which all is to be done.
+    Keys that are certainly new are not looked up. Use it as a context manager.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class BulkMerge(Merge):
         self._files = files
         self._before = key_range(connection, table)
         self._parents: dict[str, pa.Array] = {}
-        # While MariaDB fills indexes it heeds nobody: for seconds at the end of many rows.
+        # MariaDB can't be interrupted while it fills indexes, for seconds after many rows.
         self._thread = BackgroundWorker(
             self._heed, interrupt=self.interrupt, ahead=_CALLS_AHEAD, may_stay=True
         )
@@ -71,9 +71,9 @@ class BulkMerge(Merge):
         self._thread.__exit__(kind, error, traceback)
 
     def interrupt(self) -> None:
-        """End what is being done, by Interrupted; the transaction can then only be given up.
+        """Have `add` and `finish` raise Interrupted; the transaction can then only be abandoned.
 
-        For another thread than the one that adds and finishes.
+        Called from another thread than those.
         """
         self._is_interrupted = True
         if self._thread.busy:
@@ -84,27 +84,27 @@ class BulkMerge(Merge):
             raise Interrupted
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """As in Merge. What these rows raise may be raised later."""
+        """As in Merge. An error of these rows may be raised by a later call."""
         if not len(rows):
             return
         rows = in_order(rows, self._table.key)
-        if self._are_surely_new(rows):
+        if self._are_certainly_new(rows):
             self._merge_looked_up()
             self._merge(self._classifier.take_new(rows))
             return
         self._writer.end()
         found = self._thread.submit(partial(self._look_up, rows))
-        # While the thread does this, those before are compared and made ready to be written.
+        # While the thread does this, the rows before are compared and prepared.
         self._merge_looked_up()
         self._looked_up = rows, found
 
     def finish(self) -> None:
-        """Bring the summary up to date; to be called before the transaction ends."""
+        """Bring the summary up to date; call it before the transaction ends."""
         self._merge_looked_up()
         super().finish()
 
-    def _are_surely_new(self, rows: pa.RecordBatch) -> bool:
-        # What was there since is this upload's, or will be met as a key that is taken.
+    def _are_certainly_new(self, rows: pa.RecordBatch) -> bool:
+        # What was inserted since is this upload's, or fails as a key that is taken.
         least, greatest = _key_span(rows, self._table)
         return self._before is None or greatest < self._before[0] or self._before[1] < least
 
@@ -128,7 +128,7 @@ class BulkMerge(Merge):
         self._writer.write(rows, replace=replace)
 
     def _lock_parents(self, foreign: ForeignKey, keys: pa.Array) -> None:
-        """Keep the rows referred to: for files the server does not look whether they are there."""
+        """Lock the rows referred to: the server does not check foreign keys of rows from files."""
         known = self._parents.get(foreign.parent, pa.array([], keys.type))
         if len(known) > _PARENTS_HELD:
             known = known[:0]
@@ -151,6 +151,6 @@ class BulkMerge(Merge):
 
 
 def _key_span(rows: pa.RecordBatch, table: Table) -> tuple[int, int]:
-    """The least and the greatest key of rows in its order."""
+    """The least and the greatest key of rows that are in its order."""
     keys = rows.column(table.key)
     return keys[0].as_py(), keys[-1].as_py()

@@ -29,14 +29,14 @@ _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 
 class NobodyReads(Exception):
-    """Who read the pipe has gone."""
+    """The reader of the pipe is gone."""
 
 
 class RowPipe:
-    """A pipe of lines, at `path` in `directory` until nobody reads it any more.
+    """A pipe of lines, at `path` in `directory` until its reader leaves.
 
-    One thread opens, writes and closes. Another has the file read, and says that this is over. To
-    make one may raise DiskUnavailable.
+    One thread opens, writes and closes it. Another has the file read, then calls `leave`. Making
+    one may raise DiskUnavailable.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,7 +45,7 @@ class RowPipe:
         self.is_whole = False
         self._is_open = threading.Event()
         with weather_of_disk():
-            # Keeps a place among the open files: whoever reads waits for the writer to open it.
+            # Keeps a file descriptor: the reader waits for the writer to open the pipe.
             self._end = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
             try:
                 os.mkfifo(self.path, 0o600)
@@ -54,7 +54,7 @@ class RowPipe:
                 raise
 
     def open(self) -> None:
-        """Return when somebody has opened the file, or has gone."""
+        """Return when a reader has opened the file, or has left."""
         os.close(self._end)
         self._end = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
         self._is_open.set()
@@ -72,12 +72,12 @@ class RowPipe:
             raise NobodyReads from error
 
     def close(self, *, whole: bool = True) -> None:
-        """Let the reader come to the end, of all lines or of what there is."""
+        """Let the reader reach the end, `whole` if all lines were written."""
         self.is_whole = whole
         os.close(self._end)
 
     def leave(self) -> None:
-        """Say that nobody will read any more: who waits for that does so no longer."""
+        """Say that nothing more is read: a writer that waits for it waits no longer."""
         reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._is_open.wait()
         os.close(reader)
@@ -142,14 +142,14 @@ class BulkWriter:
         try:
             self._pipe.write(text)
         except NobodyReads:
-            # The reason is more telling.
+            # Its error says why.
             self._thread.finish()
             raise
         if self._pipe.lines >= self._files.most_lines:
             self.end()
 
     def end(self, *, whole: bool = True) -> None:
-        """End the statement, before another call is given to the thread."""
+        """End the statement; call it before another call is submitted to the thread."""
         if self._pipe is not None:
             self._pipe.close(whole=whole)
             self._pipe = None

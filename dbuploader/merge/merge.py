@@ -1,4 +1,4 @@
-"""Merging rows into their table: what uploads and batches do alike, within a transaction."""
+"""Merging rows into their table within a transaction, as uploads and batches both do."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,12 +19,12 @@ _SUMMARY_DIFFERENCES_HELD = 500_000
 
 
 class KeysChanged(Exception):
-    """Keys that were found free, or parents that were there, have changed since."""
+    """Keys that were free, or parents that existed, have changed since they were looked up."""
 
 
 @dataclass
 class MergeCounts:
-    """Rows by what merging them did, or would do."""
+    """How many rows were merged in which way, or would be."""
 
     inserted: int = 0
     updated: int = 0
@@ -32,7 +32,7 @@ class MergeCounts:
 
 
 class MergePlan(NamedTuple):
-    """The new rows, and the changed ones as they were before and as they are after."""
+    """The new rows, and the changed ones as they are before and after."""
 
     new: pa.RecordBatch
     before: pa.RecordBatch
@@ -40,7 +40,7 @@ class MergePlan(NamedTuple):
 
 
 class Classifier:
-    """Tells new rows, changed rows and rows that are there already apart, and counts them."""
+    """Tells new, changed and unchanged rows apart, and counts them."""
 
     def __init__(self, connection: Connection, table: Table, *, lock: bool) -> None:
         self._connection = connection
@@ -49,11 +49,11 @@ class Classifier:
         self.counts = MergeCounts()
 
     def plan(self, rows: pa.RecordBatch) -> MergePlan:
-        """Tell rows with distinct keys apart."""
+        """What merging `rows`, whose keys are distinct, would do."""
         return self.compare(rows, self.look_up(rows))
 
     def look_up(self, rows: pa.RecordBatch) -> FoundRows:
-        """The rows in the database that have the keys of `rows`, and perhaps some more."""
+        """The rows in the database that have the keys of `rows`, and possibly more."""
         keys = rows.column(self._table.key)
         return find_rows_of(self._connection, self._table, keys, lock=self._lock)
 
@@ -72,7 +72,7 @@ class Classifier:
         return plan
 
     def take_new(self, rows: pa.RecordBatch) -> MergePlan:
-        """As plan() for rows of which none is there."""
+        """As plan(), for rows of which none exists."""
         self.counts.inserted += len(rows)
         return MergePlan(rows, rows[:0], rows[:0])
 
@@ -80,8 +80,8 @@ class Classifier:
 class Merge:
     """Merges rows into `table` within the transaction of `connection`, and keeps the summary.
 
-    With `insert` none of the keys may be there. No row that is there and has one of
-    `only_inserted` is changed.
+    With `insert` none of the keys may exist. No existing row with a key in `only_inserted` is
+    changed.
     """
 
     def __init__(
@@ -95,14 +95,14 @@ class Merge:
         self._connection = connection
         self._table = table
         self._insert = insert
-        # By the caller more may come to it meanwhile.
+        # The caller may add to it meanwhile.
         self._only_inserted = BitMap() if only_inserted is None else only_inserted
         self._classifier = Classifier(connection, table, lock=True)
         self._differences = HiresDifferences() if table.name == SUMMARISED else None
 
     @property
     def counts(self) -> MergeCounts:
-        """What became of the rows so far."""
+        """The rows merged so far."""
         return self._classifier.counts
 
     def add(self, rows: pa.RecordBatch) -> None:
@@ -112,7 +112,7 @@ class Merge:
         self._merge(self._classifier.plan(in_order(rows, self._table.key)))
 
     def finish(self) -> None:
-        """Bring the summary up to date; to be called before the transaction ends."""
+        """Bring the summary up to date; call it before the transaction ends."""
         self._summarise()
 
     def _merge(self, plan: MergePlan) -> None:
@@ -145,7 +145,7 @@ class Merge:
 
 
 def in_order(rows: pa.RecordBatch, key: str) -> pa.RecordBatch:
-    """The rows in the order of their key, in which the database finds neighbours together."""
+    """The rows in the order of their key, so that the database finds neighbours together."""
     keys = rows.column(key)
     ordered = pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py()
     return rows if ordered else rows.sort_by(key)

@@ -1,4 +1,4 @@
-"""What a change of hires changes in their summary."""
+"""The summary of hires: what changed rows change in it, and writing that to the database."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,14 +15,14 @@ _GROUP = ["year", "quarter", "department_id", "job_id"]
 _NOTHING = pa.schema(
     [*((name, pa.int32()) for name in _GROUP), ("hired", pa.int64())]
 ).empty_table()
-# Fewer are not worth the while that it takes to sum up.
+# Fewer are not worth the time that adding up takes.
 _SUMMED_UP = 200_000
 
 
 class HiresDifferences:
-    """Collects by how much each number of hires in the summary changes.
+    """Adds up by how much each number of hires in the summary changes.
 
-    In columns: a group or so for each few rows would be many objects of Python.
+    In columns: about one group for every few rows would be many Python objects.
     """
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class HiresDifferences:
         return len(self._summed) + self._count
 
     def add(self, hires: pa.RecordBatch) -> None:
-        """Take note of rows that are there now."""
+        """Count rows that exist from now on."""
         self._note(_count(hires))
 
     def remove(self, hires: pa.RecordBatch) -> None:
-        """Take note of rows that are there no longer."""
+        """Count rows that exist no longer."""
         counted = _count(hires)
         self._note(counted.set_column(4, "hired", pc.negate(counted.column("hired"))))
 
@@ -57,7 +57,7 @@ class HiresDifferences:
         if len(changes):
             self._further.append(changes)
             self._count += len(changes)
-        # Only once it may halve them: so each difference is summed up but a few times.
+        # Only once it may halve them, so that each difference is added up only a few times.
         if self._count > max(_SUMMED_UP, len(self._summed)):
             self._sum_up()
 

@@ -29,16 +29,16 @@ class Cancelled(Exception):
 
 
 class TooSlow(Exception):
-    """The load has worked for as long as one may."""
+    """The load has worked for as long as it may."""
 
 
 class WorkTime:
     """The seconds that the load of one upload has worked, those of earlier processes included.
 
     What counts is reading, checking, looking up and writing, in this process or in the server it
-    waits for; not waiting for a server that is away, or for room on the disk, nor a pass over the
-    file that was ended because of that. `keep` is given the seconds every now and then, for
-    whoever comes next.
+    waits for. Waiting for a server that is away or for room on the disk does not count, nor a pass
+    over the file that ended because of that. `keep` is given the seconds now and then, for the
+    next process.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class WorkTime:
         self._may_keep = True
 
     def resume(self, seconds: float) -> None:
-        """Earlier attempts have worked for so long."""
+        """Start from the seconds that earlier attempts have worked."""
         self._counted = self._kept = self._before_pass = seconds
 
     @property
@@ -66,7 +66,7 @@ class WorkTime:
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """What a pass needs is asked for: if it is away, the pass before was ended by that."""
+        """Ask for what a pass needs: if that is away, it is what ended the pass before."""
         try:
             yield
         except Unavailable:
@@ -88,7 +88,7 @@ class WorkTime:
 
     @contextmanager
     def writing(self, *, alone: bool) -> Iterator[None]:
-        """A write transaction is open, in which nobody else can write if it is `alone`."""
+        """A write transaction is open; while it writes `alone`, no time can be kept."""
         self._may_keep = not alone
         try:
             yield
@@ -96,7 +96,7 @@ class WorkTime:
             self._may_keep = True
 
     def of_last(self, call: Callable[[], T]) -> Callable[[], T]:
-        """The call, for who makes it again as long as it fails: no time counts but the last's."""
+        """The call, to be repeated while it fails: only the time of its last run counts."""
         before = self.seconds
 
         def again() -> T:
@@ -119,8 +119,8 @@ class WorkTime:
 class Progress:
     """The progress of one upload. It never goes back, though work may start again.
 
-    Every method that reports or looks raises Cancelled when that was asked for, and StateConflict
-    when the record is final already: another loader was quicker.
+    Every method that writes or reads the record raises Cancelled if the uploader asked for that,
+    and StateConflict if the record is final already: another loader was quicker.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Progress:
         self._cancellable = True
 
     def patiently(self, call: Callable[[], T]) -> T:
-        """What `call` returns, waiting for what it needs; the record says so meanwhile."""
+        """What `call` returns, waiting for what it needs; meanwhile the record says so."""
         return self._retry.call(self.work.of_last(call), self._report_wait)
 
     def enter(self, state: State) -> None:
@@ -175,7 +175,7 @@ class Progress:
         self._report_now_and_then()
 
     def heed(self) -> None:
-        """Look now whether to go on; if the store does not say, do. Raises Stopped."""
+        """Check now whether to go on; if the store does not answer, go on. Raises Stopped."""
         self._go_on()
         with suppress(StoreUnavailable):
             record = self._uploads.get(self._upload.id)
@@ -184,11 +184,11 @@ class Progress:
             self._heed(record)
 
     def ignore_cancellation(self) -> None:
-        """From now on no wish to cancel is heeded: the upload is about to end without loading."""
+        """Heed no cancellation from now on: the upload is about to end without being loaded."""
         self._cancellable = False
 
     def alive(self) -> None:
-        """Say that there is progress, though not how much."""
+        """Report to the watchdog that there is progress, though not how much."""
         self._watchdog.touch()
 
     def _go_on(self) -> None:

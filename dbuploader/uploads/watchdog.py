@@ -1,4 +1,4 @@
-"""Whether the load in progress gets on, by a clock that stands still while the process does."""
+"""Ending a process whose load makes no progress, by a clock that stops while the process does."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ _FROZEN_SECONDS = 60.0
 
 
 class ProcessClock:
-    """Seconds, of any origin, for limits that a load must not meet because its process was frozen.
+    """Monotonic seconds for limits that a load must not reach only because its process was frozen.
 
     A consumer asks for the time about every half second, unless a server keeps it waiting. Where
     nobody has asked for longer than a minute, the process was stopped, or its machine paused.
@@ -40,7 +40,7 @@ class ProcessClock:
 
 
 process_time = ProcessClock()
-"""The one of this process."""
+"""The clock of this process."""
 
 
 def end_process() -> NoReturn:
@@ -69,7 +69,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch what is done in the block."""
+        """Watch the block."""
         with self._lock:
             self._last = self._clock()
         try:
@@ -85,13 +85,13 @@ class Watchdog:
             return self._last is None
 
     def touch(self) -> None:
-        """Say that there is progress in what is watched, if anything is."""
+        """Report progress in what is watched, if anything is."""
         with self._lock:
             if self._last is not None:
                 self._last = self._clock()
 
     def check(self) -> None:
-        """End the process if what is watched stands still."""
+        """End the process if what is watched has made no progress for too long."""
         with self._lock:
             stalled = self._last is not None and self._clock() - self._last > self._seconds
         if stalled:

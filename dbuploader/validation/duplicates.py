@@ -1,4 +1,4 @@
-"""The rows of a file that own their keys: the first good one of each key."""
+"""Duplicate keys within a file: the first good row of a key owns it, and is kept on disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from muster.contracts.tables import Table
 class Repeats:
     """The rows whose key an earlier row owns.
 
-    `same` is how many have the same values, too. `others` gives, by the line of each that has not,
-    the line of the owner.
+    `same` counts those that have the owner's values, too. `others` maps the line of each that has
+    not to the line of the owner.
     """
 
     same: int
@@ -30,8 +30,8 @@ class DuplicateKeyFilter:
 
     The keys of `table` are integers from 0 to 4,294,967,295.
 
-    In memory is only a bitmap of the keys: 1.2 MiB for 10,000,000 keys that are dense, 34 MiB
-    for as many of the whole range.
+    Only a bitmap of the keys is in memory: 1.2 MiB for 10,000,000 dense keys, 34 MiB for as many
+    that are spread over the whole range.
     """
 
     def __init__(self, table: Table, scratch: Scratch) -> None:
@@ -118,7 +118,7 @@ class _Place:
 
 
 class RowSpool:
-    """Keeps batches of rows with their lines on disk; in memory is where each stands.
+    """Keeps batches of rows with their lines on disk; only where each stands is in memory.
 
     Calls may raise DiskUnavailable; then `clear` it, and begin again.
     """

@@ -31,7 +31,7 @@ from muster.database import Database
 
 
 class ValidationResult:
-    """What checking a file found so far; on disk but for what is bounded.
+    """What validating a file has found so far; what is not bounded is on disk.
 
     Its rejects take at most `most_reject_bytes`. `only_inserted` are the keys of good rows that
     must not change a row that is there. `labels` are the columns in the order of the file,
@@ -56,7 +56,7 @@ class ValidationResult:
         self.clear()
 
     def clear(self) -> None:
-        """Start again; the room on disk is given back."""
+        """Forget everything, and give back the room on disk."""
         self.duplicates.clear()
         self.rejects.clear()
         self.labels = self.table.column_names
@@ -66,9 +66,9 @@ class ValidationResult:
         self.warnings_total = 0
 
     def count(self, records: int, rejects: Iterable[Reject]) -> None:
-        """Take note of so many records more, of which `rejects` are rejected.
+        """Count further records, of which `rejects` are rejected.
 
-        Raises RejectsFull: then none counts as read from the first on whose reject is not kept.
+        Raises RejectsFull: then none counts as read from the first one whose reject is lost.
         """
         self.read += records
         try:
@@ -78,7 +78,7 @@ class ValidationResult:
             raise
 
     def warn(self, warnings: Sequence[UploadWarning], total: int | None = None) -> None:
-        """Keep the first of all warnings, and the first of each code; count them all.
+        """Keep the first warnings and the first of each code; count them all.
 
         Of `total` warnings, `warnings` are the first.
         """
@@ -90,7 +90,7 @@ class ValidationResult:
                 self._make_place_for(warning)
 
     def _make_place_for(self, warning: UploadWarning) -> None:
-        """Keep the warning in the place of one of a code that has several, if its own has none."""
+        """Keep the first warning of its code in place of one whose code has several."""
         codes = [each.code for each in self.warnings]
         if warning.code not in codes:
             last = max(place for place, code in enumerate(codes) if codes.count(code) > 1)
@@ -98,11 +98,11 @@ class ValidationResult:
 
 
 KeyErrors = dict[int, list[CellError]]
-"""By its physical line, what is wrong with the keys of a row."""
+"""What is wrong with the keys of rows, by their physical lines."""
 
 
 class FileValidator:
-    """Checks one file against its table's declaration and what the database holds."""
+    """Validates one file by its table's declaration and by what the database holds."""
 
     def __init__(self, database: Database, options: Options, checked: ValidationResult) -> None:
         self._database = database
@@ -114,9 +114,9 @@ class FileValidator:
         self._looked_up = [*keys, *(foreign.column for foreign in self._table.foreign_keys)]
 
     def run(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
-        """Check all of `file`; yields, chunk by chunk, the rows that are to be loaded.
+        """Validate all of `file`; yields, chunk by chunk, the rows that are to be loaded.
 
-        Those are kept in `checked`, too. Raises FileError, RejectsFull, DatabaseUnavailable and
+        The result keeps what else is found. Raises FileError, RejectsFull, DatabaseUnavailable and
         StoreUnavailable.
         """
         options = self._options
@@ -171,7 +171,7 @@ class FileValidator:
         return errors
 
     def _find_overwriting(self, chunk: CheckedChunk, flawed: list[FlawedRow]) -> dict[int, int]:
-        """By line, the keys that the table has of rows which must not change one that is there."""
+        """By line, the keys that the table already has of rows which may only be inserted."""
         if not chunk.only_inserted or self._options.mode == "insert":
             return {}
         key = self._table.key

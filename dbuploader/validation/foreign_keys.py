@@ -1,4 +1,4 @@
-"""Foreign keys, looked up in the database: each value once, and not row by row."""
+"""Foreign keys, looked up in the database: each distinct value once, not row by row."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _KEYS_HELD = 100_000
 
 @dataclass(frozen=True)
 class BadKeys:
-    """Values that `column` may not have, and what is then wrong with a row that has one."""
+    """Values that `column` may not have, and the error of a row that has one."""
 
     column: str
     keys: set[int]
@@ -23,9 +23,9 @@ class BadKeys:
 
 
 class ForeignKeyChecker:
-    """Finds values that refer to a row that is not there.
+    """Finds values that refer to a row that does not exist.
 
-    Parents that were found are remembered, up to a bound: nothing deletes them.
+    Parents that were found are remembered, up to a limit: nothing deletes them.
     """
 
     def __init__(self, table: Table) -> None:

@@ -32,7 +32,7 @@ class _Group:
 
 
 class RejectsFull(Exception):
-    """No more rejects are kept; `row` is the number of the first record whose reject is not."""
+    """No room for more rejects; `row` is the number of the first record whose reject is lost."""
 
     def __init__(self, row: int) -> None:
         super().__init__(f"the reject of row {row} does not fit")
@@ -42,8 +42,8 @@ class RejectsFull(Exception):
 class Rejects:
     """Takes rejects in the order of the input; memory does not grow with their number.
 
-    They take at most `most_bytes` on the disk. Calls may raise DiskUnavailable; then `clear` it,
-    and begin again.
+    They take at most `most_bytes` on disk. Calls may raise DiskUnavailable: then `clear` it and
+    begin again.
     """
 
     def __init__(self, most_bytes: int, scratch: Scratch) -> None:
@@ -61,7 +61,7 @@ class Rejects:
         return self._count
 
     def clear(self) -> None:
-        """Forget all rejects, and give their room back; raises nothing."""
+        """Forget all rejects, and give back their room; raises nothing."""
         self._file.clear()
         # Of most files all rejects fit in here.
         self._unwritten = bytearray()
@@ -95,9 +95,9 @@ class Rejects:
     def store(
         self, files: FileStore, name: str, labels: tuple[str, ...], alive: Callable[[], None]
     ) -> None:
-        """Write them to the file `name` of the store, or remove that file if there are none.
+        """Write them to the file `name`, or remove that file if there are none.
 
-        `alive` is called again and again meanwhile. Raises StoreUnavailable.
+        `alive` is called after each block. Raises StoreUnavailable.
         """
         if not self._count:
             files.delete(name)

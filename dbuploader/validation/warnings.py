@@ -1,6 +1,6 @@
-"""Texts that are good by their column's rules, and yet look as if the file was misread.
+"""Warnings about texts that obey their column's rules, yet look as if the file was misread.
 
-They are loaded as they came: whoever sent them is told.
+They are loaded as they came; the warnings are for the uploader.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class CellWarnings:
 
 
 class TextWarnings:
-    """Looks through the string columns of a file that was in `codec`."""
+    """Inspects the string columns of a file that was in `codec`."""
 
     def __init__(self, table: Table, codec: str) -> None:
         self._columns = [column.name for column in table.columns if column.type == "string"]
