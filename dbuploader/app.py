@@ -34,7 +34,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     from dbuploader.api.views import blueprint
     from dbuploader.batches.merge import Batches
     from dbuploader.services import Services
+    from dbuploader.validation.rows import check_declarations
 
+    check_declarations()
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_bytes
     authenticate_with(app, check_with(settings.auth_url).verify)

@@ -27,13 +27,13 @@ from muster.broker.messaging import handling
 from muster.contracts.messages import UnreadableMessage, UploadAccepted
 from muster.contracts.uploads import UnreadableRecord
 from muster.crashpoints import Point, crash_point
-from muster.database import open_database
+from muster.database import Database, open_database
 from muster.observability.tracing import bind_log_fields
 from muster.stores import open_stores
 from muster.uploadstore import UploadNotFound
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat
-from muster.worker.process import Worker, worker_process
+from muster.worker.process import WorkerProcess, worker_process
 from muster.worker.shutdown import Stopped
 
 if TYPE_CHECKING:
@@ -140,33 +140,18 @@ class Consumer:
             log.warning("queued uploads not cancelled", error=repr(error))
 
 
-def run(worker: Worker, settings: Settings, scratch: Scratch) -> None:
+def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:
     """Consume until the worker must stop."""
     stores = worker.open("CSV store", partial(open_stores, settings.csv_store_url))
     broker = worker.open("broker", partial(open_broker, settings.broker_url))
-    database = open_database(
-        settings.employment_database_url,
-        scratch.path,
-        allow_multi_primary=settings.allow_multi_primary,
-        exclusive=True,
-        trial=load_attempts,
-    )
-    with closing(database):
-        import pyarrow as pa
-
-        from dbuploader.uploads.processor import UploadProcessor
-
-        # Arrow's own pool keeps what it once had, the system's gives it back: about 20 MiB.
-        pa.set_memory_pool(pa.system_memory_pool())
-
-        def check() -> None:
-            check_schema(database)
-
+    with closing(_open_database(settings, scratch)) as database:
+        processor_class = _import_processor()
+        check = partial(check_schema, database)
         worker.watch("database", check, afresh=partial(check_database_anew, settings))
         # Ready once it has seen its tables, while it is connected to the broker.
         worker.serve_health(ready={"broker": broker.check, "database": once(check)})
         watchdog = Watchdog(settings.stall_seconds)
-        processor = UploadProcessor(
+        processor = processor_class(
             stores, broker, database, worker.stop, watchdog, settings.load_limits, scratch
         )
         sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
@@ -179,6 +164,29 @@ def run(worker: Worker, settings: Settings, scratch: Scratch) -> None:
             log.info("stopped before the database was there")
         finally:
             consumer.end()
+
+
+def _open_database(settings: Settings, scratch: Scratch) -> Database:
+    return open_database(
+        settings.employment_database_url,
+        scratch.path,
+        allow_multi_primary=settings.allow_multi_primary,
+        exclusive=True,
+        trial=load_attempts,
+    )
+
+
+def _import_processor() -> type["UploadProcessor"]:
+    """What imports pyarrow, once the database's driver is loaded. Raises DeclarationRefused."""
+    import pyarrow as pa
+
+    from dbuploader.uploads.processor import UploadProcessor
+    from dbuploader.validation.rows import check_declarations
+
+    # Arrow's own pool keeps what it once had, the system's gives it back: about 20 MiB.
+    pa.set_memory_pool(pa.system_memory_pool())
+    check_declarations()
+    return UploadProcessor
 
 
 def check_database_anew(settings: Settings) -> None:

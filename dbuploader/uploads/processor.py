@@ -169,8 +169,7 @@ class UploadProcessor:
 
         Raises Stopped, UnreadableRecord, StateConflict and Cancelled.
         """
-        work = WorkTime(self._limits.seconds, partial(self._ledger.keep_seconds, upload))
-        progress = Progress(self._uploads, upload, self._stop, self._watchdog, work)
+        progress = self._progress_of(upload)
         # An earlier load may have been committed without anybody hearing of it.
         decided = progress.patiently(partial(self._ledger.find, upload))
         if decided is not None:
@@ -178,23 +177,27 @@ class UploadProcessor:
         attempt_id = uuid4().hex
         attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))
         crash_point(Point.LOAD_ATTEMPT_COUNTED)
-        work.resume(attempt.seconds)
+        progress.work.resume(attempt.seconds)
         if attempt.number > MOST_ATTEMPTS:
             return self._fail(upload, progress, TOO_MANY_ATTEMPTS)
         ATTEMPTS.labels(upload.table).inc()
         try:
             return UploadLoad(upload, progress, self._services).run()
         except (Stopped, UnreadableRecord):
-            self._take_back(upload, attempt_id, work.seconds)
+            self._take_back(upload, attempt_id, progress.work.seconds)
             raise
         except StateConflict:
             raise
         except Exception:  # a mistake met by one file must not hold up those behind it
             log.exception("the load failed", attempt=attempt.number)
-            self._ledger.keep_seconds(upload, work.seconds)
+            self._ledger.keep_seconds(upload, progress.work.seconds)
             if attempt.number == MOST_ATTEMPTS:
                 return self._fail(upload, progress, INTERNAL_ERROR)
             return None
+
+    def _progress_of(self, upload: Upload) -> Progress:
+        work = WorkTime(self._limits.seconds, partial(self._ledger.keep_seconds, upload))
+        return Progress(self._uploads, upload, self._stop, self._watchdog, work)
 
     def _take_back(self, upload: Upload, attempt_id: str, seconds: float) -> None:
         try:
