@@ -17,8 +17,8 @@ from dbuploader.arrow import to_batch
 from dbuploader.batches.idempotency import BatchAnswer, BatchKey, ClaimLost, Claims
 from dbuploader.batches.rows import (
     BatchRejected,
+    BatchRowError,
     NumberedRows,
-    RowError,
     check_rows,
     choose_errors,
     find_orphans,
@@ -106,7 +106,7 @@ def _run(call: Callable[[], T]) -> T:
 
 
 def _write(
-    connection: Connection, table: Table, rows: NumberedRows, errors: Sequence[RowError]
+    connection: Connection, table: Table, rows: NumberedRows, errors: Sequence[BatchRowError]
 ) -> dict[str, int]:
     distinct, repeat_errors = find_repeats(table, rows)
     all_errors = [*errors, *find_orphans(connection, table, rows), *repeat_errors]

@@ -1,4 +1,4 @@
-"""Checking a row that comes as a JSON object."""
+"""The rows of a batch: JSON objects, checked one by one and against each other."""
 
 import json
 from collections import Counter
@@ -15,8 +15,60 @@ from dbuploader.validation.types.cells import CellProblem, Value
 from muster.contracts.rejects import CellError
 from muster.contracts.tables import Column, Table
 
+NumberedRows = Sequence[tuple[int, PlainRow]]
+"""Rows with their number in the batch, from 1."""
+
 _UNKNOWN_NAMED = 10
 _LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class BatchRowError:
+    """What is wrong with row number `row` of a batch."""
+
+    row: int
+    column: str | None
+    code: str
+    message: str
+
+
+class BatchRejected(Exception):
+    """Some rows are wrong, so none was written."""
+
+    def __init__(self, errors: Sequence[BatchRowError]) -> None:
+        super().__init__(f"{len(errors)} errors")
+        self.errors = sorted(errors, key=lambda error: error.row)
+
+
+def choose_errors(errors: Sequence[BatchRowError], most: int) -> list[BatchRowError]:
+    """At most so many, in their order: of each row the first comes before any other's second."""
+    ranks: Counter[int] = Counter()
+    ranked: list[tuple[int, int]] = []
+    for place, error in enumerate(errors):
+        ranked.append((ranks[error.row], place))
+        ranks[error.row] += 1
+    return [errors[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
+
+
+def check_rows(table: Table, rows: Sequence[object]) -> tuple[NumberedRows, list[BatchRowError]]:
+    """The rows whose values are right, and what is wrong with the others."""
+    good: list[tuple[int, PlainRow]] = []
+    errors: list[BatchRowError] = []
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            message = f"row {number} is not an object: write the columns' names and values"
+            errors.append(BatchRowError(number, None, "type-error", message))
+            continue
+        checked = check_object(table, number, row)
+        if isinstance(checked, list):
+            errors += _numbered(number, checked)
+        else:
+            good.append((number, to_plain(checked)))
+    return good, errors
+
+
+def _numbered(number: int, errors: Sequence[CellError]) -> list[BatchRowError]:
+    return [BatchRowError(number, error.column, error.code, error.message) for error in errors]
 
 
 def check_object(
@@ -67,63 +119,14 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-NumberedRows = Sequence[tuple[int, PlainRow]]
-"""Rows with their number in the batch, from 1."""
-
-
-@dataclass(frozen=True)
-class RowError:
-    """What is wrong with row number `row` of a batch."""
-
-    row: int
-    column: str | None
-    code: str
-    message: str
-
-
-class BatchRejected(Exception):
-    """Some rows are wrong, so none was written."""
-
-    def __init__(self, errors: Sequence[RowError]) -> None:
-        super().__init__(f"{len(errors)} errors")
-        self.errors = sorted(errors, key=lambda error: error.row)
-
-
-def choose_errors(errors: Sequence[RowError], most: int) -> list[RowError]:
-    """At most so many, in their order: of each row the first comes before any other's second."""
-    ranks: Counter[int] = Counter()
-    ranked: list[tuple[int, int]] = []
-    for place, error in enumerate(errors):
-        ranked.append((ranks[error.row], place))
-        ranks[error.row] += 1
-    return [errors[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
-
-
-def check_rows(table: Table, rows: Sequence[object]) -> tuple[NumberedRows, list[RowError]]:
-    """The rows whose values are right, and what is wrong with the others."""
-    good: list[tuple[int, PlainRow]] = []
-    errors: list[RowError] = []
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, Mapping):
-            message = f"row {number} is not an object: write the columns' names and values"
-            errors.append(RowError(number, None, "type-error", message))
-            continue
-        checked = check_object(table, number, row)
-        if isinstance(checked, list):
-            errors += _numbered(number, checked)
-        else:
-            good.append((number, to_plain(checked)))
-    return good, errors
-
-
-def find_orphans(connection: Connection, table: Table, rows: NumberedRows) -> list[RowError]:
+def find_orphans(connection: Connection, table: Table, rows: NumberedRows) -> list[BatchRowError]:
     """What is wrong with the rows that refer to a row that is not there."""
     columns = {
         foreign.column: table.column_names.index(foreign.column) for foreign in table.foreign_keys
     }
     keys = {column: {int(row[place]) for _, row in rows} for column, place in columns.items()}
     return [
-        RowError(number, bad.column, error.code, error.message)
+        BatchRowError(number, bad.column, error.code, error.message)
         for bad in ForeignKeyChecker(table).missing(connection, keys)
         for number, row in rows
         if (key := int(row[columns[bad.column]])) in bad.keys
@@ -131,7 +134,7 @@ def find_orphans(connection: Connection, table: Table, rows: NumberedRows) -> li
     ]
 
 
-def find_repeats(table: Table, rows: NumberedRows) -> tuple[list[PlainRow], list[RowError]]:
+def find_repeats(table: Table, rows: NumberedRows) -> tuple[list[PlainRow], list[BatchRowError]]:
     """The rows with distinct keys, and those that give a key other values than before."""
     place = table.column_names.index(table.key)
     first: dict[int | str, tuple[int, PlainRow]] = {}
@@ -140,9 +143,5 @@ def find_repeats(table: Table, rows: NumberedRows) -> tuple[list[PlainRow], list
         owner, owned = first.setdefault(row[place], (number, row))
         if owned != row:
             message = f"row {owner} has the same {table.key} with other values: keep one of the two"
-            errors.append(RowError(number, table.key, "primary-key", message))
+            errors.append(BatchRowError(number, table.key, "primary-key", message))
     return [row for _, row in first.values()], errors
-
-
-def _numbered(number: int, errors: Sequence[CellError]) -> list[RowError]:
-    return [RowError(number, error.column, error.code, error.message) for error in errors]

@@ -23,9 +23,36 @@ from dbuploader.scratch import weather_of_disk
 from muster.contracts.tables import Table
 from muster.database import Database, FilesRefused
 
+log = structlog.get_logger(__name__)
+
 _BYTES = 1024 * 1024
 # Known on Linux only; elsewhere the system's 64 KiB have to do.
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
+# What a server does after the last row of a statement must take less than an answer may.
+_MOST_LINES = 10_000_000
+_LEAST_LINES = 100_000
+
+
+class RowFiles:
+    """Whether the server takes rows from files: once it has refused, it isn't asked again.
+
+    `directory` is where it takes them from, None if it doesn't. A statement takes `most_lines`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.directory = database.files
+        self.most_lines = _MOST_LINES
+
+    def refused(self, error: FilesRefused) -> None:
+        """Send rows by INSERT from now on."""
+        self.directory = None
+        log.warning("the server takes no files: rows go by INSERT", error=str(error))
+
+    def unanswered(self, lines: int) -> None:
+        """Send half as many as these, which were perhaps too many for the time of an answer."""
+        if lines >= 2 * _LEAST_LINES:
+            self.most_lines = lines // 2
 
 
 class NobodyReads(Exception):
@@ -82,35 +109,6 @@ class RowPipe:
         self._is_open.wait()
         os.close(reader)
         self.path.unlink()
-
-
-log = structlog.get_logger(__name__)
-
-# What a server does after the last row of a statement must take less than an answer may.
-_MOST_LINES = 10_000_000
-_LEAST_LINES = 100_000
-
-
-class RowFiles:
-    """Whether the server takes rows from files: once it has refused, it isn't asked again.
-
-    `directory` is where it takes them from, None if it doesn't. A statement takes `most_lines`.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.directory = database.files
-        self.most_lines = _MOST_LINES
-
-    def refused(self, error: FilesRefused) -> None:
-        """Send rows by INSERT from now on."""
-        self.directory = None
-        log.warning("the server takes no files: rows go by INSERT", error=str(error))
-
-    def unanswered(self, lines: int) -> None:
-        """Send half as many as these, which were perhaps too many for the time of an answer."""
-        if lines >= 2 * _LEAST_LINES:
-            self.most_lines = lines // 2
 
 
 class BulkWriter:

@@ -8,15 +8,23 @@ from dbuploader.arrow import to_rows
 from dbuploader.db.rows import execute_many, upsert
 from muster.contracts.tables.sql import hires_summary
 
-_YEAR = slice(0, 4)
-_MONTH = slice(5, 7)
-
+SUMMARISED = "hired_employees"
+"""The table whose rows the summary counts."""
 _GROUP = ["year", "quarter", "department_id", "job_id"]
 _NOTHING = pa.schema(
     [*((name, pa.int32()) for name in _GROUP), ("hired", pa.int64())]
 ).empty_table()
+_YEAR = slice(0, 4)
+_MONTH = slice(5, 7)
 # Fewer are not worth the time that adding up takes.
 _SUMMED_UP = 200_000
+_GROUPS_AT_ONCE = 10_000
+_HIRED = hires_summary.c.hired
+_KEYS = list(hires_summary.primary_key.columns.keys())
+_DELETE_EMPTIED = delete(hires_summary).where(
+    and_(*(column == bindparam(column.name) for column in hires_summary.primary_key.columns)),
+    _HIRED == 0,
+)
 
 
 class HiresDifferences:
@@ -87,13 +95,6 @@ def _integers(texts: pa.StringArray, digits: slice) -> pa.Int32Array:
     return pc.utf8_slice_codeunits(texts, digits.start, digits.stop).cast(pa.int32())
 
 
-SUMMARISED = "hired_employees"
-"""The table whose rows the summary counts."""
-
-_HIRED = hires_summary.c.hired
-_GROUPS_AT_ONCE = 10_000
-
-
 def add_to_summary(connection: Connection, differences: pa.Table) -> None:
     """Add the differences to the number of hires under each key; a number that is 0 goes.
 
@@ -123,10 +124,3 @@ def _add_by_text(connection: Connection, differences: pa.RecordBatch) -> None:
         f"INSERT INTO hires_summary ({names}) VALUES ({values})"  # noqa: S608
         " ON DUPLICATE KEY UPDATE hired = hired + VALUES(hired)"
     )
-
-
-_KEYS = list(hires_summary.primary_key.columns.keys())
-_DELETE_EMPTIED = delete(hires_summary).where(
-    and_(*(column == bindparam(column.name) for column in hires_summary.primary_key.columns)),
-    _HIRED == 0,
-)
