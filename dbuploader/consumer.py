@@ -79,7 +79,7 @@ class Chores:
             self._error = error
 
 
-class Consumer:
+class UploadConsumer:
     """What the broker calls: `handle` with each delivery, `tick` about every second."""
 
     def __init__(
@@ -155,7 +155,7 @@ def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:
             stores, broker, database, worker.stop, watchdog, settings.load_limits, scratch
         )
         sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
-        consumer = Consumer(processor, watchdog, worker.heartbeat, sweep)
+        consumer = UploadConsumer(processor, watchdog, worker.heartbeat, sweep)
         try:
             # An attempt must not be counted on a database that does not exist yet.
             LoadRetry(worker.stop, worker.heartbeat.beat).call(check)

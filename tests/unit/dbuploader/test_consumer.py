@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 
 from dbuploader.batches.idempotency import AnswerSweep
-from dbuploader.consumer import Consumer, check_database_anew
+from dbuploader.consumer import UploadConsumer, check_database_anew
 from dbuploader.settings import Settings
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
@@ -66,8 +66,8 @@ def no_sweep() -> AnswerSweep:
     return cast(AnswerSweep, FakeSweep())
 
 
-def consumer(processor: FakeProcessor) -> Consumer:
-    return Consumer(cast(UploadProcessor, processor), Watchdog(300), Heartbeat(), no_sweep())
+def consumer(processor: FakeProcessor) -> UploadConsumer:
+    return UploadConsumer(cast(UploadProcessor, processor), Watchdog(300), Heartbeat(), no_sweep())
 
 
 def accepted(upload_id: str) -> bytes:
@@ -93,7 +93,7 @@ def test_the_first_message_has_it_take_over_before_anything_else() -> None:
 
 def test_old_answers_are_swept_before_a_load_and_between_loads_but_not_during_one() -> None:
     watchdog, sweep, processor = Watchdog(300), FakeSweep(), FakeProcessor()
-    loader = Consumer(
+    loader = UploadConsumer(
         cast(UploadProcessor, processor), watchdog, Heartbeat(), cast(AnswerSweep, sweep)
     )
     tick_and_wait(loader, processor)
@@ -105,7 +105,7 @@ def test_old_answers_are_swept_before_a_load_and_between_loads_but_not_during_on
     assert sweep.runs == 2
 
 
-def tick_and_wait(loader: Consumer, processor: "FakeProcessor") -> None:
+def tick_and_wait(loader: UploadConsumer, processor: "FakeProcessor") -> None:
     """Tick until what is done beside has been done once more."""
     before = processor.looks
 
@@ -155,7 +155,7 @@ def test_an_unreadable_message_is_a_dead_letter(body: bytes) -> None:
 
 
 def test_a_message_without_its_record_is_a_dead_letter(suite: Suite) -> None:
-    verdict = Consumer(suite.processor(), Watchdog(300), Heartbeat(), no_sweep()).handle(
+    verdict = UploadConsumer(suite.processor(), Watchdog(300), Heartbeat(), no_sweep()).handle(
         Delivery("upload.accepted", accepted("absent"))
     )
 
@@ -173,7 +173,7 @@ def test_a_tick_bears_with_what_does_not_answer(error: Exception) -> None:
 def test_a_tick_ends_the_process_when_a_load_hangs(suite: Suite) -> None:
     time, ended = [0.0], []
     watchdog = Watchdog(300, end=lambda: ended.append(time[0]), clock=lambda: time[0])
-    loader = Consumer(suite.processor(watchdog), watchdog, Heartbeat(), no_sweep())
+    loader = UploadConsumer(suite.processor(watchdog), watchdog, Heartbeat(), no_sweep())
 
     def hang() -> None:
         for time[0] in 299, 301:

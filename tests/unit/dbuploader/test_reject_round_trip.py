@@ -24,7 +24,6 @@ from muster.database import Database, open_database
 from muster.stores import open_stores
 from tests.servers.templates import migrate_by_template
 from tests.unit.dbuploader.uploads.damaged_files import LABELS, DamagedFile, damaged_files
-from tests.unit.dbuploader.uploads.damaged_files import LABELS, DamagedFile, damaged_files
 
 HIRES = get_table("hired_employees")
 WHEN = datetime(2020, 2, 29)

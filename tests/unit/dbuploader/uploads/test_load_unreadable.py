@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from dbuploader.consumer import Consumer
+from dbuploader.consumer import UploadConsumer
 from dbuploader.db.schema import ledger
 from dbuploader.uploads.ledger import Ledger
 from dbuploader.uploads.watchdog import Watchdog
@@ -23,7 +23,7 @@ def set_state(suite: Suite, upload_id: str, state: str) -> None:
 
 
 def handled(suite: Suite, upload_id: str) -> object:
-    loader = Consumer(suite.processor(), Watchdog(300), Heartbeat(), no_sweep())
+    loader = UploadConsumer(suite.processor(), Watchdog(300), Heartbeat(), no_sweep())
     return loader.handle(Delivery("upload.accepted", accepted(upload_id)))
 
 
