@@ -1,6 +1,6 @@
 """The two hiring questions: who hired whom by quarter, and who hired more than the mean.
 
-Years and quarters are those of UTC. Names are compared caselessly, as `str.casefold` has it.
+Years and quarters are in UTC. Names are compared caselessly, by `str.casefold`.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Hiring:
 
 
 def _by_names(row: QuarterlyHires) -> tuple[str | int, ...]:
-    # What differs in nothing but case is in an order too, which must not depend on the database's.
+    # Names that differ in case only are ordered, too, and not by the collation of the database.
     return (row.department.casefold(), row.job.casefold(), *row)
 
 

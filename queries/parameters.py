@@ -11,7 +11,7 @@ MAX_LIMIT = 1000
 
 
 def year() -> int:
-    """`?year=`, 1000 to 9999. There is no default: any year would be an answer nobody asked for.
+    """`?year=`, 1000 to 9999. There is no default: any year would answer a question nobody asked.
 
     Raises Problem 422.
     """

@@ -33,7 +33,7 @@ class DepartmentHires(NamedTuple):
 
 
 _DEPARTMENTS, _JOBS = sql_table("departments"), sql_table("jobs")
-# Built once, as that takes longer than a small answer. Neither reads an employee.
+# Built once, because that takes longer than a small answer. Neither reads an employee's row.
 _OF_THE_YEAR = hires_summary.c.year == bindparam("year")
 
 
@@ -105,7 +105,7 @@ def rows_after(
 
 
 def check_schema(database: Database) -> None:
-    """Return if every table is there with its columns; raises otherwise."""
+    """Return if every table exists with its columns; raises otherwise."""
     with database.read() as connection:
         for name in ("departments", "jobs", "hired_employees", "hires_summary"):
             connection.execute(select(metadata.tables[name]).limit(1))

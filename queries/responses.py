@@ -1,6 +1,6 @@
-"""Answers that are JSON or CSV, whichever is asked for, and that a client can keep and ask again.
+"""Responses in JSON or CSV, as the request asks, which a client can cache and revalidate.
 
-Negotiation, entity tags and conditional requests as RFC 9110 has them; CSV as RFC 4180 has it.
+Negotiation, entity tags and conditional requests per RFC 9110; CSV per RFC 4180.
 """
 
 import csv
@@ -24,7 +24,7 @@ def as_json(document: dict[str, Any]) -> Response:
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[int | str]]) -> Response:
-    """200 with `header` and `rows`. Names stand as they are stored, also `=1+1`."""
+    """200 with `header` and `rows`. Names are given as they are stored, even `=1+1`."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(header)
@@ -33,7 +33,7 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[int | str]]) -> Respon
 
 
 def wanted_type() -> str:
-    """JSON or CSV, by the request's Accept header; JSON where it leaves the choice.
+    """JSON or CSV, by the request's Accept header; JSON if it accepts both alike.
 
     Raises Problem 406.
     """

@@ -34,7 +34,7 @@ class TableRows:
     def read(self, table: Table, limit: int, cursor: str | None) -> RowPage:
         """At most `limit` rows of `table` after those that `cursor` stands for.
 
-        Rows that are added meanwhile appear where their key puts them: none is shown twice. Raises
+        A row added meanwhile appears where its key puts it: none is shown twice. Raises
         UnknownCursor or DatabaseUnavailable.
         """
         after = 0 if cursor is None else _key_of(cursor)
@@ -46,7 +46,7 @@ class TableRows:
 
 
 def _cell(value: repository.Value) -> Cell:
-    """Times as RFC 3339 has them, in UTC, with a fraction only where there is one."""
+    """Times per RFC 3339, in UTC, with a fraction only if there is one."""
     return f"{value.isoformat()}Z" if isinstance(value, datetime) else value
 
 

@@ -1,6 +1,6 @@
-"""Errors over HTTP: `application/problem+json` as RFC 9457 has it, written in one place.
+"""Errors over HTTP: `application/problem+json` per RFC 9457.
 
-Rules raise exceptions of their own; a service's `app.py` says once which status each has.
+Rules raise exceptions of their own; each service maps them to problems once, by `answer_with`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +66,7 @@ class Problem(Exception):
 
 
 def unavailable(what: str, seconds: int = 2) -> Problem:
-    """503: something that this service needs doesn't answer now; come again in `seconds`."""
+    """503: a backend that this service needs doesn't answer; try again in `seconds`."""
     return Problem(
         503,
         "unavailable",
@@ -149,7 +149,7 @@ def _from_system(error: OSError) -> Response:
 
 
 def _from_bug(error: Exception) -> Response:
-    # Nothing of the exception is shown: it may hold what the caller must not see.
+    # The exception is not shown: it may hold what the caller must not see.
     log.error("unhandled exception", exc_info=error)
     return Problem(
         500,

@@ -30,12 +30,12 @@ SECONDS = Histogram(
     "muster_http_request_duration_seconds", "Time to answer, in seconds.", ("service", "route")
 )
 _CROWDED_SECONDS = 0.2
-# Far less than a scrape may take, 10 seconds unless Prometheus is told otherwise.
+# Far less than a scrape may take: 10 seconds by default.
 _SCRAPE_SECONDS = 2.0
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
-# A browser that shows an answer which is no page lets nothing in it act, and nobody frame it.
+# A browser that shows a response which is no page runs nothing in it and lets nobody frame it.
 _NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-# A label has few values: a client may call its method anything.
+# A label must have few values, and a client may send any method.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -110,7 +110,7 @@ def _answer_with_trace(response: Response) -> Response:
 
 
 def _protect(response: Response) -> Response:
-    """What holds for every answer that says nothing else of it."""
+    """Set the headers of every response that does not set them itself."""
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Referrer-Policy", "no-referrer")

@@ -42,7 +42,7 @@ class InvalidToken(Exception):
 
 
 class KeysUnavailable(Exception):
-    """Auth's public keys can't be had now, so no token can be checked."""
+    """Auth's public keys are not available, so no token can be checked."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ class Tokens(Protocol):
         """Who the token stands for; raises InvalidToken or KeysUnavailable."""
 
     def end(self, principal: Principal) -> None:
-        """Refuse the token of `principal`, which auth has ended, from here on."""
+        """Refuse the token of `principal` from now on: auth has ended it."""
 
     def check(self) -> None:
-        """Return if auth's public keys can be had; raises KeysUnavailable."""
+        """Return if auth's public keys are available; raises KeysUnavailable."""
 
 
 class _Keys(jwt.PyJWKClient):
-    """Keeps the keys that it has while auth is away, and asks again after a rest."""
+    """Keeps its keys while auth is down, and asks again after a pause."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, timeout=_KEYS_TIMEOUT, cooldown_duration=_KEYS_REST)
