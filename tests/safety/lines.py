@@ -135,7 +135,7 @@ LINES = (
         path="gateway/app.py",
         old="    tokens = check_with(settings.auth_url)\n",
         new="    tokens = check_with(settings.auth_url)._verifier\n",
-        test="tests/unit/muster/test_ended_tokens_everywhere.py::"
+        test="tests/unit/muster/http/test_ended_tokens_everywhere.py::"
         "test_a_token_that_auth_ended_is_refused",
     ),
     SafetyLine(
@@ -143,7 +143,7 @@ LINES = (
         path="queries/app.py",
         old="check_with(settings.auth_url).verify",
         new="check_with(settings.auth_url)._verifier.verify",
-        test="tests/unit/muster/test_ended_tokens_everywhere.py::"
+        test="tests/unit/muster/http/test_ended_tokens_everywhere.py::"
         "test_a_token_that_auth_ended_is_refused",
     ),
     SafetyLine(
@@ -151,7 +151,7 @@ LINES = (
         path="dbuploader/app.py",
         old="check_with(settings.auth_url).verify",
         new="check_with(settings.auth_url)._verifier.verify",
-        test="tests/unit/muster/test_ended_tokens_everywhere.py::"
+        test="tests/unit/muster/http/test_ended_tokens_everywhere.py::"
         "test_a_token_that_auth_ended_is_refused",
     ),
     SafetyLine(
