@@ -20,6 +20,8 @@ from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 from wrapt import register_post_import_hook
 
+from muster.observability.spans import record_with
+
 _HEALTH = r"^[^?]*/(healthz|readyz|metrics)$"
 _FLUSH_SECONDS = 5.0
 
@@ -31,7 +33,7 @@ def start(service: str) -> None:
     provider = TracerProvider(resource=_resource(service), shutdown_on_exit=False)
     provider.sampler = _ForSomebody(provider.sampler)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
+    record_with(provider)
     _flush_at_exit(provider)
     RequestsInstrumentor().instrument()
     # Not every image has it, and not every process uses it.

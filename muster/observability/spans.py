@@ -1,6 +1,7 @@
 """Spans, the timed steps of a trace, by the API of OpenTelemetry.
 
-They cost nothing until `export_spans` (muster.observability.telemetry) installs its SDK.
+None is made until `record_with` is given a provider, which muster.observability.telemetry does if
+spans are to be exported.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,13 +18,21 @@ from muster.observability.tracing import Trace, current_trace, tracing
 
 Kind = Literal["internal", "client", "producer", "consumer"]
 
-_tracer = trace.get_tracer("muster", version("muster"))
 _w3c = TraceContextTextMapPropagator()
+# Not the API's own tracer that does nothing: each span by it takes as long as a small log line.
+_tracer: trace.Tracer | None = None
 
 
-def is_exporting() -> bool:
-    """Whether an SDK is installed: without one, the API's own provider makes no spans."""
-    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+def record_with(provider: trace.TracerProvider) -> None:
+    """Record spans with `provider` from now on, also those of libraries; once in a process."""
+    global _tracer
+    trace.set_tracer_provider(provider)
+    _tracer = provider.get_tracer("muster", version("muster"))
+
+
+def are_recorded() -> bool:
+    """Whether spans are recorded in this process."""
+    return _tracer is not None
 
 
 def in_this_span(named: Trace) -> Trace:
@@ -47,7 +56,7 @@ def span(
     A `client`, which is a call, is recorded within another span only: a worker that looks for work
     makes one each second, for nobody.
     """
-    if not is_exporting() or (kind == "client" and _current() is None):
+    if _tracer is None or (kind == "client" and _current() is None):
         yield
         return
     current = current_trace()
@@ -73,7 +82,7 @@ def span(
 
 def _current() -> str | None:
     """The traceparent of the span in progress."""
-    if not is_exporting():
+    if _tracer is None:
         return None
     carrier: dict[str, str] = {}
     _w3c.inject(carrier)

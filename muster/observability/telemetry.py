@@ -12,7 +12,7 @@ from importlib import import_module
 from flask import Flask
 
 from muster.adapters import ConfigurationError
-from muster.observability.spans import is_exporting
+from muster.observability.spans import are_recorded
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -25,7 +25,7 @@ def export_spans(service: str) -> None:
     To be called before anything connects, and in gunicorn's worker, not in what forks it. Raises
     ConfigurationError.
     """
-    if is_exporting() or not _is_wanted():
+    if are_recorded() or not _is_wanted():
         return
     try:
         sdk = import_module(_SDK)
@@ -39,7 +39,7 @@ def export_spans(service: str) -> None:
 
 def record_requests(app: Flask) -> None:
     """Record a span for each request that `app` answers, except for its health."""
-    if is_exporting():
+    if are_recorded():
         import_module(_SDK).record_requests(app)
 
 
