@@ -142,7 +142,7 @@ class ClientSocket(socket.socket):
 
     def __init__(self, family: int, fileno: int, address: str, places: SlowClients) -> None:
         super().__init__(family, socket.SOCK_STREAM, 0, fileno)
-        super().setblocking(False)
+        self.setblocking(False)
         self._address = address
         self._places = places
         self._settings = places.settings
@@ -180,12 +180,6 @@ class ClientSocket(socket.socket):
         # This wakes the thread up. One that waits for a body can still send an answer.
         with suppress(OSError):
             self.shutdown(socket.SHUT_RDWR if self._waits_to_send else socket.SHUT_RD)
-
-    def setblocking(self, flag: bool) -> None:
-        """Nothing: it never blocks, whatever gunicorn prefers."""
-
-    def settimeout(self, value: float | None) -> None:
-        """Nothing: the limits say how long is waited."""
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         """As socket.recv; raises ClientTooSlow."""
