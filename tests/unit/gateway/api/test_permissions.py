@@ -1,12 +1,12 @@
 """Who may do what: every operation of the document with every single permission."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from flask_openapi.openapi import OpenAPI
 
 from gateway.app import build_app
 from gateway.settings import Settings
@@ -41,10 +41,13 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
 }
 
 
-@pytest.fixture
-def client(make_app: Callable[..., OpenAPI]) -> FlaskClient:
-    nowhere = "http://127.0.0.1:1"
-    return make_app(auth_url=nowhere, queries_url=nowhere, dbuploader_url=nowhere).test_client()
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """One for all: who may ask depends on nothing that was asked before."""
+    nowhere, url = "http://127.0.0.1:1", f"file://{tmp_path_factory.mktemp('permissions')}/store"
+    settings = Settings(auth_url=nowhere, queries_url=nowhere, dbuploader_url=nowhere)
+    with closing(open_stores(url)) as stores:
+        yield build_app(settings, stores, FakeBroker(), WordTokens()).test_client()
 
 
 def declared() -> Iterator[tuple[str, str, list[dict[str, list[str]]]]]:
