@@ -95,7 +95,7 @@ def _take_token_from_cookie() -> None:
     if "Authorization" in request.headers or not _TOKEN.fullmatch(token):
         return
     refuse_other_sites()
-    # All who look at the token, here and in the services that a request is handed on to, find it
+    # Whatever reads the token, here or in the service that a request is forwarded to, finds it
     # where a program would have put it.
     request.environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
 
