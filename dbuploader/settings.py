@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from muster.settings import SchemaSettings, WorkerSettings
+from muster.settings import FileSettings, SchemaSettings
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class BatchLimits:
     keep_answers: timedelta
 
 
-class Settings(WorkerSettings, SchemaSettings):
+class Settings(FileSettings, SchemaSettings):
     """What the loader reads on top of what every service reads."""
 
     employment_database_url: str = Field(default="", description="The database that uploads go to.")

@@ -21,6 +21,7 @@ _FILES = ("sqlite:", "file:")
 class _Settings(DatabaseSettings):
     broker_url: str = ""
     csv_store_url: str = ""
+    file_store_url: str = ""
     auth_database_url: str = ""
     employment_database_url: str = ""
 
@@ -43,11 +44,14 @@ def check_backends() -> None:
 def _open_all(settings: _Settings, stack: ExitStack) -> dict[str, Check]:
     """The check of each backend, by its URL."""
     broker = stack.enter_context(closing(open_broker(settings.broker_url)))
-    store = stack.enter_context(closing(open_stores(settings.csv_store_url)))
+    stores = open_stores(settings.csv_store_url, settings.file_store_url)
+    stack.enter_context(closing(stores))
     checks: dict[str, Check] = {
         settings.broker_url: broker.check,
-        settings.csv_store_url: store.check,
+        settings.csv_store_url: stores.uploads.check,
     }
+    if settings.file_store_url:
+        checks[settings.file_store_url] = stores.files.check
     for url in (settings.auth_database_url, settings.employment_database_url):
         database = open_database(url, allow_multi_primary=settings.allow_multi_primary)
         checks[url] = stack.enter_context(closing(database)).check

@@ -50,7 +50,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     settings = settings or Settings()
     configure_logging("gateway", settings.log_level)
     export_spans("gateway")
-    stores = open_stores(settings.csv_store_url, places=settings.store_places)
+    places = settings.store_places
+    stores = open_stores(settings.csv_store_url, settings.file_store_url, places)
     tokens = check_with(settings.auth_url)
     return build_app(settings, stores, open_broker(settings.broker_url), tokens)
 

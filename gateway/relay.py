@@ -145,7 +145,8 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
     with worker_process("gateway-relay", settings) as worker:
-        stores = worker.open("CSV store", partial(open_stores, settings.csv_store_url))
+        urls = settings.csv_store_url, settings.file_store_url
+        stores = worker.open("CSV store", partial(open_stores, *urls))
         broker = worker.open("broker", partial(open_broker, settings.broker_url))
         relay = Relay(stores, broker, settings.sweep_after_seconds)
         worker.serve_health(ready={"CSV store": once(stores.check)}, alive=relay.check)

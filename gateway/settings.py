@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from muster.settings import WorkerSettings
+from muster.settings import FileSettings
 
 
-class Settings(WorkerSettings):
+class Settings(FileSettings):
     """The gateway's settings."""
 
     queries_url: str = Field(default="http://127.0.0.1:8084", description="Where queries answers.")

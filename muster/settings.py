@@ -85,3 +85,12 @@ class WorkerSettings(ServiceSettings):
         gt=0,
         description="A worker that has not reached for so long what another would is not alive.",
     )
+
+
+class FileSettings(WorkerSettings):
+    """What a service reads that opens stored files, and not upload records alone."""
+
+    file_store_url: str = Field(
+        default="",
+        description="The store of files, if not in the CSV store. Default: MUSTER_CSV_STORE_URL.",
+    )

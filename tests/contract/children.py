@@ -16,9 +16,10 @@ from typing import Self
 import psutil
 
 from muster.broker import Ack, Delivery, Verdict, open_broker
-from muster.csvstore import open_csv_store
 from muster.database import open_database
+from muster.filestore import open_file_store
 from muster.observability.logs import configure_logging
+from muster.uploadstore import open_upload_store
 from notification.channels.email.mailer import open_mailer
 from tests.contract.records import an_upload, content_of
 
@@ -117,9 +118,9 @@ def _consume(url: str, handle: Callable[[Delivery], Verdict]) -> None:
 
 
 def write_files(url: str) -> None:
-    store = open_csv_store(url)
+    files = open_file_store(url)
     for number in range(MOST_STEPS):
-        with store.write_file(f"file-{number}") as file:
+        with files.write(f"file-{number}") as file:
             for part in content_of(number):
                 file.write(part)
         print(number, flush=True)
@@ -127,7 +128,7 @@ def write_files(url: str) -> None:
 
 
 def write_half(url: str, name: str) -> None:
-    with open_csv_store(url).write_file(name) as file:
+    with open_file_store(url).write(name) as file:
         # So much that a part of it is written before more is taken.
         file.write(b"half of it" * 1_000_000)
         print("half", flush=True)
@@ -136,32 +137,32 @@ def write_half(url: str, name: str) -> None:
 
 def copy(url: str, megabytes: str) -> None:
     """Writes by how many bytes its memory has grown, after writing a file and after reading it."""
-    store = open_csv_store(url)
+    files = open_file_store(url)
     block = bytes(1024 * 1024)
-    with store.write_file("first") as file:
+    with files.write("first") as file:
         file.write(block)
     process = psutil.Process()
     before = peak = process.memory_info().rss
-    with store.write_file("large") as file:
+    with files.write("large") as file:
         for _ in range(int(megabytes)):
             file.write(block)
             peak = max(peak, process.memory_info().rss)
     print(peak - before, flush=True)
-    with store.open_file("large") as reader:
+    with files.open("large") as reader:
         while reader.read(len(block)):
             peak = max(peak, process.memory_info().rss)
     print(peak - before, flush=True)
 
 
 def accept(url: str, prefix: str, limit: str) -> None:
-    store = open_csv_store(url)
+    store = open_upload_store(url)
     for number in range(int(limit)):
         upload = store.accept(an_upload(id=f"{prefix}{number}"))
         print(upload.sequence, flush=True)
 
 
 def change(url: str, upload_id: str) -> None:
-    store = open_csv_store(url)
+    store = open_upload_store(url)
     for number in count():
         upload = store.get(upload_id)
         store.update(upload_id, expect={upload.state}, warnings_total=number)

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from itertools import product
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from muster.broker import Broker, open_broker
-from muster.csvstore import CsvStore, open_csv_store
 from muster.database import Database, open_database
 from muster.database.sqlite import SqliteDialect
+from muster.filestore import FileStore, open_file_store
+from muster.stores import Stores, open_stores
+from muster.uploadstore import UploadStore, open_upload_store
 from tests.contract.certificates import Authority
 from tests.contract.smtp_sink import Sink
 from tests.servers.mariadb import MariaServer, require_mariadb
@@ -31,6 +34,8 @@ Received = Callable[[], list[EmailMessage]]
 BROKERS = ["sqlite_broker_url", "rabbitmq_broker_url"]
 UNREACHABLE_BROKERS = ["unreachable_sqlite_url", "unreachable_rabbitmq_url"]
 STORES = ["file_store_url", "mongodb_store_url"]
+PLACES_OF_STORES = [*product(STORES, STORES)]
+"""Where the upload records are and where the files."""
 UNREACHABLE_STORES = ["unreachable_file_url", "unreachable_mongodb_url"]
 UNREACHABLE_DATABASES = ["unreachable_sqlite_url", "unreachable_mysql_url"]
 IMPATIENT_DATABASES: Mapping[str, Callable[[str], Database]] = {
@@ -71,15 +76,39 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[CsvStore]:
-    with closing(open_csv_store(store_url)) as store:
+def store(store_url: str) -> Iterator[UploadStore]:
+    with closing(open_upload_store(store_url)) as store:
+        yield store
+
+
+@pytest.fixture
+def files(store_url: str) -> Iterator[FileStore]:
+    with closing(open_file_store(store_url)) as files:
+        yield files
+
+
+@pytest.fixture(params=PLACES_OF_STORES, ids=" and ".join)
+def stores_urls(request: pytest.FixtureRequest) -> tuple[str, str]:
+    records, files = (str(request.getfixturevalue(name)) for name in request.param)
+    return records, files
+
+
+@pytest.fixture
+def stores(stores_urls: tuple[str, str]) -> Iterator[Stores]:
+    with closing(open_stores(*stores_urls)) as stores:
+        yield stores
+
+
+@pytest.fixture(params=UNREACHABLE_STORES)
+def unreachable_store(request: pytest.FixtureRequest) -> Iterator[UploadStore]:
+    with closing(open_upload_store(request.getfixturevalue(request.param))) as store:
         yield store
 
 
 @pytest.fixture(params=UNREACHABLE_STORES)
-def unreachable_store(request: pytest.FixtureRequest) -> Iterator[CsvStore]:
-    with closing(open_csv_store(request.getfixturevalue(request.param))) as store:
-        yield store
+def unreachable_files(request: pytest.FixtureRequest) -> Iterator[FileStore]:
+    with closing(open_file_store(request.getfixturevalue(request.param))) as files:
+        yield files
 
 
 @pytest.fixture

@@ -8,13 +8,15 @@ import pytest
 
 from muster.adapters import Adapter, ConfigurationError, load_adapter, path_of
 from muster.broker import open_broker
-from muster.csvstore import open_csv_store
 from muster.database import open_database
+from muster.filestore import open_file_store
+from muster.uploadstore import open_upload_store
 from notification.channels.email.mailer import open_mailer
 
 EMBEDDED: list[tuple[Callable[[str], object], str]] = [
     (open_broker, "sqlite"),
-    (open_csv_store, "file"),
+    (open_upload_store, "file"),
+    (open_file_store, "file"),
     (open_database, "sqlite"),
     (open_mailer, "maildir"),
 ]

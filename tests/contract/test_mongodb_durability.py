@@ -8,7 +8,7 @@ import pytest
 from pymongo import monitoring
 
 from muster.contracts.uploads import UNFINISHED, State
-from muster.csvstore import CsvStore, open_csv_store
+from muster.stores import Stores, open_stores
 from tests.contract.records import an_upload
 
 WRITES = {"insert", "update", "findAndModify"}
@@ -47,26 +47,26 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
 
 
 @pytest.fixture
-def store(mongodb_store_url: str, commands: Commands) -> Iterator[CsvStore]:
+def stores(mongodb_store_url: str, commands: Commands) -> Iterator[Stores]:
     # Made after the listener, which a client asks for once; the URL's own wishes don't count.
-    with closing(open_csv_store(f"{mongodb_store_url}&w=0&readConcernLevel=local")) as store:
-        yield store
+    with closing(open_stores(f"{mongodb_store_url}&w=0&readConcernLevel=local")) as stores:
+        yield stores
 
 
-def accept_and_load(store: CsvStore) -> None:
-    with store.write_file("u-1") as file:
+def accept_and_load(stores: Stores) -> None:
+    with stores.files.write("u-1") as file:
         file.write(b"1,Baker\n" * 100_000)
-    store.accept(an_upload(idempotency_key="k"))
-    store.update("u-1", expect=UNFINISHED, state=State.LOADING)
-    with store.open_file("u-1") as file:
+    stores.uploads.accept(an_upload(idempotency_key="k"))
+    stores.uploads.update("u-1", expect=UNFINISHED, state=State.LOADING)
+    with stores.files.open("u-1") as file:
         file.read()
-    store.unfinished(10)
+    stores.uploads.unfinished(10)
 
 
 def test_every_write_waits_for_the_journal_of_the_majority(
-    store: CsvStore, commands: Commands
+    stores: Stores, commands: Commands
 ) -> None:
-    accept_and_load(store)
+    accept_and_load(stores)
     writes = commands.among(WRITES)
     assert {command.get("writeConcern", {}).get("w") for command in writes} == {"majority"}
     assert all(command["writeConcern"]["j"] for command in writes)
@@ -74,17 +74,17 @@ def test_every_write_waits_for_the_journal_of_the_majority(
     assert {"uploads", "csv.files", "csv.chunks"} <= written
 
 
-def test_every_read_is_of_what_the_majority_has(store: CsvStore, commands: Commands) -> None:
-    accept_and_load(store)
+def test_every_read_is_of_what_the_majority_has(stores: Stores, commands: Commands) -> None:
+    accept_and_load(stores)
     reads = commands.among(READS)
     assert reads
     assert all(command["readConcern"] == {"level": "majority"} for command in reads)
 
 
 def test_bytes_that_come_fast_are_written_in_batches_of_bounded_size(
-    store: CsvStore, commands: Commands
+    stores: Stores, commands: Commands
 ) -> None:
-    with store.write_file("u-1") as file:
+    with stores.files.write("u-1") as file:
         for _ in range(20):
             file.write(bytes(1024 * 1024))
     batches = [insert["documents"] for insert in commands.among({"insert"})]
@@ -94,16 +94,16 @@ def test_bytes_that_come_fast_are_written_in_batches_of_bounded_size(
     assert max(chunks) <= 16
 
 
-def test_a_small_file_takes_few_calls(store: CsvStore, commands: Commands) -> None:
-    store.check()
+def test_a_small_file_takes_few_calls(stores: Stores, commands: Commands) -> None:
+    stores.check()
     before = len(commands.sent)
-    with store.write_file("u-1") as file:
+    with stores.files.write("u-1") as file:
         file.write(b"1,Baker\n")
     assert [name for name, _ in commands.sent[before:]] == ["insert", "find", "insert"]
 
 
-def test_an_upload_is_changed_by_one_write(store: CsvStore, commands: Commands) -> None:
-    store.accept(an_upload())
+def test_an_upload_is_changed_by_one_write(stores: Stores, commands: Commands) -> None:
+    stores.uploads.accept(an_upload())
     before = len(commands.sent)
-    store.update("u-1", expect=UNFINISHED, state=State.LOADING)
+    stores.uploads.update("u-1", expect=UNFINISHED, state=State.LOADING)
     assert [name for name, _ in commands.sent[before:]] == ["update", "find"]

@@ -16,9 +16,11 @@ from pymongo import MongoClient
 from embedded.backends import check_backends
 from embedded.errors import StartError
 from muster.backends.dependencies import Check
+from muster.backends.servers import StoreRefused
 from muster.broker import BrokerRefused, BrokerUnavailable, open_broker
-from muster.csvstore import StoreRefused, StoreUnavailable, open_csv_store
 from muster.database import DatabaseRefused, DatabaseUnavailable, open_database
+from muster.uploadstore import open_upload_store
+from muster.weather import StoreUnavailable
 from tests.servers.mariadb import MariaServer, administration
 from tests.servers.rewriting import AnswerRewriter
 
@@ -98,7 +100,7 @@ def opened_broker(url: str) -> tuple[Check, Callable[[], None]]:
 
 
 def opened_store(url: str) -> tuple[Check, Callable[[], None]]:
-    store = open_csv_store(url)
+    store = open_upload_store(url)
     return store.check, store.close
 
 

@@ -11,6 +11,7 @@ from embedded.errors import StartError
     [
         "MUSTER_BROKER_URL",
         "MUSTER_CSV_STORE_URL",
+        "MUSTER_FILE_STORE_URL",
         "MUSTER_AUTH_DATABASE_URL",
         "MUSTER_EMPLOYMENT_DATABASE_URL",
     ],

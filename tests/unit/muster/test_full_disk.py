@@ -10,7 +10,10 @@ import pytest
 
 from muster.broker import BrokerUnavailable
 from muster.broker.sqlite import SqliteBroker
-from muster.csvstore import FileCsvStore, FileNotStored, StoreUnavailable
+from muster.filestore import FileNotStored
+from muster.filestore.folder import FolderFileStore
+from muster.uploadstore.sqlite import SqliteUploadStore
+from muster.weather import StoreUnavailable
 from notification.channels.email.maildir import MaildirMailer
 from notification.channels.email.mailer import MailError
 from tests.contract.records import an_upload
@@ -51,7 +54,7 @@ def test_a_full_store_accepts_nothing_more_and_keeps_what_it_accepted(tmp_path: 
             accepted.append(store.accept(an_upload(id=f"u-{len(accepted)}")))
 
     accepted: list[object] = []
-    with closing(FileCsvStore(f"file://{tmp_path}/store")) as store:
+    with closing(SqliteUploadStore(f"file://{tmp_path}/store")) as store:
         with a_disk_of_small_files(), pytest.raises(StoreUnavailable):
             accept_until_full()
         assert len(accepted) > 3
@@ -59,17 +62,17 @@ def test_a_full_store_accepts_nothing_more_and_keeps_what_it_accepted(tmp_path: 
         store.accept(an_upload(id="after"))
 
 
-def write(store: FileCsvStore, name: str, content: bytes) -> None:
-    with store.write_file(name) as file:
+def write(store: FolderFileStore, name: str, content: bytes) -> None:
+    with store.write(name) as file:
         file.write(content)
 
 
 def test_nothing_is_left_of_a_file_that_does_not_fit(tmp_path: Path) -> None:
-    store = FileCsvStore(f"file://{tmp_path}/store")
+    store = FolderFileStore(f"file://{tmp_path}/store")
     with a_disk_of_small_files(), pytest.raises(StoreUnavailable):
         write(store, "u-1", b"x" * (LIMIT + 1))
     with pytest.raises(FileNotStored):
-        store.open_file("u-1")
+        store.open("u-1")
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import Field
 
 from muster.broker import open_broker
-from muster.csvstore import open_csv_store
 from muster.settings import ServiceSettings
+from muster.uploadstore import open_upload_store
 from notification.channels.email.mailer import open_mailer
 
 
@@ -53,5 +53,5 @@ def test_a_url_in_the_environment_is_taken(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_embedded_urls_are_ones_that_the_ports_open() -> None:
     settings = Settings()
     open_broker(settings.broker_url).close()
-    open_csv_store(settings.csv_store_url).close()
+    open_upload_store(settings.csv_store_url).close()
     open_mailer(settings.smtp_url)

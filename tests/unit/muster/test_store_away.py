@@ -9,17 +9,19 @@ from contextlib import closing
 import pytest
 
 from embedded import ports
-from muster.csvstore import CsvStore, StoreUnavailable, open_csv_store
+from muster.backends.places import Places
+from muster.uploadstore import UploadStore, open_upload_store
+from muster.weather import StoreUnavailable
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 SELECTION_SECONDS = 1.0
 
 
-def store_at(port: int, places: int | None = None) -> CsvStore:
-    return open_csv_store(
+def store_at(port: int, places: int | None = None) -> UploadStore:
+    return open_upload_store(
         f"mongodb://127.0.0.1:{port}/muster?serverSelectionTimeoutMS={SELECTION_SECONDS * 1000:.0f}"
         "&connectTimeoutMS=60000&socketTimeoutMS=60000",
-        places,
+        Places(places),
     )
 
 
@@ -29,7 +31,7 @@ def nowhere() -> Iterator[int]:
         yield ports.port_of(reserved)
 
 
-def seconds_of_failure(store: CsvStore) -> float:
+def seconds_of_failure(store: UploadStore) -> float:
     started = time.monotonic()
     with pytest.raises(StoreUnavailable):
         store.get("u-1")

@@ -5,7 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from muster.csvstore import CsvStore, StoreUnavailable, UploadNotFound, open_csv_store
+from muster.uploadstore import UploadNotFound, UploadStore, open_upload_store
+from muster.weather import StoreUnavailable
 from tests.servers.replicaset import Member
 from tests.waiting import eventually
 
@@ -29,7 +30,7 @@ def named(first: Member) -> Iterator[Member]:
         yield member
 
 
-def answers(store: CsvStore) -> bool:
+def answers(store: UploadStore) -> bool:
     try:
         store.get("u-1")
     except UploadNotFound:
@@ -43,7 +44,7 @@ def test_a_set_that_moved_as_a_whole_is_found_by_the_name_in_the_url(
     named: Member, first: Member, second: Member
 ) -> None:
     url = f"mongodb://127.0.0.1:{named.port}/muster?replicaSet=rs0&serverSelectionTimeoutMS=500"
-    with closing(open_csv_store(url)) as store:
+    with closing(open_upload_store(url)) as store:
         eventually(lambda: answers(store))
         first.end()
         named.me = second.me
@@ -55,7 +56,7 @@ def test_one_that_is_away_where_the_url_says_is_waited_for_by_the_same_client(
     first: Member,
 ) -> None:
     url = f"mongodb://{first.me}/muster?replicaSet=rs0&serverSelectionTimeoutMS=500"
-    with closing(open_csv_store(url)) as store:
+    with closing(open_upload_store(url)) as store:
         eventually(lambda: answers(store))
         connection = store.connection  # type: ignore[attr-defined]
         client = connection._database.client

@@ -11,8 +11,10 @@ import pytest
 from gateway.errors import UpstreamUnavailable
 from gateway.proxy.upstream import Upstream
 from muster.broker import BrokerUnavailable, open_broker
-from muster.csvstore import StoreUnavailable, open_csv_store
 from muster.database import DatabaseUnavailable, open_database
+from muster.filestore import open_file_store
+from muster.uploadstore import open_upload_store
+from muster.weather import StoreUnavailable
 from notification.channels.email.mailer import MailError, open_mailer
 from tests.scarcity import no_more_files
 
@@ -32,14 +34,14 @@ def call_of(kind: str, home: Path) -> Iterator[Call]:
             with closing(open_broker(f"amqp://user:secret@{NOWHERE}/muster")) as broker:
                 yield lambda: broker.publish("upload.accepted", b"", {})
         case "file store":
-            with closing(open_csv_store(f"file://{home}/store")) as store:
-                yield lambda: store.write_file("u-1").__enter__()
+            with closing(open_file_store(f"file://{home}/store")) as files:
+                yield lambda: files.write("u-1").__enter__()
         case "records":
-            with closing(open_csv_store(f"file://{home}/store")) as store:
+            with closing(open_upload_store(f"file://{home}/store")) as store:
                 yield lambda: store.unpublished(1)
         case "mongodb":
             url = f"mongodb://{NOWHERE}/muster?serverSelectionTimeoutMS=300"
-            with closing(open_csv_store(url)) as store:
+            with closing(open_upload_store(url)) as store:
                 yield lambda: store.unpublished(1)
         case "sqlite":
             with closing(open_database(f"sqlite:///{home}/service.db")) as database:

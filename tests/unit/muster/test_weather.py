@@ -16,11 +16,10 @@ import muster.database
 from muster import weather
 from muster.backends import servers
 from muster.backends.mongodb import Connection
-from muster.csvstore import StoreUnavailable
 from muster.database import AccessDenied, DatabaseUnavailable, StatementInterrupted, WriteConflict
 from muster.database.mysql import MysqlDialect
 from muster.database.sqlite import SqliteDialect
-from muster.weather import Unavailable
+from muster.weather import StoreUnavailable, Unavailable
 from tests.faults.table import WEATHER_TABLE
 
 PAGE = (Path(__file__).parents[3] / "docs" / "weather.md").read_text(encoding="utf-8")

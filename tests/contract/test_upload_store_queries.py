@@ -3,7 +3,7 @@
 import pytest
 
 from muster.contracts.uploads import State, Upload
-from muster.csvstore import CsvStore
+from muster.uploadstore import UploadStore
 from tests.contract.records import an_upload
 
 
@@ -12,7 +12,7 @@ def ids(uploads: list[Upload]) -> list[str]:
 
 
 def find(
-    store: CsvStore,
+    store: UploadStore,
     *,
     owner: str | None = None,
     state: State | None = None,
@@ -24,7 +24,7 @@ def find(
 
 
 @pytest.fixture
-def five(store: CsvStore) -> list[Upload]:
+def five(store: UploadStore) -> list[Upload]:
     """Five uploads, u-0 to u-4, by two owners into two tables."""
     return [
         store.accept(
@@ -38,7 +38,7 @@ def five(store: CsvStore) -> list[Upload]:
     ]
 
 
-def finish(store: CsvStore, upload_id: str, *, announced: bool) -> None:
+def finish(store: UploadStore, upload_id: str, *, announced: bool) -> None:
     store.update(
         upload_id,
         expect={State.QUEUED},
@@ -47,13 +47,13 @@ def finish(store: CsvStore, upload_id: str, *, announced: bool) -> None:
     )
 
 
-def test_records_are_found_newest_first(store: CsvStore, five: list[Upload]) -> None:
+def test_records_are_found_newest_first(store: UploadStore, five: list[Upload]) -> None:
     assert find(store) == ["u-4", "u-3", "u-2", "u-1", "u-0"]
     assert find(store, limit=2) == ["u-4", "u-3"]
     assert find(store, limit=2, before=five[3].sequence) == ["u-2", "u-1"]
 
 
-def test_records_are_found_by_owner_state_and_table(store: CsvStore, five: list[Upload]) -> None:
+def test_records_are_found_by_owner_state_and_table(store: UploadStore, five: list[Upload]) -> None:
     finish(store, "u-1", announced=False)
     assert find(store, owner="ana") == ["u-3", "u-1"]
     assert find(store, table="departments") == ["u-4", "u-3"]
@@ -63,7 +63,7 @@ def test_records_are_found_by_owner_state_and_table(store: CsvStore, five: list[
     assert find(store, owner="bob", before=five[4].sequence, limit=1) == ["u-2"]
 
 
-def test_uploads_that_mend_another_are_found_newest_first(store: CsvStore) -> None:
+def test_uploads_that_mend_another_are_found_newest_first(store: UploadStore) -> None:
     for number, previous in enumerate([None, "u-0", "u-0", "u-1"]):
         store.accept(an_upload(id=f"u-{number}", previous=previous))
     assert ids(store.find_mending("u-0", limit=10)) == ["u-2", "u-1"]
@@ -71,7 +71,9 @@ def test_uploads_that_mend_another_are_found_newest_first(store: CsvStore) -> No
     assert ids(store.find_mending("u-3", limit=10)) == []
 
 
-def test_the_outbox_has_what_is_not_published_in_order(store: CsvStore, five: list[Upload]) -> None:
+def test_the_outbox_has_what_is_not_published_in_order(
+    store: UploadStore, five: list[Upload]
+) -> None:
     store.update("u-1", expect={State.QUEUED}, published=True)
     assert ids(store.unpublished(limit=3)) == ["u-0", "u-2", "u-3"]
     oldest = store.oldest_unpublished()
@@ -79,7 +81,7 @@ def test_the_outbox_has_what_is_not_published_in_order(store: CsvStore, five: li
     assert oldest.id == "u-0"
 
 
-def test_an_outbox_with_all_published_is_empty(store: CsvStore) -> None:
+def test_an_outbox_with_all_published_is_empty(store: UploadStore) -> None:
     store.accept(an_upload())
     store.update("u-1", expect={State.QUEUED}, published=True)
     assert store.unpublished(limit=10) == []
@@ -87,7 +89,7 @@ def test_an_outbox_with_all_published_is_empty(store: CsvStore) -> None:
 
 
 def test_unfinished_are_those_not_final_or_not_announced_in_order(
-    store: CsvStore, five: list[Upload]
+    store: UploadStore, five: list[Upload]
 ) -> None:
     finish(store, "u-0", announced=True)
     finish(store, "u-1", announced=False)
@@ -98,7 +100,7 @@ def test_unfinished_are_those_not_final_or_not_announced_in_order(
 
 
 def test_cancelling_are_the_queued_that_shall_be_cancelled_in_order(
-    store: CsvStore, five: list[Upload]
+    store: UploadStore, five: list[Upload]
 ) -> None:
     for upload_id in ("u-3", "u-1", "u-2"):
         store.update(upload_id, expect={State.QUEUED}, cancel_requested=True)

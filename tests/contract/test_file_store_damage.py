@@ -11,7 +11,8 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from muster.backends.mongodb import Connection
-from muster.csvstore import CsvStore, FileDamaged, FileNotStored, StoreUnavailable, open_csv_store
+from muster.filestore import FileNotStored, FileStore, open_file_store
+from muster.weather import FileDamaged, StoreUnavailable
 
 CHUNK_BYTES = 255 * 1024
 CONTENT = bytes(range(251)) * 8000  # eight chunks, the last of them not full
@@ -19,9 +20,9 @@ Document = dict[str, Any]
 
 
 @pytest.fixture
-def store(mongodb_store_url: str) -> Iterator[CsvStore]:
-    with closing(open_csv_store(mongodb_store_url)) as store:
-        yield store
+def files(mongodb_store_url: str) -> Iterator[FileStore]:
+    with closing(open_file_store(mongodb_store_url)) as files:
+        yield files
 
 
 @pytest.fixture
@@ -30,13 +31,13 @@ def chunks(mongodb_store_url: str) -> Iterator[Collection[Document]]:
         yield client.get_default_database()["csv.chunks"]
 
 
-def write(store: CsvStore, content: bytes = CONTENT) -> None:
-    with store.write_file("u-1") as file:
+def write(files: FileStore, content: bytes = CONTENT) -> None:
+    with files.write("u-1") as file:
         file.write(content)
 
 
-def read(store: CsvStore) -> bytes:
-    with store.open_file("u-1") as file:
+def read(files: FileStore) -> bytes:
+    with files.open("u-1") as file:
         return file.read()
 
 
@@ -63,51 +64,51 @@ DAMAGE: Mapping[str, Callable[[Collection[Document]], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_file_that_lost_a_part_is_damaged(
-    store: CsvStore, chunks: Collection[Document], damage: str
+    files: FileStore, chunks: Collection[Document], damage: str
 ) -> None:
-    write(store)
+    write(files)
     DAMAGE[damage](chunks)
     with pytest.raises(FileDamaged, match="u-1"):
-        read(store)
+        read(files)
 
 
 @pytest.mark.parametrize("size", [CHUNK_BYTES, len(CONTENT)], ids=["of a chunk", "of many"])
 def test_what_is_lost_is_seen_before_the_first_byte(
-    store: CsvStore, chunks: Collection[Document], size: int
+    files: FileStore, chunks: Collection[Document], size: int
 ) -> None:
-    write(store, CONTENT[:size])
+    write(files, CONTENT[:size])
     lose(0 if size == CHUNK_BYTES else 6)(chunks)
     with pytest.raises(FileDamaged):
-        store.open_file("u-1")
+        files.open("u-1")
 
 
 @pytest.mark.parametrize("fields", [{"length": "long"}, {"chunkSize": 0}, {"length": -1}], ids=str)
 def test_a_files_document_that_makes_no_sense_is_damage(
-    store: CsvStore, chunks: Collection[Document], fields: Document
+    files: FileStore, chunks: Collection[Document], fields: Document
 ) -> None:
-    write(store)
+    write(files)
     chunks.database["csv.files"].update_one({}, {"$set": fields})
     with pytest.raises(FileDamaged):
-        read(store)
+        read(files)
 
 
 def test_parts_that_balance_each_other_are_damage(
-    store: CsvStore, chunks: Collection[Document]
+    files: FileStore, chunks: Collection[Document]
 ) -> None:
-    write(store)
+    write(files)
     change(0, b"x" * (CHUNK_BYTES - 1))(chunks)
     change(1, b"x" * (CHUNK_BYTES + 1))(chunks)
     with pytest.raises(FileDamaged):
-        read(store)
+        read(files)
 
 
 def test_a_copy_that_lags_behind_is_no_damage(
-    store: CsvStore, chunks: Collection[Document], monkeypatch: pytest.MonkeyPatch
+    files: FileStore, chunks: Collection[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(store)
+    write(files)
     steps: list[Callable[[], object]] = [
         lambda: lose(0)(chunks),
-        lambda: store.delete_file("u-1"),
+        lambda: files.delete("u-1"),
     ]
     for step in steps:
         step()
@@ -118,15 +119,15 @@ def test_a_copy_that_lags_behind_is_no_damage(
 
             cut_off.setattr(Connection, "ensure_current", no_majority)
             with pytest.raises(StoreUnavailable):
-                read(store)
+                read(files)
     with pytest.raises(FileNotStored):
-        read(store)
+        read(files)
 
 
 def test_a_chunk_that_was_only_late_is_read(
-    store: CsvStore, chunks: Collection[Document], monkeypatch: pytest.MonkeyPatch
+    files: FileStore, chunks: Collection[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(store)
+    write(files)
     late = chunks.find_one_and_delete({"n": 2})
     assert late is not None
     ensure_current = Connection.ensure_current
@@ -136,35 +137,35 @@ def test_a_chunk_that_was_only_late_is_read(
         ensure_current(connection)
 
     monkeypatch.setattr(Connection, "ensure_current", catch_up)
-    assert read(store) == CONTENT
+    assert read(files) == CONTENT
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it takes a file that Linux can't read")
 def test_blocks_that_the_disk_cannot_read_are_damage_if_it_answers_otherwise(
     file_store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(open_csv_store(file_store_url)) as store:
-        write(store, b"1,a")
+    with closing(open_file_store(file_store_url)) as files:
+        write(files, b"1,a")
         path = next(Path(file_store_url.removeprefix("file://")).glob("files/*/u-1"))
         path.unlink()
         # Nothing is mapped at its beginning: reading that is an input/output error.
         path.symlink_to("/proc/self/mem")
         with pytest.raises(FileDamaged):
-            read(store)
+            read(files)
 
         def away() -> None:
             raise StoreUnavailable("the disk is away")
 
-        monkeypatch.setattr(store.files, "check", away)  # type: ignore[attr-defined]
+        monkeypatch.setattr(files, "check", away)
         with pytest.raises(StoreUnavailable):
-            read(store)
+            read(files)
 
 
 def test_a_directory_in_the_place_of_a_file_is_damage(file_store_url: str) -> None:
-    with closing(open_csv_store(file_store_url)) as store:
-        write(store, b"1,a")
+    with closing(open_file_store(file_store_url)) as files:
+        write(files, b"1,a")
         path = next(Path(file_store_url.removeprefix("file://")).glob("files/*/u-1"))
         path.unlink()
         path.mkdir()
         with pytest.raises(FileDamaged):
-            read(store)
+            read(files)

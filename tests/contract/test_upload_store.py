@@ -17,13 +17,14 @@ from muster.contracts.uploads import (
     RowCounts,
     State,
 )
-from muster.csvstore import CsvStore, StateConflict, StoreUnavailable, UploadNotFound
+from muster.uploadstore import StateConflict, UploadNotFound, UploadStore
+from muster.weather import StoreUnavailable
 from tests.contract.at_once import at_once
 from tests.contract.children import MOST_STEPS, Child
 from tests.contract.records import an_upload
 
 
-def test_a_record_is_read_as_it_was_accepted(store: CsvStore) -> None:
+def test_a_record_is_read_as_it_was_accepted(store: UploadStore) -> None:
     accepted = store.accept(
         an_upload(
             filename='año "1".csv',
@@ -42,7 +43,7 @@ def test_a_record_is_read_as_it_was_accepted(store: CsvStore) -> None:
     assert store.get("u-1") == accepted
 
 
-def test_every_field_that_a_loader_sets_is_read_back(store: CsvStore) -> None:
+def test_every_field_that_a_loader_sets_is_read_back(store: UploadStore) -> None:
     store.accept(an_upload())
     changed = store.update(
         "u-1",
@@ -63,13 +64,13 @@ def test_every_field_that_a_loader_sets_is_read_back(store: CsvStore) -> None:
     assert store.get("u-1") == changed
 
 
-def test_a_later_record_has_a_greater_sequence(store: CsvStore) -> None:
+def test_a_later_record_has_a_greater_sequence(store: UploadStore) -> None:
     sequences = [store.accept(an_upload(id=f"u-{number}")).sequence for number in range(10)]
     assert sequences == sorted(set(sequences))
 
 
 def test_records_accepted_at_once_have_sequences_of_their_own_in_order(
-    store: CsvStore, store_url: str
+    store: UploadStore, store_url: str
 ) -> None:
     with ExitStack() as stack:
         children = [
@@ -85,7 +86,7 @@ def test_records_accepted_at_once_have_sequences_of_their_own_in_order(
 
 @pytest.mark.parametrize("seed", range(2))
 def test_what_a_killed_process_accepted_is_there(
-    store: CsvStore, store_url: str, seed: int
+    store: UploadStore, store_url: str, seed: int
 ) -> None:
     with Child("accept", store_url, "u", str(MOST_STEPS)) as killed:
         accepted = killed.lines(random.Random(seed).randrange(1, 60))
@@ -97,7 +98,7 @@ def test_what_a_killed_process_accepted_is_there(
 
 
 def test_a_killed_process_leaves_the_record_as_it_was_before_or_after_a_change(
-    store: CsvStore, store_url: str
+    store: UploadStore, store_url: str
 ) -> None:
     store.accept(an_upload())
     with Child("change", store_url, "u-1") as killed:
@@ -107,14 +108,14 @@ def test_a_killed_process_leaves_the_record_as_it_was_before_or_after_a_change(
     assert upload.warnings_total == upload.version - 1
 
 
-def test_a_change_raises_the_version_by_one(store: CsvStore) -> None:
+def test_a_change_raises_the_version_by_one(store: UploadStore) -> None:
     accepted = store.accept(an_upload())
     changed = store.update("u-1", expect={State.QUEUED}, progress=0.5)
     assert changed.version == accepted.version + 1
     assert changed.sequence == accepted.sequence
 
 
-def test_a_change_of_a_record_in_another_state_is_a_conflict(store: CsvStore) -> None:
+def test_a_change_of_a_record_in_another_state_is_a_conflict(store: UploadStore) -> None:
     store.accept(an_upload())
     cancelled = store.update("u-1", expect={State.QUEUED}, state=State.CANCELLED)
     with pytest.raises(StateConflict) as caught:
@@ -123,7 +124,7 @@ def test_a_change_of_a_record_in_another_state_is_a_conflict(store: CsvStore) ->
     assert store.get("u-1") == cancelled
 
 
-def test_of_changes_at_once_from_the_same_state_one_wins(store: CsvStore) -> None:
+def test_of_changes_at_once_from_the_same_state_one_wins(store: UploadStore) -> None:
     store.accept(an_upload())
 
     def start(name: str) -> str | None:
@@ -139,7 +140,7 @@ def test_of_changes_at_once_from_the_same_state_one_wins(store: CsvStore) -> Non
     assert store.get("u-1").error == Failure(winner, "")
 
 
-def test_no_change_made_at_once_with_others_is_lost(store: CsvStore) -> None:
+def test_no_change_made_at_once_with_others_is_lost(store: UploadStore) -> None:
     store.accept(an_upload())
 
     def change() -> None:
@@ -150,7 +151,7 @@ def test_no_change_made_at_once_with_others_is_lost(store: CsvStore) -> None:
     assert store.get("u-1").version == 40
 
 
-def test_an_absent_record_is_not_found(store: CsvStore) -> None:
+def test_an_absent_record_is_not_found(store: UploadStore) -> None:
     with pytest.raises(UploadNotFound):
         store.get("u-1")
     with pytest.raises(UploadNotFound):
@@ -159,11 +160,11 @@ def test_an_absent_record_is_not_found(store: CsvStore) -> None:
         store.wait_for_change("u-1", 0, timeout=1)
 
 
-def test_a_store_that_answers_passes_its_check(store: CsvStore) -> None:
+def test_a_store_that_answers_passes_its_check(store: UploadStore) -> None:
     store.check()
 
 
-def test_a_store_that_does_not_answer_is_unavailable(unreachable_store: CsvStore) -> None:
+def test_a_store_that_does_not_answer_is_unavailable(unreachable_store: UploadStore) -> None:
     with pytest.raises(StoreUnavailable):
         unreachable_store.accept(an_upload())
     with pytest.raises(StoreUnavailable):

@@ -4,19 +4,19 @@ import threading
 import time
 
 from muster.contracts.uploads import State, Upload
-from muster.csvstore import CsvStore, open_csv_store
+from muster.uploadstore import UploadStore, open_upload_store
 from tests.contract.children import Child
 from tests.contract.records import an_upload
 from tests.waiting import DEADLINE_SECONDS
 
 
-def test_a_change_made_already_is_answered_at_once(store: CsvStore) -> None:
+def test_a_change_made_already_is_answered_at_once(store: UploadStore) -> None:
     before = store.accept(an_upload())
     changed = store.update("u-1", expect={State.QUEUED}, progress=0.5)
     assert store.wait_for_change("u-1", before.version, timeout=60) == changed
 
 
-def test_without_a_change_the_record_is_answered_after_the_timeout(store: CsvStore) -> None:
+def test_without_a_change_the_record_is_answered_after_the_timeout(store: UploadStore) -> None:
     accepted = store.accept(an_upload())
     started = time.monotonic()
     assert store.wait_for_change("u-1", accepted.version, timeout=0.2) == accepted
@@ -24,10 +24,10 @@ def test_without_a_change_the_record_is_answered_after_the_timeout(store: CsvSto
 
 
 def test_waiting_sees_changes_of_this_connection_and_of_others(
-    store: CsvStore, store_url: str
+    store: UploadStore, store_url: str
 ) -> None:
     version = store.accept(an_upload()).version
-    other = open_csv_store(store_url)
+    other = open_upload_store(store_url)
     for changer in (store, other):
         seen: list[Upload] = []
 
@@ -43,13 +43,15 @@ def test_waiting_sees_changes_of_this_connection_and_of_others(
     other.close()
 
 
-def test_waiting_sees_changes_of_another_process(store: CsvStore, store_url: str) -> None:
+def test_waiting_sees_changes_of_another_process(store: UploadStore, store_url: str) -> None:
     version = store.accept(an_upload()).version
     with Child("change", store_url, "u-1"):
         assert store.wait_for_change("u-1", version, timeout=60).version > version
 
 
-def test_waiting_is_not_ended_by_changes_of_other_records(store: CsvStore, store_url: str) -> None:
+def test_waiting_is_not_ended_by_changes_of_other_records(
+    store: UploadStore, store_url: str
+) -> None:
     store.accept(an_upload(id="u-1"))
     other = store.accept(an_upload(id="u-2"))
     with Child("change", store_url, "u-1") as changing:

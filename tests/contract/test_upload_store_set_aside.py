@@ -10,21 +10,21 @@ from urllib.parse import urlsplit
 import pytest
 
 from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload, record_format
-from muster.csvstore import Backlog, CsvStore, KeyTaken, open_csv_store
+from muster.uploadstore import Backlog, KeyTaken, UploadStore, open_upload_store
 from tests.contract.rawrecords import raw_record, set_raw
 from tests.contract.records import an_upload
 
 FORMAT_IN = ("muster.uploadstore.sqlite.record_format", "muster.uploadstore.mongodb.record_format")
 
 
-def accept_three(store: CsvStore) -> None:
+def accept_three(store: UploadStore) -> None:
     for number, upload_id in enumerate(("u-1", "bad", "u-3")):
         store.accept(an_upload(id=upload_id, previous="u-0", idempotency_key=f"k-{number}"))
     for upload_id in ("u-1", "bad", "u-3"):
         store.update(upload_id, expect=UNFINISHED, cancel_requested=True)
 
 
-LISTINGS: Mapping[str, Callable[[CsvStore], list[Upload]]] = {
+LISTINGS: Mapping[str, Callable[[UploadStore], list[Upload]]] = {
     "find": lambda store: store.find(owner=None, state=None, table=None, before=None, limit=9),
     "find of a state": lambda store: store.find(
         owner="user-1", state=State.QUEUED, table="jobs", before=9, limit=9
@@ -38,7 +38,7 @@ LISTINGS: Mapping[str, Callable[[CsvStore], list[Upload]]] = {
 
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_a_listing_leaves_out_what_cannot_be_read(
-    store: CsvStore, store_url: str, listing: str
+    store: UploadStore, store_url: str, listing: str
 ) -> None:
     accept_three(store)
     set_raw(store_url, "bad", size="twelve")
@@ -49,7 +49,7 @@ def test_a_listing_leaves_out_what_cannot_be_read(
 
 
 def test_the_page_of_a_listing_is_full_though_records_are_left_out(
-    store: CsvStore, store_url: str
+    store: UploadStore, store_url: str
 ) -> None:
     accept_three(store)
     set_raw(store_url, "u-1", state="undone")
@@ -72,7 +72,7 @@ def test_the_page_of_a_listing_is_full_though_records_are_left_out(
     ids=str,
 )
 def test_whoever_asks_for_it_is_told(
-    store: CsvStore, store_url: str, fields: dict[str, Any]
+    store: UploadStore, store_url: str, fields: dict[str, Any]
 ) -> None:
     accept_three(store)
     set_raw(store_url, "bad", **fields)
@@ -92,7 +92,7 @@ def test_whoever_asks_for_it_is_told(
 
 
 def test_a_key_of_a_record_that_cannot_be_read_is_not_given_again(
-    store: CsvStore, store_url: str
+    store: UploadStore, store_url: str
 ) -> None:
     accept_three(store)
     set_raw(store_url, "bad", state="undone")
@@ -100,7 +100,7 @@ def test_a_key_of_a_record_that_cannot_be_read_is_not_given_again(
         store.accept(an_upload(id="again", idempotency_key="k-1"))
 
 
-def test_a_state_that_is_not_known_is_never_changed(store: CsvStore, store_url: str) -> None:
+def test_a_state_that_is_not_known_is_never_changed(store: UploadStore, store_url: str) -> None:
     store.accept(an_upload())
     set_raw(store_url, "u-1", state="undone")
     for expect in (UNFINISHED, frozenset(State)):
@@ -110,18 +110,18 @@ def test_a_state_that_is_not_known_is_never_changed(store: CsvStore, store_url: 
 
 
 def test_what_is_set_aside_is_so_for_other_processes_and_later(
-    store: CsvStore, store_url: str
+    store: UploadStore, store_url: str
 ) -> None:
     accept_three(store)
     set_raw(store_url, "bad", state="undone")
     store.unfinished(9)
     set_raw(store_url, "bad", state="queued")
-    with closing(open_csv_store(store_url)) as other:
+    with closing(open_upload_store(store_url)) as other:
         assert [upload.id for upload in other.unfinished(9)] == ["u-1", "u-3"]
         assert other.count_set_aside() == 1
 
 
-def test_a_record_that_was_mended_is_put_back(store: CsvStore, store_url: str) -> None:
+def test_a_record_that_was_mended_is_put_back(store: UploadStore, store_url: str) -> None:
     accept_three(store)
     for upload_id in ("bad", "u-3"):
         set_raw(store_url, upload_id, state="undone")
@@ -137,7 +137,7 @@ def test_a_record_that_was_mended_is_put_back(store: CsvStore, store_url: str) -
 
 
 def test_another_version_takes_up_what_it_can_read(
-    store: CsvStore, store_url: str, monkeypatch: pytest.MonkeyPatch
+    store: UploadStore, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accept_three(store)
     set_raw(store_url, "bad", state="undone")
@@ -153,7 +153,7 @@ def test_another_version_takes_up_what_it_can_read(
     assert [record.format for record in store.set_aside(9)] == ["0ld"]
 
 
-def test_fields_of_another_version_outlive_a_change(store: CsvStore, store_url: str) -> None:
+def test_fields_of_another_version_outlive_a_change(store: UploadStore, store_url: str) -> None:
     store.accept(an_upload())
     set_raw(store_url, "u-1", colour="blue")
     assert store.update("u-1", expect=UNFINISHED, progress=0.5).version == 1
@@ -163,47 +163,42 @@ def test_fields_of_another_version_outlive_a_change(store: CsvStore, store_url: 
 
 @pytest.mark.parametrize("fields", [{"state": "undone"}, {"state": [1]}, {"rejects": 7}], ids=str)
 def test_the_files_of_a_record_that_cannot_be_read_are_kept(
-    store: CsvStore, store_url: str, fields: dict[str, Any]
+    store: UploadStore, store_url: str, fields: dict[str, Any]
 ) -> None:
     store.accept(an_upload())
-    for name in ("u-1", "u-1.rejects", "u-1.load.rejects"):
-        with store.write_file(name) as file:
-            file.write(b"1,a")
     set_raw(store_url, "u-1", **fields)
-    assert store.sweep(older_than=-1) == 0
-    assert store.file_size("u-1") == store.file_size("u-1.load.rejects") == 3
+    assert store.unnamed(["u-1", "u-1.rejects", "u-1.load.rejects", "u-2"]) == {"u-2"}
 
 
 def test_a_byte_that_the_disk_has_changed_costs_one_record(file_store_url: str) -> None:
-    with closing(open_csv_store(file_store_url)) as store:
+    with closing(open_upload_store(file_store_url)) as store:
         accept_three(store)
-        with store.write_file("bad") as file:
-            file.write(b"1,a")
     path = Path(urlsplit(file_store_url).path) / "records.db"
     content = path.read_bytes()
     assert content.count(b'{"id": "bad"') == 1
     path.write_bytes(content.replace(b'{"id": "bad"', b'{"id"; "bad"'))
-    with closing(open_csv_store(file_store_url)) as store:
+    with closing(open_upload_store(file_store_url)) as store:
         for listing in LISTINGS.values():
             assert {upload.id for upload in listing(store)} == {"u-1", "u-3"}
         with pytest.raises(UnreadableRecord):
             store.get("bad")
         assert store.count_set_aside() == 1
-        assert store.sweep(older_than=-1) == 0
-        assert store.file_size("bad") == 3
+        assert store.unnamed(["bad", "bad.rejects"]) == set()
 
 
 def test_a_field_nested_beyond_reading_costs_one_record(file_store_url: str) -> None:
     nested: list[Any] = []
     for _ in range(900):
         nested = [nested]
-    with closing(open_csv_store(file_store_url)) as store:
+    with closing(open_upload_store(file_store_url)) as store:
         accept_three(store)
         set_raw(file_store_url, "bad", later=nested)
         assert [upload.id for upload in store.unfinished(9)] == ["u-1", "u-3"]
 
 
-def test_the_backlog_is_what_is_not_done_and_can_be_read(store: CsvStore, store_url: str) -> None:
+def test_the_backlog_is_what_is_not_done_and_can_be_read(
+    store: UploadStore, store_url: str
+) -> None:
     assert store.backlog() == Backlog(0, None)
     accept_three(store)
     store.update("u-1", expect=UNFINISHED, state=State.COMPLETED)
