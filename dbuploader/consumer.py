@@ -142,7 +142,8 @@ class UploadConsumer:
 
 def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:
     """Consume until the worker must stop."""
-    stores = worker.open("CSV store", partial(open_stores, settings.csv_store_url))
+    urls = settings.csv_store_url, settings.file_store_url
+    stores = worker.open("CSV store", partial(open_stores, *urls))
     broker = worker.open("broker", partial(open_broker, settings.broker_url))
     with closing(_open_database(settings, scratch)) as database:
         processor_class = _import_processor()
