@@ -13,12 +13,12 @@ from queries import repository
 Cell = int | str
 
 
-class UnknownCursor(Exception):
+class InvalidCursor(Exception):
     """No answer has ever had that cursor."""
 
 
 @dataclass(frozen=True)
-class RowPage:
+class TablePage:
     """Rows as JSON has them, and the cursor of the next page; None after the last page."""
 
     rows: list[dict[str, Cell]]
@@ -31,18 +31,18 @@ class TableRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def read(self, table: Table, limit: int, cursor: str | None) -> RowPage:
+    def read(self, table: Table, limit: int, cursor: str | None) -> TablePage:
         """At most `limit` rows of `table` after those that `cursor` stands for.
 
         A row added meanwhile appears where its key puts it: none is shown twice. Raises
-        UnknownCursor or DatabaseUnavailable.
+        InvalidCursor or DatabaseUnavailable.
         """
         after = 0 if cursor is None else _key_of(cursor)
         with self._database.read() as connection:
             found = repository.rows_after(connection, table, after, limit + 1)
         rows = [{name: _cell(value) for name, value in row.items()} for row in found[:limit]]
         more = len(found) > limit
-        return RowPage(rows, _cursor_of(found[limit - 1][table.key]) if more else None)
+        return TablePage(rows, _cursor_of(found[limit - 1][table.key]) if more else None)
 
 
 def _cell(value: repository.Value) -> Cell:
@@ -58,7 +58,7 @@ def _key_of(cursor: str) -> int:
     try:
         key = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (Error, ValueError) as error:
-        raise UnknownCursor from error
+        raise InvalidCursor from error
     if not re.fullmatch(r"[0-9]{1,10}", key) or _cursor_of(key) != cursor:
-        raise UnknownCursor
+        raise InvalidCursor
     return int(key)

@@ -6,7 +6,7 @@ from muster.contracts.tables import get_table
 from muster.http.tokens import requires
 from queries import parameters
 from queries.responses import CSV, as_csv, as_json, cached, wanted_type
-from queries.rows import UnknownCursor
+from queries.rows import InvalidCursor
 from queries.services import services
 
 blueprint = Blueprint("queries", __name__)
@@ -49,6 +49,6 @@ def table_rows(table: str) -> Response:
     declared, limit = get_table(table), parameters.limit()
     try:
         page = services().rows.read(declared, limit, request.args.get("cursor"))
-    except UnknownCursor:
+    except InvalidCursor:
         raise parameters.unprocessable("cursor", "Give the `next` of an earlier page.") from None
     return as_json({"rows": page.rows, "next": page.next})
