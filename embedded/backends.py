@@ -1,9 +1,10 @@
 """Whether the backends that the URLs in the environment name can be used, before anything starts.
 
-Mail is not among them: how it is sent is the notification service's own, and its processes end with
-the sentence that says what is wrong with its URL.
+How mail is sent is the notification service's own, so that service is asked, as a command.
 """
 
+import subprocess
+import sys
 from contextlib import ExitStack, closing
 
 from embedded.errors import StartError
@@ -16,6 +17,7 @@ from muster.settings import DatabaseSettings
 from muster.stores import open_stores
 
 _FILES = ("sqlite:", "file:")
+_CHECK_MAIL = (sys.executable, "-m", "notification.channels")
 
 
 class _Settings(DatabaseSettings):
@@ -24,6 +26,7 @@ class _Settings(DatabaseSettings):
     file_store_url: str = ""
     auth_database_url: str = ""
     employment_database_url: str = ""
+    smtp_url: str = ""
 
 
 def check_backends() -> None:
@@ -31,14 +34,19 @@ def check_backends() -> None:
 
     Connects to servers alone, and one that is away may come back. Raises StartError.
     """
+    settings = _Settings()
     try:
         with ExitStack() as stack:
-            checks = _open_all(_Settings(), stack)
+            checks = _open_all(settings, stack)
             require_servers(
                 {url: check for url, check in checks.items() if not url.startswith(_FILES)}
             )
     except ConfigurationError as error:
         raise StartError(str(error)) from error
+    if settings.smtp_url:
+        mail = subprocess.run(_CHECK_MAIL, capture_output=True, text=True)
+        if mail.returncode:
+            raise StartError(mail.stderr.strip())
 
 
 def _open_all(settings: _Settings, stack: ExitStack) -> dict[str, Check]:

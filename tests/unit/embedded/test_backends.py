@@ -14,6 +14,7 @@ from embedded.errors import StartError
         "MUSTER_FILE_STORE_URL",
         "MUSTER_AUTH_DATABASE_URL",
         "MUSTER_EMPLOYMENT_DATABASE_URL",
+        "MUSTER_SMTP_URL",
     ],
 )
 def test_an_unknown_scheme_is_told_before_anything_starts(
