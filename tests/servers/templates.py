@@ -21,12 +21,15 @@ class _Template:
 
 
 def migrate_by_template(database: Database, migrate: Callable[[Database], None]) -> None:
-    """As `migrate(database)`, which is empty."""
+    """As `migrate(database)`; only an empty one is made by the template."""
     kind = (database.engine.dialect.name, migrate.__module__)
-    if kind not in _TEMPLATES:
+    with database.read() as connection:
+        is_empty = not inspect(connection).get_table_names()
+    if not is_empty or kind not in _TEMPLATES:
         migrate(database)
-        with database.read() as connection:
-            _TEMPLATES[kind] = _template_of(connection)
+        if is_empty:
+            with database.read() as connection:
+                _TEMPLATES[kind] = _template_of(connection)
         return
     template = _TEMPLATES[kind]
     with database.write() as connection:
