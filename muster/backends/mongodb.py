@@ -46,7 +46,7 @@ LENIENT: CodecOptions[Document] = CodecOptions(
 """Whatever a document holds, it can be taken from the wire, and so can those that come with it."""
 
 
-class Connection:
+class MongoConnection:
     """The database that `url` names, the URL of `port`; connects at first use.
 
     Then, and not again, it reads the server's version and takes the steps of `prepare_by`. Each
@@ -174,12 +174,12 @@ class Connection:
         self._prepared = True
 
 
-def connection_to(url: str, places: Places | None, port: str, beside: object) -> Connection:
+def connection_to(url: str, places: Places | None, port: str, beside: object) -> MongoConnection:
     """A connection to `url`: that of the adapter `beside`, if it has one to the same."""
     shared = getattr(beside, "connection", None)
-    if isinstance(shared, Connection) and shared.url == url:
+    if isinstance(shared, MongoConnection) and shared.url == url:
         return shared
-    return Connection(url, places, port)
+    return MongoConnection(url, places, port)
 
 
 def _parsed(url: str, port: str) -> Mapping[str, Any]:

@@ -95,7 +95,7 @@ class SqliteBroker:
     ) -> None:
         """Hand over the messages of `queue` one at a time, oldest first, until `stop` is set."""
         with closing(QueueFile(self._path, _CONSUMER_SECONDS)) as messages:
-            consumer = Consumer(queue, messages, handle, stop, tick)
+            consumer = SqliteConsumer(queue, messages, handle, stop, tick)
             consumer.run(self._beside(queue, "lock"), self._doorbell(queue))
 
     def depth(self, queue: str) -> QueueDepth:
@@ -282,7 +282,7 @@ def _headers_in(text: bytes) -> dict[str, str]:
         return {}
 
 
-class Consumer:
+class SqliteConsumer:
     """One call of `Broker.consume`: see there for what it promises."""
 
     def __init__(

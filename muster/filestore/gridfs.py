@@ -20,7 +20,7 @@ from bson import Int64, ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 
-from muster.backends.mongodb import Connection, Document, connection_to
+from muster.backends.mongodb import Document, MongoConnection, connection_to
 from muster.backends.places import Places
 from muster.contracts.uploads import now
 from muster.filestore import FileDamaged, FileNotStored, FileWriter, StoreUnavailable
@@ -126,7 +126,7 @@ class _Writer:
     those of a fast one go in large batches, of which two are held in memory.
     """
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: MongoConnection, name: str) -> None:
         self._connection = connection
         self._name = name
         self._id = ObjectId()
@@ -245,7 +245,7 @@ class _StoredFile(io.RawIOBase):
     again, it is as it stands then.
     """
 
-    def __init__(self, connection: Connection, document: Document) -> None:
+    def __init__(self, connection: MongoConnection, document: Document) -> None:
         super().__init__()
         self._connection = connection
         self._id = document["_id"]

@@ -16,7 +16,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from muster.backends.mongodb import Connection, Document
+from muster.backends.mongodb import Document, MongoConnection
 from muster.backends.places import Places
 from muster.contracts.uploads import (
     State,
@@ -86,7 +86,7 @@ class MongoUploadStore:
     """
 
     def __init__(self, url: str, places: Places | None = None) -> None:
-        self.connection = Connection(url, places, "CSV store")
+        self.connection = MongoConnection(url, places, "CSV store")
         self.connection.prepare_by(_prepare)
 
     def accept(self, upload: Upload) -> Upload:

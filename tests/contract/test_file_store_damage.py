@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from muster.backends.mongodb import Connection
+from muster.backends.mongodb import MongoConnection
 from muster.filestore import FileNotStored, FileStore, open_file_store
 from muster.weather import FileDamaged, StoreUnavailable
 
@@ -114,10 +114,10 @@ def test_a_copy_that_lags_behind_is_no_damage(
         step()
         with monkeypatch.context() as cut_off:
 
-            def no_majority(_connection: Connection) -> None:
+            def no_majority(_connection: MongoConnection) -> None:
                 raise StoreUnavailable("waiting for replication timed out")
 
-            cut_off.setattr(Connection, "ensure_current", no_majority)
+            cut_off.setattr(MongoConnection, "ensure_current", no_majority)
             with pytest.raises(StoreUnavailable):
                 read(files)
     with pytest.raises(FileNotStored):
@@ -130,13 +130,13 @@ def test_a_chunk_that_was_only_late_is_read(
     write(files)
     late = chunks.find_one_and_delete({"n": 2})
     assert late is not None
-    ensure_current = Connection.ensure_current
+    ensure_current = MongoConnection.ensure_current
 
-    def catch_up(connection: Connection) -> None:
+    def catch_up(connection: MongoConnection) -> None:
         chunks.insert_one(late)
         ensure_current(connection)
 
-    monkeypatch.setattr(Connection, "ensure_current", catch_up)
+    monkeypatch.setattr(MongoConnection, "ensure_current", catch_up)
     assert read(files) == CONTENT
 
 

@@ -26,7 +26,7 @@ from pika.spec import Basic
 
 from muster.broker import BrokerUnavailable, DeadMessage, Delivery, QueueDepth, Unroutable, Verdict
 from muster.broker.rabbitmq.connection import RabbitServer, blocking_channel, reason_of, translated
-from muster.broker.rabbitmq.consumer import Consumer
+from muster.broker.rabbitmq.consumer import RabbitConsumer
 from muster.broker.rabbitmq.topology import (
     Outgoing,
     Topology,
@@ -65,7 +65,7 @@ class RabbitBroker:
     ) -> None:
         """Hand over the messages of `queue` one at a time, oldest first, until `stop` is set."""
         publish, ticker = self._publisher.publish, Ticker(tick)
-        Consumer(self._server, self._topology, publish, queue, handle, stop, ticker).run()
+        RabbitConsumer(self._server, self._topology, publish, queue, handle, stop, ticker).run()
 
     def depth(self, queue: str) -> QueueDepth:
         """How many messages `queue` holds, but for the one being handled."""

@@ -33,7 +33,7 @@ _PORTS = {"amqp": 5672, "amqps": 5671}
 
 
 @dataclass(frozen=True)
-class Options:
+class ConnectionOptions:
     """What may follow the question mark."""
 
     heartbeat: int = 5
@@ -54,7 +54,7 @@ class RabbitServer:
     """How to reach the server, and what to call things there."""
 
     parameters: ConnectionParameters
-    options: Options
+    options: ConnectionOptions
 
     @classmethod
     def from_url(cls, url: str) -> "RabbitServer":
@@ -107,8 +107,8 @@ def _credentials_of(parts: SplitResult) -> PlainCredentials:
     return PlainCredentials(unquote(parts.username), unquote(parts.password or ""))
 
 
-def _options_of(parts: SplitResult) -> Options:
-    options = Options()
+def _options_of(parts: SplitResult) -> ConnectionOptions:
+    options = ConnectionOptions()
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         match name:
             case "heartbeat" if re.fullmatch(r"[1-9]\d{0,3}", value, re.ASCII):
@@ -130,7 +130,7 @@ def _options_of(parts: SplitResult) -> Options:
     return options
 
 
-def _trust_of(parts: SplitResult, host: str, options: Options) -> SSLOptions | None:
+def _trust_of(parts: SplitResult, host: str, options: ConnectionOptions) -> SSLOptions | None:
     if parts.scheme == "amqp":
         return None
     try:

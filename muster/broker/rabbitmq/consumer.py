@@ -128,7 +128,7 @@ def subscribe(server: RabbitServer, topology: Topology, queue: str) -> Subscript
 
 
 @dataclass
-class Consumer:
+class RabbitConsumer:
     """One call of `Broker.consume`: see there for what it promises."""
 
     server: RabbitServer

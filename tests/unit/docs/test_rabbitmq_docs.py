@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from muster.broker.rabbitmq.connection import Options
+from muster.broker.rabbitmq.connection import ConnectionOptions
 from muster.broker.rabbitmq.topology import Topology
 
 ROOT = Path(__file__).parents[3]
@@ -23,9 +23,9 @@ def section() -> str:
 def test_every_option_of_the_url_stands_there_with_its_default(section: str) -> None:
     table = dict(re.findall(r"^\| (\w+) \| ([^|]+) \|", section, re.MULTILINE))
     shown = {name: table.get(name) for name in ("heartbeat", "deadline_seconds")}
-    assert {field.name for field in fields(Options)} < table.keys()
+    assert {field.name for field in fields(ConnectionOptions)} < table.keys()
     assert shown == {"heartbeat": "5", "deadline_seconds": "10"}
-    assert (Options().heartbeat, Options().deadline_seconds) == (5, 10)
+    assert (ConnectionOptions().heartbeat, ConnectionOptions().deadline_seconds) == (5, 10)
 
 
 def test_the_permissions_cover_what_is_declared_and_nothing_else(section: str) -> None:

@@ -8,7 +8,7 @@ from pika import PlainCredentials
 
 from muster.adapters import ConfigurationError
 from muster.broker import open_broker
-from muster.broker.rabbitmq.connection import Options, RabbitServer
+from muster.broker.rabbitmq.connection import ConnectionOptions, RabbitServer
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_user_and_password_are_percent_encoded() -> None:
 def test_options_stand_behind_the_question_mark() -> None:
     url = "amqp://host/?heartbeat=5&deadline_seconds=2.5&prefix=test."
     server = RabbitServer.from_url(url)
-    assert server.options == Options(heartbeat=5, deadline_seconds=2.5, prefix="test.")
+    assert server.options == ConnectionOptions(heartbeat=5, deadline_seconds=2.5, prefix="test.")
     assert server.parameters.heartbeat == 5
 
 

@@ -15,7 +15,7 @@ import muster.broker
 import muster.database
 from muster import weather
 from muster.backends import servers
-from muster.backends.mongodb import Connection
+from muster.backends.mongodb import MongoConnection
 from muster.database import AccessDenied, DatabaseUnavailable, StatementInterrupted, WriteConflict
 from muster.database.mysql import MysqlDialect
 from muster.database.sqlite import SqliteDialect
@@ -118,7 +118,7 @@ def test_other_errors_of_sqlite_are_ours_but_for_what_is_not_migrated(tmp_path: 
 
 
 def raised_in_the_store(error: PyMongoError) -> BaseException:
-    connection = Connection("mongodb://127.0.0.1:1/muster", None, "CSV store")
+    connection = MongoConnection("mongodb://127.0.0.1:1/muster", None, "CSV store")
     connection._prepare = lambda: None  # type: ignore[method-assign]
     with pytest.raises(Exception) as caught, connection.using():  # noqa: PT011
         raise error
