@@ -180,7 +180,7 @@ def transfer(url: str) -> None:
 
 def migrate(url: str, lease_seconds: str) -> None:
     # Here, for it brings the driver along.
-    from muster.database.mysql.migrationlock import LockRow
+    from muster.database.mysql.migration_lock import LockRow
 
     with LockRow(open_database(url), float(lease_seconds)).held(open_database(url).engine, 0):
         print("held", flush=True)

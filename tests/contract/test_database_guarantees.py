@@ -19,9 +19,8 @@ from dbuploader.settings import Settings as DbuploaderSettings
 from muster.adapters import ConfigurationError
 from muster.backends.servers import require_servers
 from muster.database import Database, DatabaseRefused, DatabaseUnavailable, open_database
-from muster.database.mysql.connection import Connection, connect
-from muster.database.mysql.guarantees import prove_writes
-from muster.database.mysql.url import parse
+from muster.database.mysql.admission import prove_writes
+from muster.database.mysql.connection import Connection, connect, parse
 from muster.http.service import Health, provided
 from queries.app import create_app as create_queries
 from queries.services import Services as QueriesServices

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from muster.database import Database, DatabaseUnavailable, open_database
-from muster.database.mysql.migrationlock import LockRow
+from muster.database.mysql.migration_lock import LockRow
 from tests.contract.at_once import at_once
 from tests.contract.children import Child
 from tests.waiting import DEADLINE_SECONDS, eventually

@@ -14,7 +14,7 @@ import auth.migrations
 import dbuploader.migrations
 from dbuploader.db import check_schema
 from muster.database import DatabaseRefused, DatabaseUnavailable, open_database
-from muster.database.mysql.cluster import admit
+from muster.database.mysql.admission import admit
 from tests.servers.galera import GaleraNode, galera_cluster
 from tests.servers.mariadb import new_database
 

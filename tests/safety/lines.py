@@ -234,9 +234,9 @@ LINES = (
     ),
     SafetyLine(
         promise="LOAD DATA: a warning of the server is an error",
-        path="muster/database/mysql/localfiles.py",
-        old="    if warnings or taken != rows() * (1 + replace):\n",
-        new="    if False:\n",
+        path="muster/database/mysql/__init__.py",
+        old="        if warnings or taken != rows() * (1 + replace):\n",
+        new="        if False:\n",
         test="tests/contract/test_mysql_files.py::test_what_the_server_would_bend_is_an_error",
     ),
     SafetyLine(
