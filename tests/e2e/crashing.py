@@ -1,31 +1,27 @@
 """Where the sweep kills which process, and by which uploads it brings it there."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from muster.crashpoints import Point
+from tests.faults.process import ANSWER, MODULES
 
-_MODULES: Mapping[str, str] = {
-    "gateway": "gunicorn.__main__",
-    "gateway-relay": "gateway.relay",
-    "dbuploader-consumer": "dbuploader.consumer",
-    "notification-consumer": "notification.consumer",
-}
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A point and the process that is to die there."""
+    """A call at which a process is to die: the so-manieth of that name."""
 
     process: str
-    point: Point
+    call: str
+    number: int = 1
 
     def __str__(self) -> str:
-        return f"{self.process}: {self.point}"
+        return f"{self.process}: {self.call}@{self.number}"
 
 
 class CrashPoints:
@@ -34,15 +30,19 @@ class CrashPoints:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.deaths: Counter[Stop] = Counter()
-        for module in _MODULES.values():
-            (directory / module).mkdir(parents=True)
+        for process in MODULES:
+            (directory / process / "armed").mkdir(parents=True)
 
     def environment(self) -> dict[str, str]:
         """Has the suite's processes look here, and start again at once when they died."""
-        return {"MUSTER_CRASH_POINTS": str(self._directory), "MUSTER_RESTART_SECONDS": "0.1"}
+        return {
+            "FAULTS_DIRECTORY": str(self._directory),
+            "PYTHONPATH": f"{ROOT / 'tests/faults/site'}:{ROOT}",
+            "MUSTER_RESTART_SECONDS": "0.1",
+        }
 
     def arm(self, stop: Stop) -> None:
-        """The process is to die when it comes to the point next."""
+        """The process is to die when it comes to the call next."""
         self.deaths[stop] += 1
         self._file(stop).touch(exist_ok=False)
 
@@ -56,12 +56,25 @@ class CrashPoints:
         """Whether nobody died there since it was armed."""
         return self._file(stop).exists()
 
+    def listen(self, process: str) -> None:
+        """Note the calls of the process from now on."""
+        self._calls(process).write_text("", "utf-8")
+
+    def heard(self, process: str) -> list[str]:
+        """The calls since then of the process that lives now, in their order; then no more."""
+        lines = [line.split("\t") for line in self._calls(process).read_text("utf-8").splitlines()]
+        self._calls(process).unlink()
+        return [call for pid, call in lines if pid == lines[-1][0]]
+
+    def _calls(self, process: str) -> Path:
+        return self._directory / process / "calls"
+
     def _file(self, stop: Stop) -> Path:
-        return self._directory / _MODULES[stop.process] / stop.point
+        return self._directory / stop.process / "armed" / f"{stop.call}@{stop.number}"
 
 
 class Kind(Enum):
-    """Uploads that come by different points."""
+    """Uploads that come by different calls."""
 
     ANY = auto()
     LARGE = auto()  # more than one chunk of GridFS
@@ -69,6 +82,24 @@ class Kind(Enum):
     NOT_LOADED = auto()  # a dry run, or one with too many rejects
     CANCELLED = auto()
     MAIL_PUT_OFF = auto()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a process does for an upload of the kind, after others died at the stops `before`."""
+
+    process: str
+    kind: Kind = Kind.ANY
+    before: tuple[Stop, ...] = ()
+
+    def visits(self, calls: Sequence[str], idle: Sequence[str]) -> list["Visit"]:
+        """One for each of the calls; one for each name of those that are made all the time."""
+        counts, once = Counter(calls), {*idle, *_POLLED}
+        return [
+            Visit((*self.before, Stop(self.process, name, number)), self.kind)
+            for name, count in counts.items()
+            for number in range(1, 2 if name in once else count + 1)
+        ]
 
 
 @dataclass(frozen=True)
@@ -84,82 +115,29 @@ class Visit:
         return self.stops[-1].process
 
 
-def _visits(process: str, kind: Kind, *points: Point) -> list[Visit]:
-    return [Visit((Stop(process, point),), kind) for point in points]
+# The sweep itself asks the gateway how uploads are, as often as there is time for.
+_POLLED = ("uploads.get", "uploads.get" + ANSWER)
 
+LEFT_TO_RELAY = Stop("gateway", "uploads.accept" + ANSWER)
+LEFT_IN_QUEUE = Stop("dbuploader-consumer", "broker.delivery")
 
-def _after(first: Stop, process: str, kind: Kind, *points: Point) -> list[Visit]:
-    return [Visit((first, Stop(process, point)), kind) for point in points]
-
-
-_LEFT_TO_RELAY = Stop("gateway", Point.ACCEPT_RECORD_STORED)
-_LEFT_IN_QUEUE = Stop("dbuploader-consumer", Point.LOAD_MESSAGE_TAKEN)
-
-_EVERYWHERE: list[Visit] = [
-    # What dies before there is a record may be sent again only 30 seconds later: so these go first.
-    *_visits("gateway", Kind.ANY, Point.ACCEPT_KEY_CLAIMED, Point.ACCEPT_FILE_STORED),
-    *_visits("gateway", Kind.LARGE, Point.ACCEPT_FILE_WRITTEN),
-    *_visits(
-        "gateway",
-        Kind.ANY,
-        Point.OUTBOX_MESSAGE_QUEUED,
-        Point.OUTBOX_RECORD_MARKED,
-        Point.ACCEPT_KEY_RELEASED,
-    ),
-    *_after(
-        _LEFT_TO_RELAY,
-        "gateway-relay",
-        Kind.ANY,
-        Point.RELAY_UPLOAD_FOUND,
-        Point.OUTBOX_MESSAGE_QUEUED,
-        Point.OUTBOX_RECORD_MARKED,
-    ),
-    *_visits(
-        "dbuploader-consumer",
-        Kind.LOADED,
-        Point.LOAD_ATTEMPT_COUNTED,
-        Point.LOAD_VALIDATING,
-        Point.LOAD_LOADING,
-        Point.LOAD_ROWS_WRITTEN,
-        Point.LOAD_REJECTS_STORED,
-        Point.LOAD_LEDGER_INSERTED,
-        Point.LOAD_COMMITTED,
-        Point.LOAD_RECORD_FINAL,
-        Point.LOAD_RESULT_QUEUED,
-        Point.LOAD_ACK_DUE,
-    ),
-    *_visits("dbuploader-consumer", Kind.NOT_LOADED, Point.LOAD_REJECTS_STORED, Point.LOAD_DECIDED),
-    *_after(
-        _LEFT_IN_QUEUE,
-        "dbuploader-consumer",
-        Kind.CANCELLED,
-        Point.CANCEL_RECORD_FINAL,
-        Point.CANCEL_RESULT_QUEUED,
-    ),
-    *_visits(
-        "notification-consumer",
-        Kind.ANY,
-        Point.NOTIFY_MESSAGE_TAKEN,
-        Point.NOTIFY_MAIL_SENT,
-        Point.NOTIFY_EMAIL_RECORDED,
-    ),
+_EVERYWHERE = [
+    Scenario("gateway"),
+    Scenario("gateway", Kind.LARGE),
+    Scenario("gateway-relay", Kind.ANY, (LEFT_TO_RELAY,)),
+    Scenario("dbuploader-consumer", Kind.LOADED),
+    Scenario("dbuploader-consumer", Kind.NOT_LOADED),
+    Scenario("dbuploader-consumer", Kind.CANCELLED, (LEFT_IN_QUEUE,)),
+    Scenario("notification-consumer"),
 ]
-_SQLITE = [
-    *_visits("dbuploader-consumer", Kind.ANY, Point.SQLITE_MESSAGE_SETTLED),
-    *_visits("notification-consumer", Kind.ANY, Point.SQLITE_MESSAGE_SETTLED),
-]
-_SERVERS = [
-    *_visits("dbuploader-consumer", Kind.ANY, Point.RABBITMQ_MESSAGE_SETTLED),
-    *_visits("notification-consumer", Kind.ANY, Point.RABBITMQ_MESSAGE_SETTLED),
-    *_visits(
-        "notification-consumer",
-        Kind.MAIL_PUT_OFF,
-        Point.NOTIFY_EMAIL_RECORDED,
-        Point.RABBITMQ_MESSAGE_MOVED,
-    ),
-]
-VISITS: Mapping[str, list[Visit]] = {
-    "embedded": [*_EVERYWHERE, *_SQLITE],
-    "servers": [*_EVERYWHERE, *_SERVERS],
+SCENARIOS: Mapping[str, list[Scenario]] = {
+    "embedded": _EVERYWHERE,
+    "servers": [*_EVERYWHERE, Scenario("notification-consumer", Kind.MAIL_PUT_OFF)],
 }
-"""All visits, by the family of backends."""
+"""All scenarios, by the family of backends."""
+
+DELICATE = [
+    Visit((Stop("dbuploader-consumer", "database.commit" + ANSWER, 2),), Kind.LOADED),
+    Visit((Stop("notification-consumer", "mail.send" + ANSWER),)),
+]
+"""Between what is done and where it is written down: a mistake here would do it twice."""

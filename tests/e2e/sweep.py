@@ -1,4 +1,8 @@
-"""Visiting crash points: each process is brought to its own, one after the other, all at once."""
+"""Visiting crash points: each process is brought to its own, one after the other, all at once.
+
+Which there are is learned first: an upload of each kind is brought by without a death, and each
+call of a port that a process makes for it is a point.
+"""
 
 import threading
 import time
@@ -10,7 +14,7 @@ from typing import TypeVar
 import requests
 
 from embedded.client import FINAL_STATES, Client, Json
-from tests.e2e.crashing import CrashPoints, Kind, Visit
+from tests.e2e.crashing import CrashPoints, Kind, Scenario, Stop, Visit
 from tests.e2e.storm import may_pass
 from tests.e2e.supply import Supply
 from tests.e2e.waiting import DEADLINE_SECONDS, wait_until
@@ -21,7 +25,9 @@ T = TypeVar("T")
 _PAUSE_SECONDS = 0.1
 _CLAIMED_PAUSE_SECONDS = 3.0
 _POSTS_AT_ONCE = 64
-_MOST_TRIES = 10
+_MOST_TRIES = 4
+# Each process does in so long whatever it does all the time.
+_IDLE_SECONDS = 3.0
 
 
 class Post:
@@ -68,7 +74,8 @@ class Post:
 class Sweep:
     """Uploads by `client`, or by `grey`, whose mail is put off at first.
 
-    `files` are those that were posted, `cancelled` the uploads that were to be cancelled.
+    `files` are those that were posted, `cancelled` the uploads that were to be cancelled. A stop is
+    `missed` to which nobody came again: how often a call is made may depend on the time it takes.
     """
 
     def __init__(self, points: CrashPoints, supply: Supply, client: Client, grey: Client) -> None:
@@ -79,6 +86,7 @@ class Sweep:
         self._turn = threading.Lock()
         self._posts = ThreadPoolExecutor(_POSTS_AT_ONCE, "post")
         self._posting: list[Future[None]] = []
+        self.missed: set[Stop] = set()
         self.files: list[UploadFile] = []
         self.cancelled: set[str] = set()
 
@@ -87,6 +95,19 @@ class Sweep:
         for file in self._supply.parents:
             post = self._post(file, Kind.ANY)
             wait_until(partial(self._is_told, post))
+
+    def learn(self, scenarios: Sequence[Scenario]) -> list[Visit]:
+        """The visits of all scenarios, by the calls that are made today."""
+        processes = {scenario.process for scenario in scenarios}
+        for process in processes:
+            self._points.listen(process)
+        time.sleep(_IDLE_SECONDS)
+        idle = {process: self._points.heard(process) for process in processes}
+        return [
+            visit
+            for scenario in scenarios
+            for visit in scenario.visits(self._hear(scenario), idle[scenario.process])
+        ]
 
     def run(self, visits: Sequence[Visit], repetitions: int) -> None:
         """Make each visit so often; returns once all uploads are accepted."""
@@ -116,7 +137,25 @@ class Sweep:
                 self._points.disarm(stop)
             if is_done and not self._points.is_armed(last):
                 return
-        raise AssertionError(f"nobody comes to {last}")
+        self._points.disarm(last)
+        self.missed.add(last)
+
+    def _hear(self, scenario: Scenario) -> list[str]:
+        """The calls that the process makes for an upload, by the one that got to its end."""
+        for _ in range(_MOST_TRIES):
+            for stop in scenario.before:
+                self._points.arm(stop)
+            self._points.listen(scenario.process)
+            post = self._post(self._supply.next(scenario.kind), scenario.kind)
+            if scenario.kind is Kind.CANCELLED:
+                wait_until(lambda: not self._points.is_armed(scenario.before[0]))
+                self._cancel(post)
+            wait_until(partial(self._is_told, post))
+            calls = self._points.heard(scenario.process)
+            cancelled = self._look(post)["state"] == "cancelled"
+            if cancelled is (scenario.kind is Kind.CANCELLED):
+                return calls
+        raise AssertionError(f"nothing is heard of {scenario}")
 
     def _bring(self, visit: Visit) -> bool:
         """Upload, and wait until its process died at the last stop, or passed it by.
