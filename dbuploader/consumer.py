@@ -26,7 +26,6 @@ from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.broker.messaging import handling
 from muster.contracts.messages import UnreadableMessage, UploadAccepted
 from muster.contracts.uploads import UnreadableRecord
-from muster.crashpoints import Point, crash_point
 from muster.database import Database, open_database
 from muster.observability.tracing import bind_log_fields
 from muster.stores import open_stores
@@ -98,7 +97,6 @@ class UploadConsumer:
     def handle(self, delivery: Delivery) -> Verdict:
         """Finish the upload that the message names; a process that must stop requeues it."""
         with handling(delivery):
-            crash_point(Point.LOAD_MESSAGE_TAKEN)
             try:
                 message = UploadAccepted.from_body(delivery.body)
                 bind_log_fields(upload_id=message.upload_id)
@@ -117,7 +115,6 @@ class UploadConsumer:
                 return DeadLetter(repr(error.__cause__))
             except Stopped:
                 return Retry(0)
-            crash_point(Point.LOAD_ACK_DUE)
             return Ack()
 
     def tick(self) -> None:

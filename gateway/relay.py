@@ -21,7 +21,6 @@ from gateway.uploads.sweep import sweep
 from muster.backends.dependencies import once
 from muster.broker import Broker, BrokerUnavailable, open_broker
 from muster.contracts.uploads import UnreadableRecord, now
-from muster.crashpoints import Point, crash_point
 from muster.observability.tracing import working_on
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
@@ -100,7 +99,6 @@ class Relay:
         waiting = self._stores.uploads.unpublished(_BATCH)
         for upload in takewhile(lambda upload: upload.submitted_at <= left, waiting):
             with working_on(upload):
-                crash_point(Point.RELAY_UPLOAD_FOUND)
                 try:
                     self._outbox.publish(upload)
                 except UnreadableRecord as error:

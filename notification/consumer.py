@@ -10,7 +10,6 @@ from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.broker.messaging import handling
 from muster.contracts.messages import UnreadableMessage, UploadFinished
 from muster.contracts.uploads import UnreadableRecord
-from muster.crashpoints import Point, crash_point
 from muster.observability.tracing import bind_log_fields
 from muster.uploadstore import UploadNotFound, open_upload_store
 from muster.weather import Unavailable
@@ -36,7 +35,6 @@ class Handler:
         """Ack, or Retry for what may pass, or DeadLetter for what won't."""
         is_last_try = not RETRIES.allows_another(delivery.attempt)
         with handling(delivery):
-            crash_point(Point.NOTIFY_MESSAGE_TAKEN)
             try:
                 finished = UploadFinished.from_body(delivery.body)
                 bind_log_fields(upload_id=finished.upload_id)

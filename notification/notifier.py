@@ -6,7 +6,6 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from muster.contracts.uploads import UNFINISHED, Email, EmailState, State, Upload, now
-from muster.crashpoints import Point, crash_point
 from muster.observability.tracing import bind_log_fields
 from muster.uploadstore import UploadStore
 from notification.channels import Channel, DeliveryError
@@ -68,7 +67,6 @@ class Notifier:
                 return self._refused(upload, error)
             self._record(upload, EmailState.GIVEN_UP if is_last_try else EmailState.WAITING, error)
             raise
-        crash_point(Point.NOTIFY_MAIL_SENT)
         if upload.finished_at is not None:
             MAIL_WAIT_SECONDS.observe((now() - upload.finished_at).total_seconds())
         log.info("email sent", state=upload.state)
@@ -86,4 +84,3 @@ class Notifier:
         if before is None or (before.state, before.reason) != (state, reason):
             email = Email(state, now(), reason)
             self._store.update(upload.id, expect=FINAL, email=email)
-            crash_point(Point.NOTIFY_EMAIL_RECORDED)

@@ -29,7 +29,6 @@ from muster.contracts.uploads import (
     Upload,
     UploadWarning,
 )
-from muster.crashpoints import Point, crash_point
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -83,7 +82,6 @@ class Ledger:
                 self.insert(connection, upload, outcome)
         except ConstraintViolated:
             return self.find(upload) or outcome
-        crash_point(Point.LOAD_DECIDED)
         return outcome
 
     def start_attempt(self, upload: Upload, attempt_id: str) -> Attempt:

@@ -30,7 +30,6 @@ from dbuploader.validation.file import FileValidator, ValidationResult
 from dbuploader.validation.rejects import RejectsFull
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Failure, RowCounts, State, Upload
-from muster.crashpoints import Point, crash_point
 from muster.database import (
     ConstraintViolated,
     Database,
@@ -132,7 +131,6 @@ class UploadLoad:
     def _load(self) -> UploadOutcome:
         for _ in range(_MOST_STARTS):
             self._progress.enter(State.VALIDATING)
-            crash_point(Point.LOAD_VALIDATING)
             try:
                 return self._progress.patiently(self._pass_unless_interrupted)
             except (ConstraintViolated, KeysChanged) as error:
@@ -194,7 +192,6 @@ class UploadLoad:
         self._allow_rejects()
         # Ends here if another loader was quicker, whose rejects must stay.
         self._progress.enter(State.LOADING)
-        crash_point(Point.LOAD_LOADING)
         with (
             LOAD_SECONDS.labels(self._table.name, "loading").time(),
             self._database.write() as connection,
@@ -202,10 +199,8 @@ class UploadLoad:
             _abandoned_on_error(connection),
         ):
             counts = self._merge(connection, rows, batches)
-            crash_point(Point.LOAD_ROWS_WRITTEN)
             self._allow_rejects()
             outcome = self._decide_loaded(connection, counts)
-        crash_point(Point.LOAD_COMMITTED)
         self._services.statistics.changed(self._table, counts.inserted + counts.updated)
         return outcome
 
@@ -243,7 +238,6 @@ class UploadLoad:
         # Last, so that nobody who decides otherwise waits for this transaction. It is refused
         # if somebody has decided.
         self._ledger.insert(connection, self._upload, outcome)
-        crash_point(Point.LOAD_LEDGER_INSERTED)
         return outcome
 
     def _try_out(self, batches: Iterator[pa.RecordBatch]) -> UploadOutcome:
@@ -274,7 +268,6 @@ class UploadLoad:
             self._progress.alive,
         )
         self._progress.patiently(store)
-        crash_point(Point.LOAD_REJECTS_STORED)
 
     def _allow_rejects(self) -> None:
         most = self._upload.options.max_rejects

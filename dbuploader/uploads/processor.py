@@ -28,7 +28,6 @@ from muster.broker import Broker
 from muster.broker.messaging import publish
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import UNFINISHED, Failure, State, UnreadableRecord, Upload, now
-from muster.crashpoints import Point, crash_point
 from muster.database import Database
 from muster.observability.spans import span
 from muster.observability.tracing import working_on
@@ -135,9 +134,7 @@ class UploadProcessor:
                 except (StateConflict, UnreadableRecord):
                     continue
                 count_finished(cancelled)
-                crash_point(Point.CANCEL_RECORD_FINAL)
                 self._publish(cancelled)
-                crash_point(Point.CANCEL_RESULT_QUEUED)
                 self._mark_announced(cancelled)
 
     def _finish(self, upload: Upload) -> None:
@@ -149,7 +146,6 @@ class UploadProcessor:
             final = conflict.upload
         if not final.announced:
             self._patiently(partial(self._publish, final))
-            crash_point(Point.LOAD_RESULT_QUEUED)
             self._patiently(partial(self._mark_announced, final))
         self._statistics.refresh()
 
@@ -176,7 +172,6 @@ class UploadProcessor:
             return decided
         attempt_id = uuid4().hex
         attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))
-        crash_point(Point.LOAD_ATTEMPT_COUNTED)
         progress.work.resume(attempt.seconds)
         if attempt.number > MOST_ATTEMPTS:
             return self._fail(upload, progress, TOO_MANY_ATTEMPTS)
@@ -230,7 +225,6 @@ class UploadProcessor:
                 progress=1.0,
             )
         )
-        crash_point(Point.LOAD_RECORD_FINAL)
         count_finished(final)
         log.info("upload finished", state=final.state.value)
         return final

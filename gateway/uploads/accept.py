@@ -19,7 +19,6 @@ from gateway.uploads.request_body import ReceivedFile, RequestBody
 from muster.contracts.tables import get_table, tables
 from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.uploads import Options, Upload, now
-from muster.crashpoints import Point, crash_point
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields, current_trace
 from muster.stores import Stores
@@ -118,13 +117,11 @@ class Uploads:
             return self._take(submission).as_accepted()
         try:
             with claimed(self._records, submission.owner.id, submission.key) as renew:
-                crash_point(Point.ACCEPT_KEY_CLAIMED)
                 upload = self._take(submission, renew)
         except KeyTaken as taken:
             if taken.upload is None:
                 raise IdempotencyKeyInFlight from taken
             return _same(taken.upload, submission.read(_drop)).as_accepted()
-        crash_point(Point.ACCEPT_KEY_RELEASED)
         return upload.as_accepted()
 
     def _take(self, submission: Submission, renew: Callable[[], None] = lambda: None) -> Upload:
@@ -138,15 +135,12 @@ class Uploads:
                 renew()
 
             file = submission.read(write)
-            crash_point(Point.ACCEPT_FILE_WRITTEN)
-        crash_point(Point.ACCEPT_FILE_STORED)
         try:
             upload = self._records.accept(submission.draft(upload_id, file))
         except KeyTaken as taken:
             # The claim ran out and another call with the key was quicker.
             self._files.delete(upload_id)
             return _same(taken.upload, file)
-        crash_point(Point.ACCEPT_RECORD_STORED)
         ACCEPTED.labels(upload.table).inc()
         log.info("upload accepted", table=upload.table, size=upload.size)
         self._outbox.try_publish(upload)

@@ -12,7 +12,6 @@ from muster.broker import Broker
 from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import State, Upload
-from muster.crashpoints import Point, crash_point
 from muster.uploadstore import UploadStore
 
 log = structlog.get_logger(__name__)
@@ -52,6 +51,4 @@ class Outbox:
     def publish(self, upload: Upload) -> None:
         """Publish and mark; raises Unavailable or UnreadableRecord."""
         publish(self._broker, UploadAccepted.about(upload), upload)
-        crash_point(Point.OUTBOX_MESSAGE_QUEUED)
         self._uploads.update(upload.id, expect=frozenset(State), published=True)
-        crash_point(Point.OUTBOX_RECORD_MARKED)

@@ -37,7 +37,6 @@ from muster.broker import (
 )
 from muster.broker.ticker import TICK_SECONDS, Ticker
 from muster.contracts.strict_json import Unreadable, read_json
-from muster.crashpoints import Point, crash_point
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -330,7 +329,6 @@ class SqliteConsumer:
         while True:
             try:
                 self._messages.settle(taken, verdict)
-                crash_point(Point.SQLITE_MESSAGE_SETTLED)
                 return
             except BrokerUnavailable as error:
                 # Unsettled it would only be delivered again: worth waiting for, but not for ever.

@@ -8,7 +8,7 @@ from tests.simulator.shrink import Failure
 from tests.simulator.workload import Deed, Plan
 from tests.simulator.world import Climate
 
-DIRECTORY = Path(__file__).parent / "kept"
+DIRECTORY = Path(__file__).parent / "histories"
 """Histories that once broke a promise."""
 SEEDS = Path(__file__).with_name("seeds.txt")
 """Seeds of which `make test` runs each, one a line."""

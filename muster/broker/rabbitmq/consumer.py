@@ -34,7 +34,6 @@ from muster.broker.rabbitmq.topology import (
     to_retry,
 )
 from muster.broker.ticker import TICK_SECONDS, Ticker
-from muster.crashpoints import Point, crash_point
 
 log = structlog.get_logger(__name__)
 
@@ -175,7 +174,6 @@ class RabbitConsumer:
                     # Else a further message would come, only to be given back and counted.
                     subscription.cancel()
                 subscription.settle(received, forget=answering.result())
-                crash_point(Point.RABBITMQ_MESSAGE_SETTLED)
 
     def _answer(self, received: Received, subscription: Subscription) -> bool:
         """Whether the message is done with here; otherwise it is to be given back."""
@@ -216,7 +214,6 @@ class RabbitConsumer:
         for seconds in pauses():
             try:
                 self.publish(message)
-                crash_point(Point.RABBITMQ_MESSAGE_MOVED)
                 return True
             except (BrokerUnavailable, Unroutable) as error:
                 log.warning("message not moved", to=message.routing_key, error=str(error))
