@@ -30,7 +30,7 @@ from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import EmailState, State, Upload
 from muster.database import ConstraintViolated, Database, FilesRefused
-from muster.database.mysql import localfiles
+from muster.database.mysql import MysqlDialect
 from notification.channels.email import message
 from notification.consumer import Handler
 from notification.notifier import EmailOutcome, Notifier
@@ -105,6 +105,7 @@ def _counted_without_identity(self: Any, upload: Upload, attempt_id: str) -> Att
 
 
 def _load_file_as_it_was(
+    _self: Any,
     connection: Connection,
     table: str,
     columns: Sequence[str],
@@ -143,7 +144,7 @@ def _own_errors_as_they_were(self: Any) -> Iterator[None]:
 @contextmanager
 def _load_data_as_it_was() -> Iterator[None]:
     with (
-        patch.object(localfiles, "load_file", _load_file_as_it_was),
+        patch.object(MysqlDialect, "load_file", _load_file_as_it_was),
         patch.object(Database, "_own_errors", _own_errors_as_they_were),
     ):
         yield
@@ -233,10 +234,6 @@ BUGS: dict[str, tuple[str, Bug]] = {
     ),
 }
 """By name: the promise that it breaks, and how it is put in."""
-
-
-SEED_BEFORE = {"attempt-counted-twice": 1_000_001, "load-data-hides-weather": 1_000_025}
-"""Seeds from which it is not far to one that finds the bug."""
 
 
 def put_in(name: str | None) -> AbstractContextManager[Any]:

@@ -19,7 +19,7 @@ from sqlalchemy.pool import QueuePool
 from dbuploader.db.schema import metadata as of_loader
 from muster.contracts.tables.sql import metadata as declared
 from muster.database import Database, DatabaseUnavailable, FilesRefused
-from muster.database.mysql import MysqlDialect, localfiles
+from muster.database.mysql import MysqlDialect
 from muster.database.sqlite import SqliteDialect
 from tests.faults.ports import ANSWER
 from tests.simulator.scheduler import Process
@@ -167,7 +167,9 @@ class Dialect:
         if self.refuses_files:
             raise FilesRefused("not allowed")
         session = Session(self._server, connection, table, columns, path, replace=replace)
-        localfiles.load_file(cast(Connection, session), table, columns, path, rows, replace=replace)
+        MysqlDialect.load_file(
+            cast(Any, self), cast(Any, session), table, columns, path, rows, replace=replace
+        )
 
     def interrupt(self, _engine: Engine, _connection: Connection, /) -> None:
         """Nothing runs beside."""
