@@ -40,6 +40,7 @@ from muster.broker.ticker import Ticker
 # What it has to say is said once, in one line, by whoever meets the exception.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 _POLL_SECONDS = 0.01
+_DELETED_SECONDS = 1.0
 _LONGEST_RETURN_SECONDS = 2.0
 
 
@@ -142,6 +143,7 @@ class Publisher:
         self._topology = topology
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._declare_at = 0.0
 
     def publish(self, message: Outgoing) -> None:
         """Return once the message is confirmed: the majority of its queue's nodes has it on disk.
@@ -152,7 +154,10 @@ class Publisher:
         try:
             self._await(session.publish(message))
         except Unroutable:
-            # Another session begins by declaring what somebody may have deleted.
+            # Another session begins by declaring what somebody may have deleted. Not at once: on
+            # RabbitMQ 3.10 a consumer that has not heard yet that its queue is gone stays with the
+            # new one, and is delivered nothing.
+            self._declare_at = time.monotonic() + _DELETED_SECONDS
             self._leave(session)
             raise
 
@@ -169,6 +174,8 @@ class Publisher:
     def _connected(self) -> "Session":
         with self._lock:
             if self._session is None or self._session.is_over:
+                if time.monotonic() < self._declare_at:
+                    raise BrokerUnavailable(f"{self._server}: a queue that was deleted comes back")
                 # It opens files before it connects, of which there may be too many.
                 with translated(self._server):
                     self._session = Session(self._server, self._topology)
