@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from muster.broker import Ack, Broker, Delivery, Verdict
+from muster.broker import Ack, Broker, BrokerUnavailable, Delivery, Unroutable, Verdict
 from tests.waiting import DEADLINE_SECONDS
 
 
@@ -82,3 +82,12 @@ def bodies(deliveries: list[Delivery]) -> list[bytes]:
 def publish(broker: Broker, *texts: bytes) -> None:
     for text in texts:
         broker.publish("upload.accepted", text, {})
+
+
+def is_published(broker: Broker, text: bytes) -> bool:
+    """Whether the broker takes the message now."""
+    try:
+        publish(broker, text)
+    except (BrokerUnavailable, Unroutable):
+        return False
+    return True

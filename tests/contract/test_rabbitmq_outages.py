@@ -8,8 +8,8 @@ from contextlib import closing, suppress
 import pytest
 from pika import BlockingConnection, URLParameters
 
-from muster.broker import Ack, Broker, BrokerUnavailable, Delivery, Unroutable, Verdict, open_broker
-from tests.contract.consuming import Background, bodies, consume, publish
+from muster.broker import Ack, Broker, BrokerUnavailable, Delivery, Verdict, open_broker
+from tests.contract.consuming import Background, bodies, consume, is_published, publish
 from tests.servers.rabbitmq import RabbitServer
 from tests.waiting import eventually
 
@@ -32,14 +32,6 @@ def impatient(rabbitmq_node: RabbitServer, prefix: str) -> Iterator[Broker]:
     """The same broker, which a node that is only slow may miss the deadline of, too."""
     with closing(open_broker(rabbitmq_node.url(prefix=prefix, deadline_seconds="1"))) as broker:
         yield broker
-
-
-def is_published(broker: Broker, text: bytes) -> bool:
-    try:
-        publish(broker, text)
-    except (BrokerUnavailable, Unroutable):
-        return False
-    return True
 
 
 def test_the_death_of_the_node_ends_no_consumer_and_loses_no_confirmed_message(

@@ -18,7 +18,7 @@ from muster.broker import (
     Verdict,
     open_broker,
 )
-from tests.contract.consuming import Background, bodies, consume, publish
+from tests.contract.consuming import Background, bodies, consume, is_published, publish
 from tests.servers.rabbitmq import RabbitServer
 from tests.waiting import eventually
 
@@ -105,7 +105,7 @@ def test_a_message_that_no_queue_takes_is_unroutable_until_the_binding_is_declar
     channel.queue_unbind(f"{prefix}dbuploader", f"{prefix}muster", "upload.accepted")
     with pytest.raises(Unroutable, match=r"upload\.accepted"):
         publish(broker, b"lost")
-    publish(broker, b"b")
+    eventually(lambda: is_published(broker, b"b"))
     assert bodies(consume(broker, 2)) == [b"a", b"b"]
 
 
