@@ -9,8 +9,6 @@ from typing import BinaryIO, Protocol
 
 from muster.adapters import Adapter, load_adapter
 from muster.backends.places import Places
-from muster.weather import FileDamaged as FileDamaged
-from muster.weather import StoreUnavailable as StoreUnavailable
 
 ADAPTERS = {
     "file": Adapter("muster.filestore.folder", "FolderFileStore"),

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from muster.adapters import path_of
 from muster.backends.atomic_file import WholeFile, make_directory
 from muster.backends.places import Places
-from muster.filestore import FileDamaged, FileNotStored, FileWriter, StoreUnavailable
+from muster.filestore import FileNotStored, FileWriter
+from muster.weather import FileDamaged, StoreUnavailable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -23,7 +23,8 @@ from pymongo.database import Database
 from muster.backends.mongodb import Document, MongoConnection, connection_to
 from muster.backends.places import Places
 from muster.contracts.uploads import now
-from muster.filestore import FileDamaged, FileNotStored, FileWriter, StoreUnavailable
+from muster.filestore import FileNotStored, FileWriter
+from muster.weather import FileDamaged, StoreUnavailable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

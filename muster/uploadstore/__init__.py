@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from muster.adapters import Adapter, load_adapter
 from muster.backends.places import Places
 from muster.contracts.uploads import State, Upload
-from muster.weather import StoreUnavailable as StoreUnavailable
 
 ADAPTERS = {
     "file": Adapter("muster.uploadstore.sqlite", "SqliteUploadStore"),

@@ -33,9 +33,9 @@ from muster.uploadstore import (
     KeyTaken,
     SetAside,
     StateConflict,
-    StoreUnavailable,
     UploadNotFound,
 )
+from muster.weather import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""What every process that consumes a queue or takes turns has: its heartbeat and its end.
+"""What processes beside the HTTP servers have: their start and end, heartbeat, retries, migrations.
 
 May import the ports and what lies below them.
 """
