@@ -90,8 +90,7 @@ class Ledger:
         It takes the place of an earlier one that was ended on request.
         """
         attempts, latest = load_attempts.c.attempts, load_attempts.c.attempt_id
-        stopped = upload.stopped_attempt
-        counted = latest.in_([attempt_id, *([] if stopped is None else [stopped])])
+        counted = latest.in_([attempt_id, *(upload.stopped_attempt or "").split()])
         one_more = case((counted, attempts), else_=attempts + 1)
         # In this order: MySQL goes by the new value of a column that was set before.
         with _bookkeeping(), self._database.write() as connection:
@@ -110,13 +109,14 @@ class Ledger:
     def take_back_attempt(self, upload: Upload, attempt_id: str, seconds: float) -> None:
         """Uncount an attempt that was ended on request, unless it is uncounted already.
 
-        The `seconds` that its load has worked so far count all the same.
+        The `seconds` that its load has worked so far count all the same: 0 if it never began.
         """
         this_one = _attempts_at(upload) & (load_attempts.c.attempt_id == attempt_id)
         fewer = {"attempts": load_attempts.c.attempts - 1, "attempt_id": None}
         with _bookkeeping(), self._database.write() as connection:
             connection.execute(update(load_attempts).where(this_one).values(fewer))
-            _keep_seconds(connection, upload, seconds)
+            if seconds:
+                _keep_seconds(connection, upload, seconds)
 
     def keep_seconds(self, upload: Upload, seconds: float) -> None:
         """Note how long the upload's load has worked so far, if the database answers."""

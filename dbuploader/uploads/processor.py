@@ -171,7 +171,12 @@ class UploadProcessor:
         if decided is not None:
             return decided
         attempt_id = uuid4().hex
-        attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))
+        try:
+            attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))
+        except Stopped:
+            # It may be counted all the same: the answer to a COMMIT can be lost.
+            self._take_back(upload, attempt_id, progress.work.seconds, keeps_earlier=True)
+            raise
         progress.work.resume(attempt.seconds)
         if attempt.number > MOST_ATTEMPTS:
             return self._fail(upload, progress, TOO_MANY_ATTEMPTS)
@@ -194,13 +199,21 @@ class UploadProcessor:
         work = WorkTime(self._limits.seconds, partial(self._ledger.keep_seconds, upload))
         return Progress(self._uploads, upload, self._stop, self._watchdog, work)
 
-    def _take_back(self, upload: Upload, attempt_id: str, seconds: float) -> None:
+    def _take_back(
+        self, upload: Upload, attempt_id: str, seconds: float, *, keeps_earlier: bool = False
+    ) -> None:
+        """Uncount the attempt, or have the next one do so; it counts where nobody can note that.
+
+        It `keeps_earlier` ones noted where it may not have been counted in their place.
+        """
         try:
             self._ledger.take_back_attempt(upload, attempt_id, seconds)
         except Unavailable as error:
             log.warning("the attempt is taken back by the next", error=repr(error))
+            earlier = upload.stopped_attempt if keeps_earlier else None
+            stopped = attempt_id if earlier is None else f"{earlier} {attempt_id}"
             with suppress(Unavailable, StateConflict):
-                self._uploads.update(upload.id, expect=UNFINISHED, stopped_attempt=attempt_id)
+                self._uploads.update(upload.id, expect=UNFINISHED, stopped_attempt=stopped)
 
     def _fail(self, upload: Upload, progress: Progress, failure: Failure) -> UploadOutcome:
         # Rejects of an earlier attempt would not agree with counts of 0.

@@ -169,8 +169,9 @@ class Upload:
     `sequence` is the order of acceptance, given by the store. `published` and `announced` are the
     outbox: whether `upload.accepted` and `upload.finished` are known to be with the broker.
     `version` grows with every change. `previous` is the upload whose rejected rows this one mends.
-    `stopped_attempt` is one that was ended on request and may still be counted. `rejects` names the
-    load whose rejected rows are the upload's, once it is final: another may be storing its own yet.
+    `stopped_attempt` was ended on request and may still be counted; where it is not known which of
+    several is, all stand there, with spaces between them. `rejects` names the load whose rejected
+    rows are the upload's, once it is final: another may be storing its own yet.
     """
 
     id: str

@@ -186,7 +186,14 @@ class SimulatedUploads(_Calls):
             self._data.uploads[upload_id] = changed
             return changed
 
-        return self._call("update", work)
+        try:
+            return self._call("update", work)
+        except StoreUnavailable:
+            stopped = changes.get("stopped_attempt")
+            if stopped is not None and self._data.uploads[upload_id].stopped_attempt != stopped:
+                # Neither the database nor the store took the note: it may count.
+                self._world.blame_of(upload_id).ended += 1
+            raise
 
     def find(
         self,
