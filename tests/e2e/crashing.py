@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from tests.faults.process import ANSWER, MODULES
+from tests.faults.ports import ANSWER
+from tests.faults.process import MODULES
 
 ROOT = Path(__file__).parents[2]
 

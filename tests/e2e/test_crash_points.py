@@ -14,7 +14,7 @@ from tests.e2e.families import Family, embedded_family
 from tests.e2e.stock import Stock, take_stock
 from tests.e2e.supply import Supply
 from tests.e2e.sweep import Sweep
-from tests.faults.process import ANSWER
+from tests.faults.ports import ANSWER
 from tests.servers.greylisting import PUT_OFF
 
 PASSWORD = "correct horse battery"

@@ -1,135 +1,146 @@
-"""Faults put in at the ports: every call is numbered, and a plan says what is raised at which.
+"""Every call of a port meets a fault: before it takes place, and after, when its answer is lost.
 
-What a loader does over ports like these is a sequence of calls. A fault is put in before a call, or
-after it: then the call has taken place, and its answer is lost. Whoever looks for faults by chance
-makes plans; whoever looks at each in turn counts the calls of a run without one first.
+What a process does to the world outside is a sequence of such calls, each known by a name: that of
+the port and of the method, and ANSWER after it has taken place. The wrappers here say the name to a
+`meet`, and know no more; it may note it, raise, or end the process. There are two: a plan in this
+process (tests/faults/plan.py), and stops in a child (tests/faults/process.py).
 """
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from sqlalchemy import Connection, event
+# A child loads this before anything else, and must find nothing of the product imported by it.
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
-from muster.broker import Broker
-from muster.database import Database
-from muster.filestore import FileStore
-from muster.stores import Stores
-from muster.uploadstore import UploadStore
+    from muster.broker import Broker, Delivery, Verdict
+    from muster.database import Database
+    from muster.filestore import FileStore, FileWriter
+    from muster.uploadstore import UploadStore
 
 ANSWER = " answered"
 """The end of a call's name that stands for its answer."""
 
-MakeError = Callable[[str], BaseException | None]
-"""What to raise at the call of a name; None lets it be."""
-
-
-class Faults:
-    """The calls so far, and the fault that the next ones meet; safe to share between threads."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self._lock = threading.Lock()
-        self._plan: dict[int, MakeError] = {}
-
-    def plan(self, number: int, error: MakeError, times: int = 1) -> None:
-        """From the call `number` on, counted from 0, meet `error` so many times."""
-        with self._lock:
-            self.calls.clear()
-            self._plan = dict.fromkeys(range(number, number + times), error)
-
-    def clear(self) -> None:
-        """Forget the calls and the plan."""
-        with self._lock:
-            self.calls.clear()
-            self._plan = {}
-
-    def meet(self, call: str) -> None:
-        """Note the call; raises what is planned for it."""
-        with self._lock:
-            make = self._plan.pop(len(self.calls), None)
-            self.calls.append(call)
-        error = None if make is None else make(call)
-        if error is not None:
-            raise error
+Meet = Callable[[str], None]
+"""Told the name of a call that is about to take place, or has."""
 
 
 class _Port:
     """Stands before a port whose calls return at once."""
 
-    def __init__(self, name: str, port: object, faults: Faults) -> None:
-        self._name = name
-        self._port = port
-        self._faults = faults
+    def __init__(self, name: str, port: Any, meet: Meet) -> None:
+        self._name, self._port, self._meet = name, port, meet
 
-    def __getattr__(self, method: str) -> Any:
-        target = getattr(self._port, method)
-        name = f"{self._name}.{method}"
+    def __getattr__(self, name: str) -> Any:
+        target = getattr(self._port, name)
+        if name.startswith("_") or not callable(target):
+            return target
+        call = f"{self._name}.{name}"
 
-        def call(*args: Any, **options: Any) -> Any:
-            self._faults.meet(name)
-            result = target(*args, **options)
-            self._faults.meet(name + ANSWER)
+        def met(*arguments: Any, **options: Any) -> Any:
+            self._meet(call)
+            result = target(*arguments, **options)
+            self._meet(call + ANSWER)
             return result
 
-        return call
+        return met
 
 
 class _Files(_Port):
     def open(self, name: str) -> BinaryIO:
-        self._faults.meet("store.open")
-        # To lose the answer would leave it open.
-        return cast(FileStore, self._port).open(name)
+        self._meet("files.open")
+        file: BinaryIO = self._port.open(name)
+        try:
+            self._meet("files.open" + ANSWER)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     @contextmanager
-    def write(self, name: str) -> Iterator[Any]:
-        self._faults.meet("store.write")
-        with cast(FileStore, self._port).write(name) as file:
+    def write(self, name: str) -> "Iterator[FileWriter]":
+        self._meet("files.write")
+        with self._port.write(name) as file:
             yield file
-            self._faults.meet("store.write finished")
-        self._faults.meet("store.write" + ANSWER)
+            self._meet("files.write finished")
+        self._meet("files.write" + ANSWER)
 
 
-class _Database:
-    def __init__(self, database: Database, faults: Faults) -> None:
-        self._database = database
-        self._faults = faults
+class _Broker(_Port):
+    def consume(
+        self,
+        queue: str,
+        handle: "Callable[[Delivery], Verdict]",
+        *,
+        stop: threading.Event,
+        tick: Callable[[], None],
+    ) -> None:
+        answered = threading.Event()
+
+        def met_handle(delivery: "Delivery") -> "Verdict":
+            self._meet("broker.delivery")
+            verdict = handle(delivery)
+            self._meet("broker.verdict")
+            answered.set()
+            return verdict
+
+        def met_tick() -> None:
+            if answered.is_set():
+                answered.clear()
+                self._meet("broker.settled")
+            tick()
+
+        self._port.consume(queue, met_handle, stop=stop, tick=met_tick)
+
+
+class _Database(_Port):
+    def __init__(self, name: str, database: "Database", meet: Meet) -> None:
+        super().__init__(name, database, meet)
+        from sqlalchemy import event
+
+        # Met within the transaction, so that it is the real port that says what it means.
         event.listen(database.engine, "before_cursor_execute", self._on_statement)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._database, name)
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        self._faults.meet("database.read")
-        with self._database.read() as connection:
-            yield connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        self._faults.meet("database.write")
-        with self._database.write() as connection:
-            yield connection
-            self._faults.meet("database.commit")
-        self._faults.meet("database.commit" + ANSWER)
-
     def _on_statement(self, *_event: object) -> None:
-        # Met within the transaction, so that it is the real port that says what it means.
-        self._faults.meet("database.statement")
+        self._meet("database.statement")
+
+    @contextmanager
+    def read(self) -> "Iterator[Connection]":
+        self._meet("database.read")
+        with self._port.read() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> "Iterator[Connection]":
+        self._meet("database.write")
+        with self._port.write() as connection:
+            yield connection
+            self._meet("database.commit")
+        self._meet("database.commit" + ANSWER)
 
 
-def faulty_stores(stores: Stores, faults: Faults) -> Stores:
-    """The CSV store, whose calls meet `faults`."""
-    files, uploads = _Files("store", stores.files, faults), _Port("store", stores.uploads, faults)
-    return Stores(cast(FileStore, files), cast(UploadStore, uploads))
+def met_files(files: "FileStore", meet: Meet) -> "FileStore":
+    """The file store, each of whose calls is met; to finish a file is one of its own."""
+    return cast("FileStore", _Files("files", files, meet))
 
 
-def faulty_broker(broker: Broker, faults: Faults) -> Broker:
-    """The broker, whose calls meet `faults`."""
-    return cast(Broker, _Port("broker", broker, faults))
+def met_uploads(uploads: "UploadStore", meet: Meet) -> "UploadStore":
+    """The upload store, each of whose calls is met."""
+    return cast("UploadStore", _Port("uploads", uploads, meet))
 
 
-def faulty_database(database: Database, faults: Faults) -> Database:
-    """The database, whose transactions and statements meet `faults`."""
-    return cast(Database, _Database(database, faults))
+def met_broker(broker: "Broker", meet: Meet) -> "Broker":
+    """The broker, each of whose calls is met, and what becomes of each message of a consumer."""
+    return cast("Broker", _Broker("broker", broker, meet))
+
+
+def met_database(database: "Database", meet: Meet) -> "Database":
+    """The database, whose transactions, statements and COMMITs are met."""
+    return cast("Database", _Database("database", database, meet))
+
+
+def met_mailer(mailer: Any, meet: Meet) -> Any:
+    """The mailer, each of whose calls is met."""
+    return _Port("mail", mailer, meet)

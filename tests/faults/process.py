@@ -6,23 +6,22 @@ armed: a file `CALL@NUMBER` ends the process at its call of that name and number
 the file, and is removed by that. Where there is a file `calls`, the names of all calls go there.
 
 The services know nothing of it. muster.adapters makes every adapter that they have, and that is
-where the faults are put in: a port call that is added is a place for them by itself.
+where their ports are wrapped: a port call that is added is a place for a fault by itself.
 """
 
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import muster.adapters
 from muster.adapters import Adapter
+from tests.faults import ports
+from tests.faults.ports import ANSWER, Meet
 
-ANSWER = " answered"
-"""The end of a call's name that stands for its answer."""
 MODULES: Mapping[str, str] = {
     "gateway": "gateway.app",
     "gateway-relay": "gateway.relay",
@@ -30,8 +29,6 @@ MODULES: Mapping[str, str] = {
     "notification-consumer": "notification.consumer",
 }
 """The processes that may be ended, as the suite names them, and what each runs."""
-
-Meet = Callable[[str], None]
 
 
 class Stops:
@@ -68,61 +65,10 @@ class Stops:
         os.close(file)
 
 
-class _Port:
-    """Stands before a port: each call is met before it takes place, and after."""
-
-    def __init__(self, name: str, port: Any, meet: Meet) -> None:
-        self._name, self._port, self._meet = name, port, meet
-
-    def __getattr__(self, name: str) -> Any:
-        target = getattr(self._port, name)
-        if name.startswith("_") or not callable(target):
-            return target
-        call = f"{self._name}.{name}"
-
-        def met(*arguments: Any, **options: Any) -> Any:
-            self._meet(call)
-            result = target(*arguments, **options)
-            self._meet(call + ANSWER)
-            return result
-
-        return met
-
-
-class _Files(_Port):
-    @contextmanager
-    def write(self, name: str) -> Iterator[Any]:
-        self._meet("files.write")
-        with self._port.write(name) as file:
-            yield file
-            self._meet("files.write finished")
-        self._meet("files.write" + ANSWER)
-
-
-class _Broker(_Port):
-    def consume(self, queue: str, handle: Any, *, stop: Any, tick: Callable[[], None]) -> None:
-        answered = threading.Event()
-
-        def met_handle(delivery: Any) -> Any:
-            self._meet("broker.delivery")
-            verdict = handle(delivery)
-            self._meet("broker.verdict")
-            answered.set()
-            return verdict
-
-        def met_tick() -> None:
-            if answered.is_set():
-                answered.clear()
-                self._meet("broker.settled")
-            tick()
-
-        self._port.consume(queue, met_handle, stop=stop, tick=met_tick)
-
-
-def _broker(port: Any, meet: Meet) -> Any:
-    if type(port).__module__.startswith("muster.broker.rabbitmq"):
+def _broker(broker: Any, meet: Meet) -> Any:
+    if type(broker).__module__.startswith("muster.broker.rabbitmq"):
         _meet_moves(meet)
-    return _Broker("broker", port, meet)
+    return ports.met_broker(broker, meet)
 
 
 def _meet_moves(meet: Meet) -> None:
@@ -139,37 +85,25 @@ def _meet_moves(meet: Meet) -> None:
 
 
 def _dialect(dialect: Any, meet: Meet) -> Any:
-    """The database's calls are those of its engine: transactions, statements, COMMIT."""
-    from sqlalchemy import event
+    """The adapter is but the dialect: what is wrapped is the Database that is made of it next."""
+    import muster.database
 
-    create_engine = dialect.create_engine
+    database = muster.database.Database
 
-    def create(*arguments: Any) -> Any:
-        engine = create_engine(*arguments)
-        event.listen(engine, "begin", lambda _connection: meet("database.begin"))
-        event.listen(engine, "before_cursor_execute", lambda *_event: meet("database.statement"))
-        event.listen(engine, "commit", before_commit)
-        event.listen(engine, "checkin", after_commit)
-        return engine
+    def make(*values: Any) -> Any:
+        muster.database.Database = database  # type: ignore[misc]
+        return ports.met_database(database(*values), meet)
 
-    def before_commit(connection: Any) -> None:
-        meet("database.commit")
-        connection.info["committing"] = True
-
-    def after_commit(_connection: Any, entry: Any) -> None:
-        if entry.info.pop("committing", False):
-            meet("database.commit" + ANSWER)
-
-    dialect.create_engine = create
+    muster.database.Database = make  # type: ignore[assignment, misc]
     return dialect
 
 
 _WRAPPERS: Mapping[str, Callable[[Any, Meet], Any]] = {
     "broker": _broker,
     "database": _dialect,
-    "CSV store": lambda port, meet: _Port("uploads", port, meet),
-    "file store": lambda port, meet: _Files("files", port, meet),
-    "mail": lambda port, meet: _Port("mail", port, meet),
+    "CSV store": ports.met_uploads,
+    "file store": ports.met_files,
+    "mail": ports.met_mailer,
 }
 
 

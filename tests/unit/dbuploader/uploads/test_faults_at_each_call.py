@@ -16,8 +16,10 @@ from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker, BrokerUnavailable
 from muster.contracts.uploads import RowCounts, State
 from muster.database import DatabaseUnavailable, StatementInterrupted
+from muster.stores import Stores
 from muster.weather import StoreUnavailable
-from tests.faults.ports import Faults, MakeError, faulty_broker, faulty_database, faulty_stores
+from tests.faults.plan import MakeError, Plan
+from tests.faults.ports import met_broker, met_database, met_files, met_uploads
 from tests.faults.table import WEATHER_TABLE
 from tests.unit.dbuploader.suite import Suite
 
@@ -33,7 +35,7 @@ def weather_on(suite: Suite, error: BaseException | None = None) -> MakeError:
 
     def make(call: str) -> BaseException:
         match call.split("."):
-            case ["store", _]:
+            case ["files" | "uploads", _]:
                 return StoreUnavailable("gone")
             case ["broker", _]:
                 return BrokerUnavailable("gone")
@@ -69,14 +71,15 @@ class Loads:
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
-        self.faults = Faults()
-        self._database = faulty_database(suite.database, self.faults)
+        self.faults = Plan()
+        self._database = met_database(suite.database, self.faults.meet)
         self._next_key = 100
 
     def processor(self) -> UploadProcessor:
+        meet, stores = self.faults.meet, self.suite.stores
         return UploadProcessor(
-            faulty_stores(self.suite.stores, self.faults),
-            faulty_broker(cast(Broker, self.suite.broker), self.faults),
+            Stores(met_files(stores.files, meet), met_uploads(stores.uploads, meet)),
+            met_broker(cast(Broker, self.suite.broker), meet),
             self._database,
             self.suite.stop,
             Watchdog(300),
@@ -93,7 +96,7 @@ class Loads:
     def load(self, number: int, error: MakeError) -> str:
         """Load the next file, with `error` at the call `number`; finished at the second message."""
         upload_id = self.accept()
-        self.faults.plan(number, error)
+        self.faults.arm(number, error)
         with suppress(NotFinished, Mistake):
             self.processor().process_up_to(upload_id)
         self.faults.clear()
@@ -142,7 +145,7 @@ def loads(suite: Suite) -> Loads:
 
 def test_a_load_waits_out_weather_at_each_call_and_counts_one_attempt(loads: Loads) -> None:
     calls = loads.calls()
-    assert {"store.open", "database.commit", "database.commit answered"} <= set(calls)
+    assert {"files.open", "database.commit", "database.commit answered"} <= set(calls)
     weather = weather_on(loads.suite)
 
     wrong = [
@@ -206,7 +209,7 @@ def test_an_error_that_stands_in_no_table_costs_attempts(loads: Loads) -> None:
     dialect = loads.suite.database.engine.dialect.name
     unknown = driver_error(dialect, {"sqlite": sqlite3.SQLITE_MISMATCH, "mysql": 1366}[dialect])
     calls = loads.calls()
-    loading = calls.index("database.write", calls.index("store.open"))
+    loading = calls.index("database.write", calls.index("files.open"))
     statement = calls.index("database.statement", loading)
 
     upload_id = loads.load(statement, weather_on(loads.suite, unknown))
