@@ -1,7 +1,7 @@
 """Where the sweep kills which process, and by which uploads it brings it there."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -31,6 +31,7 @@ class CrashPoints:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.deaths: Counter[Stop] = Counter()
+        self._known: dict[str, set[str]] = {process: set() for process in MODULES}
         for process in MODULES:
             (directory / process / "armed").mkdir(parents=True)
 
@@ -59,13 +60,31 @@ class CrashPoints:
 
     def listen(self, process: str) -> None:
         """Note the calls of the process from now on."""
+        self._known[process] |= {call for _, call in self._lines(process)}
         self._calls(process).write_text("", "utf-8")
 
+    def is_settled(self, process: str) -> bool:
+        """Whether a consumer that is listened to was given a message, and is done with it."""
+        calls = [call for _, call in self._lines(process)]
+        done = calls.index("broker.verdict") if "broker.verdict" in calls else len(calls)
+        return "broker.settled" in calls[done:]
+
     def heard(self, process: str) -> list[str]:
-        """The calls since then of the process that lives now, in their order; then no more."""
-        lines = [line.split("\t") for line in self._calls(process).read_text("utf-8").splitlines()]
-        self._calls(process).unlink()
+        """The calls since then of the process that lives now, in their order."""
+        lines = self._lines(process)
         return [call for pid, call in lines if pid == lines[-1][0]]
+
+    def known(self, process: str) -> set[str]:
+        """All calls of the process since it was first listened to."""
+        return self._known[process] | {call for _, call in self._lines(process)}
+
+    def _lines(self, process: str) -> list[tuple[str, str]]:
+        with suppress(FileNotFoundError):
+            # The last may still be written.
+            whole, _, _ = self._calls(process).read_text("utf-8").rpartition("\n")
+            lines = (line.partition("\t") for line in whole.splitlines())
+            return [(pid, call) for pid, _, call in lines]
+        return []
 
     def _calls(self, process: str) -> Path:
         return self._directory / process / "calls"
@@ -94,13 +113,28 @@ class Scenario:
     before: tuple[Stop, ...] = ()
 
     def visits(self, calls: Sequence[str], idle: Sequence[str]) -> list["Visit"]:
-        """One for each of the calls; one for each name of those that are made all the time."""
-        counts, once = Counter(calls), {*idle, *_POLLED}
-        return [
-            Visit((*self.before, Stop(self.process, name, number)), self.kind)
-            for name, count in counts.items()
-            for number in range(1, 2 if name in once else count + 1)
-        ]
+        """One for the first of the calls, and one wherever something has changed outside since.
+
+        Of calls that are made all the time, only the first of each name is visited.
+        """
+        counts, once = Counter[str](), {*idle, *_POLLED}
+        visits = []
+        for call, is_new in zip(calls, _news(calls), strict=True):
+            counts[call] += 1
+            if is_new and not (call in once and counts[call] > 1):
+                stop = Stop(self.process, call, counts[call])
+                visits.append(Visit((*self.before, stop), self.kind))
+        return visits
+
+
+def _news(calls: Sequence[str]) -> Iterator[bool]:
+    """Whether each call comes after a change that the call before it has not come after yet."""
+    changes, reads = True, False
+    for call in calls:
+        yield changes
+        if call.startswith("database."):
+            reads = call == "database.read" or (reads and call == "database.statement")
+        changes = not (call.endswith(ANSWER) or call in LOOKS or reads)
 
 
 @dataclass(frozen=True)
@@ -116,11 +150,25 @@ class Visit:
         return self.stops[-1].process
 
 
+LOOKS = frozenset(
+    (
+        *("uploads.get", "uploads.find", "uploads.find_by_key", "uploads.find_mending"),
+        *("uploads.unfinished", "uploads.cancelling", "uploads.unpublished", "uploads.backlog"),
+        *("uploads.oldest_unpublished", "uploads.unnamed", "uploads.wait_for_change"),
+        *("uploads.set_aside", "uploads.count_set_aside", "uploads.check"),
+        *("files.open", "files.size", "files.names", "files.check"),
+        *("broker.delivery", "broker.depth", "broker.dead_letters", "broker.check"),
+        *("database.read", "database.write", "database.check", "mail.check"),
+    )
+)
+"""Calls that change nothing outside: a death after one is a death before it."""
+
 # The sweep itself asks the gateway how uploads are, as often as there is time for.
 _POLLED = ("uploads.get", "uploads.get" + ANSWER)
 
 LEFT_TO_RELAY = Stop("gateway", "uploads.accept" + ANSWER)
 LEFT_IN_QUEUE = Stop("dbuploader-consumer", "broker.delivery")
+CONSUMERS = ("dbuploader-consumer", "notification-consumer")
 
 _EVERYWHERE = [
     Scenario("gateway"),
@@ -140,5 +188,6 @@ SCENARIOS: Mapping[str, list[Scenario]] = {
 DELICATE = [
     Visit((Stop("dbuploader-consumer", "database.commit" + ANSWER, 2),), Kind.LOADED),
     Visit((Stop("notification-consumer", "mail.send" + ANSWER),)),
+    Visit((LEFT_TO_RELAY, Stop("gateway-relay", "broker.publish" + ANSWER))),
 ]
 """Between what is done and where it is written down: a mistake here would do it twice."""

@@ -14,7 +14,7 @@ from typing import TypeVar
 import requests
 
 from embedded.client import FINAL_STATES, Client, Json
-from tests.e2e.crashing import CrashPoints, Kind, Scenario, Stop, Visit
+from tests.e2e.crashing import CONSUMERS, CrashPoints, Kind, Scenario, Stop, Visit
 from tests.e2e.storm import may_pass
 from tests.e2e.supply import Supply
 from tests.e2e.waiting import DEADLINE_SECONDS, wait_until
@@ -151,6 +151,8 @@ class Sweep:
                 wait_until(lambda: not self._points.is_armed(scenario.before[0]))
                 self._cancel(post)
             wait_until(partial(self._is_told, post))
+            if scenario.process in CONSUMERS:
+                wait_until(partial(self._points.is_settled, scenario.process))
             calls = self._points.heard(scenario.process)
             cancelled = self._look(post)["state"] == "cancelled"
             if cancelled is (scenario.kind is Kind.CANCELLED):

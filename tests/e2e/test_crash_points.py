@@ -9,12 +9,15 @@ import pytest
 
 from embedded.client import Client
 from tests.e2e.conftest import ADMIN, PATIENTLY
-from tests.e2e.crashing import DELICATE, SCENARIOS, CrashPoints, Stop
+from tests.e2e.crashing import DELICATE, LOOKS, SCENARIOS, CrashPoints, Stop
 from tests.e2e.families import Family, embedded_family
 from tests.e2e.stock import Stock, take_stock
 from tests.e2e.supply import Supply
 from tests.e2e.sweep import Sweep
+from tests.e2e.waiting import wait_until
 from tests.faults.ports import ANSWER
+from tests.faults.process import MODULES
+from tests.faults.table import crash_table
 from tests.servers.greylisting import PUT_OFF
 
 PASSWORD = "correct horse battery"
@@ -45,6 +48,8 @@ class Course:
 def course(family: Family, directory: Path, files: int) -> Iterator[Course]:
     """A suite whose processes can be ended, with what the other files refer to loaded."""
     points = CrashPoints(directory)
+    for process in MODULES:
+        points.listen(process)
     family = replace(family, environment={**family.environment, **points.environment()})
     with family.run() as suite, ExitStack() as stack:
         admin = stack.enter_context(Client(suite.url, ADMIN, suite.admin_password()))
@@ -87,12 +92,21 @@ def assert_nothing_lost_or_doubled(points: CrashPoints, stock: Stock) -> None:
     assert len(stock.repeated) <= deaths_after_sending(points)
 
 
+def assert_the_docs_know(points: CrashPoints, family: str) -> None:
+    """The table of docs/guarantees.md has what is called, and every call that changes something."""
+    for process, told in crash_table(family).items():
+        wait_until(lambda process=process, told=told: told <= points.known(process))  # type: ignore[misc]
+        answers = (call for call in points.known(process) if call.endswith(ANSWER))
+        assert {call for call in answers if call.removesuffix(ANSWER) not in LOOKS} <= told
+
+
 def sweep_all(family: Family, scenarios: str, repetitions: int, directory: Path) -> None:
     with course(family, directory, FILES) as under_way:
         sweep, points = under_way.sweep, under_way.points
         visits = sweep.learn(SCENARIOS[scenarios])
         sweep.run(visits, repetitions)
         stock = under_way.take_stock()
+        assert_the_docs_know(points, scenarios)
     print(figures(points, sweep.missed, stock))
     stops = {visit.stops[-1] for visit in visits}
     assert len(stops) >= LEAST_POINTS
@@ -106,6 +120,7 @@ def test_nothing_is_lost_or_doubled_at_some_crash_points(tmp_path: Path) -> None
     with course(embedded_family(tmp_path), tmp_path / "points", 300) as under_way:
         under_way.sweep.run(DELICATE, 1)
         stock = under_way.take_stock()
+        assert_the_docs_know(under_way.points, "embedded")
     assert not under_way.sweep.missed
     assert_nothing_lost_or_doubled(under_way.points, stock)
 

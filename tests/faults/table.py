@@ -1,10 +1,10 @@
-"""The table of errors, as docs/weather.md has it."""
+"""The tables that faults are held against, as the docs have them: errors, and crash points."""
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-_PAGE = Path(__file__).parents[2] / "docs" / "weather.md"
+_DOCS = Path(__file__).parents[2] / "docs"
 _ROW = re.compile(r"^\| (.+?) \| (\d+)(?: `(\w+)`)? \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
 
@@ -20,5 +20,28 @@ class Row(NamedTuple):
 
 WEATHER_TABLE = [
     Row(of, int(number), name, means, why)
-    for of, number, name, means, why in _ROW.findall(_PAGE.read_text(encoding="utf-8"))
+    for of, number, name, means, why in _ROW.findall(
+        (_DOCS / "weather.md").read_text(encoding="utf-8")
+    )
 ]
+
+_CRASH_ROW = re.compile(r"^\| ([\w, ]+): ((?:`[^`]+`(?:, )?)+) \|", re.MULTILINE)
+_PROCESSES = {
+    "gateway": "gateway",
+    "relay": "gateway-relay",
+    "loader": "dbuploader-consumer",
+    "notification": "notification-consumer",
+}
+_FAMILIES = {"on servers": "servers", "embedded": "embedded"}
+
+
+def crash_table(family: str) -> dict[str, set[str]]:
+    """The calls of which docs/guarantees.md says what is true after a death there, by process."""
+    table: dict[str, set[str]] = {process: set() for process in _PROCESSES.values()}
+    page = (_DOCS / "guarantees.md").read_text("utf-8")
+    for where, calls in _CRASH_ROW.findall(page):
+        *names, last = where.split(", ")
+        if _FAMILIES.get(last, family) == family:
+            for name in names if last in _FAMILIES else [*names, last]:
+                table[_PROCESSES[name]] |= {*re.findall("`([^`]+)`", calls)}
+    return table
