@@ -1,4 +1,4 @@
-"""The adapters that the contract suites run over.
+"""The adapters that the contract suites run over, and the simulator's ports.
 
 Another adapter is one more fixture and its name in a list below, or in tests/conftest.py for the
 databases, over which the services are tested, too; no test changes.
@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from itertools import product
+from inspect import signature
+from itertools import chain, product
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,14 +29,18 @@ from tests.servers.mariadb import MariaServer, require_mariadb
 from tests.servers.mongodb import MongoServer, new_store, require_mongodb
 from tests.servers.rabbitmq import RabbitServer, own_names, require_rabbitmq
 from tests.servers.shared import server_url
+from tests.simulator.alone import simulated_broker, simulated_stores
 
 Received = Callable[[], list[EmailMessage]]
 
 BROKERS = ["sqlite_broker_url", "rabbitmq_broker_url"]
 UNREACHABLE_BROKERS = ["unreachable_sqlite_url", "unreachable_rabbitmq_url"]
 STORES = ["file_store_url", "mongodb_store_url"]
-PLACES_OF_STORES = [*product(STORES, STORES)]
+PLACES_OF_STORES = [" and ".join(places) for places in product(STORES, STORES)]
 """Where the upload records are and where the files."""
+SIMULATED = "simulated"
+ADAPTERS = {"broker_url": BROKERS, "store_url": STORES, "stores_urls": PLACES_OF_STORES}
+"""By the fixture that tests ask for, the adapters over which they run."""
 UNREACHABLE_STORES = ["unreachable_file_url", "unreachable_mongodb_url"]
 UNREACHABLE_DATABASES = ["unreachable_sqlite_url", "unreachable_mysql_url"]
 IMPATIENT_DATABASES: Mapping[str, Callable[[str], Database]] = {
@@ -53,14 +58,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))
 
 
-@pytest.fixture(params=BROKERS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for name, adapters in ADAPTERS.items():
+        if name in metafunc.fixturenames:
+            simulated = [] if name in asked_for(metafunc.definition) else [SIMULATED]
+            metafunc.parametrize(name, [*adapters, *simulated], indirect=True, ids=str)
+
+
+def asked_for(test: pytest.Function) -> set[str]:
+    """The fixtures that the test itself names, or its module.
+
+    One that names a URL needs more than the port: a further connection, a process or the raw data.
+    """
+    marks = test.iter_markers("usefixtures")
+    return {*signature(test.function).parameters, *chain.from_iterable(it.args for it in marks)}
+
+
+def url_of(request: pytest.FixtureRequest) -> str:
+    """That of the adapter which is the parameter; what is simulated is reached by none."""
+    name: str = request.param
+    return name if name == SIMULATED else str(request.getfixturevalue(name))
+
+
+@pytest.fixture
 def broker_url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
+    return url_of(request)
 
 
 @pytest.fixture
 def broker(broker_url: str) -> Iterator[Broker]:
-    with closing(open_broker(broker_url)) as broker:
+    simulated = broker_url == SIMULATED
+    with closing(simulated_broker() if simulated else open_broker(broker_url)) as broker:
         yield broker
 
 
@@ -70,32 +98,40 @@ def unreachable_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
         yield broker
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture
 def store_url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
+    return url_of(request)
 
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[UploadStore]:
-    with closing(open_upload_store(store_url)) as store:
+    simulated = store_url == SIMULATED
+    store = simulated_stores().uploads if simulated else open_upload_store(store_url)
+    with closing(store):
         yield store
 
 
 @pytest.fixture
 def files(store_url: str) -> Iterator[FileStore]:
-    with closing(open_file_store(store_url)) as files:
+    simulated = store_url == SIMULATED
+    files = simulated_stores().files if simulated else open_file_store(store_url)
+    with closing(files):
         yield files
 
 
-@pytest.fixture(params=PLACES_OF_STORES, ids=" and ".join)
+@pytest.fixture
 def stores_urls(request: pytest.FixtureRequest) -> tuple[str, str]:
-    records, files = (str(request.getfixturevalue(name)) for name in request.param)
-    return records, files
+    records, _, files = str(request.param).partition(" and ")
+    if records == SIMULATED:
+        return SIMULATED, SIMULATED
+    return request.getfixturevalue(records), request.getfixturevalue(files)
 
 
 @pytest.fixture
 def stores(stores_urls: tuple[str, str]) -> Iterator[Stores]:
-    with closing(open_stores(*stores_urls)) as stores:
+    records, files = stores_urls
+    simulated = records == SIMULATED
+    with closing(simulated_stores() if simulated else open_stores(records, files)) as stores:
         yield stores
 
 

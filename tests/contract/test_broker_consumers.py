@@ -9,6 +9,9 @@ from muster.broker import Ack, Broker, Delivery, QueueDepth, Verdict, open_broke
 from tests.contract.consuming import Background, bodies, consume, publish
 from tests.waiting import DEADLINE_SECONDS, eventually
 
+# The simulation has no threads, and so nothing of this.
+pytestmark = pytest.mark.usefixtures("broker_url")
+
 
 def test_the_handler_has_a_thread_of_its_own(broker: Broker) -> None:
     publish(broker, b"a")

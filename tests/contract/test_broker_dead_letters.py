@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from muster.broker import (
     DELIVERY_LIMIT,
     Broker,
@@ -15,6 +17,9 @@ from muster.broker import (
 from tests.contract.children import Child
 from tests.contract.consuming import bodies, consume, publish
 from tests.waiting import eventually
+
+# The simulation lists no dead letters.
+pytestmark = pytest.mark.usefixtures("broker_url")
 
 
 def bury(broker: Broker, *texts: bytes) -> None:

@@ -156,8 +156,6 @@ def test_an_absent_record_is_not_found(store: UploadStore) -> None:
         store.get("u-1")
     with pytest.raises(UploadNotFound):
         store.update("u-1", expect=UNFINISHED, progress=1.0)
-    with pytest.raises(UploadNotFound):
-        store.wait_for_change("u-1", 0, timeout=1)
 
 
 def test_a_store_that_answers_passes_its_check(store: UploadStore) -> None:

@@ -3,11 +3,16 @@
 import threading
 import time
 
+import pytest
+
 from muster.contracts.uploads import State, Upload
-from muster.uploadstore import UploadStore, open_upload_store
+from muster.uploadstore import UploadNotFound, UploadStore, open_upload_store
 from tests.contract.children import Child
 from tests.contract.records import an_upload
 from tests.waiting import DEADLINE_SECONDS
+
+# In the simulation nobody waits for a change.
+pytestmark = pytest.mark.usefixtures("store_url")
 
 
 def test_a_change_made_already_is_answered_at_once(store: UploadStore) -> None:
@@ -21,6 +26,11 @@ def test_without_a_change_the_record_is_answered_after_the_timeout(store: Upload
     started = time.monotonic()
     assert store.wait_for_change("u-1", accepted.version, timeout=0.2) == accepted
     assert 0.2 <= time.monotonic() - started < DEADLINE_SECONDS
+
+
+def test_nobody_waits_for_an_absent_record(store: UploadStore) -> None:
+    with pytest.raises(UploadNotFound):
+        store.wait_for_change("u-1", 0, timeout=1)
 
 
 def test_waiting_sees_changes_of_this_connection_and_of_others(

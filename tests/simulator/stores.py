@@ -107,12 +107,11 @@ class SimulatedFiles(_Calls):
         """Remove it, if it is there."""
         self._call("delete", lambda: self._data.files.pop(name, None))
 
-    def names(self, older_than: float) -> list[str]:
+    def names(self, older_than: float) -> Iterator[str]:
         """The files last written so many seconds ago."""
         limit = self._world.now - older_than
-        return self._call(
-            "names", lambda: [name for name, (_, at) in self._data.files.items() if at <= limit]
-        )
+        names = [name for name, (_, at) in self._data.files.items() if at <= limit]
+        return self._call("names", lambda: iter(names))
 
     def _file(self, name: str) -> tuple[bytes, float]:
         try:
