@@ -21,7 +21,7 @@ from auth.errors import (
 )
 from auth.passwords import Passwords, weakness
 from auth.repository import UserStore, UserTable
-from auth.users import NewUser, User, UserChanges
+from auth.users import AddUserRequest, StoredUser, UserChanges
 from muster.database import ConstraintViolated, WriteConflict
 from muster.http.tokens import Principal
 
@@ -54,7 +54,7 @@ class Accounts:
         self._announced_for = token_seconds + _SLACK
         self._clock = clock
 
-    def all(self) -> list[User]:
+    def all(self) -> list[StoredUser]:
         """Every user, by email."""
         with self._store.reading() as users:
             return users.all()
@@ -64,19 +64,19 @@ class Accounts:
         if all(user.disabled for user in self.all()):
             raise NoUsers
 
-    def get(self, user_id: str) -> User:
+    def get(self, user_id: str) -> StoredUser:
         """The user of that id; raises UserNotFound."""
         with self._store.reading() as users:
             return _present(users.get(user_id))
 
-    def find(self, email: str) -> User:
+    def find(self, email: str) -> StoredUser:
         """The user of that email; raises UserNotFound."""
         with self._store.reading() as users:
             return _present(users.find(email))
 
-    def add(self, new: NewUser) -> User:
+    def add(self, new: AddUserRequest) -> StoredUser:
         """Add a user; raises EmailTaken or WeakPassword."""
-        user = User(
+        user = StoredUser(
             id=uuid.uuid4().hex,
             email=new.email,
             password_hash=self._hash(new.password.get_secret_value(), new.email),
@@ -90,7 +90,7 @@ class Accounts:
         log.info("user added", user_id=user.id, permissions=sorted(user.permissions))
         return user
 
-    def change(self, user_id: str, changes: UserChanges, by: str | None = None) -> User:
+    def change(self, user_id: str, changes: UserChanges, by: str | None = None) -> StoredUser:
         """Change a user; their tokens end where something did change.
 
         `by` is the id of the user who makes the change, None for an operator in a shell. Raises
@@ -104,7 +104,7 @@ class Accounts:
             new_hash = self._hash(changes.password.get_secret_value(), self.get(user_id).email)
         return _again(partial(self._change, user_id, changes, new_hash))
 
-    def _change(self, user_id: str, changes: UserChanges, new_hash: str | None) -> User:
+    def _change(self, user_id: str, changes: UserChanges, new_hash: str | None) -> StoredUser:
         with self._store.writing() as users:
             administrators = users.lock_administrators()
             user = _present(users.get(user_id))
@@ -137,7 +137,7 @@ class Accounts:
             self._announce(users, user_id, None)
         log.info("user deleted", user_id=user_id)
 
-    def set_own_password(self, proven: User, password: str) -> None:
+    def set_own_password(self, proven: StoredUser, password: str) -> None:
         """Set a user's password, unless the user has changed since proving the old one.
 
         Raises WrongPassword if they did, and WeakPassword.
@@ -182,7 +182,7 @@ class Accounts:
             raise WeakPassword(reason, field)
         return self._passwords.hash(new_password)
 
-    def _end_tokens(self, users: UserTable, user: User) -> User:
+    def _end_tokens(self, users: UserTable, user: StoredUser) -> StoredUser:
         raised = replace(user, generation=user.generation + 1)
         users.save(raised)
         self._announce(users, user.id, raised.generation)
@@ -204,7 +204,7 @@ def _again(change: Callable[[], T]) -> T:
     return change()
 
 
-def _present(user: User | None) -> User:
+def _present(user: StoredUser | None) -> StoredUser:
     if user is None:
         raise UserNotFound
     return user

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from auth.errors import AccountError, WeakPassword
 from auth.services import services
 from auth.settings import Settings
-from auth.users import NewUser, UserChanges
+from auth.users import AddUserRequest, UserChanges
 from muster.database import DatabaseUnavailable
 from muster.database.availability import wait_for
 from muster.http.tokens import PERMISSIONS
@@ -64,7 +64,7 @@ def list_users() -> None:
 @_permissions
 def add(email: str, permissions: tuple[str, ...]) -> None:
     """Add a user with a password and PERMISSIONS."""
-    new = NewUser(email=email, password=_read_password(), permissions=frozenset(permissions))
+    new = AddUserRequest(email=email, password=_read_password(), permissions=frozenset(permissions))
     services().accounts.add(new)
     click.echo(f"{email} is added.")
 
@@ -129,7 +129,7 @@ def _ensure_administrator(settings: Settings) -> str:
         return "There is an administrator already; nothing is changed."
     if not settings.admin_password:
         raise click.ClickException("Set MUSTER_ADMIN_PASSWORD to the administrator's password.")
-    new = NewUser(
+    new = AddUserRequest(
         email=settings.admin_email,
         password=settings.admin_password,
         permissions=frozenset(PERMISSIONS),

@@ -13,7 +13,7 @@ from auth.errors import TooManyAttempts, TooManyLogins, WrongCredentials, WrongP
 from auth.limits import LoginLimiter, PasswordChecks, network_of
 from auth.passwords import Passwords
 from auth.repository import UserStore
-from auth.users import PasswordChange, User, account_key
+from auth.users import PasswordChangeRequest, StoredUser, account_key
 from muster.database import ConstraintViolated, DatabaseUnavailable
 from muster.observability.tracing import bind_log_fields
 
@@ -53,7 +53,7 @@ class Logins:
         self._checks = checks
         self._clock = clock
 
-    def log_in(self, email: str, password: str, address: str) -> User:
+    def log_in(self, email: str, password: str, address: str) -> StoredUser:
         """The enabled user with that email and password; raises WrongCredentials.
 
         An unknown email, a disabled user and a wrong password differ neither in the answer nor in
@@ -71,7 +71,7 @@ class Logins:
         bind_log_fields(user=user.id)
         return user
 
-    def change_password(self, user_id: str, change: PasswordChange, address: str) -> None:
+    def change_password(self, user_id: str, change: PasswordChangeRequest, address: str) -> None:
         """Change the user's password; their tokens end.
 
         Raises UserNotFound, WeakPassword, and WrongPassword unless the current password is right.
@@ -82,7 +82,7 @@ class Logins:
             raise WrongPassword
         self._accounts.set_own_password(proven, change.new_password.get_secret_value())
 
-    def _prove(self, email: str, password: str, address: str) -> User | None:
+    def _prove(self, email: str, password: str, address: str) -> StoredUser | None:
         account, network = account_key(email), network_of(address)
         with self._limiter.attempt(account, address, partial(self._is_known, email, network)) as (
             attempt
@@ -112,7 +112,7 @@ class Logins:
     def _is_fresh(self, seen_at: int | None) -> bool:
         return seen_at is not None and seen_at >= self._clock() - NETWORKS_KEPT
 
-    def _remember(self, user: User, network: str) -> None:
+    def _remember(self, user: StoredUser, network: str) -> None:
         now = int(self._clock())
         # A login needs no database that can be written; and the user may just have been deleted.
         with suppress(DatabaseUnavailable, ConstraintViolated), self._store.writing() as users:

@@ -15,7 +15,7 @@ from auth.schema import (
     user_permissions,
     users,
 )
-from auth.users import User, account_key
+from auth.users import StoredUser, account_key
 from muster.database import Database
 
 NETWORKS_PER_USER = 50
@@ -28,15 +28,15 @@ class UserTable:
         self._connection = connection
         self._lock = lock
 
-    def all(self) -> list[User]:
+    def all(self) -> list[StoredUser]:
         """Every user, by email."""
         return self._users(select(users).order_by(users.c.account_key))
 
-    def get(self, user_id: str) -> User | None:
+    def get(self, user_id: str) -> StoredUser | None:
         """The user of that id."""
         return next(iter(self._users(select(users).where(users.c.id == user_id))), None)
 
-    def find(self, name: str) -> User | None:
+    def find(self, name: str) -> StoredUser | None:
         """The user of that email, however it is written."""
         query = select(users).where(users.c.account_key == account_key(name))
         return next(iter(self._users(query)), None)
@@ -57,12 +57,12 @@ class UserTable:
         )
         return frozenset(self._connection.execute(query).scalars())
 
-    def add(self, user: User) -> None:
+    def add(self, user: StoredUser) -> None:
         """Add a user. An email that is taken ends the transaction in ConstraintViolated."""
         self._connection.execute(insert(users).values(_row_of(user)))
         self._grant(user.id, user.permissions)
 
-    def save(self, user: User) -> None:
+    def save(self, user: StoredUser) -> None:
         """Replace what is kept of a user."""
         self._connection.execute(update(users).where(users.c.id == user.id).values(_row_of(user)))
         # A row that stays is left alone: on MySQL a row that is removed and added again makes a
@@ -73,7 +73,7 @@ class UserTable:
         self._connection.execute(delete(user_permissions).where(mine, lost))
         self._grant(user.id, user.permissions - held)
 
-    def replace_hash(self, user: User, password_hash: str) -> None:
+    def replace_hash(self, user: StoredUser, password_hash: str) -> None:
         """Keep another hash of the same password, unless the password has changed since."""
         same = (users.c.id == user.id) & (users.c.password_hash == user.password_hash)
         self._connection.execute(update(users).where(same).values(password_hash=password_hash))
@@ -164,7 +164,7 @@ class UserTable:
         if rows:
             self._connection.execute(insert(user_permissions), rows)
 
-    def _users(self, query: Select[Any]) -> list[User]:
+    def _users(self, query: Select[Any]) -> list[StoredUser]:
         rows = self._connection.execute(query.with_for_update() if self._lock else query).all()
         granted: dict[str, set[str]] = {row.id: set() for row in rows}
         held = select(user_permissions)
@@ -204,7 +204,7 @@ def _is_login(user_id: str, network: str) -> ColumnElement[bool]:
     return (login_networks.c.user_id == user_id) & (login_networks.c.network == network)
 
 
-def _row_of(user: User) -> dict[str, Any]:
+def _row_of(user: StoredUser) -> dict[str, Any]:
     return {
         "id": user.id,
         "email": user.email,
@@ -215,8 +215,8 @@ def _row_of(user: User) -> dict[str, Any]:
     }
 
 
-def _user_of(row: Row[Any], permissions: set[str]) -> User:
-    return User(
+def _user_of(row: Row[Any], permissions: set[str]) -> StoredUser:
+    return StoredUser(
         id=row.id,
         email=row.email,
         password_hash=row.password_hash,

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from jwt.algorithms import OKPAlgorithm
 
 from auth.repository import UserStore
-from auth.users import User
+from auth.users import StoredUser
 from muster.adapters import ConfigurationError
 from muster.backends.atomic_file import create_file
 from muster.http.tokens import ALGORITHM, AUDIENCE, ISSUER, InvalidToken, Principal, principal_of
@@ -70,7 +70,7 @@ class AccessTokens:
         self._store = store
         self._clock = clock
 
-    def issue(self, user: User) -> str:
+    def issue(self, user: StoredUser) -> str:
         """A signed JWT for `user`."""
         now = int(self._clock())
         claims = {

@@ -27,7 +27,7 @@ def account_key(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class User:
+class StoredUser:
     """One user. `generation` grows whenever the tokens issued before must end."""
 
     id: str
@@ -89,7 +89,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class NewUser(_Request):
+class AddUserRequest(_Request):
     """A user to add; construction raises pydantic's ValidationError."""
 
     email: Email
@@ -112,7 +112,7 @@ class UserChanges(_Request):
         return value
 
 
-class PasswordChange(_Request):
+class PasswordChangeRequest(_Request):
     """A user's own change of password."""
 
     current_password: SecretStr

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from auth.errors import WrongCredentials
 from auth.services import services
-from auth.users import NewUser, PasswordChange, UserChanges
+from auth.users import AddUserRequest, PasswordChangeRequest, UserChanges
 from muster.http.tokens import requires
 
 blueprint = Blueprint("auth", __name__)
@@ -53,7 +53,7 @@ def show_me() -> Response:
 @requires()
 def change_my_password() -> tuple[str, int]:
     """Another password for the user of the token, whose tokens end."""
-    change = PasswordChange.model_validate_json(request.get_data())
+    change = PasswordChangeRequest.model_validate_json(request.get_data())
     services().logins.change_password(g.principal.id, change, _address())
     return "", 204
 
@@ -69,7 +69,7 @@ def list_users() -> Response:
 @requires("users:admin")
 def add_user() -> tuple[Response, int, dict[str, str]]:
     """Add a user."""
-    user = services().accounts.add(NewUser.model_validate_json(request.get_data()))
+    user = services().accounts.add(AddUserRequest.model_validate_json(request.get_data()))
     return jsonify(user.to_json()), 201, {"Location": f"/v1/users/{user.id}"}
 
 

@@ -20,7 +20,7 @@ from muster.adapters import ConfigurationError
 from muster.backends.servers import require_servers
 from muster.database import Database, DatabaseRefused, DatabaseUnavailable, open_database
 from muster.database.mysql.admission import prove_writes
-from muster.database.mysql.connection import Connection, connect, parse
+from muster.database.mysql.connection import MysqlConnection, connect, parse
 from muster.http.service import Health, provided
 from queries.app import create_app as create_queries
 from queries.services import Services as QueriesServices
@@ -113,7 +113,7 @@ def test_the_trial_waits_for_its_table(mysql_node: MariaServer) -> None:
 
 
 @pytest.fixture
-def connections(url: str) -> Iterator[tuple[Connection, Connection]]:
+def connections(url: str) -> Iterator[tuple[MysqlConnection, MysqlConnection]]:
     with closing(connect(parse(url))) as one, closing(connect(parse(url))) as other:
         yield one, other
 
@@ -126,7 +126,7 @@ def connections(url: str) -> Iterator[tuple[Connection, Connection]]:
     ],
 )
 def test_a_session_that_is_set_otherwise_does_not_pass(
-    connections: tuple[Connection, Connection], of_one: str, of_other: str, complaint: str
+    connections: tuple[MysqlConnection, MysqlConnection], of_one: str, of_other: str, complaint: str
 ) -> None:
     for connection, setting in zip(connections, (of_one, of_other), strict=True):
         cursor = connection.cursor()

@@ -16,7 +16,7 @@ from auth.errors import EmailTaken, LastAdministrator
 from auth.passwords import Passwords
 from auth.repository import UserStore
 from auth.schema import metadata as auth_tables
-from auth.users import User, UserChanges
+from auth.users import StoredUser, UserChanges
 from dbuploader.batches.idempotency import BatchKey
 from dbuploader.batches.merge import Batches
 from dbuploader.db.schema import metadata as ledger_tables
@@ -190,7 +190,7 @@ def manage_users(url: str) -> dict[str, Any]:
     return done
 
 
-def principal(user: User, number: int) -> Principal:
+def principal(user: StoredUser, number: int) -> Principal:
     return Principal(
         id=user.id,
         email=user.email,

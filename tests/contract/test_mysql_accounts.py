@@ -12,7 +12,7 @@ import pytest
 import auth.migrations
 import dbuploader.migrations
 from auth.repository import UserStore
-from auth.users import User
+from auth.users import StoredUser
 from dbuploader.arrow import to_batch
 from dbuploader.batches.idempotency import BatchKey
 from dbuploader.batches.merge import Batches
@@ -78,7 +78,7 @@ def url_of(server: MariaServer, account: str) -> str:
 
 
 def test_auth_keeps_its_users(urls: Mapping[str, str]) -> None:
-    user = User("1", "ana@example.com", "hash", frozenset({"users:admin"}))
+    user = StoredUser("1", "ana@example.com", "hash", frozenset({"users:admin"}))
     with closing(open_database(urls["auth"])) as database:
         store = UserStore(database)
         store.check()

@@ -23,8 +23,7 @@ from muster.database import (
 )
 from muster.database.mysql import admission, session
 from muster.database.mysql.admission import prove_reads, prove_session, prove_writes
-from muster.database.mysql.connection import Connection as DriverConnection
-from muster.database.mysql.connection import connect, parse
+from muster.database.mysql.connection import MysqlConnection, connect, parse
 from muster.database.mysql.fence import Fence
 from muster.database.mysql.migration_lock import LockRow, named_lock
 
@@ -193,7 +192,7 @@ class MysqlDialect:
             seconds = self._target.lock_seconds
             connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {seconds}")
 
-    def _connect(self, files: Path | None) -> DriverConnection:
+    def _connect(self, files: Path | None) -> MysqlConnection:
         # Here and not by an event: before those SQLAlchemy asks a server what an old one can't say.
         connection = self._open(files)
         with _closed_on_error(connection):
@@ -203,7 +202,7 @@ class MysqlDialect:
                 self._fence.admit(connection)
         return connection
 
-    def _open(self, files: Path | None = None) -> DriverConnection:
+    def _open(self, files: Path | None = None) -> MysqlConnection:
         connection = connect(self._target, files)
         with _closed_on_error(connection), closing(connection.cursor()) as cursor:
             cursor.execute(session.BEFORE_ALL)
@@ -216,7 +215,7 @@ class MysqlDialect:
                 cursor.execute(statement)
         return connection
 
-    def _prove(self, connection: DriverConnection) -> bool:
+    def _prove(self, connection: MysqlConnection) -> bool:
         """Whether all is proven; raises DatabaseRefused."""
         with closing(connection.cursor()) as cursor:
             variables = _show_variables(cursor)
@@ -230,7 +229,7 @@ class MysqlDialect:
 
 
 @contextmanager
-def _closed_on_error(connection: DriverConnection) -> Iterator[None]:
+def _closed_on_error(connection: MysqlConnection) -> Iterator[None]:
     try:
         yield
     except BaseException:

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.mysql import dialect
 
 from muster.backends.servers import too_old
 from muster.database import DatabaseRefused
-from muster.database.mysql.connection import Connection
+from muster.database.mysql.connection import MysqlConnection
 from muster.database.mysql.session import READ_COMMITTED, READ_ONLY, unheeded
 
 _GALERA = ("wsrep_on", "wsrep_provider")
@@ -104,7 +104,7 @@ def prove_session(variables: Mapping[str, str], lock_seconds: int, server: str) 
         raise _refusal(server, f"has taken and not kept what a session sets: {', '.join(names)}")
 
 
-def prove_reads(connection: Connection, server: str) -> None:
+def prove_reads(connection: MysqlConnection, server: str) -> None:
     """Raise DatabaseRefused if a read-only transaction is not."""
     with _rolled_back(connection):
         _run(connection, READ_ONLY)
@@ -113,7 +113,9 @@ def prove_reads(connection: Connection, server: str) -> None:
         raise _refusal(server, f"does not heed {READ_ONLY}")
 
 
-def prove_writes(connection: Connection, other: Connection, table: Table, server: str) -> bool:
+def prove_writes(
+    connection: MysqlConnection, other: MysqlConnection, table: Table, server: str
+) -> bool:
     """Whether a write could be tried, on a row of `table` that is rolled back.
 
     Raises DatabaseRefused if a value is cut to fit, if the `other` connection sees or locks what is
@@ -146,14 +148,14 @@ def prove_writes(connection: Connection, other: Connection, table: Table, server
 
 
 @contextmanager
-def _rolled_back(connection: Connection) -> Iterator[None]:
+def _rolled_back(connection: MysqlConnection) -> Iterator[None]:
     try:
         yield
     finally:
         connection.rollback()
 
 
-def _run(connection: Connection, statement: str | ClauseElement) -> list[Any]:
+def _run(connection: MysqlConnection, statement: str | ClauseElement) -> list[Any]:
     if not isinstance(statement, str):
         values = {"literal_binds": True}
         statement = str(statement.compile(dialect=dialect(), compile_kwargs=values))
@@ -165,7 +167,7 @@ def _run(connection: Connection, statement: str | ClauseElement) -> list[Any]:
         cursor.close()
 
 
-def _error_of(connection: Connection, statement: str | ClauseElement) -> errors.Error | None:
+def _error_of(connection: MysqlConnection, statement: str | ClauseElement) -> errors.Error | None:
     """The server's error, if any; the client's, as of a lost connection, is raised."""
     try:
         _run(connection, statement)

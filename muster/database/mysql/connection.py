@@ -89,7 +89,7 @@ def _refused(reason: str) -> ConfigurationError:
     return ConfigurationError(f"The database URL can't be used: {reason}. Write {_FORM}.")
 
 
-class Connection(CMySQLConnection):
+class MysqlConnection(CMySQLConnection):
     """The driver's connection, in its C form: the other one takes several times as long.
 
     Its own COMMIT and ROLLBACK raise MySQLInterfaceError, which is no error of the DBAPI; its other
@@ -146,14 +146,14 @@ class Connection(CMySQLConnection):
         yield
 
 
-def connect(target: Target, files: Path | None = None) -> Connection:
+def connect(target: Target, files: Path | None = None) -> MysqlConnection:
     """A new connection, which may send files from `files`; raises the driver's Error."""
     options: dict[str, object] = {}
     if files is not None:
         options["allow_local_infile_in_path"] = str(files)
     if target.ca_file is not None:
         options |= {"ssl_ca": target.ca_file, "ssl_verify_cert": True, "ssl_verify_identity": True}
-    return Connection(
+    return MysqlConnection(
         host=target.host,
         port=target.port,
         user=target.user,

@@ -19,7 +19,7 @@ from mysql.connector import errors
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from muster.database.mysql.connection import Connection as DriverConnection
+from muster.database.mysql.connection import MysqlConnection
 
 # At most 64 letters; MySQL 9 has no SHA1().
 _MARK = "CONCAT('muster.alone.', LEFT(SHA2(DATABASE(), 256), 20), '.{id}')"
@@ -34,10 +34,10 @@ class Fence:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._open: WeakKeyDictionary[DriverConnection, int] = WeakKeyDictionary()
+        self._open: WeakKeyDictionary[MysqlConnection, int] = WeakKeyDictionary()
         self._given_up: set[int] = set()
 
-    def admit(self, connection: DriverConnection) -> None:
+    def admit(self, connection: MysqlConnection) -> None:
         """Mark a new connection, and end those that were given up, if the server has them yet.
 
         After an answer that never came one would go on holding what the next attempt waits for.
@@ -89,7 +89,7 @@ def _kill(connection: Connection, other: int) -> bool:
     return True
 
 
-def _ask(connection: DriverConnection, statement: str) -> Any:
+def _ask(connection: MysqlConnection, statement: str) -> Any:
     with closing(connection.cursor()) as cursor:
         cursor.execute(statement)
         row: Any = cursor.fetchone() if cursor.with_rows else None

@@ -9,15 +9,17 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from auth.services import Services
-from auth.users import NewUser, User
+from auth.users import AddUserRequest, StoredUser
 from muster.http.service import provided
 
 PASSWORD = "correct horse"
 OTHER_PASSWORD = "another password"
 
 
-def new_user(email: str, *permissions: str, password: str = PASSWORD) -> NewUser:
-    return NewUser(email=email, password=SecretStr(password), permissions=frozenset(permissions))
+def new_user(email: str, *permissions: str, password: str = PASSWORD) -> AddUserRequest:
+    return AddUserRequest(
+        email=email, password=SecretStr(password), permissions=frozenset(permissions)
+    )
 
 
 class Clock:
@@ -54,13 +56,13 @@ class AuthSuite:
     """Calls the service as the gateway does."""
 
     app: Flask
-    admin: User
-    ana: User
+    admin: StoredUser
+    ana: StoredUser
 
     def log_in(self, email: str, password: str = PASSWORD, **options: Any) -> TestResponse:
         return self.app.test_client().post("/v1/login", auth=(email, password), **options)
 
-    def token_of(self, user: User) -> str:
+    def token_of(self, user: StoredUser) -> str:
         tokens = provided(self.app, Services).tokens
         return tokens.issue(user)
 

@@ -5,7 +5,7 @@ import pytest
 
 from auth.accounts import Accounts
 from auth.repository import UserStore
-from auth.users import User, UserChanges
+from auth.users import StoredUser, UserChanges
 from muster.http.tokens import Principal
 from tests.unit.auth.suite import PASSWORD, AuthSuite, Clock, new_user
 
@@ -38,7 +38,7 @@ def test_signing_out_ends_this_token_and_no_other(suite: AuthSuite) -> None:
     assert suite.call("GET", "/v1/me", token=other).status_code == 200
 
 
-def principal(user: User, token_id: str, expires_at: float) -> Principal:
+def principal(user: StoredUser, token_id: str, expires_at: float) -> Principal:
     return Principal(user.id, user.email, frozenset(), user.generation, token_id, int(expires_at))
 
 
