@@ -47,9 +47,6 @@ class FileStore(Protocol):
         was looked for in the store as it stands, and not in a copy that lags behind.
         """
 
-    def size(self, name: str) -> int:
-        """The bytes of file `name`. Raises FileNotStored."""
-
     def delete(self, name: str) -> None:
         """Remove the file `name`, if it is there."""
 

@@ -60,12 +60,6 @@ class FolderFileStore:
                 raise FileDamaged(f"{name} is a directory")
             return io.BufferedReader(_StoredFile(path, self.check))
 
-    def size(self, name: str) -> int:
-        """The bytes of file `name`. Raises FileNotStored."""
-        path = self._path_of(name)
-        with _storing(), _present(name):
-            return path.stat().st_size
-
     def delete(self, name: str) -> None:
         """Remove the file `name`, or the `.part` that `names` called so, if it is there."""
         with _storing():

@@ -73,10 +73,6 @@ class GridfsFileStore:
             document = self._find(name)
         return io.BufferedReader(_StoredFile(self.connection, document))
 
-    def size(self, name: str) -> int:
-        """The bytes of file `name`. Raises FileNotStored."""
-        return int(self._find(name)["length"])
-
     def delete(self, name: str) -> None:
         """Remove the file `name`, or what `names` called so, if it is there."""
         remains = _REMAINS.fullmatch(name)

@@ -34,13 +34,11 @@ def test_a_file_is_read_as_it_was_written(files: FileStore) -> None:
     parts = [*content_of(3), b"", b"end"]
     write(files, "u-1", *parts)
     assert read(files, "u-1") == b"".join(parts)
-    assert files.size("u-1") == len(b"".join(parts))
 
 
 def test_a_file_may_be_empty(files: FileStore) -> None:
     write(files, "u-1")
     assert read(files, "u-1") == b""
-    assert files.size("u-1") == 0
 
 
 def test_a_file_of_many_megabytes_is_read_as_it_was_written(files: FileStore) -> None:
@@ -107,7 +105,6 @@ def test_a_file_may_be_written_again(files: FileStore) -> None:
     write(files, "u-1", b"a longer first")
     write(files, "u-1", b"second")
     assert read(files, "u-1") == b"second"
-    assert files.size("u-1") == 6
 
 
 def test_the_names_of_files_are_told_once_they_are_old(files: FileStore) -> None:
@@ -133,8 +130,6 @@ def test_what_a_dead_writer_left_has_a_name_that_can_be_deleted(
 def test_an_absent_file_is_not_stored(files: FileStore) -> None:
     with pytest.raises(FileNotStored):
         files.open("u-1")
-    with pytest.raises(FileNotStored):
-        files.size("u-1")
 
 
 def test_a_deleted_file_is_gone_and_may_be_deleted_again(files: FileStore) -> None:

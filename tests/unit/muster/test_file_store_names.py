@@ -25,4 +25,5 @@ def test_an_ordinary_name_is_taken(tmp_path: Path, name: str) -> None:
     store = FolderFileStore(f"file://{tmp_path}/store")
     with store.write(name) as file:
         file.write(b"x")
-    assert store.size(name) == 1
+    with store.open(name) as stored:
+        assert stored.read() == b"x"

@@ -24,7 +24,8 @@ class WatchedUploads(SqliteUploadStore):
         self.seen: list[tuple[int, int]] = []
 
     def accept(self, upload: Upload) -> Upload:
-        self.seen.append((self._files.size(upload.id), len(self._broker.published)))
+        with self._files.open(upload.id) as file:
+            self.seen.append((len(file.read()), len(self._broker.published)))
         return super().accept(upload)
 
 
