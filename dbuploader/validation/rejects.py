@@ -5,22 +5,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from dbuploader.scratch import Scratch, ScratchFile
+from muster.contracts.error_codes import ROW_ERRORS
 from muster.contracts.rejects import Reject, RejectsHeader
 from muster.contracts.uploads import Cause
 from muster.filestore import FileStore
 
 _BLOCK = 1024 * 1024
-_PLAIN_WORDS = {
-    "constraint-error": "the value is blank, too long or out of range",
-    "encoding-error": "there are bytes that are not text in the file's encoding",
-    "extra-cell": "the row has more cells than there are columns",
-    "foreign-key": "the row refers to one that is not there",
-    "missing-cell": "the row has fewer cells than there are columns",
-    "primary-key": "the key is taken",
-    "quote-error": "a quotation mark stands where none may",
-    "row-error": "the row could not be read",
-    "type-error": "the value is not of the column's type",
-}
 
 
 @dataclass
@@ -124,5 +114,4 @@ class Rejects:
 def _message(code: str, group: _Group) -> str:
     if group.alike:
         return group.message
-    words = _PLAIN_WORDS.get(code, "the rows are not as declared")
-    return f"{words}, as on line {group.first_line}: {group.message}"
+    return f"{ROW_ERRORS[code].summary}, as on line {group.first_line}: {group.message}"

@@ -46,12 +46,14 @@ FailureCode = Literal[
 
 @dataclass(frozen=True)
 class RowError:
-    """A code of rejected rows: its name for people, what it mostly is, and what to do.
+    """A code of rejected rows: its name for people, what most often causes it, and what to do.
 
-    `see` is a further sentence of the documentation, in Markdown.
+    `summary` says what is wrong with several such rows, as a part of a sentence. `see` is a further
+    sentence of the documentation, in Markdown.
     """
 
     title: str
+    summary: str
     cause: str
     remedy: str
     see: str = ""
@@ -72,51 +74,60 @@ class UploadError:
     for_operators: bool = False
 
 
-ROW_ERRORS: Mapping[RowErrorCode, RowError] = {
+ROW_ERRORS: Mapping[str, RowError] = {
     "missing-cell": RowError(
         title="Too few cells",
+        summary="the row has fewer cells than there are columns",
         cause="A line was cut, or a comma got lost.",
         remedy="Put the missing cell where it belongs.",
     ),
     "extra-cell": RowError(
         title="Too many cells",
-        cause="A comma stands in a cell that is not in quotes.",
+        summary="the row has more cells than there are columns",
+        cause="A cell that is not in quotes contains a comma.",
         remedy="Put the cell in quotes.",
     ),
     "type-error": RowError(
         title="Not of the column's type",
-        cause="1.5 or a name stands where an id belongs, or a date is written as 7/11/2021.",
+        summary="the value is not of the column's type",
+        cause="An id is written as 1.5 or as a name, or a date as 7/11/2021.",
         remedy="Write it as the message says.",
         see="Dates are written as `2021-11-07T02:48:42Z`; `dates=dmy` or `dates=mdy` takes others.",
     ),
     "constraint-error": RowError(
         title="Blank, too long or out of range",
+        summary="the value is blank, too long or out of range",
         cause="A cell is blank, an id is 0, or a name has more than 255 characters.",
         remedy="Fill in or correct the cell.",
     ),
     "primary-key": RowError(
         title="The key is taken",
-        cause="The key stands in the file before, with other values, or in the table under "
-        "mode=insert.",
+        summary="the key is taken",
+        cause="An earlier row of the file has the key with other values, or, with mode=insert, the "
+        "table has it.",
         remedy="Keep the row that is right.",
     ),
     "foreign-key": RowError(
         title="Refers to a row that is not there",
+        summary="the row refers to one that is not there",
         cause="The department or job is not loaded yet.",
         remedy="Send that file first, then the rejected rows as they are.",
     ),
     "quote-error": RowError(
         title="A quotation mark in the wrong place",
+        summary="a quotation mark stands where none may",
         cause="A cell holds a single quotation mark.",
         remedy="Write the mark twice, with the cell in quotes.",
     ),
     "encoding-error": RowError(
         title="Not text in the file's encoding",
-        cause="The file is in another encoding than UTF-8.",
+        summary="there are bytes that are not text in the file's encoding",
+        cause="The file is not in UTF-8.",
         remedy="Send the whole file again with encoding=cp1252, or whichever it is in.",
     ),
     "row-error": RowError(
         title="Could not be read",
+        summary="the row could not be read",
         cause="A line has more than 64 KiB.",
         remedy="Check whether the file is CSV at all.",
     ),
@@ -125,7 +136,7 @@ ROW_ERRORS: Mapping[RowErrorCode, RowError] = {
 _HEADER = "Correct the first line of the file, or leave it out, and send the file again."
 _OPERATORS = "Sending the same file again will not help. Give its id to the operators."
 
-UPLOAD_ERRORS: Mapping[FailureCode, UploadError] = {
+UPLOAD_ERRORS: Mapping[str, UploadError] = {
     "empty-file": UploadError(
         title="The file is empty",
         meaning="There is no record at all, not even a header.",
@@ -133,8 +144,7 @@ UPLOAD_ERRORS: Mapping[FailureCode, UploadError] = {
     ),
     "unknown-header": UploadError(
         title="No header was found",
-        meaning="The first records are neither a header nor rows, or a row stands above the "
-        "header.",
+        meaning="The first records are neither a header nor rows, or a row precedes the header.",
         remedy="Name the columns in the first line, or say what its labels mean, with columns=, "
         "and send the file again.",
         see="Or say `header=absent`, if there is none.",
@@ -163,18 +173,17 @@ UPLOAD_ERRORS: Mapping[FailureCode, UploadError] = {
     ),
     "blank-label": UploadError(
         title="A column without a name",
-        meaning="The header has a column without a name among the others, or one at its end that "
-        "has values.",
+        meaning="A column of the header has no name, or one without a name at its end has values.",
         remedy=_HEADER,
     ),
     "dialect-error": UploadError(
         title="An unknown delimiter",
-        meaning="The delimiter is none that is known.",
+        meaning="The delimiter is unknown.",
         remedy="Say which delimiter the file has, with delimiter=: comma, semicolon, tab or pipe.",
     ),
     "encoding-error": UploadError(
         title="Another encoding",
-        meaning="The encoding is none that is known, or the file contradicts it.",
+        meaning="The encoding is unknown, or the file contradicts it.",
         remedy="Save the file as UTF-8, or name its encoding with encoding=.",
         see="[The list](csv.md#encoding); UTF-16 without a mark is `utf-16-le` or `utf-16-be`.",
     ),
@@ -242,4 +251,4 @@ _OTHER = UploadError(title="", meaning="", remedy="Correct the file and send it 
 
 def upload_error(code: str) -> UploadError:
     """What people are told about a failure; of a later version's code, only what always helps."""
-    return next((error for known, error in UPLOAD_ERRORS.items() if known == code), _OTHER)
+    return UPLOAD_ERRORS.get(code, _OTHER)
