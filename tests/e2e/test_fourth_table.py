@@ -14,9 +14,9 @@ from tests.e2e.conftest import ADMIN
 
 ROOT = Path(__file__).parents[2]
 ID = {"required": True, "minimum": 1, "maximum": 2147483647}
-LOCATIONS = {
-    "name": "locations",
-    "title": "Locations",
+WAREHOUSES = {
+    "name": "warehouses",
+    "title": "Warehouses",
     "fields": [
         {"name": "id", "type": "integer", "constraints": ID},
         {
@@ -61,20 +61,20 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_declaration_and_its_migration_are_a_table_that_loads(
     checkout: Path, tmp_path: Path
 ) -> None:
-    declaration = checkout / "muster/contracts/tables/locations.json"
-    declaration.write_text(json.dumps(LOCATIONS))
+    declaration = checkout / "muster/contracts/tables/warehouses.json"
+    declaration.write_text(json.dumps(WAREHOUSES))
     written = subprocess.run(
-        [sys.executable, "-m", "tools.migration", "locations"], capture_output=True, text=True
+        [sys.executable, "-m", "tools.migration", "warehouses"], capture_output=True, text=True
     )
     assert written.returncode == 0, written.stderr
-    assert len(list((checkout / "dbuploader/migrations/versions").glob("*_locations.py"))) == 1
+    assert len(list((checkout / "dbuploader/migrations/versions").glob("*_warehouses.py"))) == 1
 
     with (
         SuiteProcess(tmp_path / "home") as suite,
         Client(suite.url, ADMIN, suite.admin_password()) as client,
     ):
         client.wait(client.upload("departments.csv", b"1,Sales\n")["id"])
-        upload = client.wait(client.upload("locations.csv", FILE)["id"])
+        upload = client.wait(client.upload("warehouses.csv", FILE)["id"])
         assert upload["state"] == "completed_with_rejects"
         assert (upload["rows"]["inserted"], upload["rows"]["rejected"]) == (1, 3)
         rejects = client.rejects(upload["id"])
@@ -83,7 +83,7 @@ def test_a_declaration_and_its_migration_are_a_table_that_loads(
             ("4", "constraint-error", "kind"),
             ("5", "foreign-key", "department_id"),
         ]
-        assert client.rows("locations") == [
+        assert client.rows("warehouses") == [
             {"id": 1, "email": "lima@example.com", "kind": "office", "department_id": 1}
         ]
 

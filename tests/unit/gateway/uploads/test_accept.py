@@ -8,6 +8,7 @@ from typing import NoReturn
 import pytest
 from flask.testing import FlaskClient
 
+from muster.contracts.tables import tables
 from muster.stores import Stores
 from muster.weather import StoreUnavailable
 from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, stored_files
@@ -128,7 +129,7 @@ def test_a_file_for_no_table_is_refused_with_the_tables_there_are(
     assert answer.status_code == 422
     assert answer.mimetype == "application/problem+json"
     assert answer.get_json()["errors"][0]["field"] == "table"
-    assert "departments, jobs, hired_employees" in answer.get_json()["detail"]
+    assert ", ".join(tables()) in answer.get_json()["detail"]
     assert stored_files(tmp_path) == []
 
 
