@@ -60,7 +60,7 @@ class Passwords:
         return self._hasher.hash(_normalised(password))
 
     def matches(self, kept: str | None, password: str) -> bool:
-        """Whether `kept` is of `password`. Takes as long where there is no such user (None)."""
+        """Whether `kept` is the hash of `password`. Takes as long for None, of no such user."""
         try:
             self._hasher.verify(kept or self._dummy, _normalised(password))
         except (VerificationError, InvalidHashError):
@@ -94,7 +94,7 @@ def weakness(password: str, email: str) -> str | None:
 
 
 def _known_of(email: str) -> Iterator[str]:
-    """What whoever guesses tries first for this user."""
+    """What an attacker tries first for this user."""
     yield "muster"
     yield email
     yield from email.split("@")

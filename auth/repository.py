@@ -22,7 +22,7 @@ NETWORKS_PER_USER = 50
 
 
 class UserTable:
-    """The users within one transaction; what is read stays as it is till its end, with `lock`."""
+    """The users within one transaction; with `lock`, what is read can't change until its end."""
 
     def __init__(self, connection: Connection, *, lock: bool) -> None:
         self._connection = connection
@@ -94,7 +94,7 @@ class UserTable:
         self._connection.execute(delete(revocations).where(revocations.c.revoked_at < before))
 
     def revoked_since(self, since: int) -> dict[str, int | None]:
-        """By user id: the least generation that still counts, or None when none does."""
+        """By user id: the minimum generation that still counts, or None when none does."""
         query = select(revocations.c.user_id, revocations.c.generation).where(
             revocations.c.revoked_at >= since
         )

@@ -84,7 +84,7 @@ administration = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("changes", BigInteger, nullable=False),
 )
-"""One row, which whatever may take an administrator away writes, however it is locked.
+"""One row, written by every transaction that may remove an administrator, whatever it locks.
 
 A member of a cluster does not see what is locked on another. Of two transactions that write the
 same row it lets one commit, and rolls the other back.

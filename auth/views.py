@@ -22,7 +22,7 @@ def _forbid_storing(response: Response) -> Response:
 
 @blueprint.post("/v1/login")
 def log_in() -> Response:
-    """A token for the user of the HTTP Basic credentials (RFC 7617), as RFC 6750 shows one."""
+    """A token for the user of the HTTP Basic credentials (RFC 7617), in the form of RFC 6750."""
     given = request.authorization
     if given is None or given.type != "basic":
         raise WrongCredentials

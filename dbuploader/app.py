@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     provide(app, Services(database, Batches(database, settings.batch_limits)))
     app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
-    # Without its tables it can answer nothing. Later on each request is told.
+    # Without its tables it can answer nothing. Later each request reports an outage itself.
     ready = {name: once(each) for name, each in checks.items()}
     install_service(app, "dbuploader", Health(ready, checks))
     _install_errors(app)

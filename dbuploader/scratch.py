@@ -28,9 +28,9 @@ _PREFIX = "muster-scratch-"
 class Scratch:
     """A private folder below `root`, this process's own until the block ends.
 
-    The process holds a lock on it, which the kernel frees however the process ends. So the next one
-    knows the folders of processes that were killed, and removes them. Raises DiskUnavailable, and
-    ConfigurationError if no folder can be made.
+    The process holds a lock on it, which the kernel frees however the process ends. By that the
+    next one recognises the folders of killed processes, and removes them. Raises
+    DiskUnavailable, and ConfigurationError if no folder can be made.
     """
 
     def __init__(self, root: Path) -> None:

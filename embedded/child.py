@@ -82,7 +82,7 @@ class Child:
         self.note_pid()
 
     def note_pid(self) -> None:
-        """Have the process's id stand in its file, if that can be written; raises nothing."""
+        """Write the process's id to its file, if that can be written; raises nothing."""
         pid = None if self._process is None else self._process.pid
         if pid is not None and pid != self._noted_pid:
             with suppress(OSError):
@@ -115,7 +115,7 @@ class Child:
 
     def terminate(self) -> None:
         """Ask the process to stop."""
-        # Not by the Popen object: it would take the exit status that `ended` is to tell.
+        # Not by the Popen object: it would consume the exit status that `ended` reports.
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)

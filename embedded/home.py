@@ -67,7 +67,7 @@ class Home:
 
     @property
     def admin_password_file(self) -> Path:
-        """Where a generated password stands."""
+        """The file of a generated password."""
         return self.path / "admin-password"
 
 

@@ -34,7 +34,7 @@ def die_with_parent(ending: signal.Signals) -> None:
 def watch(ending: signal.Signals, parent: int, argv: Sequence[str]) -> int:
     """Run `argv` and pass SIGTERM on to it; send it `ending` once `parent` is gone.
 
-    This is how it goes where the kernel doesn't tell. Returns the exit status.
+    For systems whose kernel can't do that. Returns the exit status.
     """
     child = subprocess.Popen(argv, close_fds=False)
 

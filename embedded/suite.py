@@ -41,14 +41,14 @@ def plan_suite(
     """Plan the suite with the gateway on `port`; raises StartError when that is taken.
 
     `environment` is passed on to every program, with what they need to find each other added.
-    `email` and `password` are the first administrator's, told to nobody but auth's command;
+    `email` and `password` are the first administrator's, given only to auth's command;
     without a password it makes no account.
     """
     listeners = {name: ports.listen(port if name == "gateway" else 0) for name in _SERVICES}
     urls = {name: _url(listener) for name, listener in listeners.items()}
     shared = {
         "MUSTER_PUBLIC_URL": urls["gateway"],
-        # Whoever starts the suite looks on, and is told at once what is wrong with a URL.
+        # The person who starts the suite is watching: report at once what is wrong with a URL.
         "MUSTER_WAIT_SECONDS": "0",
         **{name: value for name, value in environment.items() if name != "MUSTER_ADMIN_PASSWORD"},
         "MUSTER_AUTH_URL": urls["auth"],

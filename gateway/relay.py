@@ -1,7 +1,7 @@
 """`python -m gateway.relay`: publishes what the gateway could not, and sweeps away orphan files.
 
-It also measures how much waits for others and for how long, for it lives where no loader and no
-notification does.
+It also measures how much work waits, and for how long, because it runs while the loader and the
+notification may not.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""`python -m gateway.republish`: tells the broker again what it should know.
+"""`python -m gateway.republish`: publishes again what the broker should have.
 
 For a broker that came back without its data, and for records restored from a backup: their messages
-count as published and are nowhere. Who gets a message again passes over what is done.
+count as published but are lost. A consumer that gets a message again skips what is done.
 """
 
 import sys
@@ -44,7 +44,7 @@ def _newest_first(uploads: UploadStore) -> Iterator[Upload]:
 
 
 def main() -> None:
-    """Publish, and say what; end with a status other than 0 where that is not possible now."""
+    """Publish, and print how many; exits with a status other than 0 if that is not possible."""
     settings = Settings()
     configure_logging("gateway-republish", settings.log_level)
     uploads, broker = open_upload_store(settings.csv_store_url), open_broker(settings.broker_url)

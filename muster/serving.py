@@ -17,7 +17,7 @@ logger_class = "muster.http.worker.ServerLog"
 workers = 1
 threads = _SETTINGS.threads
 worker_connections = _SETTINGS.max_connections
-# Only whether there is any: how long is the setting of the worker.
+# gunicorn only checks that it is not 0: the worker has a setting of its own.
 keepalive = 75
 timeout = 120
 graceful_timeout = 30

@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     home: Path = Field(
         default=Path("var"), description="The data directory of the embedded default."
     )
-    log_level: str = Field(default="INFO", description="The least level that is logged.")
+    log_level: str = Field(default="INFO", description="The minimum level that is logged.")
     auth_url: str = Field(
         default="http://127.0.0.1:8081",
         description="Where the auth service answers, for its public keys and its revocations.",

@@ -6,7 +6,7 @@ is counted. **The file**: what is wrong is in the upload, which fails. **Ourselv
 is raised is a mistake of Muster's, which costs the upload one of its attempts.
 
 The adapters raise weather as their port's `Unavailable`. What their drivers and the system call it
-stands here, and nowhere else.
+is listed here, and nowhere else.
 """
 
 import errno

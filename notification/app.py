@@ -1,6 +1,6 @@
 """The service's HTTP side: `gunicorn -c python:muster.serving "notification.app:create_app()"`.
 
-It answers for the health of what the emails depend on; `notification.consumer` sends them.
+It reports the health of what the emails depend on; `notification.consumer` sends them.
 """
 
 from dataclasses import dataclass
@@ -37,6 +37,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         "CSV store": store.check,
         "mail": open_channel(settings).check,
     }
-    # It tells of health alone, which it can always do.
+    # It reports health only, which it can always do.
     install_service(app, "notification", Health(dependencies=checks))
     return app

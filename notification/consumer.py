@@ -27,7 +27,7 @@ RETRIES = RetryPolicy(timedelta(seconds=1), longest=timedelta(minutes=5), limit=
 
 @dataclass(frozen=True)
 class Handler:
-    """Has the notifier tell what each message is about; returns what becomes of the message."""
+    """Passes what each message names to the notifier; returns what becomes of the message."""
 
     notifier: Notifier
 

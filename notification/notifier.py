@@ -1,4 +1,4 @@
-"""The notifier tells the uploader, once for each upload that is final, and records that."""
+"""The notifier: sends a message to the uploader once for each final upload, and records it."""
 
 from enum import StrEnum
 
@@ -36,7 +36,7 @@ class EmailOutcome(StrEnum):
 
 
 class NotFinal(Exception):
-    """The upload is not final yet: there is nothing to tell."""
+    """The upload is not final yet: there is nothing to report."""
 
 
 class Notifier:

@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     provide(app, Services(database, Hiring(database), TableRows(database)))
     app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
-    # Without its tables it can answer nothing. Later on each request is told.
+    # Without its tables it can answer nothing. Later each request reports an outage itself.
     ready = {name: once(each) for name, each in checks.items()}
     install_service(app, "queries", Health(ready, checks))
     answer_with(

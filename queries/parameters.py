@@ -23,7 +23,7 @@ def year() -> int:
 
 
 def limit() -> int:
-    """`?limit=`, 1 to 1000 rows; 100 unless told. Raises Problem 422."""
+    """`?limit=`, 1 to 1000 rows; 100 by default. Raises Problem 422."""
     text = request.args.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise unprocessable("limit", f"Give a number of rows from 1 to {MAX_LIMIT}.")

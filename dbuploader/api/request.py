@@ -41,7 +41,7 @@ def _read_json(body: bytes) -> object:
 
 
 def _integer(digits: str) -> int | str:
-    # int() refuses, and slowly, what has thousands of digits; as text it is merely out of range.
+    # int() is slow on thousands of digits, and refuses them; as text they are just out of range.
     return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
 
 

@@ -19,11 +19,11 @@ log = structlog.get_logger(__name__)
 
 _SWEEP_SECONDS = 3600.0
 CLAIM_SECONDS = 60
-"""A claim without an answer for so long is abandoned: its process died."""
+"""A claim that has no answer after this long is abandoned: its process died."""
 
 
 class KeyReused(Exception):
-    """The key came with another request before."""
+    """The key was sent with another request before."""
 
 
 class KeyInFlight(Exception):
@@ -31,7 +31,7 @@ class KeyInFlight(Exception):
 
 
 class ClaimLost(Exception):
-    """The claim is answered or was taken over, so this transaction must not take place."""
+    """The claim is answered or was taken over, so this transaction must not commit."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Claimed:
 
 
 class Claims:
-    """The claims and answers in the database, which hold for so long."""
+    """The claims and answers in the database; each holds for `term`."""
 
     def __init__(self, database: Database, term: timedelta) -> None:
         self._database = database
@@ -107,7 +107,7 @@ class Claims:
             raise ClaimLost
 
     def find_answer(self, key: BatchKey, claim: str) -> BatchAnswer:
-        """The answer committed under `claim`, of which nobody heard; raises KeyInFlight."""
+        """The answer committed under `claim`, whose COMMIT was not answered; raises KeyInFlight."""
         with self._database.read() as connection:
             held = find_claim(connection, key, lock=False)
         if held is None or held.claim != claim or held.status is None:
@@ -121,7 +121,7 @@ class Claims:
 
 
 class AnswerSweep:
-    """Removes the claims and answers that hold no longer, an hour after it last did."""
+    """Removes expired claims and answers, once an hour at most."""
 
     def __init__(
         self, database: Database, term: timedelta, clock: Callable[[], float] = time.monotonic
@@ -132,7 +132,7 @@ class AnswerSweep:
         self._due = clock()
 
     def run_if_due(self) -> None:
-        """Remove them, if it is time; if the database does not answer, the next time."""
+        """Remove them if an hour has passed; if the database does not answer, an hour later."""
         now = self._clock()
         if now < self._due:
             return

@@ -41,7 +41,7 @@ class BatchRejected(Exception):
 
 
 def choose_errors(errors: Sequence[BatchRowError], most: int) -> list[BatchRowError]:
-    """At most so many, in their order: of each row the first comes before any other's second."""
+    """At most `most` of them, in order; every row's first error goes before any row's second."""
     ranks: Counter[int] = Counter()
     ranked: list[tuple[int, int]] = []
     for place, error in enumerate(errors):
@@ -77,8 +77,8 @@ def check_object(
     """The values of a row in the declared order of the columns, or all that is wrong with it.
 
     A string is checked as a CSV cell with that text is; an integer column takes JSON integers too,
-    and null counts as blank. Of the names that are no columns the first are told, cut to
-    a hundred characters, and how many more. `row_number`, from 1, is for the messages.
+    and null counts as blank. Of the names that are not columns the first ten are reported, cut to a
+    hundred characters, and the number of the others. `row_number`, from 1, is for the messages.
     """
     values: list[Value] = []
     errors: list[CellError] = []

@@ -1,7 +1,7 @@
-"""What the beginning of a file tells about the whole of it: the delimiter, the header, the columns.
+"""What the beginning of a file says about all of it: the delimiter, the header, the columns.
 
-The rules stand in docs/csv.md. Nothing is guessed that could be otherwise: a file whose first
-records are neither a header nor rows fails.
+The rules are in docs/csv.md. Nothing ambiguous is guessed: a file whose first records are neither a
+header nor rows fails.
 """
 
 import re
@@ -232,9 +232,9 @@ def _without_header(
 
 
 def _require_row(reading: _Reading, table: Table, *, is_assumed: bool) -> None:
-    """Return if the first record that has anything where integers and datetimes must stand has one.
+    """Return if the first record with any integer or datetime cell filled has one of its type.
 
-    Raises FileError where it has none: it can be neither header nor row.
+    Raises FileError if it has none: it can be neither header nor row.
     """
     for record in reading.records[:_HEADER_WITHIN]:
         pairs = zip(table.columns, record.cells, strict=False)
@@ -299,7 +299,7 @@ def _passed_over(record: _Sampled, header_line: int) -> UploadWarning:
 
 
 class RepeatedHeader:
-    """Tells a later record that is the header again, as where files were put one after another.
+    """Recognises a later record that repeats the header, as where files were concatenated.
 
     `key` is the column in which such a record differs from a row: all keys are integers.
     """

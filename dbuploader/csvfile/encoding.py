@@ -1,7 +1,7 @@
 """The file's bytes as UTF-8, whatever their encoding, a block at a time.
 
 Bytes that the encoding cannot decode are carried through as lone surrogates, which are not valid
-UTF-8 either: so their record is rejected, and not the file.
+UTF-8 either: therefore their record is rejected, not the file.
 """
 
 import codecs

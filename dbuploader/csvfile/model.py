@@ -21,7 +21,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True)
 class CsvOptions:
-    """What the uploader said about the file; `auto` is found out from its beginning.
+    """What the uploader said about the file; `auto` is determined from its beginning.
 
     `delimiter` is `auto` or a name in DELIMITERS; `encoding` is `auto` or the name of a codec.
     `columns` gives the column that a label means, blank for a label to pass over.
@@ -94,7 +94,7 @@ def assumed_delimiter(name: str, width: int) -> str:
 
 
 def shown(text: str) -> str:
-    r"""`text` in quotes for a message: shortened, with `\` escapes for what is not to be seen."""
+    r"""`text` in quotes for a message: shortened, with `\` escapes for what is invisible."""
     short = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return '"' + "".join(map(_visible, short)) + '"'
 
@@ -106,5 +106,5 @@ def _visible(character: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to be seen in `text`: white space of any kind, or invisible."""
+    """Whether `text` shows nothing: it has only white space and invisible characters."""
     return all(each.isspace() or unicodedata.category(each) in {"Cf", "Cc"} for each in text)

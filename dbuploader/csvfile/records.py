@@ -165,7 +165,7 @@ class Splitter:
 
 
 class Shaper:
-    """Makes records of split lines, as the file's layout has them.
+    """Makes records of split lines, by the file's layout.
 
     The cells in the `blank_places` stand under no label, and must be blank.
     """
@@ -232,7 +232,7 @@ class Shaper:
             return Record(line, row, None, split.text, (CellError("extra-cell", None, message),))
         errors = (CellError("missing-cell", None, message),)
         filled = self._pick(split.cells + [""] * (self._width - count))
-        # Given back as cells, it must not load unless it is corrected: a blank sees to that.
+        # Returned as cells, it must not load uncorrected: a blank ensures that.
         if "" in filled:
             return Record(line, row, filled, None, errors)
         return Record(line, row, None, split.text, errors)

@@ -1,7 +1,7 @@
-"""A reject file that comes back: unchanged rows are rejected again, and none slips in.
+"""A reject file that is uploaded again: unchanged rows are rejected again, and none slips in.
 
-What gave the rows back is `gateway/uploads/reject_file.py`. A header that names `_line` tells such
-a file. It is read strictly by RFC 4180, so that nothing inside a quoted cell is taken for a row.
+`gateway/uploads/reject_file.py` wrote it. A header that names `_line` identifies such a file. It
+is read strictly by RFC 4180, so that nothing inside a quoted cell is taken for a row.
 """
 
 import re
@@ -21,12 +21,12 @@ _OF_THE_TEXT = frozenset(
 
 
 def is_reject_file(layout: Layout) -> bool:
-    """Whether the file was given back by Muster."""
+    """Whether the file is one of Muster's reject files."""
     return layout.place_of(_LINE) is not None
 
 
 class RejectFile:
-    """The records of a reject file, with what its own columns say of them."""
+    """The records of a reject file, with what its own columns say about them."""
 
     def __init__(self, layout: Layout) -> None:
         self._code = layout.place_of(_CODE)

@@ -1,7 +1,7 @@
 """The SQL on the declared tables, and the schema of the tables that only the loader knows.
 
-What one stage alone asks stands there: `uploads/ledger.py`, `batches/idempotency.py`. Imports no
-other folder of this service.
+SQL that one stage alone needs is in that stage: `uploads/ledger.py`, `batches/idempotency.py`.
+Imports no other folder of this service.
 """
 
 from sqlalchemy import inspect

@@ -87,7 +87,7 @@ def existing_keys(connection: Connection, table: str, keys: Collection[int]) -> 
 
 
 def key_range(connection: Connection, table: declared.Table) -> tuple[int, int] | None:
-    """The least and the greatest key of the table; None if it has no row."""
+    """The minimum and maximum key of the table; None if it has no row."""
     key = sql_table(table.name).c[table.key]
     least, greatest = connection.execute(select(func.min(key), func.max(key))).one()
     return None if least is None else (int(least), int(greatest))

@@ -38,7 +38,7 @@ ledger = Table(
     Column("warnings_total", Integer),
     Column("rejects", String(32)),
 )
-"""How each upload ended. Whoever inserts an upload's row first has decided it, for ever."""
+"""How each upload ended. The first to insert an upload's row decides it, for ever."""
 
 load_attempts = Table(
     "load_attempts",
@@ -64,4 +64,4 @@ batch_answers = Table(
     Column("status", SmallInteger),
     Column("body", _long_text),
 )
-"""The answers to batches sent with an idempotency key; without a status, one being worked on."""
+"""The answers to batches sent with an idempotency key; without a status, one in progress."""

@@ -151,6 +151,6 @@ class BulkMerge(Merge):
 
 
 def _key_span(rows: pa.RecordBatch, table: Table) -> tuple[int, int]:
-    """The least and the greatest key of rows that are in its order."""
+    """The minimum and maximum key of rows that are sorted by it."""
     keys = rows.column(table.key)
     return keys[0].as_py(), keys[-1].as_py()

@@ -1,6 +1,6 @@
 """LOAD DATA: rows as one stream of TSV into the database's server, if it takes files.
 
-The file is a named pipe: what one thread writes into it another gives away, without a disk.
+The file is a named pipe: what one thread writes into it another sends, without a disk.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from muster.database import Database, FilesRefused
 log = structlog.get_logger(__name__)
 
 _BYTES = 1024 * 1024
-# Known on Linux only; elsewhere the system's 64 KiB have to do.
+# On Linux only; elsewhere the system's 64 KiB must do.
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 # What a server does after the last row of a statement must take less than an answer may.
 _MOST_LINES = 10_000_000
@@ -50,7 +50,7 @@ class RowFiles:
         log.warning("the server takes no files: rows go by INSERT", error=str(error))
 
     def unanswered(self, lines: int) -> None:
-        """Send half as many as these, which were perhaps too many for the time of an answer."""
+        """Send half as many as these, which may have taken longer than an answer may."""
         if lines >= 2 * _LEAST_LINES:
             self.most_lines = lines // 2
 

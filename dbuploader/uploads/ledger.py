@@ -1,7 +1,7 @@
 """The ledger: how each upload was decided, once and for all, and the attempts at those undecided.
 
-Whoever inserts an upload's row first has decided it. The row stands in the database of the rows
-themselves, so that both are committed together.
+The first to insert an upload's row decides it. The row is in the database of the loaded rows, so
+that both are committed together.
 """
 
 import json
@@ -53,7 +53,7 @@ class Ledger:
     def find(self, upload: Upload) -> UploadOutcome | None:
         """How the upload was decided; None if it is not yet.
 
-        Raises UnreadableRecord where a version decided it of which this one knows too little.
+        Raises UnreadableRecord if another version decided it in a way that this one can't read.
         """
         with _bookkeeping(), self._database.read() as connection:
             mine = select(ledger).where(ledger.c.upload_id == upload.id)

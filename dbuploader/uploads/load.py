@@ -57,7 +57,7 @@ class StatementsEnded(Exception):
 class LoadServices:
     """What loads work with: the same for each load of a process.
 
-    They tell `statistics` what they changed; to refresh them is left to a moment when nobody waits.
+    They tell `statistics` what they changed; refreshing them is left to a moment when nobody waits.
     """
 
     stores: Stores

@@ -1,7 +1,6 @@
 """How an upload ends: the outcome that the ledger keeps, and each way in which a load can fail.
 
-The codes stand in `muster/contracts/error_codes.py`; what an uploader is told of this one upload
-stands here.
+The codes are in `muster/contracts/error_codes.py`, the details of one upload here.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ MOST_INTERRUPTIONS = 10
 
 
 class NotFinished(Exception):
-    """A mistake of ours keeps the upload from its final state."""
+    """A bug keeps the upload from its final state."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,6 @@ def rejects_full(read: int, rejected: int, most_bytes: int) -> Failure:
 
 
 def waiting_for(error: Unavailable) -> Failure:
-    """No end, but what the record of an unfinished upload says while its load waits."""
+    """Not an end: what the record of an unfinished upload says while its load waits."""
     detail = f"The {error.awaits} does not answer; the load goes on as soon as it does."
     return Failure(f"waiting-for-{error.awaits}", detail)

@@ -66,7 +66,7 @@ class UploadProcessor:
         )
 
     def take_over(self) -> None:
-        """End what a loader before this one has open: it may be frozen, and keep rows locked.
+        """End the connections of an earlier loader: it may be frozen, and keep rows locked.
 
         One that is only thought dead finds its transaction lost, and begins again. Raises Stopped.
         """
@@ -77,9 +77,9 @@ class UploadProcessor:
     def process_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.
 
-        Therefore messages may come in any order, and more than once. An upload that a mistake of
-        ours keeps from its end, or whose record can't be read, holds up none behind it: if it is
-        this one, this raises NotFinished or UnreadableRecord. Raises UploadNotFound, and Stopped
+        Therefore messages may come in any order, and more than once. An upload that a bug keeps
+        from its end, or whose record can't be read, holds up none behind it: if it is this one,
+        this raises NotFinished or UnreadableRecord. Raises UploadNotFound, and Stopped
         if the process is to end first.
         """
         upload = self._patiently(partial(self._uploads.get, upload_id))
@@ -118,8 +118,8 @@ class UploadProcessor:
     def cancel_queued(self) -> None:
         """Cancel at once what nobody has begun to load.
 
-        Raises Unavailable; what is cancelled, but not announced, is
-        announced when its message comes.
+        Raises Unavailable; what is cancelled, but not announced, is announced when its message
+        comes.
         """
         for upload in self._uploads.cancelling():
             with working_on(upload):
@@ -188,7 +188,7 @@ class UploadProcessor:
             raise
         except StateConflict:
             raise
-        except Exception:  # a mistake met by one file must not hold up those behind it
+        except Exception:  # a bug that one file meets must not hold up those behind it
             log.exception("the load failed", attempt=attempt.number)
             self._ledger.keep_seconds(upload, progress.work.seconds)
             if attempt.number == MOST_ATTEMPTS:

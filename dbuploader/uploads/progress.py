@@ -66,7 +66,7 @@ class WorkTime:
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """Ask for what a pass needs: if that is away, it is what ended the pass before."""
+        """Ask for what a pass needs: if it is away, the time of the pass before does not count."""
         try:
             yield
         except Unavailable:

@@ -20,7 +20,7 @@ _POLICY = RetryPolicy(first=timedelta(seconds=0.1), longest=timedelta(seconds=5)
 
 
 class LoadRetry:
-    """Makes a call again, less and less often, while what it needs is Unavailable.
+    """Repeats a call, less and less often, while what it needs is Unavailable.
 
     `alive` is called before each wait.
     """

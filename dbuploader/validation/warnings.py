@@ -15,12 +15,12 @@ from muster.contracts.encodings import EAST_ASIAN, SINGLE_BYTE, find_codec
 from muster.contracts.tables import Table
 from muster.contracts.uploads import MOST_WARNINGS, UploadWarning
 
-# Of a text that is UTF-8 already: what it was taken for before, by most programs that did so.
+# What most programs that misread UTF-8 took it for, before they wrote it as UTF-8 again.
 _TAKEN_FOR = "cp1252"
 _SINGLE_BYTE = frozenset(map(find_codec, SINGLE_BYTE))
 _EAST_ASIAN = frozenset(map(find_codec, EAST_ASIAN))
 _LEADS, _CONTINUATIONS = bytes(range(0xC2, 0xF5)), bytes(range(0x80, 0xC0))
-# Where nothing in a text gives it away, it takes an attempt; most would be misread, if one is.
+# Where no pattern gives a misreading away, decoding is tried; if one text is misread, most are.
 _MOST_ATTEMPTS = 1000
 
 

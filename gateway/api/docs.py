@@ -18,7 +18,7 @@ _POLICY = (
 def pages_of(app: OpenAPI) -> Blueprint:
     """The document of `app` and its page, each made once, at the first request.
 
-    They cost more to make than anything else that everybody may ask for.
+    They cost more to make than anything else that needs no token.
     """
     pages = Blueprint("docs", __name__)
     pages.add_app_template_filter(prose)
@@ -27,12 +27,12 @@ def pages_of(app: OpenAPI) -> Blueprint:
 
     @pages.get("/openapi.json")
     def openapi_document() -> Response:
-        """The API as OpenAPI 3.1 has it."""
+        """The API as an OpenAPI 3.1 document."""
         return Response(as_json(), mimetype="application/json")
 
     @pages.get("/docs")
     def read_docs() -> Response:
-        """The API to read."""
+        """The API as a page."""
         response = Response(as_page())
         response.headers["Content-Security-Policy"] = _POLICY
         return response

@@ -27,7 +27,7 @@ from muster.contracts.tables import tables
 from muster.contracts.uploads import DateOrder, Options, State
 from muster.http.client import ClientSocket
 
-# Of a number of seconds, as many digits as are looked at.
+# The digits that are read of a number of seconds; the maximum has fewer.
 _DIGITS = 9
 _DELIMITERS = {"\t": "tab", r"\t": "tab", "|": "pipe"}
 
@@ -259,7 +259,7 @@ class ConditionalHeaders(Parameters):
 
 
 def preferred_wait(header: str | None) -> int | None:
-    """The seconds that `wait` asks for, 60 at most; None if it does not, or not as it should."""
+    """The seconds that `wait` asks for, 60 at most; None if it does not, or is malformed."""
     for preference in (header or "").split(","):
         name, _, value = preference.split(";")[0].partition("=")
         seconds = value.strip().strip('"')

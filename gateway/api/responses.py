@@ -154,7 +154,7 @@ _PASSWORD = Field(
 
 
 class ProblemDocument(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """An error, per RFC 9457."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -227,7 +227,7 @@ class UploadPage(BaseModel):
 
 
 class TableSchema(BaseModel):
-    """A declared table, as Frictionless Table Schema (https://datapackage.org) has it."""
+    """A declared table, in Frictionless Table Schema (https://datapackage.org)."""
 
     model_config = ConfigDict(extra="allow")
 

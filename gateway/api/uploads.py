@@ -137,7 +137,7 @@ def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
     except Unavailable:
         # What was answered before the wait is true all the same: the upload is accepted.
         return upload, None
-    # Whose token ended meanwhile sees what there was when it was valid.
+    # A client whose token has ended meanwhile sees the upload as it was before.
     return (upload, None) if latest is None or not is_valid() else (latest, seconds)
 
 

@@ -1,7 +1,7 @@
 """Accepting an upload: what a 202 promises.
 
-The file is made durable, then the record of it. The record is also the outbox: it says that the
-loader is still to be told. Whatever fails after it, the upload is accepted.
+The file is made durable, then its record. The record is also the outbox: it says that the loader
+must still be notified. Whatever fails after that, the upload is accepted.
 """
 
 import uuid
@@ -34,7 +34,7 @@ for _table in tables():
 
 @dataclass(frozen=True)
 class Submission:
-    """A file that a user sends, not read yet, and what the user says beside it.
+    """A file that a user sends, not read yet, and what the user says about it.
 
     `table` and `filename` are given if they are not the file's own, `key` is an idempotency key,
     and `previous` the upload whose rejected rows this one corrects.
@@ -108,8 +108,8 @@ class Uploads:
         """Store the file and the record of it, both durable; returns the upload as accepted.
 
         The file comes before the record, so that a record always has its file; a file whose record
-        never came is swept away. With an idempotency key that the same request came with before,
-        the upload of then is returned. Raises IdempotencyKeyInFlight, IdempotencyKeyReused, what
+        never came is swept away. If the same request was sent before with its idempotency key,
+        that upload is returned. Raises IdempotencyKeyInFlight, IdempotencyKeyReused, what
         `Submission.read` raises, and StoreUnavailable; then nothing is accepted, and the key is
         free again.
         """

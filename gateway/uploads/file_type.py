@@ -7,7 +7,7 @@ from itertools import chain
 
 from gateway.errors import NotCsv
 
-# So many bytes tell every kind; text may have white space before what tells it.
+# This many bytes identify every kind; text may begin with white space.
 _LONGEST = 512
 _XLS = "an old Excel workbook (.xls)"
 _KINDS = {
@@ -45,7 +45,7 @@ _HTML = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _XML = re.compile(r"\s*<\?xml\b")
-# A label may stand in square brackets, so those alone tell nothing.
+# A label may stand in square brackets, so those alone prove nothing.
 _JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{"\]])')
 _TEXTS = (
     (

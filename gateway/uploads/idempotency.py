@@ -25,7 +25,7 @@ _LATER_OPTIONS = ("columns", "dates")
 def claimed(
     uploads: UploadStore, owner: str, key: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[], None]]:
-    """Hold the key within the block, which calls what it is given now and then to keep it.
+    """Hold the key within the block, which calls the function it is given, to keep the key.
 
     Raises KeyTaken. Afterwards the key is free again unless an upload was accepted with it.
     """

@@ -1,6 +1,6 @@
-"""The outbox: telling the loader of what was accepted.
+"""The outbox: notifying the loader of what was accepted.
 
-Each upload record says whether its message was published, so that nothing else is to be kept.
+Each upload record says whether its message was published, so nothing else must be kept.
 """
 
 import time

@@ -16,8 +16,8 @@ _PIECE = 64 * 1024
 _REASON = ("_line", "_row", "_code", "_column", "_message")
 # Tells the loader to take the apostrophes off again.
 _SPREADSHEET = "_spreadsheet"
-# https://owasp.org/www-community/attacks/CSV_Injection, after any number of apostrophes: so one can
-# be taken off again from each cell that matches, and only from those.
+# https://owasp.org/www-community/attacks/CSV_Injection, after any number of apostrophes: then one
+# can be taken off again from each cell that matches, and only from those.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 

@@ -43,7 +43,7 @@ def heatmap(rows: Sequence[dict[str, Any]]) -> list[HeatmapRow]:
 
 
 def _shade(hired: int, most: int) -> int:
-    # Rounded up: whoever hired anybody has a shade.
+    # Rounded up: a department that hired anybody has a shade.
     return -(-hired * _SHADES // most)
 
 

@@ -55,7 +55,7 @@ def show_problem(problem: Problem) -> Response:
 
 
 def go(location: str) -> Response:
-    """On to another page of ours."""
+    """A redirect to another page of ours."""
     return Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
 
 
@@ -80,7 +80,7 @@ def _shown_as(to_problem: Callable[[Any], Problem]) -> Callable[[Exception], Res
 
 
 def _show_not_found(error: NotFound) -> Response:
-    # Programs say nothing, or that they take anything.
+    # Programs send no Accept header, or accept anything.
     if "text/html" in request.accept_mimetypes.values() and not request.path.startswith("/v1/"):
         return _show_http_exception(error)
     return from_http_exception(error)

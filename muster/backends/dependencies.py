@@ -26,7 +26,7 @@ UP = Gauge(
     ("service", "dependency"),
 )
 FRESH_SECONDS = 5.0
-"""What was asked so lately is not asked again; what hangs for so long does not answer."""
+"""An answer this fresh is not asked for again; what hangs this long does not answer."""
 
 
 def once(check: Check) -> Check:
@@ -42,7 +42,7 @@ def once(check: Check) -> Check:
 
 
 class Stuck(Exception):
-    """The process does not reach what another would."""
+    """This process can't reach what another one can."""
 
 
 class Opened(Protocol):
@@ -56,7 +56,7 @@ class Opened(Protocol):
 
 
 def anew(open_adapter: Callable[[], Opened]) -> Check:
-    """A check by an adapter of its own, as a process would have it that has just started."""
+    """A check by an adapter of its own, as a process that has just started would make it."""
 
     def check() -> None:
         with closing(open_adapter()) as adapter:

@@ -78,7 +78,7 @@ class MongoConnection:
     def using(self) -> Iterator[Database[Document]]:
         """The database; raises StoreUnavailable for what the driver raises in the block.
 
-        But for what lies in the document that was to be written. While the store is known to be
+        Except for errors that lie in the document to be written. While the store is known to be
         away, one thread at a time tries to reach it, and all others are told so at once.
         """
         with self._places.take(f"MongoDB at {self._hosts}"), self._trial():
@@ -107,10 +107,10 @@ class MongoConnection:
         )
 
     def _renew(self, failed: Database[Document]) -> None:
-        """Begin anew from the URL, where none of the servers answers that are known by now.
+        """Start again from the URL, if none of the servers that are known by now answers.
 
         The driver goes by the addresses that a replica set's members give each other, and forgets
-        those of the URL. Where all of them have become others at once, it would never find one.
+        those of the URL. If all of them change at once, it would never find one again.
         https://github.com/mongodb/specifications/blob/master/source/server-discovery-and-monitoring/server-discovery-and-monitoring.md
         """
         with self._renewing:
@@ -143,9 +143,9 @@ class MongoConnection:
     def ensure_current(self) -> None:
         """Return once the majority has taken a write: what is read from here on is up to date.
 
-        Reads are of what the majority has, as the primary knows it; one that was cut off and does
-        not know that there is another gives what was so before. A write shows whether it is such a
-        one. Raises StoreUnavailable.
+        Reads show what the majority has, as far as the primary knows. A primary that was cut off,
+        and does not know of its successor, shows an older state: a write reveals it. Raises
+        StoreUnavailable.
         """
         with self.using() as database:
             # `check` removes it, with the claims that have expired.

@@ -1,4 +1,4 @@
-"""Which servers Muster works on: the floor of each, and what becomes of one that is below it.
+"""Which servers Muster works on: the minimum version of each, and what happens to one below it.
 
 Every adapter reads the version from the server itself, by `too_old`, each time it connects, and
 raises its port's `…Refused`. For a process that runs this is weather: what it does waits, and the
@@ -33,7 +33,7 @@ _START_SECONDS = 10.0
 
 
 class ServerRefused(Exception):
-    """The server answers and is none to work on; the message says why and what to do instead."""
+    """The server answers, but can't be used; the message says why and what to do instead."""
 
 
 class StoreRefused(ServerRefused, StoreUnavailable):

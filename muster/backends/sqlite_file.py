@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOG_BYTES = 16 * 1024**2
-"""What the write-ahead log keeps on disk of the room that a larger transaction took."""
+"""How much disk space the write-ahead log keeps after a larger transaction."""
 
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",

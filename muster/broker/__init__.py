@@ -34,11 +34,11 @@ class BrokerUnavailable(Unavailable):
 
 
 class BrokerRefused(ServerRefused, BrokerUnavailable):
-    """The server is too old; every new connection looks whether it still is."""
+    """The server is too old; every new connection checks again."""
 
 
 class Unroutable(Unavailable):
-    """No queue is bound to the routing key: until one is, nobody may miss the message."""
+    """No queue is bound to the routing key: until one is, the message must not be lost."""
 
     awaits = "broker"
 

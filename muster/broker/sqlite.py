@@ -1,6 +1,6 @@
 """The embedded broker: `sqlite:///path`, one durable file that the processes share.
 
-Beside it stand, for each queue, a lock file held by the active consumer and a FIFO to wake it.
+Beside it are, for each queue, a lock file held by the active consumer and a FIFO to wake it.
 """
 
 import fcntl
@@ -377,7 +377,7 @@ class Doorbell:
             os.read(self._descriptor, 65536)
 
     def close(self) -> None:
-        """Hear it no more."""
+        """Stop listening."""
         os.close(self._descriptor)
 
 

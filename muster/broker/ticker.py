@@ -1,4 +1,4 @@
-"""What a consumer does beside: it ticks, also while it waits for another of its threads."""
+"""What a consumer does besides: it ticks, even while it waits for another of its threads."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 TICK_SECONDS = 0.5
-"""How long a consumer may do something else between two looks whether a tick is due."""
+"""How long a consumer may be busy before it checks again whether a tick is due."""
 
 
 class Ticker:

@@ -168,10 +168,10 @@ class Upload:
 
     `sequence` is the order of acceptance, given by the store. `published` and `announced` are the
     outbox: whether `upload.accepted` and `upload.finished` are known to be with the broker.
-    `version` grows with every change. `previous` is the upload whose rejected rows this one mends.
-    `stopped_attempt` was ended on request and may still be counted; where it is not known which of
-    several is, all stand there, with spaces between them. `rejects` names the load whose rejected
-    rows are the upload's, once it is final: another may be storing its own yet.
+    `version` grows with every change. `previous` is the upload whose rejected rows this one
+    corrects. `stopped_attempt` was ended on request and may still be counted; if it is not known
+    which of several is, it lists all, separated by spaces. `rejects` names the load whose rejected
+    rows are the upload's, once it is final: another load may still be storing its own.
     """
 
     id: str
@@ -294,7 +294,7 @@ def _identity_in(text: str | bytes) -> tuple[str | None, str | None]:
 
 @cache
 def record_format() -> str:
-    """A name for what this version takes for a record.
+    """A name for the format of records that this version reads.
 
     It changes with the fields and with what they may be, so that a version that knows more, or
     less, has another.

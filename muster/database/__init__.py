@@ -35,11 +35,11 @@ class StatementInterrupted(DatabaseUnavailable):
 
 
 class AccessDenied(DatabaseUnavailable):
-    """The server lets the account not in, or not do this; it may not be made yet."""
+    """The server refuses the account, or what it does; the account may not exist yet."""
 
 
 class DatabaseRefused(ServerRefused, DatabaseUnavailable):
-    """The server can't be used as it is; every new connection looks whether it can by now."""
+    """The server can't be used as it is; every new connection checks again."""
 
 
 class ConstraintViolated(Exception):
@@ -61,7 +61,7 @@ class Dialect(Protocol):
     """Whether `load_file` may succeed."""
 
     writes_alone: bool
-    """Whether a write transaction has all others wait."""
+    """Whether a write transaction makes all others wait."""
 
     def create_engine(self, files: Path | None, /) -> Engine:
         """An engine with a pool that survives a restart of its server; connects at first use.
@@ -130,7 +130,7 @@ class Database:
     def migrating(self) -> Iterator[Connection]:
         """A write transaction that changes the schema; a second one at the same time waits.
 
-        Each statement may take place at once, so all must bear to be run again. Raises as write()
+        Each statement may take effect at once, so all must be safe to run again. Raises as write()
         does, and DatabaseUnavailable when the other one does not end.
         """
         with self._own_errors(), self._dialect.alone(self.engine), self.write() as connection:
@@ -148,14 +148,14 @@ class Database:
     ) -> None:
         """Insert the lines of the file `path` into `table`, in the transaction.
 
-        How many there are is asked of `rows` once they are read: the file may be a pipe.
+        `rows` says how many there are, once they are read: the file may be a pipe.
 
-        With `replace` each takes the place of the row that has its key, and is another.
+        With `replace` each takes the place of the row that has its key, and must differ from it.
 
         The file is in the directory `files`, in UTF-8: in each line, which ends with LF, the values
-        of `columns` with a tab between them, neither quoted nor escaped. Whether rows refer to
-        others that are there is not looked at. Raises FilesRefused, RowsDamaged if what was
-        inserted is not what was to be, and ConstraintViolated.
+        of `columns` with a tab between them, neither quoted nor escaped. Foreign keys
+        are not checked. Raises FilesRefused, RowsDamaged if what was inserted is not what should
+        have been, and ConstraintViolated.
         """
         self._dialect.load_file(connection, table, columns, path, rows, replace=replace)
 
@@ -235,8 +235,8 @@ def open_database(
 
     `files` is a private directory from which rows may be sent to a server. A member of a cluster
     with several writers is used if `allow_multi_primary`, and else refused. Of the processes that
-    open it as `exclusive`, one works at a time: see Database.take_over. Whoever writes names in
-    `trial` a table of their own, with a key of one text beside which there are but numbers: on a
+    open it as `exclusive`, one works at a time: see Database.take_over. A service that writes names
+    in `trial` a table of its own, whose key is one text and whose other columns are numbers: on a
     row of it, which is rolled back, a server proves once that it keeps transactions apart.
     """
     adapter = load_adapter("database", url, ADAPTERS)

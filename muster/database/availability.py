@@ -1,7 +1,7 @@
 """How a command that runs once waits for its database: until it is there, within a bound.
 
-It waits inside the process. Whoever starts it again instead, as a kubelet does, rests longer after
-each failure: the tables would be there a minute after the database.
+It waits inside the process. What restarts it instead, such as a kubelet, rests longer after each
+failure: the tables would follow the database a minute later.
 """
 
 import time
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 DENIED_SECONDS = 60.0
-"""Who sets a server up may make its accounts last; a wrong password stays wrong."""
+"""Whoever sets up a server may make its accounts last; a wrong password stays wrong."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _LOG_EVERY_SECONDS = 10.0
 
@@ -33,7 +33,7 @@ def wait_for(
     """What `call` returns, made again for up to `seconds` while what it needs is Unavailable.
 
     A server that denies access is given a minute of them; one that is refused, such as one that is
-    too old, none. `call` must bear to be made again. Raises what it raised last.
+    too old, none. `call` must be safe to repeat. Raises what it raised last.
     """
     begun = clock()
     denied_since: float | None = None

@@ -119,7 +119,7 @@ class _Writer:
     """A file being written, by one thread.
 
     Whole chunks are written by a thread of the writer's own while the next ones come: all that are
-    there when it is done with those before. So a slow source's bytes are not held for long, and
+    there when it is done with those before. A slow source's bytes are not held for long, then, and
     those of a fast one go in large batches, of which two are held in memory.
     """
 
@@ -289,7 +289,7 @@ class _StoredFile(io.RawIOBase):
         return len(part)
 
     def _look_over(self) -> None:
-        """See at once what can be seen without reading it all: who reads it is told before."""
+        """Check what can be checked without reading it all, so that a reader knows before."""
         if self._chunks <= _CHUNKS_READ:
             self._fetch()
         elif self._count_chunks() != self._chunks:

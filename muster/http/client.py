@@ -39,10 +39,10 @@ ACCEPT_PAUSES = prometheus_client.Counter(
     "muster_accept_pauses_total", "Times that no connection could be taken for want of open files."
 )
 
-# So long is waited for a client without a place: one that keeps up is never waited for longer.
+# A client is waited for this long without a place; one that keeps up never takes longer.
 _FREE_SECONDS = 0.25
 _LOOK_SECONDS = 1.0
-# So far behind, a client is taken for a slow one.
+# A client this far behind counts as slow.
 _LATE_SECONDS = 2.0
 _SENDFILE_BYTES = 1024 * 1024
 
@@ -50,7 +50,7 @@ _SENDFILE_BYTES = 1024 * 1024
 class ClientTooSlow(TimeoutError):
     """The client took longer than it may, or than there is room for; `detail` names the limit.
 
-    Its errno is that of a broken connection, for so it is taken by whoever knows no better.
+    Its errno is that of a broken connection: code that does not know it takes it for one.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -61,7 +61,7 @@ class ClientTooSlow(TimeoutError):
 
 
 class _Bound(NamedTuple):
-    """For how many seconds more a client is waited for, and what is said of it after them."""
+    """How many seconds more a client is waited for, and what is reported after them."""
 
     seconds: float
     reason: str
@@ -80,12 +80,12 @@ class _Transfer:
     late: float = 0.0
 
     def wait(self, seconds: float) -> None:
-        """Note that so long was waited."""
+        """Add to the time waited."""
         self.waited += seconds
         self.late += seconds
 
     def move(self, count: int, rate: int) -> None:
-        """Note that so many bytes came, or went."""
+        """Count bytes that were received, or sent."""
         self.late = max(0.0, self.late - count / rate)
 
     def bound_by_rate(self, settings: ServerSettings, reason: str) -> _Bound:
@@ -251,7 +251,7 @@ class ClientSocket(socket.socket):
         raise ClientTooSlow(reason, detail)
 
     def _polls(self, event: int, seconds: float) -> bool:
-        """Whether it need not wait any longer after so long at most."""
+        """Wait for `seconds` at most; returns whether the socket is ready."""
         transfer = self._sent if self._waits_to_send else self._received
         began = self._waits_since = time.monotonic()
         try:
@@ -261,8 +261,8 @@ class ClientSocket(socket.socket):
             transfer.wait(time.monotonic() - began)
         self._require_place()
         if self._waits_to_send:
-            # A large part of the buffer is to be free before more can be sent; until then it is
-            # seen by this that the client takes any.
+            # More can be sent only once a large part of the buffer is free; until then this shows
+            # that the client takes some.
             before, self._unsent = self._unsent, self._count_unsent()
             transfer.move(max(0, before - self._unsent), self._settings.min_bytes_per_second)
         return ready

@@ -12,9 +12,9 @@ from muster.http.settings import ServerSettings
 _HEAD_END = b"\r\n\r\n"
 _BODILESS = (b"GET ", b"HEAD ")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
-# Whoever expects a 100 sends nothing before it.
+# A client that expects a 100 sends nothing before it.
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
-# So large a body is waited for together with its head; a thread reads a larger one, or chunks.
+# A body up to this size is waited for with its head; a thread reads a larger one, or chunks.
 _SMALL_BODY_BYTES = 64 * 1024
 # RFC 9112, section 9.6: a close with bytes unread would reset what was answered last, so what a
 # refused client still sends is thrown away for a while.
@@ -44,7 +44,7 @@ class ClientConnection:
 
     @property
     def lingers(self) -> bool:
-        """Whether all is said, and only what still comes is thrown away."""
+        """Whether the answer is complete, and whatever still comes is thrown away."""
         return self._lingers_until > 0
 
     def await_request(self, settings: ServerSettings) -> None:
@@ -97,14 +97,14 @@ class ClientConnection:
         return self._size is not None and len(self.head) >= self._size
 
     def linger(self) -> None:
-        """Say no more, and wait a little for the other end to close; raises OSError if it has."""
+        """Send no more, and wait a little for the other end to close; raises OSError if it has."""
         self.sock.shutdown(socket.SHUT_WR)
         self.head = bytearray()
         self._lingers_until = time.monotonic() + LINGER_SECONDS
         self.throw_away(0)
 
     def throw_away(self, count: int) -> None:
-        """Note that so many bytes came after all was said."""
+        """Count bytes that came after the answer."""
         self._lingering_bytes += count
         now = time.monotonic()
         self.deadline = min(self._lingers_until, now + _LINGER_STALL_SECONDS)

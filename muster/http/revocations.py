@@ -1,4 +1,4 @@
-"""Tokens that auth has ended: who is disabled or has signed out is out of every service in 5 s."""
+"""Tokens that auth has ended: a user who is disabled or signed out is out everywhere in 5 s."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from muster.http.tokens import InvalidToken, KeysUnavailable, Principal, TokenVe
 
 REFRESH_SECONDS = 2.0
 MAX_AGE_SECONDS = 5.0
-# An answer that took so long makes a list that still holds: a stall of auth shuts nobody out.
+# A list that took this long to fetch is still valid: a stall of auth shuts nobody out.
 _FETCH_SECONDS = 4.0
 
 
@@ -22,7 +22,7 @@ class RevocationsUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Revoked:
-    """What auth tells.
+    """What auth reports.
 
     `users` maps a user's id to the minimum generation of tokens that still holds, None if no token
     of the user does. `tokens` are the ids of single tokens, which were signed out.
@@ -84,7 +84,7 @@ class Revocations:
             must_wait = self._is_older_than(MAX_AGE_SECONDS)
             if self._refreshing.acquire(blocking=must_wait):
                 try:
-                    # Who waited for a try, even one that failed, does not make all wait for more.
+                    # Whoever waited for a try, even a failed one, does not make all wait again.
                     if self._tries == tries:
                         self._refresh()
                 finally:

@@ -188,7 +188,7 @@ class _HealthServer(ThreadedWSGIServer):
         try:
             return super().get_request()
         except OSError:
-            # It would be asked again at once.
+            # It would be called again at once.
             time.sleep(_CROWDED_SECONDS)
             raise
 

@@ -233,8 +233,7 @@ def authenticate() -> Principal:
 def validity_of_token() -> Callable[[], bool]:
     """What says whether this request's token is still valid, also after the request's context.
 
-    It is not where that can't be known: an answer that goes on for long is refused then as a new
-    request is.
+    If that can't be known it is not: a long answer is then refused as a new request would be.
     """
     token, verify = _bearer_token(), provided(current_app, _Authentication).verify
 

@@ -98,7 +98,7 @@ class Worker(ThreadWorker):
                 self._expire(connection)
 
     def _stop(self) -> None:
-        """Leave the port: who comes then is refused, and goes elsewhere.
+        """Leave the port: new clients are refused, and go elsewhere.
 
         The arbiter has closed the port by then, which it does before it tells its workers to stop.
         """
@@ -129,7 +129,7 @@ class Worker(ThreadWorker):
         return time.monotonic() < self._crowded_until
 
     def accept(self, listener: Any) -> None:
-        """Let in who waits at the port."""
+        """Accept connections that wait at the port."""
         for _ in range(_ACCEPTS_AT_ONCE):
             if not (self._has_room and self._accept_one(listener)):
                 return
@@ -139,8 +139,8 @@ class Worker(ThreadWorker):
             accepted, client = listener.accept()
         except OSError as error:
             if error.errno in _CROWDED:
-                # Whoever waits at the port is let in later. Asked at once, it would be for nothing,
-                # again and again, and cost every connection that is idle.
+                # Whoever waits at the port is let in later. Trying again at once would fail, again
+                # and again, and cost every idle connection.
                 ACCEPT_PAUSES.inc()
                 self._crowded_until = time.monotonic() + _CROWDED_SECONDS
                 self._make_room()

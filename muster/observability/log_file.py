@@ -1,13 +1,14 @@
 """Standard error as what logs are written to, and the file of bounded size that it may be.
 
 No log is worth a request: a line that can't be written, because the disk is full or nobody reads
-the pipe, is dropped and counted, and whoever logs it never hears of that.
+the pipe, is dropped and counted, and the code that logs it never notices.
 
 Under `make run` standard error is a file that its own writers rotate. The supervisor could not: a
-process keeps writing to the file that it has open, whatever that is called by now. So whoever finds
-the file full renames it, and opens a new one as standard error and output. Nothing is copied and
-nothing cut off, so that no line is lost, and a kill at any point leaves the lines where they are. A
-process that shares the file, as gunicorn's worker with its arbiter, follows with its next line.
+process keeps writing to the file that it has open, whatever that is called by now. Therefore the
+writer that finds the file full renames it, and opens a new one as standard error and output.
+Nothing is copied and nothing cut off, so that no line is lost, and a kill at any point leaves the
+lines where they are. A process that shares the file, as gunicorn's worker with its arbiter, follows
+with its next line.
 """
 
 import errno
@@ -25,7 +26,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _OUTPUT, _ERRORS = 1, 2
-# So long a reader of the pipe may keep everybody waiting, and then not again until it reads.
+# A reader of the pipe may block writers for this long, and not again until it reads.
 _LONGEST_WAIT = 1.0
 _REOPEN_SECONDS = 1.0
 
@@ -73,7 +74,7 @@ class LogStream:
         """Nothing: it is open."""
 
     def _put(self, line: bytes) -> None:
-        # Only of a file it is certain that it keeps nobody waiting.
+        # Only a file is certain never to block.
         is_file = stat.S_ISREG(os.fstat(_ERRORS).st_mode)
         rest = whole = b"\n" + line if self._is_cut else line
         try:
@@ -113,7 +114,7 @@ class LogFile(LogStream):
             try:
                 self._rotate()
             except OSError:
-                # Rather too long a file than no line: up to a bound.
+                # Better too long a file than a lost line, up to a bound.
                 if status.st_size >= 2 * self._most_bytes:
                     raise
 

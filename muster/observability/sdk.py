@@ -83,7 +83,7 @@ class _ForSomebody(Sampler):
         )
 
     def get_description(self) -> str:
-        """What it is, for those who look."""
+        """The name that the SDK shows."""
         return f"ForSomebody({self._chosen.get_description()})"
 
 

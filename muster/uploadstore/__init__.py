@@ -43,8 +43,8 @@ class KeyTaken(Exception):
 class SetAside:
     """A record that was found unreadable, when, and why.
 
-    `upload_id` is None where not even that can be read. `format` names what its reader takes for a
-    record (`muster.contracts.uploads.record_format`).
+    `upload_id` is None where not even that can be read. `format` names the record format of its
+    reader (`muster.contracts.uploads.record_format`).
     """
 
     upload_id: str | None

@@ -39,7 +39,7 @@ from muster.weather import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-# A change stream would tell at once, but only from a replica set, and it holds a connection for
+# A change stream would notify at once, but only from a replica set, and it holds a connection for
 # each that waits. Reading one document by its key costs the server next to nothing.
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.01, 0.25, 1.3
 
@@ -56,7 +56,7 @@ _INDEXES = [
     IndexModel(
         [("owner", ASCENDING), ("idempotency_key", ASCENDING)],
         unique=True,
-        # Not {"$type": "string"}, which the planner does not see to hold for a query by key.
+        # Not {"$type": "string"}, which the planner does not take for implied by a key.
         partialFilterExpression={"idempotency_key": {"$gte": ""}},
     ),
     IndexModel(

@@ -48,7 +48,7 @@ _CANCELLING = f"state = '{State.QUEUED}' AND cancel_requested = 1"
 # SQLite ends a query at the first document that is no JSON: such a one is found, to be set aside.
 _IN_STATE = "CASE WHEN json_valid(document) THEN state = ? ELSE TRUE END"
 _OF_TABLE = 'CASE WHEN json_valid(document) THEN "table" = ? ELSE TRUE END'
-# No column: files from before it was asked for have none, and an index can be had without.
+# Not a column: older files have none, and an index needs none.
 _PREVIOUS = "json_extract(document, '$.previous')"
 
 _DERIVED = (

@@ -1,4 +1,4 @@
-"""Whether a worker's loop still goes round."""
+"""Whether a worker's loop still runs."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ _LONGEST_SILENCE = 60.0
 
 
 class Stalled(Exception):
-    """The loop has not gone round for too long."""
+    """The loop has not run for too long."""
 
 
 class Heartbeat:
@@ -19,7 +19,7 @@ class Heartbeat:
         self._last = clock()
 
     def beat(self) -> None:
-        """Show that the loop goes round."""
+        """Report that the loop runs."""
         self._last = self._clock()
 
     def check(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class Stopped(Exception):
-    """The process was asked to stop: the work is left to whoever comes next."""
+    """The process was asked to stop: the work is left to the next process."""
 
 
 def on_signal(

@@ -1,4 +1,4 @@
-"""How the uploader is told, a folder a channel: the port, and the one place that chooses.
+"""How the uploader is notified, one folder per channel: the port, and the place that chooses.
 
 A channel may import `notification.wording` and `notification.settings`, and no other channel.
 """

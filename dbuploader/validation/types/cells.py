@@ -53,7 +53,7 @@ class CellChecker(ABC):
     def check_column(self, texts: pa.StringArray) -> pa.Array:
         """The values of many cells, as a batch of rows has them (`dbuploader.arrow`).
 
-        Null stands for each cell of which `check` says that something is wrong.
+        A cell that `check` rejects is null.
         """
         values = self.parse_column(texts)
         if values.null_count:
@@ -70,7 +70,7 @@ class CellChecker(ABC):
             return None
 
     def usual(self, texts: pa.StringArray) -> pa.StringArray:
-        """The texts, with those in forms that whole files have as `parse_column` takes them.
+        """The texts, with other common forms rewritten as `parse_column` takes them.
 
         What `check` says of each stays the same.
         """

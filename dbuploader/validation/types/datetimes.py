@@ -60,7 +60,7 @@ _YEAR_LAST = {
 
 
 class _NotRead(Exception):
-    """Why a text is no moment: the message follows the text itself."""
+    """Why a text is not a datetime; the message continues a sentence that begins with it."""
 
 
 class DatetimeChecker(CellChecker):

@@ -20,8 +20,8 @@ _CANONICAL = rf"^{_SEEN}(?:{_ANY}*{_EDGE})?$"
 class StringChecker(CellChecker):
     """Checks the cells of a string column, whose lengths count in characters.
 
-    A pattern is one of RE2, for one cell as for many: what it takes of time grows with the text
-    alone, whatever the pattern. Raises DeclarationRefused for one that RE2 does not take.
+    A pattern is RE2's, for one cell as for many: the time that it takes grows with the text alone,
+    whatever the pattern. Raises DeclarationRefused for one that RE2 does not take.
     """
 
     def __init__(self, column: StringColumn) -> None:

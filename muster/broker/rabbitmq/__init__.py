@@ -37,7 +37,7 @@ from muster.broker.rabbitmq.topology import (
 )
 from muster.broker.ticker import Ticker
 
-# What it has to say is said once, in one line, by whoever meets the exception.
+# An exception is reported once, in one line, where it is handled.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 _POLL_SECONDS = 0.01
 _DELETED_SECONDS = 1.0
@@ -136,7 +136,7 @@ def _ready(channel: BlockingChannel, name: str) -> int:
 
 
 class Publisher:
-    """Publishes from any thread. It connects when there is something to publish, and again then."""
+    """Publishes from any thread; connects, also anew, when there is something to publish."""
 
     def __init__(self, server: RabbitServer, topology: Topology) -> None:
         self._server = server
@@ -200,8 +200,8 @@ class Publisher:
 class Session:
     """One connection for publishing, from its beginning to its end; what is unanswered then, fails.
 
-    pika's connections bear one thread only, which has to serve their heartbeats: what other threads
-    want of it comes through `add_callback_threadsafe`, and the outcome goes back in a Future.
+    A connection of pika's belongs to one thread, which must serve its heartbeats: calls of other
+    threads go through `add_callback_threadsafe`, and their outcome comes back in a Future.
     """
 
     def __init__(self, server: RabbitServer, topology: Topology) -> None:
@@ -228,7 +228,7 @@ class Session:
         return self._ask(partial(self._publish, message))
 
     def look_up(self) -> "Future[None]":
-        """Look the exchange up; the outcome is BrokerUnavailable or that it is there."""
+        """Look the exchange up; the outcome is BrokerUnavailable or that it exists."""
         return self._ask(self._look_up)
 
     def end(self) -> None:

@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 class Subscription:
     """To be used by one thread at a time, but for `wake`. Calls may raise BrokerUnavailable.
 
-    `over` is set once what was taken can be answered no more.
+    `over` is set once what was taken can no longer be answered.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class RabbitConsumer:
         """As _answer, for a message to be given back.
 
         Before RabbitMQ 4.3 each return counts towards the delivery limit: one that was returned by
-        many a stop goes to the end of its queue and is counted anew. Rather its place than itself.
+        many stops goes to the end of its queue and is counted anew: better lose its place than it.
         """
         if received.deliveries < DELIVERY_LIMIT // 2 or subscription.over.is_set():
             return False

@@ -85,5 +85,5 @@ hires_summary = Table(
 )
 """Hires by UTC year and quarter (1 to 4), department and job, kept in each load's transaction.
 
-The time to answer a hiring question so depends on this, not on the number of employees.
+The time to answer a hiring question therefore depends on this, not on the number of employees.
 """

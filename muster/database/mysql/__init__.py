@@ -155,8 +155,8 @@ class MysqlDialect:
             if isinstance(error.orig, errors.Error) and error.orig.errno in _FILES_REFUSED:
                 connection.exec_driver_sql(_CHECKED)
                 raise FilesRefused(str(error.orig)) from error
-            # Without its checks nobody may have it again, and to switch them on here would hide the
-            # error where the connection is lost.
+            # Nobody may use it again without its checks, and switching them on here would hide the
+            # error if the connection is lost.
             connection.invalidate()
             raise
         connection.exec_driver_sql(_CHECKED)
@@ -172,7 +172,7 @@ class MysqlDialect:
         """Have the server end the statement, which an account may do with its own.
 
         Not its connection: a server that is sent a file shuts that down, but may leave it open, and
-        who sends waits for the time that an answer may take.
+        the sender waits as long as an answer may take.
         """
         driver: Any = connection.connection.driver_connection
         with engine.connect() as other:
@@ -183,7 +183,7 @@ class MysqlDialect:
         return 0 if self._fence is None else self._fence.end_others(connection)
 
     def analyze(self, connection: Connection, table: str, /) -> None:
-        """Run ANALYZE TABLE, which has to be alone with the definition of the table."""
+        """Run ANALYZE TABLE, which needs the table's definition to itself."""
         quoted = connection.dialect.identifier_preparer.quote(table)
         connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {_ANALYZE_SECONDS}")
         try:

@@ -1,4 +1,4 @@
-"""Which servers are worked on: what a server says of itself, and what it must prove.
+"""Which servers are used: what a server says about itself, and what it must prove.
 
 Each connection reads the server's version and cluster, from variables that every account may read.
 Whether a member is part of its group just now is not asked: one that was stopped comes back.
@@ -65,7 +65,7 @@ def name_of(variables: Mapping[str, str], where: object) -> str:
 
 
 def admit(variables: Mapping[str, str], where: object, allow_multi_primary: bool) -> Sequence[str]:
-    """The statements that a session on the server at `where` has to begin with.
+    """The statements that a session on the server at `where` must begin with.
 
     Raises DatabaseRefused for a server that is too old, and for a member of a cluster with several
     writers unless that is allowed.
@@ -92,7 +92,7 @@ def _product_of(variables: Mapping[str, str]) -> str:
 
 _IN_READ_ONLY_TRANSACTION = 1792
 _TOO_LONG = 1406
-# Who takes no writes just now may be read from, and proves the rest another time.
+# A server that takes no writes now may be read from, and proves the rest another time.
 _TAKES_NO_WRITES = {1047, 1290, 1836, 3796, 3989}
 # Read-only transactions refuse it, whatever the account may do.
 _CHANGE = "CREATE TEMPORARY TABLE muster_trial (id INTEGER PRIMARY KEY)"

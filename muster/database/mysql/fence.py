@@ -58,7 +58,7 @@ class Fence:
     def give_up(self, connection: Any, _record: object) -> None:
         """Note that a connection is about to be closed, which the server may not hear of.
 
-        As SQLAlchemy's pool tells it.
+        SQLAlchemy's pool calls it.
         """
         with self._lock:
             gone = self._open.pop(connection, None)

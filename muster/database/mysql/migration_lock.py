@@ -55,8 +55,8 @@ _LOCK = Table(
     mysql_charset="utf8mb4",
     mysql_collate="utf8mb4_bin",
 )
-# On two members at once it does no harm: where it comes to one second it finds the table there. By
-# a CREATE TABLE that fails where it comes second a member of a group leaves it.
+# Run on two members at once it does no harm: the second finds the table. A CREATE TABLE that fails
+# where it comes second makes that member leave its group.
 _CREATE = CreateTable(_LOCK, if_not_exists=True)
 
 

@@ -15,7 +15,7 @@ _PLAIN_NAME = re.compile(r"\w[\w .-]{0,99}")
 
 
 def login(public_url: str, upload: Upload) -> str:
-    """Log in as who sent the upload; curl asks for the password."""
+    """Log in as the uploader; curl asks for the password."""
     user, url = shlex.quote(upload.submitted_by), shlex.quote(f"{public_url}/v1/login")
     return f"TOKEN=$(curl -fsS -X POST -u {user} \\\n-H 'Accept: text/plain' {url})"
 
@@ -28,7 +28,7 @@ def fetch_rejects(public_url: str, upload: Upload) -> str:
 
 def send_rejects(public_url: str, upload: Upload) -> str:
     """Upload the corrected file of rejected rows."""
-    # How the file was written is different now, but for what stands in its cells.
+    # The corrected file is written in another way; only options about its cells still apply.
     said = {
         option: value
         for option in ("mode", "dates")

@@ -286,7 +286,7 @@ def _secure(connection: socket.socket, server: SmtpServer) -> socket.socket:
 
 
 def _introduce(client: smtplib.SMTP) -> None:
-    # Not smtplib's own way: it goes on by HELO, and what the server can do stays unknown.
+    # smtplib's own way falls back to HELO, after which the server's extensions stay unknown.
     code, text = client.ehlo()
     if code != 250:
         raise smtplib.SMTPHeloError(code, text)
@@ -332,7 +332,7 @@ def _deadline(connection: socket.socket, seconds: float) -> Iterator[None]:
 
 
 def _quit(client: smtplib.SMTP) -> None:
-    """Take leave. What the server makes of it changes nothing for a mail that it took."""
+    """Say goodbye. Whatever the server answers, a mail that it took is taken."""
     with suppress(smtplib.SMTPException, OSError):
         if client.sock is not None:
             client.sock.settimeout(_QUIT_SECONDS)
