@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from muster.backends.places import Places
+from muster.backends.shared import Shared
 from muster.filestore import FileStore, open_file_store
 from muster.uploadstore import UploadStore, open_upload_store
 
@@ -31,6 +31,7 @@ def open_stores(csv_store_url: str, file_store_url: str = "", places: int | None
     Connects at first use. At most `places` threads may wait at once for those behind a network;
     any number if it is None. Raises ConfigurationError.
     """
-    shared = Places(places)
+    shared = Shared(places)
     uploads = open_upload_store(csv_store_url, shared)
-    return Stores(open_file_store(file_store_url or csv_store_url, shared, uploads), uploads)
+    files = open_file_store(file_store_url or csv_store_url, shared)
+    return Stores(files, uploads)

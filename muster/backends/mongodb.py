@@ -22,8 +22,8 @@ from pymongo.write_concern import WriteConcern
 
 from muster import weather
 from muster.adapters import ConfigurationError
-from muster.backends.places import Places
 from muster.backends.servers import StoreRefused, too_old
+from muster.backends.shared import Shared
 from muster.weather import StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -50,12 +50,12 @@ class MongoConnection:
     """The database that `url` names, the URL of `port`; connects at first use.
 
     Then, and not again, it reads the server's version and takes the steps of `prepare_by`. Each
-    call takes one of `places`. Writes are acknowledged by the majority, journaled, and reads see
-    nothing less, whatever the URL says: a 202 depends on it. Raises ConfigurationError, without the
-    URL's password.
+    call takes a place of `shared`. Writes are acknowledged by the majority, journaled, and reads
+    see nothing less, whatever the URL says: a 202 depends on it. Raises ConfigurationError, without
+    the URL's password.
     """
 
-    def __init__(self, url: str, places: Places | None, port: str) -> None:
+    def __init__(self, url: str, shared: Shared, port: str) -> None:
         self.url = url
         self._port = port
         self._parsed = parsed = _parsed(url, port)
@@ -67,7 +67,7 @@ class MongoConnection:
         # Reentrant, for calls within a call.
         self._trying = threading.RLock()
         self._is_away = False
-        self._places = places or Places(None)
+        self._shared = shared
 
     def prepare_by(self, step: Callable[[Database[Document]], None]) -> None:
         """Have `step` make what is missing in the database, before it is used; once, or twice."""
@@ -81,7 +81,7 @@ class MongoConnection:
         Except for errors that lie in the document to be written. While the store is known to be
         away, one thread at a time tries to reach it, and all others are told so at once.
         """
-        with self._places.take(f"MongoDB at {self._hosts}"), self._trial():
+        with self._shared.place(f"MongoDB at {self._hosts}"), self._trial():
             database = self._database
             try:
                 self._prepare()
@@ -174,12 +174,9 @@ class MongoConnection:
         self._prepared = True
 
 
-def connection_to(url: str, places: Places | None, port: str, beside: object) -> MongoConnection:
-    """A connection to `url`: that of the adapter `beside`, if it has one to the same."""
-    shared = getattr(beside, "connection", None)
-    if isinstance(shared, MongoConnection) and shared.url == url:
-        return shared
-    return MongoConnection(url, places, port)
+def connection_to(url: str, shared: Shared, port: str) -> MongoConnection:
+    """The connection to `url` of all stores that share; errors say that it is the URL of `port`."""
+    return shared.connection(url, lambda: MongoConnection(url, shared, port))
 
 
 def _parsed(url: str, port: str) -> Mapping[str, Any]:

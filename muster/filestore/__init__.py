@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
 from muster.adapters import Adapter, load_adapter
-from muster.backends.places import Places
+from muster.backends.shared import Shared
 
 ADAPTERS = {
     "file": Adapter("muster.filestore.folder", "FolderFileStore"),
@@ -64,11 +64,10 @@ class FileStore(Protocol):
         """Give up connections. The store can't be used afterwards."""
 
 
-def open_file_store(url: str, places: Places | None = None, beside: object = None) -> FileStore:
+def open_file_store(url: str, shared: Shared | None = None) -> FileStore:
     """The file store at `url`; connects at first use. Raises ConfigurationError.
 
-    Calls to one behind a network take one of `places`. It shares the connection of the upload
-    store `beside` it, if that is at the same URL.
+    One behind a network takes places and its connection from `shared`.
     """
-    store: FileStore = load_adapter("file store", url, ADAPTERS)(url, places, beside)
+    store: FileStore = load_adapter("file store", url, ADAPTERS)(url, shared or Shared())
     return store

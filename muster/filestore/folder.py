@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from muster.adapters import path_of
 from muster.backends.atomic_file import WholeFile, make_directory
-from muster.backends.places import Places
+from muster.backends.shared import Shared
 from muster.filestore import FileNotStored, FileWriter
 from muster.weather import FileDamaged, StoreUnavailable
 
@@ -38,7 +38,7 @@ class FolderFileStore:
     dots, dashes and underscores, or begins with a dot, raises ValueError.
     """
 
-    def __init__(self, url: str, _places: Places | None = None, _beside: object = None) -> None:
+    def __init__(self, url: str, _shared: Shared | None = None) -> None:
         self._files = path_of(url) / "files"
 
     @contextmanager

@@ -21,7 +21,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 
 from muster.backends.mongodb import Document, MongoConnection, connection_to
-from muster.backends.places import Places
+from muster.backends.shared import Shared
 from muster.contracts.uploads import now
 from muster.filestore import FileNotStored, FileWriter
 from muster.weather import FileDamaged, StoreUnavailable
@@ -49,8 +49,8 @@ _REMAINS = re.compile(r"\.([0-9a-f]{24})\.part")
 class GridfsFileStore:
     """Files in GridFS; see FileStore for what is promised."""
 
-    def __init__(self, url: str, places: Places | None = None, beside: object = None) -> None:
-        self.connection = connection_to(url, places, "file store", beside)
+    def __init__(self, url: str, shared: Shared) -> None:
+        self.connection = connection_to(url, shared, "file store")
         self.connection.prepare_by(_make_indexes)
 
     @contextmanager

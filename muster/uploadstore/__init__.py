@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from muster.adapters import Adapter, load_adapter
-from muster.backends.places import Places
+from muster.backends.shared import Shared
 from muster.contracts.uploads import State, Upload
 
 ADAPTERS = {
@@ -155,10 +155,10 @@ class UploadStore(Protocol):
         """Give up connections. The store can't be used afterwards."""
 
 
-def open_upload_store(url: str, places: Places | None = None) -> UploadStore:
+def open_upload_store(url: str, shared: Shared | None = None) -> UploadStore:
     """The upload store at `url`; connects at first use. Raises ConfigurationError.
 
-    Calls to one behind a network take one of `places`.
+    One behind a network takes places and its connection from `shared`.
     """
-    store: UploadStore = load_adapter("CSV store", url, ADAPTERS)(url, places)
+    store: UploadStore = load_adapter("CSV store", url, ADAPTERS)(url, shared or Shared())
     return store

@@ -16,8 +16,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from muster.backends.mongodb import Document, MongoConnection
-from muster.backends.places import Places
+from muster.backends.mongodb import Document, connection_to
+from muster.backends.shared import Shared
 from muster.contracts.uploads import (
     State,
     UnreadableRecord,
@@ -85,8 +85,8 @@ class MongoUploadStore:
     Claims of keys expire by the clocks of the services, which must agree to within a few seconds.
     """
 
-    def __init__(self, url: str, places: Places | None = None) -> None:
-        self.connection = MongoConnection(url, places, "CSV store")
+    def __init__(self, url: str, shared: Shared) -> None:
+        self.connection = connection_to(url, shared, "CSV store")
         self.connection.prepare_by(_prepare)
 
     def accept(self, upload: Upload) -> Upload:

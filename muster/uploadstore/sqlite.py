@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from muster.adapters import path_of
-from muster.backends.places import Places
+from muster.backends.shared import Shared
 from muster.backends.sqlite_file import SqliteFile
 from muster.contracts.uploads import (
     UNFINISHED,
@@ -97,7 +97,7 @@ _NOT_SET_ASIDE = "sequence NOT IN (SELECT sequence FROM set_aside WHERE format =
 class SqliteUploadStore:
     """Upload records and idempotency keys; see UploadStore for what is promised."""
 
-    def __init__(self, url: str, _places: Places | None = None) -> None:
+    def __init__(self, url: str, _shared: Shared | None = None) -> None:
         self._file = SqliteFile(path_of(url) / "records.db", _SCHEMA, StoreUnavailable)
 
     def accept(self, upload: Upload) -> Upload:

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from embedded import ports
-from muster.backends.places import Places
+from muster.backends.shared import Shared
 from muster.uploadstore import UploadStore, open_upload_store
 from muster.weather import StoreUnavailable
 from tests.waiting import DEADLINE_SECONDS, eventually
@@ -21,7 +21,7 @@ def store_at(port: int, places: int | None = None) -> UploadStore:
     return open_upload_store(
         f"mongodb://127.0.0.1:{port}/muster?serverSelectionTimeoutMS={SELECTION_SECONDS * 1000:.0f}"
         "&connectTimeoutMS=60000&socketTimeoutMS=60000",
-        Places(places),
+        Shared(places),
     )
 
 
@@ -68,7 +68,7 @@ def hanging() -> Iterator[int]:
 def test_a_store_that_hangs_keeps_no_more_threads_than_it_has_places(hanging: int) -> None:
     with closing(store_at(hanging, places=2)) as store, ThreadPoolExecutor(2) as pool:
         inside = [pool.submit(store.get, "u-1") for _ in range(2)]
-        free = store.connection._places._free  # type: ignore[attr-defined]
+        free = store.connection._shared._free  # type: ignore[attr-defined]
         eventually(lambda: free._value == 0)
         assert seconds_of_failure(store) < SELECTION_SECONDS
         for each in inside:

@@ -16,6 +16,7 @@ import muster.database
 from muster import weather
 from muster.backends import servers
 from muster.backends.mongodb import MongoConnection
+from muster.backends.shared import Shared
 from muster.database import AccessDenied, DatabaseUnavailable, StatementInterrupted, WriteConflict
 from muster.database.mysql import MysqlDialect
 from muster.database.sqlite import SqliteDialect
@@ -118,7 +119,7 @@ def test_other_errors_of_sqlite_are_ours_but_for_what_is_not_migrated(tmp_path: 
 
 
 def raised_in_the_store(error: PyMongoError) -> BaseException:
-    connection = MongoConnection("mongodb://127.0.0.1:1/muster", None, "CSV store")
+    connection = MongoConnection("mongodb://127.0.0.1:1/muster", Shared(), "CSV store")
     connection._prepare = lambda: None  # type: ignore[method-assign]
     with pytest.raises(Exception) as caught, connection.using():  # noqa: PT011
         raise error
