@@ -117,24 +117,34 @@ class Scenario:
 
         Of calls that are made all the time, only the first of each name is visited.
         """
-        counts, once = Counter[str](), {*idle, *_POLLED}
+        counts, once, is_new = Counter[str](), {*idle, *_POLLED}, True
         visits = []
-        for call, is_new in zip(calls, _news(calls), strict=True):
+        for call, changes in zip(calls, _changes(calls), strict=True):
             counts[call] += 1
-            if is_new and not (call in once and counts[call] > 1):
-                stop = Stop(self.process, call, counts[call])
+            stop = Stop(self.process, call, counts[call])
+            is_repeated = call in once and stop.number > 1
+            # Another thread may have called something between a change and its answer.
+            is_new = is_new or (is_change(call.removesuffix(ANSWER)) and call.endswith(ANSWER))
+            if is_new and not is_repeated and stop not in self.before:
                 visits.append(Visit((*self.before, stop), self.kind))
+                is_new = False
+            is_new = is_new or changes
         return visits
 
 
-def _news(calls: Sequence[str]) -> Iterator[bool]:
-    """Whether each call comes after a change that the call before it has not come after yet."""
-    changes, reads = True, False
+def is_change(call: str) -> bool:
+    """Whether something outside may differ after the call."""
+    return not call.endswith(ANSWER) and call not in LOOKS
+
+
+def _changes(calls: Sequence[str]) -> Iterator[bool]:
+    """Whether each call changes something outside; a statement does if it is one of a write."""
+    reads = False
     for call in calls:
-        yield changes
+        is_statement = call == "database.statement"
         if call.startswith("database."):
-            reads = call == "database.read" or (reads and call == "database.statement")
-        changes = not (call.endswith(ANSWER) or call in LOOKS or reads)
+            reads = call == "database.read" or (reads and is_statement)
+        yield is_change(call) and not (reads and is_statement)
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,9 @@ class Sweep:
             if scenario.process in CONSUMERS:
                 wait_until(partial(self._points.is_settled, scenario.process))
             calls = self._points.heard(scenario.process)
+            if calls[0] == "broker.settled":
+                # Of the message before.
+                del calls[0]
             cancelled = self._look(post)["state"] == "cancelled"
             if cancelled is (scenario.kind is Kind.CANCELLED):
                 return calls
