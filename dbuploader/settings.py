@@ -34,7 +34,7 @@ class Settings(FileSettings, SchemaSettings):
         default="", description="Where the loader keeps a file's rows while it checks them."
     )
     max_batch_bytes: int = Field(
-        default=4 * 1024**2, ge=1, description="The greatest batch of rows, in bytes."
+        default=4 * 1024**2, ge=1, description="The maximum size of a batch of rows, in bytes."
     )
     stall_seconds: float = Field(
         default=300.0, gt=0, description="A load without progress for so long ends its process."

@@ -15,16 +15,16 @@ class Settings(FileSettings):
     max_upload_bytes: int = Field(
         default=1024**3,
         ge=0,
-        description="The greatest size of an upload, after inflating, in bytes.",
+        description="The maximum size of an upload, after inflating, in bytes.",
     )
     threads: int = Field(default=64, ge=1, description="Requests that a process works on at once.")
     max_batch_bytes: int = Field(
-        default=4 * 1024**2, ge=1, description="The greatest batch of rows, in bytes."
+        default=4 * 1024**2, ge=1, description="The maximum size of a batch of rows, in bytes."
     )
     max_corrections_bytes: int = Field(
         default=4 * 1024**2,
         ge=1,
-        description="The greatest form of corrected rows that the page may send, in bytes.",
+        description="The maximum size of the page's form of corrected rows, in bytes.",
     )
     public_url: str = Field(
         default="http://127.0.0.1:8080",

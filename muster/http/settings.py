@@ -22,12 +22,12 @@ class ServerSettings(BaseSettings):
         default=10, gt=0, description="How long the whole head of a request may take to arrive."
     )
     max_head_bytes: int = Field(
-        default=32 * 1024, ge=1024, description="The greatest head of a request."
+        default=32 * 1024, ge=1024, description="The maximum size of a request's head, in bytes."
     )
     max_body_bytes: int = Field(
         default=64 * 1024,
         ge=1024,
-        description="The greatest body of a request that is neither an upload nor a batch.",
+        description="The maximum size of a body that is neither an upload nor a batch, in bytes.",
     )
     body_seconds: float = Field(
         default=30,
@@ -45,13 +45,13 @@ class ServerSettings(BaseSettings):
     max_slow_clients: int | None = Field(
         default=None,
         ge=1,
-        description="Requests at once whose clients have to be waited for; three eighths of the "
+        description="Requests at once whose clients must be waited for; three eighths of the "
         "threads if not set.",
     )
 
     @property
     def slow_clients(self) -> int:
-        """How many requests at once may have clients that have to be waited for.
+        """How many requests at once may have clients that must be waited for.
 
         With those that wait for uploads, which take half of the threads, some are left.
         """

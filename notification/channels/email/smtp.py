@@ -189,10 +189,10 @@ def _account_of(parts: SplitResult) -> Account | None:
         return None
     user, password = unquote(parts.username), unquote(parts.password or "")
     if not user or not password:
-        _unusable("to log in takes a user and a password")
+        _unusable("a login needs a user and a password")
     if not (user + password).isascii():
         # smtplib encodes both as ASCII, and its error would quote them.
-        _unusable("user and password have to be ASCII")
+        _unusable("user and password must be ASCII")
     return Account(user, password)
 
 
