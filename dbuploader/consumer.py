@@ -5,6 +5,9 @@ does not load ("cannot allocate memory in static TLS block", where the dynamic l
 left for its thread-local variables: https://github.com/conda-forge/arrow-cpp-feedstock/issues/636).
 """
 
+from muster import startup  # noqa: F401
+
+# isort: split
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress

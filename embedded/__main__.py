@@ -1,5 +1,8 @@
 """`python -m embedded`: run the whole suite on this machine until a signal stops it."""
 
+from muster import startup
+
+# isort: split
 import argparse
 import os
 import signal
@@ -32,6 +35,7 @@ _SCREEN = Terminal(sys.stderr)
 
 def main() -> int:
     """Run the suite; returns the exit status."""
+    startup.complete()
     _parse_arguments()
     configure_logging("embedded", os.environ.get("MUSTER_LOG_LEVEL") or "INFO")
     try:

@@ -4,6 +4,9 @@ It also measures how much work waits, and for how long, because it runs while th
 notification may not.
 """
 
+from muster import startup  # noqa: F401
+
+# isort: split
 import math
 import threading
 import time

@@ -4,8 +4,12 @@ One process of many threads, so that metrics need no shared files; scale by repl
 the names below: https://gunicorn.org/reference/settings/
 """
 
+from muster import startup
+
+# isort: split
 import os
 import sys
+from typing import Any
 
 from muster.http.settings import ServerSettings
 
@@ -44,3 +48,18 @@ logconfig_dict = {
         "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
     },
 }
+
+
+def when_ready(_server: Any) -> None:
+    """Be done with starting, in the process that starts the workers."""
+    startup.complete()
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """Have the worker begin as a process that starts: it imports the app."""
+    startup.begin()
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Be done with starting, in a worker."""
+    startup.complete()

@@ -1,5 +1,8 @@
 """The consumer of the queue `notification`: `python -m notification.consumer`."""
 
+from muster import startup  # noqa: F401
+
+# isort: split
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial

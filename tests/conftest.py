@@ -1,3 +1,6 @@
+from muster import startup
+
+# isort: split
 import os
 import sys
 from collections.abc import Iterator
@@ -23,6 +26,12 @@ class WithoutNumPy(MetaPathFinder):
 
 
 sys.meta_path.insert(0, WithoutNumPy())
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what the tests make, not among thousands of them."""
+    startup.complete()
+
 
 # A busy machine fails no property. `make chaos` tries each with ten times the examples.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

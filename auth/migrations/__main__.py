@@ -1,5 +1,8 @@
 """`python -m auth.migrations`: bring the database of users up to date, and exit."""
 
+from muster import startup  # noqa: F401
+
+# isort: split
 from auth.migrations import migrate
 from auth.settings import Settings
 from muster.worker.migration import run_migration

@@ -1,5 +1,8 @@
 """`python -m dbuploader.migrations`: bring the employment database up to date, and exit."""
 
+from muster import startup  # noqa: F401
+
+# isort: split
 from dbuploader.migrations import migrate
 from dbuploader.settings import Settings
 from muster.worker.migration import run_migration

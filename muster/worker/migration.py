@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 
+from muster import startup
 from muster.adapters import ConfigurationError
 from muster.database import Database, DatabaseUnavailable, open_database
 from muster.database.availability import wait_for
@@ -19,6 +20,7 @@ def run_migration(
 
     Exits with the reason and status 1 if it can't be done.
     """
+    startup.complete()
     configure_logging(service, settings.log_level)
     exit_on_sigterm()
     try:

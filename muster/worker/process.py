@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from typing import TypeVar
 
+from muster import startup
 from muster.adapters import exit_if_misconfigured
 from muster.backends.dependencies import Afresh, Check, Opened, anew
 from muster.backends.servers import require_servers
@@ -67,4 +68,5 @@ def worker_process(name: str, settings: WorkerSettings) -> Iterator[WorkerProces
     with exit_if_misconfigured(name), ExitStack() as adapters:
         configure_logging(name, settings.log_level)
         export_spans(name)
+        startup.complete()
         yield WorkerProcess(name, settings, adapters)
