@@ -141,10 +141,14 @@ def prove_writes(
         _run(other, READ_COMMITTED)
         if _error_of(other, find.with_for_update(nowait=True)) is None:
             raise _refusal(server, "lets two transactions lock the same row")
+    _prove_rollback(connection, find, server)
+    return True
+
+
+def _prove_rollback(connection: MysqlConnection, find: ClauseElement, server: str) -> None:
     with _rolled_back(connection):
         if _run(connection, find):
             raise _refusal(server, "keeps what was rolled back")
-    return True
 
 
 @contextmanager
