@@ -1,7 +1,7 @@
 """Where the sweep kills which process, and by which uploads it brings it there."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -112,10 +112,13 @@ class Scenario:
     kind: Kind = Kind.ANY
     before: tuple[Stop, ...] = ()
 
-    def visits(self, calls: Sequence[str], idle: Sequence[str]) -> list["Visit"]:
+    def visits(
+        self, calls: Sequence[str], idle: Sequence[str], armed: Collection[Stop] = ()
+    ) -> list["Visit"]:
         """One for the first of the calls, and one wherever something has changed outside since.
 
-        Of calls that are made all the time, only the first of each name is visited.
+        Of calls that are made all the time, only the first of each name is visited. None is for a
+        stop that is `armed` by others, who visit it, too.
         """
         counts, once, is_new = Counter[str](), {*idle, *_POLLED}, True
         visits = []
@@ -125,7 +128,7 @@ class Scenario:
             is_repeated = call in once and stop.number > 1
             # Another thread may have called something between a change and its answer.
             is_new = is_new or (is_change(call.removesuffix(ANSWER)) and call.endswith(ANSWER))
-            if is_new and not is_repeated and stop not in self.before:
+            if is_new and not is_repeated and stop not in armed:
                 visits.append(Visit((*self.before, stop), self.kind))
                 is_new = False
             is_new = is_new or changes

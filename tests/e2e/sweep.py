@@ -103,10 +103,12 @@ class Sweep:
             self._points.listen(process)
         time.sleep(_IDLE_SECONDS)
         idle = {process: self._points.heard(process) for process in processes}
+        # Whoever visits what comes behind them arms these, at a time of its own.
+        armed = {stop for scenario in scenarios for stop in scenario.before}
         return [
             visit
             for scenario in scenarios
-            for visit in scenario.visits(self._hear(scenario), idle[scenario.process])
+            for visit in scenario.visits(self._hear(scenario), idle[scenario.process], armed)
         ]
 
     def run(self, visits: Sequence[Visit], repetitions: int) -> None:
