@@ -97,7 +97,11 @@ def assert_the_docs_know(points: CrashPoints, family: str) -> None:
     for process, told in crash_table(family).items():
         wait_until(lambda process=process, told=told: told <= points.known(process))  # type: ignore[misc]
         answers = (call for call in points.known(process) if call.endswith(ANSWER))
-        assert {call for call in answers if is_change(call.removesuffix(ANSWER))} <= told
+        changes = {call for call in answers if is_change(call.removesuffix(ANSWER))}
+        if f"broker.publish{ANSWER}" in changes:
+            # What the adapter does for that call; by itself it is a message that is moved.
+            changes.discard(f"publisher.publish{ANSWER}")
+        assert changes <= told
 
 
 def sweep_all(family: Family, scenarios: str, repetitions: int, directory: Path) -> None:
