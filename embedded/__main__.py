@@ -9,13 +9,17 @@ import signal
 import sys
 import textwrap
 import threading
+from contextlib import suppress
+from functools import partial
 
 from pydantic import ValidationError
 
-from embedded.backends import check_backends
+from embedded import lifeline
 from embedded.child import Child
 from embedded.errors import StartError
+from embedded.fork_client import ForkServer
 from embedded.home import Home
+from embedded.launcher import Execute
 from embedded.settings import EmbeddedSettings
 from embedded.suite import Suite, plan_suite
 from embedded.supervisor import ChildFailed, Supervisor, run_to_end
@@ -62,7 +66,6 @@ def main() -> int:
 
 def run(settings: EmbeddedSettings, stop: threading.Event) -> None:
     """Start the suite, say so, and keep it running until `stop` is set. Raises StartError."""
-    check_backends()
     with Home(settings.home) as home:
         _run_on(home, settings, stop)
 
@@ -74,13 +77,23 @@ def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> No
         settings.admin_email,
         _admin_password(settings, home),
     )
-    rest = settings.restart_seconds
-    supervisor = Supervisor([Child(program, home, rest) for program in suite.processes], stop)
+    forkserver = _forkserver(home, suite)
+    make_child = partial(
+        Child,
+        home=home,
+        longest_backoff=settings.restart_seconds,
+        launcher=forkserver or Execute(),
+    )
+    supervisor = Supervisor([*map(make_child, suite.processes)], stop, forkserver)
     try:
+        supervisor.await_forkserver()
+        _check(make_child(suite.check), stop)
         _SCREEN.say("Making the databases ready …", Style.STEP)
-        _set_up(suite, home, stop)
+        run_to_end([*map(make_child, suite.migrations)], stop)
         _SCREEN.say(f"Starting {len(suite.processes)} processes …", Style.STEP)
-        supervisor.start(settings.start_seconds)
+        supervisor.launch()
+        _make_admin(make_child(suite.admin), home, stop)
+        supervisor.await_ready(settings.start_seconds)
         Terminal(sys.stdout).say(f"muster is ready at {suite.url}", Style.GOOD)
         _say_what_next(suite, home, settings)
         supervisor.run()
@@ -89,6 +102,31 @@ def _run_on(home: Home, settings: EmbeddedSettings, stop: threading.Event) -> No
     finally:
         _stop(supervisor, settings.stop_seconds)
         suite.close()
+
+
+def _forkserver(home: Home, suite: Suite) -> ForkServer | None:
+    # What a process of another system has imported may not be used in what it forks.
+    if sys.platform != "linux":
+        return None
+    lifeline.adopt_orphans()
+    return ForkServer(home, suite.check.environment)
+
+
+def _check(check: Child, stop: threading.Event) -> None:
+    with suppress(OSError):
+        check.log.unlink(missing_ok=True)
+    try:
+        run_to_end([check], stop)
+    except ChildFailed as error:
+        raise StartError(check.log_tail() or str(error)) from error
+
+
+def _make_admin(admin: Child, home: Home, stop: threading.Event) -> None:
+    run_to_end([admin], stop)
+    if not home.has_admin:
+        # A database that outlived another home keeps its administrator, whose password stays.
+        _SCREEN.say(admin.log_tail().splitlines()[-1])
+        home.remember_admin()
 
 
 def _for_scratch(home: Home) -> dict[str, str]:
@@ -114,6 +152,7 @@ def _say_what_next(suite: Suite, home: Home, settings: EmbeddedSettings) -> None
 
 def _stop(supervisor: Supervisor, seconds: float) -> None:
     if not supervisor.running:
+        supervisor.stop(seconds)
         return
     _SCREEN.say(
         f"Stopping: what is being done is finished, or given up after {seconds:g} s …", Style.STEP
@@ -125,16 +164,6 @@ def _stop(supervisor: Supervisor, seconds: float) -> None:
 def _show_waiting(names: list[str]) -> None:
     if names:
         _SCREEN.show(f"  waiting for {', '.join(names)}")
-
-
-def _set_up(suite: Suite, home: Home, stop: threading.Event) -> None:
-    run_to_end([Child(program, home) for program in suite.migrations], stop)
-    admin = Child(suite.admin, home)
-    run_to_end([admin], stop)
-    if not home.has_admin:
-        # A database that outlived another home keeps its administrator, whose password stays.
-        _SCREEN.say(admin.log_tail().splitlines()[-1])
-        home.remember_admin()
 
 
 def _admin_password(settings: EmbeddedSettings, home: Home) -> str | None:

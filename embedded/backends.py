@@ -1,32 +1,23 @@
-"""Whether the backends that the URLs in the environment name can be used, before anything starts.
+"""`python -m embedded.backends`: whether the backends that the URLs name can be used.
 
-How mail is sent is the notification service's own, so that service is asked, as a command.
+Asked before anything starts. How mail is sent is the notification service's own, and asked of it.
 """
 
-import subprocess
+import runpy
 import sys
 from contextlib import ExitStack, closing
 
+from embedded.adapters import BackendSettings
 from embedded.errors import StartError
 from muster.adapters import ConfigurationError
 from muster.backends.dependencies import Check
 from muster.backends.servers import require_servers
 from muster.broker import open_broker
 from muster.database import open_database
-from muster.settings import DatabaseSettings
 from muster.stores import open_stores
 
 _FILES = ("sqlite:", "file:")
-_CHECK_MAIL = (sys.executable, "-m", "notification.channels")
-
-
-class _Settings(DatabaseSettings):
-    broker_url: str = ""
-    csv_store_url: str = ""
-    file_store_url: str = ""
-    auth_database_url: str = ""
-    employment_database_url: str = ""
-    smtp_url: str = ""
+_CHECK_MAIL = "notification.channels"
 
 
 def check_backends() -> None:
@@ -34,7 +25,7 @@ def check_backends() -> None:
 
     Connects to servers alone, and one that is away may come back. Raises StartError.
     """
-    settings = _Settings()
+    settings = BackendSettings()
     try:
         with ExitStack() as stack:
             checks = _open_all(settings, stack)
@@ -44,12 +35,13 @@ def check_backends() -> None:
     except ConfigurationError as error:
         raise StartError(str(error)) from error
     if settings.smtp_url:
-        mail = subprocess.run(_CHECK_MAIL, capture_output=True, text=True)
-        if mail.returncode:
-            raise StartError(mail.stderr.strip())
+        try:
+            runpy.run_module(_CHECK_MAIL, run_name="__main__", alter_sys=True)
+        except SystemExit as refusal:
+            raise StartError(str(refusal)) from refusal
 
 
-def _open_all(settings: _Settings, stack: ExitStack) -> dict[str, Check]:
+def _open_all(settings: BackendSettings, stack: ExitStack) -> dict[str, Check]:
     """The check of each backend, by its URL."""
     broker = stack.enter_context(closing(open_broker(settings.broker_url)))
     stores = open_stores(settings.csv_store_url, settings.file_store_url)
@@ -64,3 +56,15 @@ def _open_all(settings: _Settings, stack: ExitStack) -> dict[str, Check]:
         database = open_database(url, allow_multi_primary=settings.allow_multi_primary)
         checks[url] = stack.enter_context(closing(database)).check
     return checks
+
+
+def main() -> None:
+    """Return if they can; exits with the reason and status 1 otherwise."""
+    try:
+        check_backends()
+    except StartError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

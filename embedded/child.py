@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,8 +12,8 @@ from typing import IO
 
 import structlog
 
-from embedded import lifeline
 from embedded.home import Home
+from embedded.launcher import Execute, Launcher, Process
 from muster.backends.atomic_file import replace_file
 from muster.observability.log_file import LogFileSettings, rotate
 from muster.worker.retry import RetryPolicy
@@ -25,6 +24,7 @@ TAIL_LINES = 20
 _SHORTEST_BACKOFF = timedelta(seconds=0.1)
 LONGEST_BACKOFF = 10.0
 _STEADY_SECONDS = 10.0
+_EXECUTE = Execute()
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,21 @@ class Child:
     """
 
     def __init__(
-        self, program: Program, home: Home, longest_backoff: float = LONGEST_BACKOFF
+        self,
+        program: Program,
+        home: Home,
+        longest_backoff: float = LONGEST_BACKOFF,
+        launcher: Launcher = _EXECUTE,
     ) -> None:
         self.program = program
+        self._launcher = launcher
         self._rests = RetryPolicy(_SHORTEST_BACKOFF, timedelta(seconds=longest_backoff))
         self.log = home.logs / f"{program.name}.log"
         self.deaths = 0
         self.restart_at = 0.0
         self._pid_file = home.run / f"{program.name}.pid"
         self._noted_pid: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._started_at = time.monotonic()
 
     def start(self) -> None:
@@ -67,23 +72,19 @@ class Child:
 
         Raises OSError where there is no room for a process.
         """
-        listener = self.program.listener
         self._started_at = time.monotonic()
         with self._open_log() as output:
-            self._process = subprocess.Popen(
-                lifeline.command(signal.SIGKILL, self.program.command),
-                env={**self.program.environment, "MUSTER_LOG_FILE": str(self.log)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=() if listener is None else (listener.fileno(),),
+            self._process = self._launcher.launch(
+                self.program.command,
+                {**self.program.environment, "MUSTER_LOG_FILE": str(self.log)},
+                output,
+                self.program.listener,
             )
         self.note_pid()
 
     def note_pid(self) -> None:
         """Write the process's id to its file, if that can be written; raises nothing."""
-        pid = None if self._process is None else self._process.pid
+        pid = self.pid
         if pid is not None and pid != self._noted_pid:
             with suppress(OSError):
                 replace_file(self._pid_file, f"{pid}\n".encode())
@@ -107,6 +108,16 @@ class Child:
         steady = time.monotonic() - self._started_at > _STEADY_SECONDS
         self.deaths = 1 if steady else self.deaths + 1
         self.restart_at = time.monotonic() + self._rests.wait_after(self.deaths).total_seconds()
+
+    @property
+    def can_start(self) -> bool:
+        """Whether there is what starts it."""
+        return self._launcher.is_ready
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process, if there is one."""
+        return None if self._process is None else self._process.pid
 
     @property
     def running(self) -> bool:

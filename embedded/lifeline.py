@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _WATCH_SECONDS = 0.2
 
 
@@ -29,6 +30,11 @@ def die_with_parent(ending: signal.Signals) -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, ending)
+
+
+def adopt_orphans(adopt: bool = True, /) -> None:
+    """Have the Linux kernel make this process the parent of those below it whose parent ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt))
 
 
 def watch(ending: signal.Signals, parent: int, argv: Sequence[str]) -> int:

@@ -20,10 +20,12 @@ _WORKERS = {
 class Suite:
     """The programs, in the order to start them, and where the gateway answers.
 
-    `migrations` run to their end before the rest, and `admin` before the suite is ready.
+    `check` runs to its end first, then the `migrations`, then the rest; before the suite is ready
+    `admin` must have ended well.
     """
 
     url: str
+    check: Program
     migrations: tuple[Program, ...]
     admin: Program
     processes: tuple[Program, ...]
@@ -58,6 +60,7 @@ def plan_suite(
     workers = tuple(_worker(name, module, shared) for name, module in _WORKERS.items())
     return Suite(
         url=urls["gateway"],
+        check=Program("check-backends", _python("embedded.backends"), shared),
         migrations=tuple(
             Program(f"{owner}-migrations", _python(f"{owner}.migrations"), shared)
             for owner in ("auth", "dbuploader")

@@ -1,19 +1,26 @@
 """Keeps the suite's processes running, from the start to a clean stop."""
 
+import math
+import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
-import requests
 import structlog
 
 from embedded.child import Child
 from embedded.errors import StartError
+from embedded.fork_client import ForkServer
 from muster.worker.shutdown import Stopped
 
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.1
+_QUICK_POLL_SECONDS = 0.01
 _PROBE_SECONDS = 2.0
 # How long a killed process may take to be gone, on a machine that is busy.
 _GONE_SECONDS = 30.0
@@ -33,52 +40,71 @@ class ChildFailed(StartError):
 
 
 class Supervisor:
-    """The children, and the event that asks to stop them."""
+    """The children, what forks them if it is a process, too, and the event that asks to stop."""
 
-    def __init__(self, children: Sequence[Child], stop: threading.Event) -> None:
-        self._children = children
+    def __init__(
+        self,
+        children: Sequence[Child],
+        stop: threading.Event,
+        forkserver: ForkServer | None = None,
+    ) -> None:
+        self._services = children
+        self._forkserver = forkserver
+        self._children = (*([] if forkserver is None else [forkserver]), *children)
         self._stop = stop
 
     def start(self, seconds: float) -> None:
-        """Start every child; return when all are ready.
+        """Start every child; return when all are ready. Raises as await_ready does."""
+        self.launch()
+        self.await_ready(seconds)
+
+    def launch(self) -> None:
+        """Start every child."""
+        for child in self._services:
+            _try_to_start(child)
+
+    def await_forkserver(self) -> None:
+        """Start what forks the others; return when it can. Raises as await_ready does."""
+        if self._forkserver is not None:
+            _try_to_start(self._forkserver)
+            while not self._forkserver.is_ready:
+                self._wait(self._forkserver, math.inf)
+
+    def await_ready(self, seconds: float) -> None:
+        """Return when all are ready.
 
         Raises ChildFailed when one isn't within `seconds`, Stopped when asked to stop meanwhile.
         """
-        for child in self._children:
-            _try_to_start(child)
         deadline = time.monotonic() + seconds
-        with requests.Session() as session:
-            # The machine's proxy, if it names one, is not for calls to itself.
-            session.trust_env = False
-            for child in self._children:
-                while not _is_ready(child, session):
-                    self._wait_for_readiness(child, deadline)
+        for child in self._services:
+            while not _is_ready(child):
+                self._wait(child, deadline)
 
-    def _wait_for_readiness(self, child: Child, deadline: float) -> None:
-        self.tend()
+    def _wait(self, awaited: Child, deadline: float) -> None:
+        for child in self._children:
+            # Those after what is awaited first are not to be started yet.
+            _tend(child)
+            if child is self._forkserver is awaited:
+                break
         hopeless = [child for child in self._children if child.deaths >= _HOPELESS_DEATHS]
         if hopeless:
             raise ChildFailed(hopeless[0], "ends as soon as it is started")
         if time.monotonic() > deadline:
-            raise ChildFailed(child, "does not become ready")
-        if self._stop.wait(_POLL_SECONDS):
+            raise ChildFailed(awaited, "does not become ready")
+        if self._stop.wait(_QUICK_POLL_SECONDS):
             raise Stopped
 
     def tend(self) -> None:
         """Start again what has ended, once its time has come."""
         for child in self._children:
-            child.note_pid()
-            status = child.ended()
-            if status is not None:
-                child.back_off()
-                log.warning("process ended", process=child.program.name, status=status)
-            if not child.running and time.monotonic() >= child.restart_at and _try_to_start(child):
-                log.info("process started again", process=child.program.name)
+            _tend(child)
+        if self._forkserver is not None:
+            _bury_orphans({child.pid for child in self._children})
 
     @property
     def running(self) -> bool:
-        """Whether any child runs, as far as was noticed."""
-        return any(child.running for child in self._children)
+        """Whether any child runs but for the fork server, as far as was noticed."""
+        return any(child.running for child in self._services)
 
     def run(self) -> None:
         """Tend the children until asked to stop."""
@@ -92,8 +118,12 @@ class Supervisor:
         names of those that are still running.
         """
         for front in (True, False):
-            group = [child for child in self._children if child.program.front is front]
+            group = [child for child in self._services if child.program.front is front]
             stop_all(group, seconds, tell)
+        if self._forkserver is not None:
+            # It holds nothing, and what it has forked is not its child.
+            self._forkserver.kill()
+            stop_all([self._forkserver], _GONE_SECONDS)
 
 
 def stop_all(
@@ -127,12 +157,32 @@ def run_to_end(children: Sequence[Child], stop: threading.Event) -> None:
     try:
         for child in children:
             while (status := child.ended()) is None:
-                if stop.wait(_POLL_SECONDS / 5):
+                if stop.wait(_QUICK_POLL_SECONDS):
                     raise Stopped
             if status:
                 raise ChildFailed(child, f"ended with status {status}")
     finally:
         stop_all(children, _PROBE_SECONDS)
+
+
+def _tend(child: Child) -> None:
+    child.note_pid()
+    status = child.ended()
+    if status is not None:
+        child.back_off()
+        log.warning("process ended", process=child.program.name, status=status)
+    is_due = not child.running and time.monotonic() >= child.restart_at
+    if is_due and child.can_start and _try_to_start(child):
+        log.info("process started again", process=child.program.name)
+
+
+def _bury_orphans(known: Collection[int | None]) -> None:
+    """Take note of the end of what this process was made the parent of, and did not start."""
+    with suppress(ChildProcessError):
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid in known:
+                break
+            os.waitpid(ended.si_pid, 0)
 
 
 def _try_to_start(child: Child) -> bool:
@@ -146,17 +196,16 @@ def _try_to_start(child: Child) -> bool:
     return True
 
 
-def _is_ready(child: Child, session: requests.Session) -> bool:
-    try:
-        answer = session.get(
-            f"{child.program.health}/readyz",
-            # A server that stops waits for the connections that are kept open.
-            headers={"Connection": "close"},
-            timeout=_PROBE_SECONDS,
-        )
-    except requests.RequestException:
-        return False
-    return answer.ok
+def _is_ready(child: Child) -> bool:
+    health = urlsplit(child.program.health or "")
+    # A connection of its own, which this end closes: a server that stops waits for open ones.
+    connection = HTTPConnection(health.hostname or "", health.port, timeout=_PROBE_SECONDS)
+    with closing(connection):
+        try:
+            connection.request("GET", "/readyz", headers={"Connection": "close"})
+            return connection.getresponse().status < HTTPStatus.BAD_REQUEST
+        except (OSError, HTTPException):
+            return False
 
 
 def _has_ended(child: Child) -> bool:
@@ -169,5 +218,5 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(_POLL_SECONDS / 5)
+        time.sleep(_QUICK_POLL_SECONDS)
     return True

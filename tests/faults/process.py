@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,23 +109,34 @@ _WRAPPERS: Mapping[str, Callable[[Any, Meet], Any]] = {
 
 
 def install() -> None:
-    """Put the faults in, if this is one of the processes that may be ended."""
+    """Put the faults in, for the processes that may be ended.
+
+    Which one this is shows only when it opens its adapters: it may be the fork server as yet, which
+    imports what calls muster.adapters before it forks any of them.
+    """
     directory = os.environ.get("FAULTS_DIRECTORY")
-    process = _process_of(sys.orig_argv)
-    if not directory or process is None:
+    if not directory:
         return
-    stops = Stops(Path(directory, process))
     load_adapter = muster.adapters.load_adapter
 
     def load(port: str, url: str, adapters: Mapping[str, Adapter]) -> Any:
         make = load_adapter(port, url, adapters)
+        stops = _stops_of(Path(directory), tuple(sys.orig_argv))
+        if stops is None:
+            return make
         wrap = _WRAPPERS[port]
         return lambda *values, **options: wrap(make(*values, **options), stops.meet)
 
     muster.adapters.load_adapter = load
 
 
-def _process_of(command: list[str]) -> str | None:
+@cache
+def _stops_of(directory: Path, command: tuple[str, ...]) -> Stops | None:
+    process = _process_of(command)
+    return None if process is None else Stops(directory / process)
+
+
+def _process_of(command: Sequence[str]) -> str | None:
     """The name of the process that runs this command, if it is `python -m` one of them."""
     _, runs, arguments = " ".join(command).partition(" -m ")
     module, *others = arguments.split() if runs else [""]

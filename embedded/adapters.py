@@ -1,0 +1,42 @@
+"""The URLs of the suite's backends, and the adapters that they ask for."""
+
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+import muster.broker
+import muster.database
+import muster.filestore
+import muster.uploadstore
+from muster.adapters import ConfigurationError, load_adapter
+from muster.settings import DatabaseSettings
+
+
+class BackendSettings(DatabaseSettings):
+    """What all services together read of where their backends are."""
+
+    broker_url: str = ""
+    csv_store_url: str = ""
+    file_store_url: str = ""
+    auth_database_url: str = ""
+    employment_database_url: str = ""
+    smtp_url: str = ""
+
+
+def import_adapters() -> None:
+    """Import the adapters that the URLs ask for, but mail's. What is wrong with one, its user says.
+
+    Connects to nothing.
+    """
+    with suppress(ValidationError):
+        settings = BackendSettings()
+        files = settings.file_store_url or settings.csv_store_url
+        for port, url, adapters in (
+            ("database", settings.auth_database_url, muster.database.ADAPTERS),
+            ("database", settings.employment_database_url, muster.database.ADAPTERS),
+            ("broker", settings.broker_url, muster.broker.ADAPTERS),
+            ("CSV store", settings.csv_store_url, muster.uploadstore.ADAPTERS),
+            ("file store", files, muster.filestore.ADAPTERS),
+        ):
+            with suppress(ConfigurationError):
+                load_adapter(port, url, adapters)
