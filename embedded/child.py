@@ -32,7 +32,8 @@ class Program:
     """What to run: `environment` is all that it gets.
 
     `health` is the URL of its health routes, None for a command that runs to its end. `listener`
-    is a socket that it inherits. A `front` process is stopped before those it calls.
+    is a socket that it inherits. A `front` process is told first to stop; those behind it are told
+    when it has ended, if it is a `caller` of theirs.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Program:
     health: str | None = None
     listener: socket.socket | None = None
     front: bool = field(default=False, kw_only=True)
+    caller: bool = field(default=True, kw_only=True)
 
 
 class Child:

@@ -51,7 +51,6 @@ _MODULES = (
     "cryptography.hazmat.primitives.serialization",
     "email.headerregistry",
     "flask.cli",
-    "flask_openapi.openapi",
     "gunicorn.app.wsgiapp",
     "gunicorn.workers.gthread",
     "jinja2",

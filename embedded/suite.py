@@ -97,6 +97,8 @@ def _worker(name: str, module: str, shared: Mapping[str, str]) -> Program:
         health=_url(reservation),
         listener=reservation,
         front=True,
+        # Of backends only.
+        caller=False,
     )
 
 

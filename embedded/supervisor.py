@@ -112,18 +112,20 @@ class Supervisor:
             self.tend()
 
     def stop(self, seconds: float, tell: Callable[[list[str]], None] = _tell_nobody) -> None:
-        """Stop the children that take work in, then those that they call.
+        """Stop the children that take work in, then, once they have ended, those that they call.
 
-        Each group is killed if it takes longer than `seconds`. `tell` is called repeatedly with the
-        names of those that are still running.
+        What takes longer than `seconds` is killed. `tell` is called repeatedly with the names of
+        those that are still running.
         """
-        for front in (True, False):
-            group = [child for child in self._services if child.program.front is front]
-            stop_all(group, seconds, tell)
         if self._forkserver is not None:
             # It holds nothing, and what it has forked is not its child.
             self._forkserver.kill()
-            stop_all([self._forkserver], _GONE_SECONDS)
+        front = [child for child in self._services if child.program.front]
+        for child in front:
+            child.terminate()
+        callers = [child for child in front if child.program.caller]
+        stop_all(callers, seconds, tell)
+        stop_all([child for child in self._children if child not in callers], seconds, tell)
 
 
 def stop_all(
@@ -203,7 +205,10 @@ def _is_ready(child: Child) -> bool:
     with closing(connection):
         try:
             connection.request("GET", "/readyz", headers={"Connection": "close"})
-            return connection.getresponse().status < HTTPStatus.BAD_REQUEST
+            answer = connection.getresponse()
+            # To its end: the server would be reset by a client that leaves before.
+            answer.read()
+            return answer.status < HTTPStatus.BAD_REQUEST
         except (OSError, HTTPException):
             return False
 

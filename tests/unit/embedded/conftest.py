@@ -27,12 +27,15 @@ def make_child(home: Home) -> Iterator[MakeChild]:
     made: list[Child] = []
     reservations = []
 
-    def make(behaviour: str = "good", name: str = "worker", *, front: bool = False) -> Child:
+    def make(
+        behaviour: str = "good", name: str = "worker", *, front: bool = False, caller: bool = True
+    ) -> Child:
         reservations.append(ports.reserve())
         port = ports.port_of(reservations[-1])
         command = (sys.executable, str(STAND_IN), str(port), behaviour)
         health = f"http://127.0.0.1:{port}"
-        child = Child(Program(name, command, dict(os.environ), health, front=front), home)
+        program = Program(name, command, dict(os.environ), health, front=front, caller=caller)
+        child = Child(program, home)
         made.append(child)
         return child
 

@@ -126,6 +126,22 @@ def test_what_takes_work_in_is_stopped_before_what_it_calls(
     assert not behind.running
 
 
+def test_what_calls_nobody_is_not_waited_for_before_the_rest_is_stopped(
+    make_child: MakeChild, supervise: Supervise, home: Home
+) -> None:
+    slow = make_child("stubborn", name="slow", front=True, caller=False)
+    behind = make_child("good", name="behind")
+    supervisor = supervise(slow, behind)
+    supervisor.start(60)
+    stopping = threading.Thread(target=supervisor.stop, args=(60.0,))
+    stopping.start()
+    eventually(lambda: not behind.running)
+    assert slow.running
+    os.kill(pid_of(slow, home), signal.SIGKILL)
+    stopping.join()
+    assert not slow.running
+
+
 def test_a_request_to_stop_while_starting_ends_the_wait(make_child: MakeChild) -> None:
     stop = threading.Event()
     stop.set()
