@@ -12,10 +12,11 @@ from muster.settings import FileSettings, SchemaSettings
 
 @dataclass(frozen=True)
 class LoadLimits:
-    """What one upload may take of the loader."""
+    """What one upload may take of the loader, and how many may be loaded at once."""
 
     reject_bytes: int
     seconds: float
+    uploads: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ class Settings(FileSettings, SchemaSettings):
         gt=0,
         description="How long the load of an upload may work, in all its attempts.",
     )
+    uploads_at_once: int = Field(
+        default=64,
+        ge=1,
+        le=1000,
+        description="How many small uploads that wait may be loaded in one transaction.",
+    )
 
     @property
     def scratch_root(self) -> Path:
@@ -60,7 +67,7 @@ class Settings(FileSettings, SchemaSettings):
     @property
     def load_limits(self) -> LoadLimits:
         """What one upload may take."""
-        return LoadLimits(self.max_rejects_bytes, self.load_seconds)
+        return LoadLimits(self.max_rejects_bytes, self.load_seconds, self.uploads_at_once)
 
     max_batch_errors: int = Field(
         default=1000, ge=1, description="How many errors an answer to a batch tells."

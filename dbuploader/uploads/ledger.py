@@ -5,10 +5,11 @@ that both are committed together.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import structlog
@@ -105,6 +106,38 @@ class Ledger:
             mine = select(attempts, load_attempts.c.seconds).where(_attempts_at(upload))
             found = connection.execute(mine).one()
         return Attempt(int(found.attempts), float(found.seconds))
+
+    def start_attempts(self, uploads: Sequence[Upload], attempt_id: str) -> int:
+        """Count an attempt at each of the first uploads that none was made at; returns how many.
+
+        Those behind the first that was attempted, or decided, are left alone. It is the same
+        attempt however often this is called.
+        """
+        ids = [upload.id for upload in uploads]
+        with _bookkeeping(), self._database.write() as connection:
+            decided = select(ledger.c.upload_id).where(ledger.c.upload_id.in_(ids))
+            attempted = select(load_attempts.c.upload_id, load_attempts.c.attempt_id).where(
+                load_attempts.c.upload_id.in_(ids)
+            )
+            latest = {row.upload_id: row.attempt_id for row in connection.execute(attempted)}
+            others = {upload_id for upload_id, by in latest.items() if by != attempt_id}
+            taken = others.union(connection.scalars(decided))
+            fresh = [*takewhile(lambda upload_id: upload_id not in taken, ids)]
+            new = [upload_id for upload_id in fresh if upload_id not in latest]
+            if new:
+                values = {"attempts": 1, "seconds": 0, "attempt_id": attempt_id}
+                connection.execute(
+                    insert(load_attempts), [{"upload_id": each, **values} for each in new]
+                )
+        return len(fresh)
+
+    def take_back_attempts(self, uploads: Sequence[Upload], attempt_id: str) -> None:
+        """Uncount the attempt at each of the uploads for which it is counted."""
+        ids = [upload.id for upload in uploads]
+        these = load_attempts.c.upload_id.in_(ids) & (load_attempts.c.attempt_id == attempt_id)
+        fewer = {"attempts": load_attempts.c.attempts - 1, "attempt_id": None}
+        with _bookkeeping(), self._database.write() as connection:
+            connection.execute(update(load_attempts).where(these).values(fewer))
 
     def take_back_attempt(self, upload: Upload, attempt_id: str, seconds: float) -> None:
         """Uncount an attempt that was ended on request, unless it is uncounted already.

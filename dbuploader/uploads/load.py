@@ -35,6 +35,7 @@ from muster.database import (
     Database,
     FilesRefused,
     StatementInterrupted,
+    Transactions,
 )
 from muster.filestore import FileNotStored
 from muster.stores import Stores
@@ -62,7 +63,6 @@ class LoadServices:
 
     stores: Stores
     database: Database
-    ledger: Ledger
     statistics: Statistics
     row_files: RowFiles
     limits: LoadLimits
@@ -81,8 +81,8 @@ class UploadLoad:
         self._progress = progress
         self._services = services
         self._files = services.stores.files
-        self._database = services.database
-        self._ledger = services.ledger
+        self._database: Transactions = services.database
+        self._ledger = Ledger(services.database)
         self._table = get_table(upload.table)
         self._result = ValidationResult(self._table, services.limits.reject_bytes, services.scratch)
         self._id = uuid4().hex
@@ -152,7 +152,7 @@ class UploadLoad:
         """Go through the file once. May be run again after any error."""
         with self._progress.work.opening():
             # An earlier run may have been committed, by us or another, though we heard of an error.
-            decided = self._ledger.find(self._upload)
+            decided = self._find_decided()
             if decided is not None:
                 return decided
             stored = self._open_file()
@@ -173,12 +173,15 @@ class UploadLoad:
 
     def _open_file(self) -> BinaryIO:
         upload = self._upload
-        stored = self._files.open(upload.id)
+        stored = self._open_stored()
         if (size := stored.seek(0, io.SEEK_END)) != upload.size:
             stored.close()
             raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
         stored.seek(0)
         return stored
+
+    def _open_stored(self) -> BinaryIO:
+        return self._files.open(self._upload.id)
 
     def _validate(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
         validator = FileValidator(self._database, self._upload.options, self._result)
@@ -194,15 +197,27 @@ class UploadLoad:
         self._progress.enter(State.LOADING)
         with (
             LOAD_SECONDS.labels(self._table.name, "loading").time(),
-            self._database.write() as connection,
-            self._progress.work.writing(alone=self._database.writes_alone),
-            _abandoned_on_error(connection),
+            self._transaction() as connection,
         ):
             counts = self._merge(connection, rows, batches)
             self._allow_rejects()
             outcome = self._decide_loaded(connection, counts)
         self._services.statistics.changed(self._table, counts.inserted + counts.updated)
         return outcome
+
+    def _find_decided(self) -> UploadOutcome | None:
+        return self._ledger.find(self._upload)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """The one of the rows and of the ledger."""
+        database = self._services.database
+        with (
+            database.write() as connection,
+            self._progress.work.writing(alone=database.writes_alone),
+            abandoned_on_error(connection),
+        ):
+            yield connection
 
     def _merge(
         self, connection: Connection, rows: pa.RecordBatch, further: Iterator[pa.RecordBatch]
@@ -257,6 +272,9 @@ class UploadLoad:
         self._progress.heed()
         self._store_rejects()
         outcome = self._outcome(state, rows or self._unloaded_rows(), error)
+        return self._decide(outcome)
+
+    def _decide(self, outcome: UploadOutcome) -> UploadOutcome:
         return self._progress.patiently(partial(self._ledger.decide, self._upload, outcome))
 
     def _store_rejects(self) -> None:
@@ -307,7 +325,7 @@ class UploadLoad:
 
 
 @contextmanager
-def _abandoned_on_error(connection: Connection) -> Iterator[None]:
+def abandoned_on_error(connection: Connection) -> Iterator[None]:
     """On an error close the connection: the server rolls back while we go on."""
     try:
         yield

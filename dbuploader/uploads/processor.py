@@ -1,11 +1,16 @@
 """Bringing uploads to their final state, in the order of their acceptance, and announcing it."""
 
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import fields
+from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import structlog
+from cachetools import LRUCache
 
 from dbuploader.db.statistics import Statistics
 from dbuploader.merge.load_data import RowFiles
@@ -23,9 +28,10 @@ from dbuploader.uploads.outcome import (
 )
 from dbuploader.uploads.progress import Cancelled, Progress, WorkTime
 from dbuploader.uploads.retry import LoadRetry
+from dbuploader.uploads.run import UploadRun, first_run
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
-from muster.broker.messaging import publish
+from muster.broker.messaging import publish_each
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import UNFINISHED, Failure, State, UnreadableRecord, Upload, now
 from muster.database import Database
@@ -33,10 +39,13 @@ from muster.observability.spans import span
 from muster.observability.tracing import working_on
 from muster.stores import Stores
 from muster.uploadstore import StateConflict
-from muster.weather import Unavailable
+from muster.weather import StoreUnavailable, Unavailable
 from muster.worker.shutdown import Stopped
 
 log = structlog.get_logger(__name__)
+
+_MOST_FINISHED = 10_000
+_PAGE = 100
 
 
 class UploadProcessor:
@@ -62,8 +71,10 @@ class UploadProcessor:
         self._ledger = Ledger(database)
         self._statistics = Statistics(database)
         self._services = LoadServices(
-            stores, database, self._ledger, self._statistics, RowFiles(database), limits, scratch
+            stores, database, self._statistics, RowFiles(database), limits, scratch
         )
+        # Their messages are still to come.
+        self._finished: LRUCache[str, bool] = LRUCache(_MOST_FINISHED)
 
     def take_over(self) -> None:
         """End the connections of an earlier loader: it may be frozen, and keep rows locked.
@@ -77,43 +88,99 @@ class UploadProcessor:
     def process_up_to(self, upload_id: str) -> None:
         """Finish and announce this upload and all that were accepted before it.
 
-        Therefore messages may come in any order, and more than once. An upload that a bug keeps
-        from its end, or whose record can't be read, holds up none behind it: if it is this one,
-        this raises NotFinished or UnreadableRecord. Raises UploadNotFound, and Stopped
-        if the process is to end first.
+        Those that wait right behind it may be finished, too. Therefore messages may come in any
+        order, and more than once. An upload that a bug keeps from its end, or whose
+        record can't be read, holds up none behind it: if it is this one, this raises NotFinished or
+        UnreadableRecord. Raises UploadNotFound, and Stopped if the process is to end first.
         """
+        if upload_id in self._finished:
+            return
         upload = self._patiently(partial(self._uploads.get, upload_id))
-        unfinished = self._patiently(partial(self._uploads.unfinished, upload.sequence))
-        for pending in unfinished:
-            if self._stop.is_set():
-                raise Stopped
-            try:
-                self._process(pending)
-            except (UnreadableRecord, NotFinished):
-                if pending.id == upload_id:
-                    raise
-        if upload_id not in {pending.id for pending in unfinished}:
+        failed: dict[str, Exception] = {}
+        after = 0
+        while after < upload.sequence:
+            page = self._patiently(partial(self._uploads.unfinished, after, _PAGE))
+            self._process([*up_to(upload.sequence, page, self._limits.uploads)], failed)
+            after = page[-1].sequence if page else upload.sequence
+        if upload_id in failed:
+            raise failed[upload_id]
+        if upload_id not in self._finished:
             # It was finished before; or its record was set aside just now, and this says so.
             self._patiently(partial(self._uploads.get, upload_id))
 
-    def _process(self, upload: Upload) -> None:
-        """Finish the upload; raises Stopped, UnreadableRecord and NotFinished."""
+    def _process(self, uploads: list[Upload], failed: dict[str, Exception]) -> None:
+        """Finish the uploads, in order; raises Stopped. Says by id why one is not finished."""
+        while uploads:
+            if self._stop.is_set():
+                raise Stopped
+            done = self._process_run(first_run(uploads, self._limits.uploads), failed)
+            if not done:
+                self._process_alone(uploads[0], failed)
+            uploads = uploads[max(done, 1) :]
+
+    def _process_run(self, run: list[Upload], failed: dict[str, Exception]) -> int:
+        """Finish the first uploads of the run that nobody has attempted yet; returns how many."""
+        attempt_id = uuid4().hex
+        try:
+            with self._watchdog.watching():
+                count = partial(self._ledger.start_attempts, run, attempt_id)
+                say_so = partial(self._say_what_it_waits_for, run)
+                run = run[: self._patiently(count, say_so) if run else 0]
+                outcomes = self._load_run(run) if run else None
+                if outcomes is not None:
+                    self._settle([*zip(run, outcomes, strict=True)])
+                    return len(run)
+            for upload in run:
+                self._process_alone(upload, failed, attempt_id)
+        except Stopped:
+            self._take_back_run(run, attempt_id)
+            raise
+        return len(run)
+
+    def _say_what_it_waits_for(self, run: list[Upload], failure: Failure) -> None:
+        changes = {upload.id: {"error": failure} for upload in run}
+        with suppress(StoreUnavailable):
+            self._uploads.update_each(changes, expect=UNFINISHED, durable=False)
+
+    def _load_run(self, run: list[Upload]) -> list[UploadOutcome] | None:
+        """How each was decided; None if each is to be loaded by itself, as nothing took place."""
+        begun = {"state": State.VALIDATING, "started_at": now(), "error": None}
+        changes = {upload.id: begun for upload in run}
+        claim = partial(self._uploads.update_each, changes, expect={State.QUEUED}, durable=False)
+        claimed = [each.id for each in self._patiently(claim) if each.state is State.VALIDATING]
+        if claimed != [*changes]:
+            return None
+        for upload in run:
+            ATTEMPTS.labels(upload.table).inc()
+        try:
+            return UploadRun(run, self._services, self._stop, self._watchdog).load()
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - whose it is will be seen
+            log.warning("the run is repeated one by one", uploads=len(run), error=repr(error))
+            return None
+
+    def _process_alone(
+        self, upload: Upload, failed: dict[str, Exception], attempt_id: str | None = None
+    ) -> None:
+        """Finish the upload; raises Stopped. The attempt of that id is counted already."""
         with (
             working_on(upload),
             span(f"load {upload.table}", attributes={"muster.upload_id": upload.id}),
             self._watchdog.watching(),
         ):
             try:
-                self._finish(upload)
+                self._finish(upload, attempt_id or uuid4().hex)
             except Stopped:
                 raise
             except UnreadableRecord as error:
                 # Another version has changed it meanwhile, or has decided it.
                 log.warning("the record is set aside", reason=error.reason)
-                raise
+                failed[upload.id] = error
             except Exception as error:
                 log.exception("the upload can't be finished")
-                raise NotFinished(upload.id) from error
+                failed[upload.id] = NotFinished(upload.id)
+                failed[upload.id].__cause__ = error
 
     def cancel_queued(self) -> None:
         """Cancel at once what nobody has begun to load.
@@ -123,6 +190,9 @@ class UploadProcessor:
         """
         for upload in self._uploads.cancelling():
             with working_on(upload):
+                # A power cut can undo that its record says it has begun.
+                if self._ledger.find(upload) is not None:
+                    continue
                 try:
                     cancelled = self._uploads.update(
                         upload.id,
@@ -134,33 +204,31 @@ class UploadProcessor:
                 except (StateConflict, UnreadableRecord):
                     continue
                 count_finished(cancelled)
-                self._publish(cancelled)
-                self._mark_announced(cancelled)
+                self._publish([cancelled])
+                self._mark_announced([cancelled])
 
-    def _finish(self, upload: Upload) -> None:
+    def _finish(self, upload: Upload, attempt_id: str) -> None:
         try:
-            final = upload
-            if not upload.state.is_final:
-                final = self._settle(upload, self._find_or_load(upload))
+            if upload.state.is_final:
+                self._announce([upload])
+            else:
+                self._settle([(upload, self._find_or_load(upload, attempt_id))])
         except StateConflict as conflict:
-            final = conflict.upload
-        if not final.announced:
-            self._patiently(partial(self._publish, final))
-            self._patiently(partial(self._mark_announced, final))
-        self._statistics.refresh()
+            self._announce([conflict.upload])
 
-    def _find_or_load(self, upload: Upload) -> UploadOutcome:
+    def _find_or_load(self, upload: Upload, attempt_id: str) -> UploadOutcome:
         try:
             while True:
-                outcome = self._find_or_try(upload)
+                outcome = self._find_or_try(upload, attempt_id)
                 if outcome is not None:
                     return outcome
+                attempt_id = uuid4().hex
         except Cancelled:
             # Seen while the attempt waited to begin. If an earlier one was committed, that stands.
             cancelled = UploadOutcome(State.CANCELLED)
             return self._patiently(partial(self._ledger.decide, upload, cancelled))
 
-    def _find_or_try(self, upload: Upload) -> UploadOutcome | None:
+    def _find_or_try(self, upload: Upload, attempt_id: str) -> UploadOutcome | None:
         """The outcome in the ledger, or of one attempt; None if that is to be followed by another.
 
         Raises Stopped, UnreadableRecord, StateConflict and Cancelled.
@@ -170,7 +238,6 @@ class UploadProcessor:
         decided = progress.patiently(partial(self._ledger.find, upload))
         if decided is not None:
             return decided
-        attempt_id = uuid4().hex
         try:
             attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))
         except Stopped:
@@ -211,9 +278,21 @@ class UploadProcessor:
         except Unavailable as error:
             log.warning("the attempt is taken back by the next", error=repr(error))
             earlier = upload.stopped_attempt if keeps_earlier else None
-            stopped = attempt_id if earlier is None else f"{earlier} {attempt_id}"
+            stopped = _both(earlier, attempt_id)
             with suppress(Unavailable, StateConflict):
                 self._uploads.update(upload.id, expect=UNFINISHED, stopped_attempt=stopped)
+
+    def _take_back_run(self, run: list[Upload], attempt_id: str) -> None:
+        try:
+            self._ledger.take_back_attempts(run, attempt_id)
+        except Unavailable as error:
+            log.warning("the attempts are taken back by the next", error=repr(error))
+            notes = {
+                upload.id: {"stopped_attempt": _both(upload.stopped_attempt, attempt_id)}
+                for upload in run
+            }
+            with suppress(Unavailable):
+                self._uploads.update_each(notes, expect=UNFINISHED)
 
     def _fail(self, upload: Upload, progress: Progress, failure: Failure) -> UploadOutcome:
         # Rejects of an earlier attempt would not agree with counts of 0.
@@ -221,29 +300,58 @@ class UploadProcessor:
         failed = UploadOutcome(State.FAILED, error=failure)
         return progress.patiently(partial(self._ledger.decide, upload, failed))
 
-    def _settle(self, upload: Upload, outcome: UploadOutcome) -> Upload:
-        final = self._patiently(
-            partial(
-                self._uploads.update,
-                upload.id,
-                expect=UNFINISHED,
-                state=outcome.state,
-                rows=outcome.rows,
-                causes=outcome.causes,
-                error=outcome.error,
-                warnings=outcome.warnings,
-                warnings_total=outcome.warnings_total,
-                rejects=outcome.rejects,
-                finished_at=now(),
-                progress=1.0,
-            )
-        )
-        count_finished(final)
-        log.info("upload finished", state=final.state.value)
-        return final
+    def _settle(self, decided: Sequence[tuple[Upload, UploadOutcome]]) -> None:
+        """Have the records say how their uploads were decided, and announce it."""
+        finished_at = now()
+        changes = {upload.id: _final(outcome, finished_at) for upload, outcome in decided}
+        finals = self._patiently(partial(self._uploads.update_each, changes, expect=UNFINISHED))
+        for final in finals:
+            # Otherwise another loader has said so.
+            if final.finished_at == finished_at:
+                count_finished(final)
+                with working_on(final):
+                    log.info("upload finished", state=final.state.value)
+        self._announce(finals)
+        self._statistics.refresh()
 
-    def _publish(self, upload: Upload) -> None:
-        publish(self._broker, UploadFinished.about(upload), upload)
+    def _announce(self, finals: Sequence[Upload]) -> None:
+        silent = [final for final in finals if not final.announced]
+        if silent:
+            self._patiently(partial(self._publish, silent))
+            announced = self._patiently(partial(self._mark_announced, silent))
+            # Without those whose records can't be read by now: their messages come again.
+            finals = [*announced, *(final for final in finals if final.announced)]
+        self._finished.update((final.id, True) for final in finals)
 
-    def _mark_announced(self, upload: Upload) -> None:
-        self._uploads.update(upload.id, expect={upload.state}, announced=True)
+    def _publish(self, finals: Sequence[Upload]) -> None:
+        publish_each(self._broker, [(UploadFinished.about(final), final) for final in finals])
+
+    def _mark_announced(self, finals: Sequence[Upload]) -> list[Upload]:
+        changes = {final.id: {"announced": True} for final in finals}
+        # Where this is undone, it is announced again.
+        return self._uploads.update_each(changes, expect=frozenset(State), durable=False)
+
+
+def up_to(sequence: int, uploads: Sequence[Upload], most: int) -> Iterator[Upload]:
+    """The first of the uploads, which are in order: up to a sequence, and so many at most with it.
+
+    Behind it what follows a number that is left out is not taken: that upload may be just being
+    accepted, and comes first.
+    """
+    last = sequence
+    for upload in uploads:
+        if upload.sequence > sequence:
+            if upload.sequence > last + 1 or upload.sequence >= sequence + most:
+                return
+            last = upload.sequence
+        yield upload
+
+
+def _both(earlier: str | None, attempt_id: str) -> str:
+    return attempt_id if earlier is None else f"{earlier} {attempt_id}"
+
+
+def _final(outcome: UploadOutcome, finished_at: datetime) -> dict[str, Any]:
+    """What the record of an upload says that was decided so."""
+    decided = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
+    return {**decided, "finished_at": finished_at, "progress": 1.0}

@@ -209,11 +209,15 @@ class Progress:
 
     def _report(self, **changes: Any) -> None:
         self._reported = self._clock()
-        self._heed(self._uploads.update(self._upload.id, expect=UNFINISHED, error=None, **changes))
+        self._heed(self._update(error=None, **changes))
 
     def _report_wait(self, failure: Failure) -> None:
         with suppress(StoreUnavailable):
-            self._heed(self._uploads.update(self._upload.id, expect=UNFINISHED, error=failure))
+            self._heed(self._update(error=failure))
+
+    def _update(self, **changes: Any) -> Upload:
+        # Whatever a power cut undoes of it, the load that goes on says again.
+        return self._uploads.update(self._upload.id, expect=UNFINISHED, durable=False, **changes)
 
     def _heed(self, record: Upload) -> None:
         if record.cancel_requested and self._cancellable:

@@ -27,7 +27,7 @@ from muster.contracts.uploads import (
     Options,
     UploadWarning,
 )
-from muster.database import Database
+from muster.database import Transactions
 
 
 class ValidationResult:
@@ -104,7 +104,7 @@ KeyErrors = dict[int, list[CellError]]
 class FileValidator:
     """Validates one file by its table's declaration and by what the database holds."""
 
-    def __init__(self, database: Database, options: Options, checked: ValidationResult) -> None:
+    def __init__(self, database: Transactions, options: Options, checked: ValidationResult) -> None:
         self._database = database
         self._options = options
         self._checked = checked

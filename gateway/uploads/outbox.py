@@ -51,4 +51,5 @@ class Outbox:
     def publish(self, upload: Upload) -> None:
         """Publish and mark; raises Unavailable or UnreadableRecord."""
         publish(self._broker, UploadAccepted.about(upload), upload)
-        self._uploads.update(upload.id, expect=frozenset(State), published=True)
+        # Where this is undone, the message goes out again.
+        self._uploads.update(upload.id, expect=frozenset(State), durable=False, published=True)

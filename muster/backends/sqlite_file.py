@@ -100,12 +100,16 @@ class SqliteFile:
             raise self._unavailable(f"{self._path}: {error}") from error
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """One write transaction: committed durably when the block ends well, else rolled back.
 
-        It takes the write lock at once, so that no read in it can be out of date when it writes.
+        It takes the write lock at once, so that no read in it can be out of date when it writes. If
+        it need not be `durable`, a power cut may undo it, though no end of a process does.
         """
         with self._write_turn, self.connection() as connection:
+            # https://sqlite.org/pragma.html#pragma_synchronous: in WAL mode NORMAL does not wait
+            # for the disk. What later transactions make durable includes this one.
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection

@@ -5,10 +5,10 @@ has one active consumer at a time, others stand by, and a dead-letter queue `NAM
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from muster.adapters import Adapter, load_adapter
 from muster.backends.servers import ServerRefused
@@ -41,6 +41,14 @@ class Unroutable(Unavailable):
     """No queue is bound to the routing key: until one is, the message must not be lost."""
 
     awaits = "broker"
+
+
+class Publication(NamedTuple):
+    """A message to be published."""
+
+    routing_key: str
+    body: bytes
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,12 @@ class Broker(Protocol):
         """Return once the message is durably queued.
 
         Raises BrokerUnavailable (within a deadline) or Unroutable.
+        """
+
+    def publish_each(self, publications: Sequence[Publication]) -> None:
+        """Return once all of the messages are durably queued, in this order.
+
+        Raises as `publish` does: then some may be.
         """
 
     def consume(

@@ -1,9 +1,9 @@
 """Messages on behalf of a request: its id and its trace go with them, in their headers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from muster.broker import Broker, Delivery
+from muster.broker import Broker, Delivery, Publication
 from muster.contracts.messages import Message
 from muster.contracts.uploads import Upload
 from muster.observability.spans import span
@@ -12,10 +12,19 @@ from muster.observability.tracing import Trace, current_trace, tracing, working_
 
 def publish(broker: Broker, message: Message, upload: Upload) -> None:
     """Publish `message` about `upload`; raises BrokerUnavailable or Unroutable."""
+    broker.publish(*_publication(message, upload))
+
+
+def publish_each(broker: Broker, messages: Iterable[tuple[Message, Upload]]) -> None:
+    """Publish messages, each about an upload; raises BrokerUnavailable or Unroutable."""
+    broker.publish_each([_publication(message, upload) for message, upload in messages])
+
+
+def _publication(message: Message, upload: Upload) -> Publication:
     key = message.routing_key
     attributes = {**_named("send", key), "muster.upload_id": upload.id}
     with working_on(upload), span(f"send {key}", "producer", attributes):
-        broker.publish(key, message.to_body(), current_trace().headers())
+        return Publication(key, message.to_body(), current_trace().headers())
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import select
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -30,6 +30,7 @@ from muster.broker import (
     DeadLetter,
     DeadMessage,
     Delivery,
+    Publication,
     QueueDepth,
     Retry,
     Unroutable,
@@ -78,11 +79,15 @@ class SqliteBroker:
 
     def publish(self, routing_key: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Return once the message is durably queued; raises BrokerUnavailable or Unroutable."""
-        queue = BINDINGS.get(routing_key)
-        if queue is None:
-            raise Unroutable(f"no queue is bound to {routing_key!r}")
-        self._messages.append(queue, routing_key, body, headers)
-        ring(self._doorbell(queue))
+        self.publish_each([Publication(routing_key, body, headers)])
+
+    def publish_each(self, publications: Sequence[Publication]) -> None:
+        """Return once the messages are durably queued; raises BrokerUnavailable or Unroutable."""
+        for key in {publication.routing_key for publication in publications} - {*BINDINGS}:
+            raise Unroutable(f"no queue is bound to {key!r}")
+        self._messages.append(publications)
+        for queue in {BINDINGS[publication.routing_key] for publication in publications}:
+            ring(self._doorbell(queue))
 
     def consume(
         self,
@@ -140,12 +145,15 @@ class QueueFile:
     def __init__(self, path: Path, busy_seconds: float) -> None:
         self._file = SqliteFile(path, _SCHEMA, BrokerUnavailable, busy_seconds)
 
-    def append(self, queue: str, routing_key: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Queue a message, durably."""
+    def append(self, publications: Sequence[Publication]) -> None:
+        """Queue messages, durably."""
         with self._file.writing() as connection:
-            connection.execute(
+            connection.executemany(
                 "INSERT INTO messages (queue, routing_key, body, headers) VALUES (?, ?, ?, ?)",
-                [queue, routing_key, body, json.dumps(dict(headers))],
+                [
+                    (BINDINGS[routing_key], routing_key, body, json.dumps(dict(headers)))
+                    for routing_key, body, headers in publications
+                ],
             )
 
     def take(self, queue: str) -> Taken | None:
@@ -155,7 +163,8 @@ class QueueFile:
         queue's active consumer only.
         """
         while (message := self._head(queue)) is not None:
-            with self._file.writing() as connection:
+            # A delivery that a power cut undoes was not the message's fault.
+            with self._file.writing(durable=False) as connection:
                 if message["deliveries"] < DELIVERY_LIMIT:
                     connection.execute(
                         "UPDATE messages SET deliveries = deliveries + 1 WHERE id = ?",
@@ -167,7 +176,8 @@ class QueueFile:
 
     def settle(self, taken: Taken, verdict: Verdict) -> None:
         """Do with the message what its handler said."""
-        with self._file.writing() as connection:
+        # Where a power cut undoes it, the message is delivered again, as after any other end.
+        with self._file.writing(durable=False) as connection:
             match verdict:
                 case Ack():
                     connection.execute("DELETE FROM messages WHERE id = ?", [taken.id])

@@ -101,6 +101,16 @@ class Dialect(Protocol):
         """See Database.analyze."""
 
 
+class Transactions(Protocol):
+    """Where to read and write: a database, or a transaction that is open already."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """See Database.read."""
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """See Database.write."""
+
+
 class Database:
     """One database of one service."""
 
@@ -125,6 +135,15 @@ class Database:
         """
         with self._transaction(write=True) as connection:
             yield connection
+
+    @contextmanager
+    def part(self, connection: Connection) -> Iterator[None]:
+        """A part of a write transaction, of which nothing is left if the block ends by an error.
+
+        Raises as write() does. After DatabaseUnavailable all of the transaction may be lost.
+        """
+        with self._own_errors(), connection.begin_nested():
+            yield
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:

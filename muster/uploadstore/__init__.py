@@ -4,7 +4,7 @@ The record is the outbox: it is durable before anyone is told that the upload is
 keeps records in a file, `mongodb` in a database. May import muster.backends and below.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -79,11 +79,26 @@ class UploadStore(Protocol):
     def get(self, upload_id: str) -> Upload:
         """The record as it stands. Raises UploadNotFound."""
 
-    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+    def update(
+        self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any
+    ) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`.
 
-        Returns the record as it stands then, its `version` raised. Raises UploadNotFound or
-        StateConflict.
+        Returns the record as it stands then, its `version` raised. If this need not be `durable`,
+        what ends the store's machine may undo it. Raises UploadNotFound or StateConflict.
+        """
+
+    def update_each(
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        *,
+        expect: Collection[State],
+        durable: bool = True,
+    ) -> list[Upload]:
+        """As `update`, for several records by their ids, in one call; each is changed by itself.
+
+        Returns the records as they stand then, in order. One whose state is none of `expect` stays
+        as it is; one that is not there, or can't be read, is left out.
         """
 
     def find(
@@ -118,8 +133,11 @@ class UploadStore(Protocol):
     def unpublished(self, limit: int) -> list[Upload]:
         """Records whose `upload.accepted` is not known to be queued, in order of acceptance."""
 
-    def unfinished(self, up_to: int) -> list[Upload]:
-        """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
+    def unfinished(self, after: int, limit: int) -> list[Upload]:
+        """At most `limit` records that are not final, or not announced, in order.
+
+        They are of a sequence greater than `after`.
+        """
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""

@@ -5,14 +5,15 @@ last sequence.
 """
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import structlog
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne, WriteConcern
+from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -112,10 +113,12 @@ class MongoUploadStore:
             raise UploadNotFound(upload_id)
         return self._read(document)
 
-    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+    def update(
+        self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any
+    ) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
         with self.connection.using() as database:
-            result = database["uploads"].update_one(
+            result = _uploads_of(database, durable=durable).update_one(
                 {"_id": upload_id, "state": {"$in": sorted(expect)}},
                 {"$set": to_fields(changes), "$inc": {"version": 1}},
             )
@@ -123,6 +126,27 @@ class MongoUploadStore:
         if not result.matched_count:
             raise StateConflict(upload)
         return upload
+
+    def update_each(
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        *,
+        expect: Collection[State],
+        durable: bool = True,
+    ) -> list[Upload]:
+        """As `update`, for several records by their ids, in two calls of the server."""
+        if not changes:
+            return []
+        updates = [
+            UpdateOne(
+                {"_id": upload_id, "state": {"$in": sorted(expect)}},
+                {"$set": to_fields(dict(fields)), "$inc": {"version": 1}},
+            )
+            for upload_id, fields in changes.items()
+        ]
+        with self.connection.using() as database:
+            _uploads_of(database, durable=durable).bulk_write(updates, ordered=False)
+        return self._select({"_id": {"$in": [*changes]}}, ASCENDING)
 
     def find(
         self,
@@ -193,9 +217,9 @@ class MongoUploadStore:
         """The record that has waited longest to be published."""
         return next(iter(self.unpublished(1)), None)
 
-    def unfinished(self, up_to: int) -> list[Upload]:
-        """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
-        return self._select({**_OPEN, "sequence": {"$lte": up_to}}, ASCENDING)
+    def unfinished(self, after: int, limit: int) -> list[Upload]:
+        """At most `limit` records that are not final, or not announced, beyond a sequence."""
+        return self._select({**_OPEN, "sequence": {"$gt": after}}, ASCENDING, limit)
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""
@@ -306,6 +330,11 @@ def _prepare(database: Database[Document]) -> None:
         database["counters"].update_one(
             {"_id": "uploads"}, {"$setOnInsert": {"value": 0}}, upsert=True
         )
+
+
+def _uploads_of(database: Database[Document], *, durable: bool) -> MongoCollection[Document]:
+    uploads = database["uploads"]
+    return uploads if durable else uploads.with_options(write_concern=WriteConcern(w=1))
 
 
 def _next_sequence(database: Database[Document]) -> int:

@@ -116,13 +116,38 @@ class SqliteUploadStore:
         with self._noting_unreadable(), self._file.connection() as connection:
             return _get(connection, upload_id)
 
-    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+    def update(
+        self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any
+    ) -> Upload:
         """Set the fields `changes`, atomically and durably, if the state is one of `expect`."""
-        with self._noting_unreadable(), self._file.writing() as connection:
+        with self._noting_unreadable(), self._file.writing(durable=durable) as connection:
             upload = _get(connection, upload_id)
             if upload.state not in expect:
                 raise StateConflict(upload)
             return _change(connection, upload, changes)
+
+    def update_each(
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        *,
+        expect: Collection[State],
+        durable: bool = True,
+    ) -> list[Upload]:
+        """As `update`, for several records by their ids, in one transaction."""
+        if not changes:
+            return []
+        with self._file.writing(durable=durable) as connection:
+            condition = "id IN (SELECT value FROM json_each(?)) ORDER BY sequence"
+            found = _read(connection, condition, json.dumps([*changes]))
+            uploads = [
+                _change(connection, each, changes[each.id]) if each.state in expect else each
+                for each in found
+                if isinstance(each, Upload)
+            ]
+        unreadable = [each for each in found if isinstance(each, UnreadableRecord)]
+        if unreadable:
+            self._set_aside(*unreadable)
+        return uploads
 
     def find(
         self,
@@ -190,9 +215,9 @@ class SqliteUploadStore:
         """The record that has waited longest to be published."""
         return next(iter(self.unpublished(1)), None)
 
-    def unfinished(self, up_to: int) -> list[Upload]:
-        """Records that are not final, or not announced, of sequence `up_to` or less, in order."""
-        return self._select(f"{_OPEN} AND sequence <= ? ORDER BY sequence", up_to)
+    def unfinished(self, after: int, limit: int) -> list[Upload]:
+        """At most `limit` records that are not final, or not announced, beyond a sequence."""
+        return self._select(f"{_OPEN} AND sequence > ? ORDER BY sequence LIMIT ?", after, limit)
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""

@@ -60,7 +60,7 @@ def accept_and_load(stores: Stores) -> None:
     stores.uploads.update("u-1", expect=UNFINISHED, state=State.LOADING)
     with stores.files.open("u-1") as file:
         file.read()
-    stores.uploads.unfinished(10)
+    stores.uploads.unfinished(0, 10)
 
 
 def test_every_write_waits_for_the_journal_of_the_majority(

@@ -94,9 +94,10 @@ def test_unfinished_are_those_not_final_or_not_announced_in_order(
     finish(store, "u-0", announced=True)
     finish(store, "u-1", announced=False)
     store.update("u-2", expect={State.QUEUED}, state=State.LOADING)
-    assert ids(store.unfinished(five[4].sequence)) == ["u-1", "u-2", "u-3", "u-4"]
-    assert ids(store.unfinished(five[3].sequence)) == ["u-1", "u-2", "u-3"]
-    assert ids(store.unfinished(five[0].sequence)) == []
+    assert ids(store.unfinished(0, limit=9)) == ["u-1", "u-2", "u-3", "u-4"]
+    assert ids(store.unfinished(0, limit=2)) == ["u-1", "u-2"]
+    assert ids(store.unfinished(five[2].sequence, limit=9)) == ["u-3", "u-4"]
+    assert ids(store.unfinished(five[4].sequence, limit=9)) == []
 
 
 def test_cancelling_are_the_queued_that_shall_be_cancelled_in_order(

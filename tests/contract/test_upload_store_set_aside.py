@@ -31,7 +31,7 @@ LISTINGS: Mapping[str, Callable[[UploadStore], list[Upload]]] = {
     ),
     "find_mending": lambda store: store.find_mending("u-0", 9),
     "unpublished": lambda store: store.unpublished(9),
-    "unfinished": lambda store: store.unfinished(9),
+    "unfinished": lambda store: store.unfinished(0, 9),
     "cancelling": lambda store: store.cancelling(),
 }
 
@@ -114,10 +114,10 @@ def test_what_is_set_aside_is_so_for_other_processes_and_later(
 ) -> None:
     accept_three(store)
     set_raw(store_url, "bad", state="undone")
-    store.unfinished(9)
+    store.unfinished(0, 9)
     set_raw(store_url, "bad", state="queued")
     with closing(open_upload_store(store_url)) as other:
-        assert [upload.id for upload in other.unfinished(9)] == ["u-1", "u-3"]
+        assert [upload.id for upload in other.unfinished(0, 9)] == ["u-1", "u-3"]
         assert other.count_set_aside() == 1
 
 
@@ -125,14 +125,14 @@ def test_a_record_that_was_mended_is_put_back(store: UploadStore, store_url: str
     accept_three(store)
     for upload_id in ("bad", "u-3"):
         set_raw(store_url, upload_id, state="undone")
-    assert [upload.id for upload in store.unfinished(9)] == ["u-1"]
+    assert [upload.id for upload in store.unfinished(0, 9)] == ["u-1"]
     for upload_id in ("bad", "u-3"):
         set_raw(store_url, upload_id, state="queued")
     assert store.put_back("bad") == 1
-    assert [upload.id for upload in store.unfinished(9)] == ["u-1", "bad"]
+    assert [upload.id for upload in store.unfinished(0, 9)] == ["u-1", "bad"]
     assert store.count_set_aside() == 1
     assert store.put_back() == 1
-    assert [upload.id for upload in store.unfinished(9)] == ["u-1", "bad", "u-3"]
+    assert [upload.id for upload in store.unfinished(0, 9)] == ["u-1", "bad", "u-3"]
     assert (store.set_aside(9), store.put_back()) == ([], 0)
 
 
@@ -144,11 +144,11 @@ def test_another_version_takes_up_what_it_can_read(
     with monkeypatch.context() as older:
         for place in FORMAT_IN:
             older.setattr(place, lambda: "0ld")
-        assert [upload.id for upload in store.unfinished(9)] == ["u-1", "u-3"]
+        assert [upload.id for upload in store.unfinished(0, 9)] == ["u-1", "u-3"]
         assert store.count_set_aside() == 1
     # This version knows the state by another name: it can read the record.
     set_raw(store_url, "bad", state="queued")
-    assert [upload.id for upload in store.unfinished(9)] == ["u-1", "bad", "u-3"]
+    assert [upload.id for upload in store.unfinished(0, 9)] == ["u-1", "bad", "u-3"]
     assert store.count_set_aside() == 0
     assert [record.format for record in store.set_aside(9)] == ["0ld"]
 
@@ -193,7 +193,7 @@ def test_a_field_nested_beyond_reading_costs_one_record(file_store_url: str) -> 
     with closing(open_upload_store(file_store_url)) as store:
         accept_three(store)
         set_raw(file_store_url, "bad", later=nested)
-        assert [upload.id for upload in store.unfinished(9)] == ["u-1", "u-3"]
+        assert [upload.id for upload in store.unfinished(0, 9)] == ["u-1", "u-3"]
 
 
 def test_the_backlog_is_what_is_not_done_and_can_be_read(

@@ -171,7 +171,7 @@ LOOKS = frozenset(
         *("uploads.set_aside", "uploads.count_set_aside", "uploads.check"),
         *("files.open", "files.size", "files.names", "files.check"),
         *("broker.delivery", "broker.depth", "broker.dead_letters", "broker.check"),
-        *("database.read", "database.write", "database.check", "mail.check"),
+        *("database.read", "database.write", "database.part", "database.check", "mail.check"),
     )
 )
 """Calls that change nothing outside: a death after one is a death before it."""
@@ -188,6 +188,7 @@ _EVERYWHERE = [
     Scenario("gateway", Kind.LARGE),
     Scenario("gateway-relay", Kind.ANY, (LEFT_TO_RELAY,)),
     Scenario("dbuploader-consumer", Kind.LOADED),
+    Scenario("dbuploader-consumer", Kind.LARGE),
     Scenario("dbuploader-consumer", Kind.NOT_LOADED),
     Scenario("dbuploader-consumer", Kind.CANCELLED, (LEFT_IN_QUEUE,)),
     Scenario("notification-consumer"),
@@ -199,7 +200,7 @@ SCENARIOS: Mapping[str, list[Scenario]] = {
 """All scenarios, by the family of backends."""
 
 DELICATE = [
-    Visit((Stop("dbuploader-consumer", "database.commit" + ANSWER, 2),), Kind.LOADED),
+    Visit((Stop("dbuploader-consumer", "database.commit" + ANSWER, 2),), Kind.LARGE),
     Visit((Stop("notification-consumer", "mail.send" + ANSWER),)),
     Visit((LEFT_TO_RELAY, Stop("gateway-relay", "broker.publish" + ANSWER))),
 ]

@@ -132,15 +132,24 @@ def test_the_email_shows_the_request_and_belongs_to_its_trace(followed: Followed
 
 
 def test_one_upload_is_one_trace_from_the_post_to_the_email(followed: Followed) -> None:
+    accepted = [
+        ("dbuploader-consumer", "CONSUMER", "process upload.accepted"),
+        ("gateway", "PRODUCER", "send upload.accepted"),
+        ("gateway", "SERVER", "POST /v1/uploads"),
+    ]
+    assert followed.paths("load departments") == [
+        [
+            ("dbuploader-consumer", "INTERNAL", "load departments"),
+            ("dbuploader-consumer", "CLIENT", "write transaction"),
+            *accepted,
+        ]
+    ]
     assert followed.paths("send email") == [
         [
             ("notification-consumer", "CLIENT", "send email"),
             ("notification-consumer", "CONSUMER", "process upload.finished"),
             ("dbuploader-consumer", "PRODUCER", "send upload.finished"),
-            ("dbuploader-consumer", "INTERNAL", "load departments"),
-            ("dbuploader-consumer", "CONSUMER", "process upload.accepted"),
-            ("gateway", "PRODUCER", "send upload.accepted"),
-            ("gateway", "SERVER", "POST /v1/uploads"),
+            *accepted,
         ]
     ]
 

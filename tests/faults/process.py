@@ -78,8 +78,8 @@ def _meet_moves(meet: Meet) -> None:
 
     publish = Publisher.publish
 
-    def met(self: Any, message: Any) -> None:
-        publish(self, message)
+    def met(self: Any, *messages: Any) -> None:
+        publish(self, *messages)
         meet("publisher.publish" + ANSWER)
 
     Publisher.publish = met  # type: ignore[method-assign]

@@ -57,6 +57,7 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_STUCK_SECONDS": "is the last resort",
     "MUSTER_STALL_SECONDS": "is tuned by who measured",
     "MUSTER_LOAD_SECONDS": "is tuned by who measured",
+    "MUSTER_UPLOADS_AT_ONCE": "is tuned by who measured",
     "MUSTER_KEEP_ANSWERS_HOURS": "is a choice of the installation",
     "MUSTER_MAX_BATCH_ERRORS": "is tuned by who measured",
     "MUSTER_MAX_REJECTS_BYTES": "is tuned by who measured",

@@ -49,6 +49,63 @@ LINES = (
         "test_an_attempt_whose_commit_is_not_answered_is_counted_once",
     ),
     SafetyLine(
+        promise="attempts: those of a run are counted before it starts",
+        path="dbuploader/uploads/ledger.py",
+        old="            if new:\n",
+        new="            if new and not new:\n",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_a_file_that_kills_its_loader_takes_no_other_along",
+    ),
+    SafetyLine(
+        promise="a run loads nothing that was cancelled as it began",
+        path="dbuploader/uploads/processor.py",
+        old="        if claimed != [*changes]:\n            return None\n",
+        new="",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_an_upload_that_is_cancelled_as_the_run_begins_is_not_loaded",
+    ),
+    SafetyLine(
+        promise="ledger insert: what ends without being loaded is decided in its run, too",
+        path="dbuploader/uploads/run.py",
+        old="            self._ledger.insert(connection, self._upload, outcome)\n",
+        new="            pass\n",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_what_fails_leaves_nothing_and_takes_no_other_along",
+    ),
+    SafetyLine(
+        promise="rollback: what fails in a run leaves nothing, and the others stay",
+        path="muster/database/__init__.py",
+        old="with self._own_errors(), connection.begin_nested():",
+        new="with self._own_errors():",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_what_fails_after_its_rows_were_written_leaves_nothing",
+    ),
+    SafetyLine(
+        promise="in order: what follows a number that is left out waits",
+        path="dbuploader/uploads/processor.py",
+        old="upload.sequence > last + 1 or ",
+        new="",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_what_follows_a_number_that_is_left_out_is_not_taken",
+    ),
+    SafetyLine(
+        promise="what was loaded is not cancelled, whatever its record says",
+        path="dbuploader/uploads/processor.py",
+        old="                if self._ledger.find(upload) is not None:\n"
+        "                    continue\n",
+        new="",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_a_load_whose_begin_a_power_cut_has_undone_is_not_cancelled",
+    ),
+    SafetyLine(
+        promise="outbox: what could not be marked as announced is announced again",
+        path="dbuploader/uploads/processor.py",
+        old="            finals = [*announced, *(final for final in finals if final.announced)]\n",
+        new="",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_a_record_that_can_not_be_read_when_it_is_announced_is_not_forgotten",
+    ),
+    SafetyLine(
         promise="weather: a connection lost within LOAD DATA is no mistake of the file",
         path="muster/database/__init__.py",
         old="weather = self._dialect.weather_of(error)",

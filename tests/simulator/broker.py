@@ -1,7 +1,7 @@
 """The broker in memory: queues, confirms, redelivery, dead letters, one active consumer each."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -12,6 +12,7 @@ from muster.broker import (
     BrokerUnavailable,
     DeadLetter,
     Delivery,
+    Publication,
     QueueDepth,
     Retry,
     Unroutable,
@@ -161,6 +162,11 @@ class SimulatedBroker:
         for _ in range(2 if fault == "duplicate" else 1):
             self._queues.append(queue, Delivery(routing_key, body, dict(headers)))
         self._world.meet(self._process, "broker.publish" + ANSWER, _gone)
+
+    def publish_each(self, publications: Sequence[Publication]) -> None:
+        """Return once all of the messages are queued."""
+        for publication in publications:
+            self.publish(*publication)
 
     def consume_until_stopped(self, queue: str, handle: Callable[[Delivery], Verdict]) -> None:
         """Hand over the messages of the queue one at a time until the process is to stop."""

@@ -28,6 +28,7 @@ class Process:
         self.failed: Exception | None = None
         self.tasks: list[Task] = []
         self.on_end: list[Callable[[], None]] = []
+        self.in_hand: set[str] = set()
 
     def kill(self) -> None:
         """End it. The task that calls this is to raise Killed, if it is one of the process."""

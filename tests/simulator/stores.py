@@ -1,7 +1,7 @@
 """The store in memory: files, and upload records; what is there stays when a process dies."""
 
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -172,26 +172,63 @@ class SimulatedUploads(_Calls):
         """The record as it stands."""
         return self._call("get", lambda: self._get(upload_id))
 
-    def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
+    def update(
+        self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any
+    ) -> Upload:
         """Set the fields, if the state is one of `expect`."""
+        del durable
 
         def work() -> Upload:
             upload = self._get(upload_id)
             if upload.state not in expect:
                 raise StateConflict(upload)
-            changed = replace(upload, **changes, version=upload.version + 1)
-            if upload.state.is_final and changed.state is not upload.state:
-                self._data.regressed.append(f"{upload.state} became {changed.state}")
-            self._data.uploads[upload_id] = changed
-            return changed
+            return self._change(upload, changes)
 
-        try:
+        with self._charging({upload_id: changes}):
             return self._call("update", work)
+
+    def update_each(
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        *,
+        expect: Collection[State],
+        durable: bool = True,
+    ) -> list[Upload]:
+        """As `update`, for several records."""
+        del durable
+
+        def work() -> list[Upload]:
+            for upload_id in changes:
+                upload = self._data.uploads.get(upload_id)
+                if upload is None:
+                    continue
+                if upload_id in self._data.unreadable:
+                    self._put_aside(upload_id)
+                elif upload.state in expect:
+                    self._change(upload, changes[upload_id])
+            there = [upload for upload in self._data.in_order() if upload.id in changes]
+            return [upload for upload in there if upload.id not in self._data.unreadable]
+
+        with self._charging(changes):
+            return self._call("update_each", work)
+
+    def _change(self, upload: Upload, changes: Mapping[str, Any]) -> Upload:
+        changed = replace(upload, **changes, version=upload.version + 1)
+        if upload.state.is_final and changed.state is not upload.state:
+            self._data.regressed.append(f"{upload.state} became {changed.state}")
+        self._data.uploads[upload.id] = changed
+        return changed
+
+    @contextmanager
+    def _charging(self, changes: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+        """Where neither the database nor the store takes the note of a stop, it may count."""
+        try:
+            yield
         except StoreUnavailable:
-            stopped = changes.get("stopped_attempt")
-            if stopped is not None and self._data.uploads[upload_id].stopped_attempt != stopped:
-                # Neither the database nor the store took the note: it may count.
-                self._world.blame_of(upload_id).ended += 1
+            for upload_id, fields in changes.items():
+                stopped = fields.get("stopped_attempt")
+                if stopped is not None and self._data.uploads[upload_id].stopped_attempt != stopped:
+                    self._world.blame_of(upload_id).ended += 1
             raise
 
     def find(
@@ -257,11 +294,11 @@ class SimulatedUploads(_Calls):
         found = self._select("oldest_unpublished", lambda upload: not upload.published)
         return next(iter(found), None)
 
-    def unfinished(self, up_to: int) -> list[Upload]:
-        """Records that are not final, or not announced, up to a sequence, in order."""
+    def unfinished(self, after: int, limit: int) -> list[Upload]:
+        """Records that are not final, or not announced, beyond a sequence, in order."""
         return self._select(
-            "unfinished", lambda upload: _is_open(upload) and upload.sequence <= up_to
-        )
+            "unfinished", lambda upload: _is_open(upload) and upload.sequence > after
+        )[:limit]
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for."""

@@ -24,6 +24,7 @@ from gateway.uploads.access import UploadAccess
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import RequestBody
 from muster.broker import Broker
+from muster.contracts.uploads import Upload
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import Stopped
@@ -42,7 +43,7 @@ T = TypeVar("T")
 
 _RESTART_SECONDS = 1.0
 _TURN_SECONDS = 3.0
-_LIMITS = LoadLimits(reject_bytes=1024 * 1024, seconds=36_000)
+_LIMITS = LoadLimits(reject_bytes=1024 * 1024, seconds=36_000, uploads=64)
 _SWEEP_SECONDS = 86_400.0
 _FILE_BYTES = 1024 * 1024
 
@@ -183,6 +184,7 @@ class System:
             _LIMITS,
             self.scratch,
         )
+        _charge_runs(processor, process)
         sweep = AnswerSweep(database, timedelta(hours=24))
         consumer = UploadConsumer(processor, watchdog, Heartbeat(), sweep)
 
@@ -205,6 +207,20 @@ class System:
         mailer = cast(Mailer, SimulatedMailer(self.world, self.mailbox, process))
         email = EmailChannel(mailer, "muster@localhost", "http://localhost:8080")
         broker.consume_until_stopped("notification", Handler(Notifier(store, email)))
+
+
+def _charge_runs(processor: UploadProcessor, process: Process) -> None:
+    """All uploads of a run are in the hands of the process, not only the one it has come to."""
+    process_run = processor._process_run
+
+    def charged(run: list[Upload], failed: dict[str, Exception]) -> int:
+        process.in_hand = {upload.id for upload in run}
+        try:
+            return process_run(run, failed)
+        finally:
+            process.in_hand = set()
+
+    processor._process_run = charged  # type: ignore[method-assign]
 
 
 def _raising(error: Exception) -> Callable[[], Any]:

@@ -12,6 +12,8 @@ from tests.simulator.world import FAULTS, Climate
 Doing = Literal["send", "cancel", "damage", "garbage"]
 
 _KEYS = range(1, 7)
+# How often all files are sent at once.
+_CROWDS = 0.25
 _CHANCES = (0.0, 0.004, 0.01, 0.02, 0.05)
 _OPTIONS: tuple[dict[str, str], ...] = (
     *({} for _ in range(6)),
@@ -69,9 +71,10 @@ def make_plan(seed: int) -> Plan:
     deeds: list[Deed] = []
     at = 0.0
     files = chance.choice((1, 2, 2, 3, 3, 4))
-    for number in range(files):
-        is_prompt = chance.random() < 0.5
-        at += 0.0 if is_prompt else chance.choice((0.0, 0.5, 3.0, 20.0))
+    is_crowd = chance.random() < _CROWDS
+    for number in range(files * 2 if is_crowd else files):
+        is_prompt = not is_crowd and chance.random() < 0.5
+        at += 0.0 if is_prompt or is_crowd else chance.choice((0.0, 0.5, 3.0, 20.0))
         deeds.append(Deed(at, "send", number, chance.random() < 0.7, is_prompt))
         if chance.random() < 0.15:
             deeds.append(Deed(at + chance.choice((0.0, 0.2, 2.0, 9.0)), "cancel", number))

@@ -160,7 +160,9 @@ class World:
 
     def _in_hand(self, process: Process) -> Sequence[str]:
         """The uploads that the process works on, as its log lines would tell."""
-        found = {get_contextvars().get("upload_id")} if process is self._running() else set()
+        found: set[str | None] = {*process.in_hand}
+        if process is self._running():
+            found.add(get_contextvars().get("upload_id"))
         for task in process.tasks:
             context = None if task.done else task.greenlet.gr_context
             for variable in context or ():

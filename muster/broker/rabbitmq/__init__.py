@@ -10,7 +10,7 @@ carry, `consumer` the other half of this adapter.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
@@ -24,7 +24,15 @@ from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 from pika.spec import Basic
 
-from muster.broker import BrokerUnavailable, DeadMessage, Delivery, QueueDepth, Unroutable, Verdict
+from muster.broker import (
+    BrokerUnavailable,
+    DeadMessage,
+    Delivery,
+    Publication,
+    QueueDepth,
+    Unroutable,
+    Verdict,
+)
 from muster.broker.rabbitmq.connection import RabbitServer, blocking_channel, reason_of, translated
 from muster.broker.rabbitmq.consumer import RabbitConsumer
 from muster.broker.rabbitmq.topology import (
@@ -54,7 +62,12 @@ class RabbitBroker:
 
     def publish(self, routing_key: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Return once the message is durably queued; raises BrokerUnavailable or Unroutable."""
-        self._publisher.publish(to_publish(self._topology.exchange, routing_key, body, headers))
+        self.publish_each([Publication(routing_key, body, headers)])
+
+    def publish_each(self, publications: Sequence[Publication]) -> None:
+        """Return once the messages are durably queued; raises BrokerUnavailable or Unroutable."""
+        exchange = self._topology.exchange
+        self._publisher.publish(*(to_publish(exchange, *each) for each in publications))
 
     def consume(
         self,
@@ -145,14 +158,15 @@ class Publisher:
         self._session: Session | None = None
         self._declare_at = 0.0
 
-    def publish(self, message: Outgoing) -> None:
-        """Return once the message is confirmed: the majority of its queue's nodes has it on disk.
+    def publish(self, *messages: Outgoing) -> None:
+        """Return once each is confirmed: the majority of its queue's nodes has it on disk.
 
         Raises Unroutable, or BrokerUnavailable within the deadline.
         """
         session = self._connected()
         try:
-            self._await(session.publish(message))
+            for done in [session.publish(message) for message in messages]:
+                self._await(done)
         except Unroutable:
             # Another session begins by declaring what somebody may have deleted. Not at once: on
             # RabbitMQ 3.10 a consumer that has not heard yet that its queue is gone stays with the

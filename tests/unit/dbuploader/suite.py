@@ -4,7 +4,7 @@ import json
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from dbuploader.scratch import Scratch
 from dbuploader.settings import BatchLimits, LoadLimits
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
-from muster.broker import Broker
+from muster.broker import Broker, Publication
 from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables.sql import hires_summary, sql_table
 from muster.contracts.uploads import Options, Upload, now
@@ -46,10 +46,14 @@ class Interposed:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._port, name)
 
+        # What is queued for a call is run for one with several of its kind, too.
+        each = name.removesuffix("_each")
+
         def call(*args: Any, **kwargs: Any) -> Any:
-            _run_next(self.before[name], kwargs)
+            said = {**kwargs, **next(iter(args[0].values()))} if name == "update_each" else kwargs
+            _run_next(self.before[each], said)
             result = method(*args, **kwargs)
-            _run_next(self.after[name], kwargs)
+            _run_next(self.after[each], said)
             return result
 
         return call
@@ -66,6 +70,7 @@ class LossyDatabase:
         self.load_file: Callable[..., None] = database.load_file
         self.interrupt = database.interrupt
         self.analyze = database.analyze
+        self.part = database.part
         self.take_over = database.take_over
         self.refused: list[BaseException] = []
         self.lost: list[BaseException | None] = []
@@ -99,6 +104,10 @@ class RecordingBroker:
 
     def publish(self, routing_key: str, body: bytes, headers: dict[str, str]) -> None:
         self.published.append((routing_key, json.loads(body), headers))
+
+    def publish_each(self, publications: Sequence[Publication]) -> None:
+        for routing_key, body, headers in publications:
+            self.publish(routing_key, body, dict(headers))
 
 
 class Suite:

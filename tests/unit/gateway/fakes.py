@@ -3,11 +3,18 @@
 # ruff: noqa: ARG002 - fakes take what their ports say
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muster.broker import BrokerUnavailable, DeadMessage, Delivery, QueueDepth, Verdict
+from muster.broker import (
+    BrokerUnavailable,
+    DeadMessage,
+    Delivery,
+    Publication,
+    QueueDepth,
+    Verdict,
+)
 from muster.http.tokens import InvalidToken, KeysUnavailable, Principal
 
 
@@ -67,6 +74,10 @@ class FakeBroker:
         if self.down:
             raise BrokerUnavailable("down")
         self.published.append((routing_key, body, dict(headers)))
+
+    def publish_each(self, publications: Sequence[Publication]) -> None:
+        for publication in publications:
+            self.publish(*publication)
 
     def consume(
         self,

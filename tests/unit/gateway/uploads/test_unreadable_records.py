@@ -135,7 +135,7 @@ def test_the_command_lists_and_puts_back(
     for upload_id in ("u-1", "u-2"):
         stores.uploads.accept(an_upload(id=upload_id))
         set_raw(str(settings.csv_store_url), upload_id, state="undone")
-    assert stores.uploads.unfinished(9) == []
+    assert stores.uploads.unfinished(0, 9) == []
     listing = run(settings.home, "list", "--limit", "1")
     assert listing.returncode == 0, listing.stderr
     [_, line, summary] = listing.stdout.splitlines()
@@ -147,9 +147,9 @@ def test_the_command_lists_and_puts_back(
     monkeypatch.setenv("MUSTER_HOME", str(settings.home))
     monkeypatch.setattr("gateway.setaside.configure_logging", lambda *_: None)
     main(["put-back", "u-2"])
-    assert [upload.id for upload in stores.uploads.unfinished(9)] == ["u-2"]
+    assert [upload.id for upload in stores.uploads.unfinished(0, 9)] == ["u-2"]
     main(["put-back"])
-    assert [upload.id for upload in stores.uploads.unfinished(9)] == ["u-1", "u-2"]
+    assert [upload.id for upload in stores.uploads.unfinished(0, 9)] == ["u-1", "u-2"]
     assert capsys.readouterr().out.endswith("put back: 1\nput back: 1\n")
 
 

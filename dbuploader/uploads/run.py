@@ -1,0 +1,225 @@
+"""A run: several small uploads that wait, loaded in one transaction, each as if by itself.
+
+The transaction costs about as much for one upload as for many. Each upload has a part of it: what
+fails is undone by itself, and decided `failed` in its place. What breaks the transaction, or shows
+that somebody else has changed something meanwhile, breaks the run: then nothing of it took place,
+and each upload is to be loaded by itself.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
+from itertools import chain, takewhile
+from typing import BinaryIO, TypeVar
+
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from dbuploader.merge.background import BackgroundWorker
+from dbuploader.merge.merge import Merge, MergeCounts
+from dbuploader.uploads.load import LoadServices, UploadLoad, abandoned_on_error
+from dbuploader.uploads.outcome import UploadOutcome
+from dbuploader.uploads.progress import Progress, WorkTime
+from dbuploader.uploads.watchdog import Watchdog
+from muster.contracts.uploads import State, Upload
+from muster.database import Database
+from muster.filestore import FileNotStored, FileStore
+from muster.observability.spans import span
+from muster.observability.tracing import working_on
+from muster.weather import FileDamaged
+from muster.worker.shutdown import Stopped
+
+T = TypeVar("T")
+
+_MOST_UPLOAD_BYTES = 64 * 1024
+_MOST_BYTES = 2 * 1024**2
+
+
+def first_run(uploads: Sequence[Upload], most: int) -> list[Upload]:
+    """The first of the uploads, at most so many, that may be one run; none if the first may not."""
+    if most == 1:
+        return []
+    run: list[Upload] = []
+    size = 0
+    for upload in takewhile(_is_for_a_run, uploads[:most]):
+        size += upload.size
+        if run and size > _MOST_BYTES:
+            break
+        run.append(upload)
+    return run
+
+
+def _is_for_a_run(upload: Upload) -> bool:
+    return (
+        upload.state is State.QUEUED
+        and not upload.cancel_requested
+        and upload.size <= _MOST_UPLOAD_BYTES
+    )
+
+
+class UploadRun:
+    """One attempt at all uploads of a run. An attempt at each is counted before."""
+
+    def __init__(
+        self,
+        uploads: Sequence[Upload],
+        services: LoadServices,
+        stop: threading.Event,
+        watchdog: Watchdog,
+    ) -> None:
+        self._uploads = uploads
+        self._services = services
+        self._stop = stop
+        self._watchdog = watchdog
+
+    def load(self) -> list[UploadOutcome]:
+        """How each of the uploads was decided, in their order, once all is committed.
+
+        Raises Stopped, with nothing written. Whatever else this raises, the run is broken.
+        """
+        database = self._services.database
+        # First, as nobody else is to wait for the transaction while the store is slow.
+        files = [self._fetch(upload) for upload in self._uploads]
+        with database.write() as connection, abandoned_on_error(connection):
+            interrupt = partial(database.interrupt, connection)
+            # In a thread, so that a statement that hangs can be left when the process must stop.
+            with BackgroundWorker(self._heed_stop, interrupt=interrupt) as worker:
+                load = worker.submit(partial(self._load_each, connection, files))
+                return worker.result(load)
+
+    def _fetch(self, upload: Upload) -> "StoredFile":
+        with working_on(upload):
+            return StoredFile(self._services.stores.files, upload)
+
+    def _load_each(
+        self, connection: Connection, files: Sequence["StoredFile"]
+    ) -> list[UploadOutcome]:
+        return [self._load_one(connection, file) for file in files]
+
+    def _load_one(self, connection: Connection, file: "StoredFile") -> UploadOutcome:
+        upload = file.upload
+        work = WorkTime(self._services.limits.seconds, keep=_not_kept)
+        progress = RunProgress(
+            self._services.stores.uploads, upload, self._stop, self._watchdog, work
+        )
+        with (
+            working_on(upload),
+            span(f"load {upload.table}", attributes={"muster.upload_id": upload.id}),
+        ):
+            return PartialLoad(file, progress, self._services, connection).run()
+
+    def _heed_stop(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
+
+
+class StoredFile:
+    """The file of an upload, read as a whole; raises StoreUnavailable."""
+
+    def __init__(self, files: FileStore, upload: Upload) -> None:
+        self.upload = upload
+        self._content = b""
+        self._error: FileNotStored | FileDamaged | None = None
+        try:
+            with files.open(upload.id) as file:
+                self._content = file.read()
+        except (FileNotStored, FileDamaged) as error:
+            self._error = error
+
+    def open(self) -> BinaryIO:
+        """Its bytes; raises FileNotStored or FileDamaged."""
+        if self._error is not None:
+            raise self._error
+        return BytesIO(self._content)
+
+
+class Part:
+    """The run's transaction, as a load of it has it: each write is a part that fails by itself."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self._database = database
+        self._connection = connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """What is committed, and what the run has written so far."""
+        yield self._connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A part of the transaction, undone if the block ends by an error."""
+        with self._database.part(self._connection):
+            yield self._connection
+
+
+class RunProgress(Progress):
+    """The progress of a load in a run. It tells nobody, and does not wait for what is away."""
+
+    def patiently(self, call: Callable[[], T]) -> T:
+        """What `call` returns, or raises."""
+        return call()
+
+    def enter(self, state: State) -> None:
+        """The record says already that it is being loaded."""
+
+    def heed(self) -> None:
+        """Raises Stopped."""
+        self._go_on()
+
+    def _report_now_and_then(self) -> None:
+        pass
+
+
+class PartialLoad(UploadLoad):
+    """The load of one upload of a run, within its transaction.
+
+    It starts once: what has changed meanwhile looks the same to the whole transaction.
+    """
+
+    def __init__(
+        self, file: StoredFile, progress: Progress, services: LoadServices, connection: Connection
+    ) -> None:
+        super().__init__(file.upload, progress, services)
+        self._file = file
+        self._database = Part(services.database, connection)
+
+    def _load(self) -> UploadOutcome:
+        return self._pass()
+
+    def _find_decided(self) -> UploadOutcome | None:
+        # It was not when its attempt was counted; since then the ledger refuses a second outcome.
+        return None
+
+    def _open_stored(self) -> BinaryIO:
+        return self._file.open()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._database.write() as connection:
+            yield connection
+
+    def _merge(
+        self, connection: Connection, rows: pa.RecordBatch, further: Iterator[pa.RecordBatch]
+    ) -> MergeCounts:
+        merge = Merge(
+            connection,
+            self._table,
+            insert=self._upload.options.mode == "insert",
+            only_inserted=self._result.only_inserted,
+        )
+        for batch in chain([rows], further):
+            self._allow_rejects()
+            merge.add(batch)
+        merge.finish()
+        return merge.counts
+
+    def _decide(self, outcome: UploadOutcome) -> UploadOutcome:
+        with self._database.write() as connection:
+            self._ledger.insert(connection, self._upload, outcome)
+        return outcome
+
+
+def _not_kept(_seconds: float) -> None:
+    """Time that a run has worked: if it is broken, each upload begins anew."""
