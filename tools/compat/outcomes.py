@@ -9,17 +9,13 @@ from xml.etree import ElementTree
 
 @dataclass(frozen=True)
 class TestOutcomes:
-    """How many passed; which failed; how many a file were skipped, by the reason.
-
-    Those in `repeated` failed beside the others and passed by themselves: they have passed.
-    """
+    """How many passed; which failed; how many a file were skipped, by the reason."""
 
     # Else pytest takes it for a test.
     __test__ = False
 
     passed: int
     failed: Sequence[str]
-    repeated: Sequence[str]
     skipped: Mapping[str, Mapping[str, int]]
 
     @property
@@ -31,25 +27,21 @@ class TestOutcomes:
 def read_outcomes(directory: Path) -> TestOutcomes:
     """Those of the JUnit reports that `tests/run` leaves in `directory`.
 
-    A report `NAME-again.xml` is of those tests of `NAME.xml` that failed, run once more. Raises
-    FileNotFoundError where a run ended before it could leave one.
+    Raises FileNotFoundError where a run ended before it could leave one.
     """
-    failed, repeated, passed = list[str](), list[str](), 0
+    failed, passed = list[str](), 0
     skipped: dict[str, Counter[str]] = {}
     for name in ("others", "browser"):
         cases = _cases(directory / f"{name}.xml")
-        again_path = directory / f"{name}-again.xml"
-        again = _tests(_cases(again_path) if again_path.exists() else (), "passed")
         # One that passes and fails to clean up stands there twice.
         wrong = _tests(cases, "wrong")
         passed += len(_tests(cases, "passed") - wrong)
-        repeated += sorted(wrong & again)
-        failed += sorted(wrong - again)
+        failed += sorted(wrong)
         for case in cases:
             if (skip := case.find("skipped")) is not None:
                 skipped.setdefault(skip.get("message", ""), Counter())[_file(case)] += 1
     files = {reason: dict(counts) for reason, counts in skipped.items()}
-    return TestOutcomes(passed + len(repeated), failed, repeated, files)
+    return TestOutcomes(passed, failed, files)
 
 
 def _tests(cases: Sequence[ElementTree.Element], state: str) -> set[str]:

@@ -54,7 +54,7 @@ def as_markdown(records: Sequence[Record]) -> str:
             "## What is skipped, and why",
             "",
             *(line for record in records for line in _skips(record)),
-            *_unsteady(records),
+            *_failures(records),
             _BY_WORKFLOW,
             *(f"- {what}" for what in BY_WORKFLOW),
             "",
@@ -95,19 +95,13 @@ def _skips(record: Record) -> Iterator[str]:
     yield ""
 
 
-def _unsteady(records: Sequence[Record]) -> Iterator[str]:
-    """What failed, and what did so only beside other tests."""
-    for heading, kind in (
-        ("Failed", "failed"),
-        ("Failed beside other tests, and passed by itself", "repeated"),
-    ):
-        lines = [
-            f"- {_title(record)}: `{test}`"
-            for record in records
-            for test in getattr(record.outcomes, kind)
-        ]
-        if lines:
-            yield from (f"## {heading}", "", *lines, "")
+def _failures(records: Sequence[Record]) -> Iterator[str]:
+    """What failed."""
+    lines = [
+        f"- {_title(record)}: `{test}`" for record in records for test in record.outcomes.failed
+    ]
+    if lines:
+        yield from ("## Failed", "", *lines, "")
 
 
 def _title(record: Record) -> str:

@@ -26,7 +26,6 @@ RECORD = Record(
     outcomes=TestOutcomes(
         passed=3900,
         failed=["tests.e2e.test_a::test_b"],
-        repeated=["tests.e2e.test_a::test_c"],
         skipped={
             "no SecantusDB here": {"tests/contract/test_store.py": 7, "tests/e2e/test_a.py": 2}
         },
@@ -75,26 +74,11 @@ def test_a_report_is_counted(tmp_path: Path) -> None:
     outcomes = read_outcomes(tmp_path)
     assert outcomes.passed == 1
     assert outcomes.failed == ["tests.unit.test_x::test_three", "tests.unit.test_x::test_two"]
-    assert outcomes.repeated == []
     assert outcomes.skipped == {
         "no server here": {"tests/unit/test_x.py": 2},
         "no browser here": {"tests/unit/test_x.py": 1},
     }
     assert outcomes.skips == 3
-
-
-def test_what_passes_by_itself_has_passed_and_is_named(tmp_path: Path) -> None:
-    report(
-        tmp_path / "others.xml",
-        case("test_one[a@b.c]@group", "<failure/>"),
-        case("test_two@group", "<failure/>"),
-    )
-    report(tmp_path / "others-again.xml", case("test_one[a@b.c]"), case("test_two", "<failure/>"))
-    report(tmp_path / "browser.xml")
-    outcomes = read_outcomes(tmp_path)
-    assert outcomes.passed == 1
-    assert outcomes.repeated == ["tests.unit.test_x::test_one[a@b.c]"]
-    assert outcomes.failed == ["tests.unit.test_x::test_two"]
 
 
 def test_a_run_without_a_report_is_no_result(tmp_path: Path) -> None:
@@ -119,7 +103,6 @@ def test_the_page_has_a_row_and_names_each_skip_and_failure() -> None:
         "- no SecantusDB here: 9 (`tests/contract/test_store.py` 7, `tests/e2e/test_a.py` 2)"
     ) in page
     assert f"## Failed\n\n- {title}: `tests.e2e.test_a::test_b`" in page
-    assert f"passed by itself\n\n- {title}: `tests.e2e.test_a::test_c`" in page
 
 
 def test_settings_of_the_package_indexes_are_lent_and_paths_that_are_missing_not(
