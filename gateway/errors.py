@@ -188,6 +188,19 @@ class TooManyWaitersOfUser(GatewayError):
         )
 
 
+class TooManyUploads(GatewayError):
+    """One user has as many uploads that are not final as a user may have."""
+
+    status, kind, title = 429, "too-many-uploads", "Too many of your uploads"
+    retry_after = 5
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"As many of your uploads as may wait at once ({limit:,}) are not final yet. Nothing "
+            "of this one was kept: send it again when one of them is final."
+        )
+
+
 class UpstreamUnavailable(GatewayError):
     """A service did not answer, so that what was asked of it may or may not have been done."""
 

@@ -10,6 +10,7 @@ from gateway.proxy.upstream import Upstream, UpstreamResponse
 from gateway.settings import Settings
 from gateway.uploads.accept import Uploads
 from gateway.uploads.access import UploadAccess
+from gateway.uploads.admission import Admission
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.outbox import Outbox
 from muster.broker import Broker
@@ -46,7 +47,11 @@ class Services:
         """All of them over these adapters; connects to nothing yet."""
         threads, waiters = settings.threads, settings.waiters
         return cls(
-            uploads=Uploads(stores, Outbox(stores.uploads, broker)),
+            uploads=Uploads(
+                stores,
+                Outbox(stores.uploads, broker),
+                Admission(stores.uploads, settings.uploads_per_user),
+            ),
             access=UploadAccess(stores),
             follower=UploadFollower(
                 stores.uploads, waiters, settings.max_waiters_per_user, event_at_shutdown()

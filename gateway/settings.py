@@ -38,6 +38,11 @@ class Settings(FileSettings):
     max_waiters_per_user: int = Field(
         default=8, ge=0, description="How many of them may be of one user."
     )
+    uploads_per_user: int = Field(
+        default=0,
+        ge=0,
+        description="How many uploads of a user may be not final at once; 0 is no limit.",
+    )
     trusted_proxies: int = Field(
         default=0,
         ge=0,

@@ -52,7 +52,7 @@ _ACCEPTED: dict[str, Any] = {
     "/v1/uploads",
     access=("uploads:write",),
     answers={200: UploadDocument, 202: _ACCEPTED},
-    refusals=(400, 408, 409, 413, 415, 422),
+    refusals=(400, 408, 409, 413, 415, 422, 429),
     request_body=_FILE,
 )
 def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter
 
 from gateway.errors import IdempotencyKeyInFlight, IdempotencyKeyReused, WrongColumns
+from gateway.uploads.admission import Admission
 from gateway.uploads.filenames import clean_filename, table_for
 from gateway.uploads.idempotency import claimed, fingerprint
 from gateway.uploads.outbox import Outbox
@@ -100,19 +101,27 @@ class SubmittedFile:
 class Uploads:
     """Accepts uploads into the stores."""
 
-    def __init__(self, stores: Stores, outbox: Outbox) -> None:
+    def __init__(self, stores: Stores, outbox: Outbox, admission: Admission) -> None:
         self._files, self._records = stores.files, stores.uploads
         self._outbox = outbox
+        self._admission = admission
 
     def accept(self, submission: Submission) -> Upload:
         """Store the file and the record of it, both durable; returns the upload as accepted.
 
         The file comes before the record, so that a record always has its file; a file whose record
         never came is swept away. If the same request was sent before with its idempotency key,
-        that upload is returned. Raises IdempotencyKeyInFlight, IdempotencyKeyReused, what
-        `Submission.read` raises, and StoreUnavailable; then nothing is accepted, and the key is
-        free again.
+        that upload is returned. Raises, before the body is read, what `Admission.take_place`
+        raises; IdempotencyKeyInFlight, IdempotencyKeyReused, what `Submission.read` raises, and
+        StoreUnavailable. Then nothing is accepted, and the key is free again.
         """
+        has_come = self._admission.take_place(submission.owner.id, submission.key)
+        try:
+            return self._accept(submission)
+        finally:
+            has_come()
+
+    def _accept(self, submission: Submission) -> Upload:
         if submission.key is None:
             return self._take(submission).as_accepted()
         try:

@@ -139,6 +139,9 @@ class UploadStore(Protocol):
         They are of a sequence greater than `after`.
         """
 
+    def count_unfinished(self, owner: str, limit: int) -> int:
+        """How many uploads of the owner are not final, counted in an index and up to `limit`."""
+
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""
 

@@ -20,6 +20,7 @@ from pymongo.errors import DuplicateKeyError
 from muster.backends.mongodb import Document, connection_to
 from muster.backends.shared import Shared
 from muster.contracts.uploads import (
+    UNFINISHED,
     State,
     UnreadableRecord,
     Upload,
@@ -66,6 +67,10 @@ _INDEXES = [
     ),
     IndexModel(
         [("announced", ASCENDING), ("sequence", ASCENDING)],
+        partialFilterExpression={"announced": False},
+    ),
+    IndexModel(
+        [("owner", ASCENDING), ("state", ASCENDING)],
         partialFilterExpression={"announced": False},
     ),
     IndexModel(
@@ -220,6 +225,13 @@ class MongoUploadStore:
     def unfinished(self, after: int, limit: int) -> list[Upload]:
         """At most `limit` records that are not final, or not announced, beyond a sequence."""
         return self._select({**_OPEN, "sequence": {"$gt": after}}, ASCENDING, limit)
+
+    def count_unfinished(self, owner: str, limit: int) -> int:
+        """How many uploads of the owner are not final, up to `limit`."""
+        # What is open is asked for, too, for the index.
+        query = {"owner": owner, "state": {"$in": sorted(UNFINISHED)}, **_OPEN, **_not_set_aside()}
+        with self.connection.using() as database:
+            return int(database["uploads"].count_documents(query, limit=limit))
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""

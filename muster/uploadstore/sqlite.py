@@ -42,7 +42,8 @@ log = structlog.get_logger(__name__)
 # Checking whether a file changed costs microseconds, and SQLite notifies no other process.
 _POLL_SECONDS = 0.02
 
-_OPEN = "(announced = 0 OR state IN ({}))".format(", ".join(f"'{s}'" for s in sorted(UNFINISHED)))
+_NOT_FINAL = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(UNFINISHED)))
+_OPEN = f"(announced = 0 OR {_NOT_FINAL})"
 _UNPUBLISHED = "published = 0"
 _CANCELLING = f"state = '{State.QUEUED}' AND cancel_requested = 1"
 # SQLite ends a query at the first document that is no JSON: such a one is found, to be set aside.
@@ -71,6 +72,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS uploads_key ON uploads (owner, idempotency_key
 CREATE INDEX IF NOT EXISTS uploads_owner ON uploads (owner, sequence);
 CREATE INDEX IF NOT EXISTS uploads_unpublished ON uploads (sequence) WHERE {_UNPUBLISHED};
 CREATE INDEX IF NOT EXISTS uploads_open ON uploads (sequence) WHERE {_OPEN};
+CREATE INDEX IF NOT EXISTS uploads_not_final ON uploads (owner, state) WHERE {_NOT_FINAL};
 CREATE INDEX IF NOT EXISTS uploads_cancelling ON uploads (sequence) WHERE {_CANCELLING};
 CREATE INDEX IF NOT EXISTS uploads_mending ON uploads ({_PREVIOUS}, sequence)
     WHERE {_PREVIOUS} IS NOT NULL;
@@ -92,6 +94,11 @@ CREATE TABLE IF NOT EXISTS set_aside (
 
 _OF_KEY = "owner = ? AND idempotency_key = ?"
 _NOT_SET_ASIDE = "sequence NOT IN (SELECT sequence FROM set_aside WHERE format = ?)"
+COUNT_OF_OWNER = f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM uploads WHERE {_NOT_SET_ASIDE} AND owner = ? AND {_NOT_FINAL} LIMIT ?
+)
+"""  # noqa: S608 - no value in it
 
 
 class SqliteUploadStore:
@@ -218,6 +225,12 @@ class SqliteUploadStore:
     def unfinished(self, after: int, limit: int) -> list[Upload]:
         """At most `limit` records that are not final, or not announced, beyond a sequence."""
         return self._select(f"{_OPEN} AND sequence > ? ORDER BY sequence LIMIT ?", after, limit)
+
+    def count_unfinished(self, owner: str, limit: int) -> int:
+        """How many uploads of the owner are not final, up to `limit`."""
+        with self._file.connection() as connection:
+            [(number,)] = connection.execute(COUNT_OF_OWNER, [record_format(), owner, limit])
+        return int(number)
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""

@@ -1,9 +1,15 @@
 """Finding upload records: for their owners, for the outbox and for the loader."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import pytest
 
-from muster.contracts.uploads import State, Upload
+from muster.contracts.uploads import State, Upload, record_format
 from muster.uploadstore import UploadStore
+from muster.uploadstore.sqlite import COUNT_OF_OWNER, SqliteUploadStore
 from tests.contract.records import an_upload
 
 
@@ -98,6 +104,34 @@ def test_unfinished_are_those_not_final_or_not_announced_in_order(
     assert ids(store.unfinished(0, limit=2)) == ["u-1", "u-2"]
     assert ids(store.unfinished(five[2].sequence, limit=9)) == ["u-3", "u-4"]
     assert ids(store.unfinished(five[4].sequence, limit=9)) == []
+
+
+def test_the_unfinished_of_an_owner_are_counted_up_to_a_limit(
+    store: UploadStore, five: list[Upload]
+) -> None:
+    assert [store.count_unfinished(owner, 9) for owner in ("bob", "ana", "eva")] == [3, 2, 0]
+    assert [store.count_unfinished("bob", limit) for limit in (1, 3)] == [1, 3]
+    # What is final is so before it is announced.
+    finish(store, "u-0", announced=False)
+    finish(store, "u-1", announced=True)
+    store.update("u-2", expect={State.QUEUED}, state=State.LOADING)
+    assert [store.count_unfinished(owner, 9) for owner in ("bob", "ana")] == [2, 1]
+
+
+def test_the_unfinished_of_an_owner_are_counted_in_an_index_of_the_file(
+    file_store_url: str,
+) -> None:
+    with closing(SqliteUploadStore(file_store_url)) as store:
+        store.accept(an_upload())
+    path = Path(urlsplit(file_store_url).path) / "records.db"
+    with closing(sqlite3.connect(path)) as connection:
+        plan = connection.execute(
+            f"EXPLAIN QUERY PLAN {COUNT_OF_OWNER}", [record_format(), "user-1", 9]
+        ).fetchall()
+    steps = [step for *_, step in plan if "uploads" in step]
+    # Covering or not: versions of SQLite differ in that.
+    assert len(steps) == 1
+    assert steps[0].endswith("INDEX uploads_not_final (owner=? AND state=?)")
 
 
 def test_cancelling_are_the_queued_that_shall_be_cancelled_in_order(

@@ -186,6 +186,19 @@ def test_a_byte_that_the_disk_has_changed_costs_one_record(file_store_url: str) 
         assert store.unnamed(["bad", "bad.rejects"]) == set()
 
 
+def test_a_byte_that_the_disk_has_changed_keeps_no_owner_from_being_counted(
+    file_store_url: str,
+) -> None:
+    with closing(open_upload_store(file_store_url)) as store:
+        accept_three(store)
+    path = Path(urlsplit(file_store_url).path) / "records.db"
+    path.write_bytes(path.read_bytes().replace(b'{"id": "bad"', b'{"id"; "bad"'))
+    with closing(open_upload_store(file_store_url)) as store:
+        assert store.count_unfinished("user-1", 9) == 3
+        store.unfinished(0, 9)
+        assert store.count_unfinished("user-1", 9) == 2
+
+
 def test_a_field_nested_beyond_reading_costs_one_record(file_store_url: str) -> None:
     nested: list[Any] = []
     for _ in range(900):
@@ -206,3 +219,4 @@ def test_the_backlog_is_what_is_not_done_and_can_be_read(
     store.update("u-1", expect=set(State), announced=True)
     set_raw(store_url, "bad", state="undone")
     assert store.backlog() == Backlog(1, an_upload().submitted_at)
+    assert store.count_unfinished("user-1", 9) == 1

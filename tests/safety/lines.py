@@ -395,6 +395,29 @@ LINES = (
         test="tests/unit/gateway/uploads/test_follow.py::test_one_user_never_takes_all_places",
     ),
     SafetyLine(
+        promise="share: one user's uploads never hold up everybody's",
+        path="gateway/uploads/admission.py",
+        old="if self._uploads.count_unfinished(user, self._share) + coming > self._share:",
+        new="if False:",
+        test="tests/unit/gateway/uploads/test_admission.py::test_a_user_has_a_share_of_what_waits",
+    ),
+    SafetyLine(
+        promise="share: uploads that come at once count before they are accepted",
+        path="gateway/uploads/admission.py",
+        old="            coming = self._coming[user]\n",
+        new="            coming = 1\n",
+        test="tests/unit/gateway/uploads/test_admission.py::"
+        "test_uploads_that_come_at_once_share_the_places_of_their_user",
+    ),
+    SafetyLine(
+        promise="share: a repeat of what was accepted is never refused",
+        path="gateway/uploads/admission.py",
+        old="        if key is not None and self._uploads.find_by_key(user, key) is not None:\n",
+        new="        if False:\n",
+        test="tests/unit/gateway/uploads/test_admission.py::"
+        "test_what_was_accepted_before_needs_no_place",
+    ),
+    SafetyLine(
         promise="readiness: without its store the gateway answers what needs none",
         path="gateway/app.py",
         old="""ready={"auth's keys": once(tokens.check)},""",

@@ -300,6 +300,14 @@ class SimulatedUploads(_Calls):
             "unfinished", lambda upload: _is_open(upload) and upload.sequence > after
         )[:limit]
 
+    def count_unfinished(self, owner: str, limit: int) -> int:
+        """How many of the owner are not final, up to `limit`."""
+        found = self._select(
+            "count_unfinished",
+            lambda upload: upload.owner == owner and not upload.state.is_final,
+        )
+        return len(found[:limit])
+
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for."""
         return self._select(

@@ -21,6 +21,7 @@ from dbuploader.uploads.watchdog import Watchdog
 from gateway.relay import Relay
 from gateway.uploads.accept import Uploads
 from gateway.uploads.access import UploadAccess
+from gateway.uploads.admission import Admission
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import RequestBody
 from muster.broker import Broker
@@ -155,7 +156,9 @@ class System:
     def _serve(self, process: Process) -> None:
         store = self._stores(process)
         broker = cast(Broker, SimulatedBroker(self.world, self.queues, process))
-        gateway = Gateway(Uploads(store, Outbox(store.uploads, broker)), UploadAccess(store))
+        admission = Admission(store.uploads, uploads_per_user=0)
+        uploads = Uploads(store, Outbox(store.uploads, broker), admission)
+        gateway = Gateway(uploads, UploadAccess(store))
         self._gateway = process, gateway
         process.stop.wait()
 

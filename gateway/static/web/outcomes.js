@@ -6,7 +6,6 @@ const REFUSALS = new Map([
   [null, "The file can't be read: it was changed or moved since it was chosen, or is a folder. Choose it again."],
   [0, "Muster does not answer. Is the network there?"],
   [401, "You are signed out. Sign in again, then press Upload."],
-  [429, "Muster was asked too much for now."],
   [502, "Muster does not answer just now."],
   [504, "Muster does not answer just now."],
 ]);
@@ -14,6 +13,7 @@ const REFUSALS = new Map([
 /** Why the API refused a file, in words. */
 export function refusal({ status, answer, retryAfter }) {
   if (status === 409 && retryAfter) return "Muster still holds the first try of this file.";
+  if (status === 429) return reasonIn(answer) ?? "Muster was asked too much for now.";
   return REFUSALS.get(status) ?? reasonIn(answer) ?? `The server answered ${status}, and did not say why.`;
 }
 

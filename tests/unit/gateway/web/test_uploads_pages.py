@@ -2,9 +2,11 @@
 
 import io
 import re
+from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
+from flask_openapi.openapi import OpenAPI
 
 from gateway.web.session import COOKIE
 from muster.contracts.rejects import CellError, Reject, RejectsHeader
@@ -179,6 +181,22 @@ def test_a_file_of_a_form_that_is_refused_is_told_on_a_page(browser: FlaskClient
     assert (answer.status_code, answer.mimetype) == (415, "text/html")
     assert "not CSV" in answer.text
     assert browser.post("/uploads?table=jobs").status_code == 403
+
+
+def test_corrected_rows_that_there_is_no_place_for_are_refused_on_a_page(
+    make_app: Callable[..., OpenAPI], stores: Stores
+) -> None:
+    browser = make_app(uploads_per_user=1).test_client()
+    browser.set_cookie(COOKIE, "ana+uploads:write+uploads:read")
+    upload_id = upload(browser)
+    finish(stores, upload_id)
+    sent = [
+        browser.post(f"/uploads/{upload_id}/mended", data={"c1-1": text}, headers=HERE)
+        for text in ("Baker", "Cook")
+    ]
+    assert [answer.status_code for answer in sent] == [303, 429]
+    assert (sent[1].mimetype, sent[1].headers["Retry-After"]) == ("text/html", "5")
+    assert "As many of your uploads as may wait at once (1)" in sent[1].text
 
 
 def test_an_upload_tells_what_was_asked_for(browser: FlaskClient) -> None:
