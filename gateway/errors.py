@@ -201,6 +201,19 @@ class TooManyUploads(GatewayError):
         )
 
 
+class QueueTooLong(GatewayError):
+    """An upload has waited for `seconds` to be loaded, as long as any may before more are taken."""
+
+    status, kind, title = 503, "queue-too-long", "Too much is waiting"
+    retry_after = 5
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"Uploads wait to be loaded for more than {seconds:g} seconds now, so no more are "
+            "taken. Nothing of this one was kept: send it again later."
+        )
+
+
 class UpstreamUnavailable(GatewayError):
     """A service did not answer, so that what was asked of it may or may not have been done."""
 

@@ -50,7 +50,7 @@ class Services:
             uploads=Uploads(
                 stores,
                 Outbox(stores.uploads, broker),
-                Admission(stores.uploads, settings.uploads_per_user),
+                Admission(stores.uploads, settings.uploads_per_user, settings.max_queued_seconds),
             ),
             access=UploadAccess(stores),
             follower=UploadFollower(

@@ -43,6 +43,13 @@ class Settings(FileSettings):
         ge=0,
         description="How many uploads of a user may be not final at once; 0 is no limit.",
     )
+    max_queued_seconds: float = Field(
+        default=0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long an upload may have been queued before no more are taken; "
+        "0 is no bound.",
+    )
     trusted_proxies: int = Field(
         default=0,
         ge=0,

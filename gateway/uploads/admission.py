@@ -1,43 +1,61 @@
-"""Who may send an upload now: each user has a share of what waits to be loaded.
+"""Who may send an upload now: each user has a share of what waits, and the wait has a bound.
 
-It is asked before the body of a request is read, and costs nothing where no share is set.
+Both are asked before the body of a request is read, and cost nothing where they are not set.
 """
 
+import math
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 
 from prometheus_client import Counter
 
-from gateway.errors import TooManyUploads
+from gateway.errors import QueueTooLong, TooManyUploads
+from muster.contracts.uploads import now
 from muster.uploadstore import UploadStore
 
-_SHARE = "share"
+_SHARE, _QUEUE = "share", "queue"
+_LOOK_EVERY_SECONDS = 1.0
 
 REFUSED = Counter("muster_uploads_refused_total", "Uploads that found no place.", ("reason",))
 # From 0: a rate over a series that begins at its first event misses that event.
-REFUSED.labels(_SHARE)
+for _reason in (_SHARE, _QUEUE):
+    REFUSED.labels(_reason)
 
 
 class Admission:
-    """Gives places to uploads: so many to each user's that are not final; 0 is no limit.
+    """Gives places to uploads, to each user so many that are not final; 0 is no limit.
 
-    Requests of this process are counted exactly. Several processes that take some of one user at
-    the same moment don't see each other's until these are accepted.
+    There are none while an upload has been queued for more than `max_queued_seconds`, unless that
+    is 0. Requests of this process are counted exactly. Several processes that take some of one user
+    at the same moment don't see each other's until these are accepted.
     """
 
-    def __init__(self, uploads: UploadStore, uploads_per_user: int) -> None:
+    def __init__(
+        self,
+        uploads: UploadStore,
+        uploads_per_user: int,
+        max_queued_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._uploads = uploads
         self._share = uploads_per_user
+        self._bound = max_queued_seconds
+        self._clock = clock
         self._lock = threading.Lock()
         self._coming: defaultdict[str, int] = defaultdict(int)
+        self._looked_at = -math.inf
+        self._late = False
 
     def take_place(self, user: str, key: str | None) -> Callable[[], None]:
         """Take a place for an upload that is about to come; returns what ends its coming.
 
         What the user's idempotency key brought in before needs no place: it is told again. Raises
-        TooManyUploads.
+        TooManyUploads or QueueTooLong.
         """
+        if self._bound and self._is_late():
+            self._refuse(user, key, _QUEUE, QueueTooLong(self._bound))
         if not self._share:
             return _nothing
         with self._lock:
@@ -50,6 +68,20 @@ class Admission:
             self._has_come(user)
             raise
         return lambda: self._has_come(user)
+
+    def _is_late(self) -> bool:
+        """Whether the oldest queued upload is older than the bound, as of the last second.
+
+        One request a second asks the store; the others take what was found before.
+        """
+        with self._lock:
+            if self._clock() - self._looked_at < _LOOK_EVERY_SECONDS:
+                return self._late
+            self._looked_at = self._clock()
+        oldest = self._uploads.oldest_queued()
+        waited = 0.0 if oldest is None else (now() - oldest.submitted_at).total_seconds()
+        self._late = waited > self._bound
+        return self._late
 
     def _refuse(self, user: str, key: str | None, reason: str, refusal: Exception) -> None:
         """Raise the refusal, unless this is a request that was accepted before."""

@@ -139,6 +139,9 @@ class UploadStore(Protocol):
         They are of a sequence greater than `after`.
         """
 
+    def oldest_queued(self) -> Upload | None:
+        """The record that has waited longest to be loaded: how late the loader is."""
+
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many uploads of the owner are not final, counted in an index and up to `limit`."""
 

@@ -226,6 +226,10 @@ class MongoUploadStore:
         """At most `limit` records that are not final, or not announced, beyond a sequence."""
         return self._select({**_OPEN, "sequence": {"$gt": after}}, ASCENDING, limit)
 
+    def oldest_queued(self) -> Upload | None:
+        """The record that has waited longest to be loaded."""
+        return next(iter(self._select({"state": State.QUEUED}, ASCENDING, 1)), None)
+
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many uploads of the owner are not final, up to `limit`."""
         # What is open is asked for, too, for the index.

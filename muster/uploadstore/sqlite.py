@@ -226,6 +226,12 @@ class SqliteUploadStore:
         """At most `limit` records that are not final, or not announced, beyond a sequence."""
         return self._select(f"{_OPEN} AND sequence > ? ORDER BY sequence LIMIT ?", after, limit)
 
+    def oldest_queued(self) -> Upload | None:
+        """The record that has waited longest to be loaded."""
+        # In the order of the index of what is open, whose first are queued but for a run at most.
+        condition = f"{_OPEN} AND {_IN_STATE} ORDER BY sequence LIMIT 1"
+        return next(iter(self._select(condition, State.QUEUED)), None)
+
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many uploads of the owner are not final, up to `limit`."""
         with self._file.connection() as connection:

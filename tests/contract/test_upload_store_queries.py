@@ -106,6 +106,24 @@ def test_unfinished_are_those_not_final_or_not_announced_in_order(
     assert ids(store.unfinished(five[4].sequence, limit=9)) == []
 
 
+def test_the_oldest_queued_is_what_the_loader_takes_next(
+    store: UploadStore, five: list[Upload]
+) -> None:
+    def oldest() -> str | None:
+        found = store.oldest_queued()
+        return found.id if found else None
+
+    assert oldest() == "u-0"
+    finish(store, "u-0", announced=False)
+    finish(store, "u-1", announced=True)
+    # What is being loaded waits no longer.
+    store.update("u-2", expect={State.QUEUED}, state=State.LOADING)
+    assert oldest() == "u-3"
+    for upload_id in ("u-3", "u-4"):
+        finish(store, upload_id, announced=True)
+    assert oldest() is None
+
+
 def test_the_unfinished_of_an_owner_are_counted_up_to_a_limit(
     store: UploadStore, five: list[Upload]
 ) -> None:

@@ -300,6 +300,11 @@ class SimulatedUploads(_Calls):
             "unfinished", lambda upload: _is_open(upload) and upload.sequence > after
         )[:limit]
 
+    def oldest_queued(self) -> Upload | None:
+        """The one that has waited longest to be loaded."""
+        found = self._select("oldest_queued", lambda upload: upload.state is State.QUEUED)
+        return next(iter(found), None)
+
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many of the owner are not final, up to `limit`."""
         found = self._select(

@@ -156,7 +156,7 @@ class System:
     def _serve(self, process: Process) -> None:
         store = self._stores(process)
         broker = cast(Broker, SimulatedBroker(self.world, self.queues, process))
-        admission = Admission(store.uploads, uploads_per_user=0)
+        admission = Admission(store.uploads, uploads_per_user=0, max_queued_seconds=0)
         uploads = Uploads(store, Outbox(store.uploads, broker), admission)
         gateway = Gateway(uploads, UploadAccess(store))
         self._gateway = process, gateway

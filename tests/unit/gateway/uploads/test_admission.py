@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 from prometheus_client import REGISTRY
 
+from gateway.errors import QueueTooLong
 from gateway.uploads.admission import Admission
-from muster.contracts.uploads import UNFINISHED, State
+from muster.contracts.uploads import UNFINISHED, State, Upload, now
 from muster.stores import Stores
 from muster.weather import StoreUnavailable
+from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import ANA, BOB, CSV, stored_files
 from tests.waiting import DEADLINE_SECONDS
 
@@ -52,6 +55,11 @@ def finish(stores: Stores, upload_id: str) -> None:
     stores.uploads.update(upload_id, expect=UNFINISHED, state=State.COMPLETED)
 
 
+def accept_waiting(stores: Stores, seconds: float) -> None:
+    submitted_at = now() - timedelta(seconds=seconds)
+    stores.uploads.accept(an_upload(id="waiting", owner="eva", submitted_at=submitted_at))
+
+
 def refused(reason: str) -> float:
     value = REGISTRY.get_sample_value("muster_uploads_refused_total", {"reason": reason})
     assert value is not None
@@ -76,10 +84,11 @@ def test_a_user_has_a_share_of_what_waits(
     assert [post(client).status_code, post_unread(client).status_code] == [202, 429]
 
 
-def test_without_a_share_nobody_is_asked_for(
+def test_without_a_share_or_a_bound_nothing_is_asked(
     make_app: MakeApp, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(type(stores.uploads), "count_unfinished")
+    for question in ("count_unfinished", "oldest_queued"):
+        monkeypatch.delattr(type(stores.uploads), question)
     client = make_app().test_client()
     assert [post(client).status_code for _ in range(3)] == [202] * 3
 
@@ -144,10 +153,77 @@ def test_uploads_that_come_at_once_share_the_places_of_their_user(
     assert len(ids(stores)) == 3
 
 
+def test_while_the_queue_is_too_long_no_more_is_taken(
+    make_app: MakeApp, stores: Stores, tmp_path: Path
+) -> None:
+    accept_waiting(stores, seconds=60)
+
+    def client_within(seconds: float) -> FlaskClient:
+        return make_app(max_queued_seconds=seconds).test_client()
+
+    client, before = client_within(30), refused("queue")
+    for who in (ANA, BOB):
+        answer = post_unread(client, who)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        problem = answer.get_json()
+        assert problem["type"] == "urn:muster:problem:queue-too-long"
+        assert "more than 30 seconds" in problem["detail"]
+    assert (ids(stores), stored_files(tmp_path)) == (["waiting"], [])
+    assert refused("queue") == before + 2
+    assert post(client_within(3600)).status_code == 202
+    # What is being loaded waits no longer, however long it takes.
+    stores.uploads.update("waiting", expect=UNFINISHED, state=State.LOADING)
+    assert post(client_within(30)).status_code == 202
+
+
+def test_what_was_accepted_before_is_told_again_however_long_the_queue_is(
+    make_app: MakeApp, stores: Stores
+) -> None:
+    first = post(make_app(max_queued_seconds=30).test_client(), Idempotency_Key="one")
+    accept_waiting(stores, seconds=60)
+    # The oldest is the one of lowest sequence, which is final here.
+    finish(stores, first.get_json()["id"])
+    client = make_app(max_queued_seconds=30).test_client()
+    again = post(client, Idempotency_Key="one")
+    assert (again.status_code, again.get_json()) == (202, first.get_json())
+    assert post_unread(client, Idempotency_Key="other").status_code == 503
+
+
+def test_the_store_is_asked_for_the_oldest_once_a_second(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time, asked = 100.0, 0
+    oldest_queued = stores.uploads.oldest_queued
+
+    def counted() -> Upload | None:
+        nonlocal asked
+        asked += 1
+        return oldest_queued()
+
+    def is_taken() -> bool:
+        try:
+            admission.take_place("ana", None)()
+        except QueueTooLong:
+            return False
+        return True
+
+    monkeypatch.setattr(stores.uploads, "oldest_queued", counted)
+    admission = Admission(stores.uploads, 0, 30, clock=lambda: time)
+    assert [is_taken() for _ in range(9)] == [True] * 9
+    accept_waiting(stores, seconds=60)
+    assert (is_taken(), asked) == (True, 1)
+    time += 1
+    assert [is_taken() for _ in range(9)] == [False] * 9
+    assert asked == 2
+    finish(stores, "waiting")
+    time += 1
+    assert (is_taken(), asked) == (True, 3)
+
+
 def test_a_store_that_is_away_costs_no_place(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admission = Admission(stores.uploads, uploads_per_user=1)
+    admission = Admission(stores.uploads, uploads_per_user=1, max_queued_seconds=0)
 
     def away(*_arguments: object) -> int:
         raise StoreUnavailable("away")
