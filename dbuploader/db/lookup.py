@@ -89,7 +89,9 @@ def existing_keys(connection: Connection, table: str, keys: Collection[int]) -> 
 def key_range(connection: Connection, table: declared.Table) -> tuple[int, int] | None:
     """The minimum and maximum key of the table; None if it has no row."""
     key = sql_table(table.name).c[table.key]
-    least, greatest = connection.execute(select(func.min(key), func.max(key))).one()
+    # Together in one SELECT, SQLite would read the whole table for them; each alone is a search.
+    ends = [select(end(key)).scalar_subquery() for end in (func.min, func.max)]
+    least, greatest = connection.execute(select(*ends)).one()
     return None if least is None else (int(least), int(greatest))
 
 
