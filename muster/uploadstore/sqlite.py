@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 
 import structlog
@@ -42,13 +43,16 @@ log = structlog.get_logger(__name__)
 # Checking whether a file changed costs microseconds, and SQLite notifies no other process.
 _POLL_SECONDS = 0.02
 
-_NOT_FINAL = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(UNFINISHED)))
-_OPEN = f"(announced = 0 OR {_NOT_FINAL})"
+_NOT_FINAL = "IN ({})".format(", ".join(f"'{state}'" for state in sorted(UNFINISHED)))
+_OPEN = f"(announced = 0 OR state {_NOT_FINAL})"
 _UNPUBLISHED = "published = 0"
 _CANCELLING = f"state = '{State.QUEUED}' AND cancel_requested = 1"
-# SQLite ends a query at the first document that is no JSON: such a one is found, to be set aside.
-_IN_STATE = "CASE WHEN json_valid(document) THEN state = ? ELSE TRUE END"
-_OF_TABLE = 'CASE WHEN json_valid(document) THEN "table" = ? ELSE TRUE END'
+# SQLite ends a query, and the making of an index, at the first document that is no JSON.
+_DAMAGED = "NOT json_valid(document)"
+_FILTERS = {
+    name: f'(CASE WHEN json_valid(document) THEN "{name}" END)'
+    for name in ("owner", "table", "state")
+}
 # Not a column: older files have none, and an index needs none.
 _PREVIOUS = "json_extract(document, '$.previous')"
 
@@ -58,6 +62,16 @@ _DERIVED = (
 )
 _COLUMNS = ",\n    ".join(
     f"\"{name}\" AS (json_extract(document, '$.{name}'))" for name in _DERIVED
+)
+
+# One for each choice of filters, so that a page is found without a look at other records. Documents
+# damaged later are found by what the index holds, and those that were before by _DAMAGED.
+_LISTS = "\n".join(
+    f"CREATE INDEX IF NOT EXISTS uploads_by_{'_'.join(names)} "
+    f"ON uploads ({', '.join(_FILTERS[name] for name in names)}, sequence);"
+    for size in range(1, len(_FILTERS) + 1)
+    for names in combinations(_FILTERS, size)
+    if names != ("owner",)
 )
 
 _SCHEMA = f"""
@@ -72,10 +86,11 @@ CREATE UNIQUE INDEX IF NOT EXISTS uploads_key ON uploads (owner, idempotency_key
 CREATE INDEX IF NOT EXISTS uploads_owner ON uploads (owner, sequence);
 CREATE INDEX IF NOT EXISTS uploads_unpublished ON uploads (sequence) WHERE {_UNPUBLISHED};
 CREATE INDEX IF NOT EXISTS uploads_open ON uploads (sequence) WHERE {_OPEN};
-CREATE INDEX IF NOT EXISTS uploads_not_final ON uploads (owner, state) WHERE {_NOT_FINAL};
 CREATE INDEX IF NOT EXISTS uploads_cancelling ON uploads (sequence) WHERE {_CANCELLING};
 CREATE INDEX IF NOT EXISTS uploads_mending ON uploads ({_PREVIOUS}, sequence)
     WHERE {_PREVIOUS} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_damaged ON uploads (sequence) WHERE {_DAMAGED};
+{_LISTS}
 CREATE TABLE IF NOT EXISTS claims (
     owner TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -92,11 +107,15 @@ CREATE TABLE IF NOT EXISTS set_aside (
 ) WITHOUT ROWID;
 """
 
+# The greatest integer of SQLite.
+_BEYOND = 2**63 - 1
 _OF_KEY = "owner = ? AND idempotency_key = ?"
 _NOT_SET_ASIDE = "sequence NOT IN (SELECT sequence FROM set_aside WHERE format = ?)"
 COUNT_OF_OWNER = f"""
 SELECT count(*) FROM (
-    SELECT 1 FROM uploads WHERE {_NOT_SET_ASIDE} AND owner = ? AND {_NOT_FINAL} LIMIT ?
+    SELECT 1 FROM uploads
+    WHERE {_NOT_SET_ASIDE} AND {_FILTERS["owner"]} = ? AND {_FILTERS["state"]} {_NOT_FINAL}
+    LIMIT ?
 )
 """  # noqa: S608 - no value in it
 
@@ -166,16 +185,17 @@ class SqliteUploadStore:
         limit: int,
     ) -> list[Upload]:
         """At most `limit` records, newest first, of a sequence below `before`."""
-        wanted = {
-            "owner = ?": owner,
-            _IN_STATE: state,
-            _OF_TABLE: table,
-            "sequence < ?": before,
-        }
-        terms = {term: value for term, value in wanted.items() if value is not None}
+        wanted = {"owner": owner, "table": table, "state": state}
+        filters = {name: value for name, value in wanted.items() if value is not None}
+        if filters.keys() - {"owner"}:
+            terms = [f"{_FILTERS[name]} = ?" for name in filters]
+            self._select(f"{_DAMAGED} ORDER BY sequence")
+        else:
+            terms = ["owner = ?" for _ in filters]
         return self._select(
-            f"{' AND '.join(terms) or 'TRUE'} ORDER BY sequence DESC LIMIT ?",
-            *terms.values(),
+            f"{' AND '.join([*terms, 'sequence < ?'])} ORDER BY sequence DESC LIMIT ?",
+            *filters.values(),
+            _BEYOND if before is None else before,
             limit,
         )
 
@@ -228,8 +248,7 @@ class SqliteUploadStore:
 
     def oldest_queued(self) -> Upload | None:
         """The record that has waited longest to be loaded."""
-        # In the order of the index of what is open, whose first are queued but for a run at most.
-        condition = f"{_OPEN} AND {_IN_STATE} ORDER BY sequence LIMIT 1"
+        condition = f"{_FILTERS['state']} = ? ORDER BY sequence LIMIT 1"
         return next(iter(self._select(condition, State.QUEUED)), None)
 
     def count_unfinished(self, owner: str, limit: int) -> int:
