@@ -20,7 +20,7 @@ from prometheus_client import Gauge
 
 from gateway.settings import Settings
 from gateway.uploads.outbox import Outbox
-from gateway.uploads.sweep import sweep
+from gateway.uploads.sweep import OrphanSweep
 from muster.backends.dependencies import once
 from muster.broker import Broker, BrokerUnavailable, open_broker
 from muster.contracts.uploads import UnreadableRecord, now
@@ -61,7 +61,7 @@ class Relay:
         self._stores = stores
         self._outbox = Outbox(stores.uploads, broker)
         self._backlog = BacklogMeter(stores.uploads, broker)
-        self._sweep_after = sweep_after
+        self._sweep = OrphanSweep(stores, sweep_after)
         self._clock = clock
         self._swept_at = -float("inf")
         self._turned_at = clock()
@@ -88,7 +88,7 @@ class Relay:
         self._publish()
         if self._clock() - self._swept_at >= _SWEEP_EVERY_SECONDS:
             self._swept_at = self._clock()
-            removed = sweep(self._stores, self._sweep_after)
+            removed = self._sweep.run()
             log.info("swept", removed=removed)
 
     def check(self) -> None:

@@ -3,19 +3,53 @@
 A file comes before its record, so one whose accept was broken off stays behind without any.
 """
 
+import math
+import time
+from collections.abc import Callable
 from itertools import islice
 
 from muster.stores import Stores
 
 _BATCH = 1000
+# What was kept may become an orphan later, such as the rejects of a load that another overtook.
+_WHOLE_EVERY_SECONDS = 24 * 3600.0
+# By so much may clocks differ, and so long may a file be written.
+_OVERLAP_SECONDS = 3600.0
 
 
-def sweep(stores: Stores, older_than: float) -> int:
+class OrphanSweep:
+    """Sweeps again and again, each time what became old enough since, and once a day everything."""
+
+    def __init__(
+        self, stores: Stores, older_than: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._stores = stores
+        self._older_than = older_than
+        self._clock = clock
+        self._swept_at = self._all_swept_at = -math.inf
+
+    def run(self) -> int:
+        """Returns how many files were removed.
+
+        Raises StoreUnavailable; then the next run looks at what this one did not.
+        """
+        begun = self._clock()
+        is_whole = not 0 <= begun - self._all_swept_at < _WHOLE_EVERY_SECONDS
+        since = math.inf if is_whole else begun - self._swept_at + _OVERLAP_SECONDS
+        removed = sweep(self._stores, self._older_than, self._older_than + since)
+        self._swept_at = begun
+        if is_whole:
+            self._all_swept_at = begun
+        return removed
+
+
+def sweep(stores: Stores, older_than: float, newer_than: float = math.inf) -> int:
     """Remove files, whole or partial, of `older_than` seconds that no record names.
 
-    Returns how many. Raises StoreUnavailable.
+    With `newer_than`, only of those last written in that time. Returns how many. Raises
+    StoreUnavailable.
     """
-    names, removed = stores.files.names(older_than), 0
+    names, removed = stores.files.names(older_than, newer_than), 0
     while batch := list(islice(names, _BATCH)):
         unnamed = stores.uploads.unnamed(batch)
         for name in unnamed:

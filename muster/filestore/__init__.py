@@ -3,6 +3,7 @@
 `folder` keeps them in a directory, `gridfs` in MongoDB. May import muster.backends and below.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
@@ -50,11 +51,13 @@ class FileStore(Protocol):
     def delete(self, name: str) -> None:
         """Remove the file `name`, if it is there."""
 
-    def names(self, older_than: float) -> Iterator[str]:
+    def names(self, older_than: float, newer_than: float = math.inf) -> Iterator[str]:
         """The names of files last written at least `older_than` seconds ago, in no set order.
 
         What dead writers left behind is among them, under names that no file can have and that
-        `delete` takes. Memory does not grow with their number.
+        `delete` takes. Memory does not grow with their number. With `newer_than`, only what was
+        written at most so many seconds ago, and the work does not grow with the number of others,
+        as far as the store allows; what was being written for that long may be left out.
         """
 
     def check(self) -> None:

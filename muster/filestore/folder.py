@@ -2,11 +2,13 @@
 
 import errno
 import io
+import math
+import os
 import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -69,17 +71,22 @@ class FolderFileStore:
             else:
                 self._path_of(name).unlink(missing_ok=True)
 
-    def names(self, older_than: float) -> Iterator[str]:
+    def names(self, older_than: float, newer_than: float = math.inf) -> Iterator[str]:
         """The names of files and parts last written at least `older_than` seconds ago.
 
-        A file being written, or waiting for its record, is young.
+        A file being written, or waiting for its record, is young. With `newer_than`, folders in
+        which no file was made or finished since are passed over.
         """
-        limit = time.time() - older_than
+        moment = time.time()
+        latest, earliest = moment - older_than, moment - newer_than
         with _storing():
-            for path in self._files.glob("*/*"):
-                known = _NAME.fullmatch(path.name) or _PART.fullmatch(path.name)
-                if known and _written_before(path, limit):
-                    yield path.name
+            for folder in _entries(self._files):
+                if not folder.is_dir() or _written_at(folder) < earliest:
+                    continue
+                for entry in _entries(folder.path):
+                    known = _NAME.fullmatch(entry.name) or _PART.fullmatch(entry.name)
+                    if known and earliest <= _written_at(entry) <= latest:
+                        yield entry.name
 
     def check(self) -> None:
         """Return if files can be read and written."""
@@ -148,11 +155,18 @@ class _Writer:
             self._file.abandon()
 
 
-def _written_before(path: Path, limit: float) -> bool:
+def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """What is in the folder, one by one; nothing if it is not there."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        yield from entries
+
+
+def _written_at(entry: os.DirEntry[str]) -> float:
+    """When it was last written, and for a folder when its list of files was; nan if it is gone."""
     try:
-        return path.stat().st_mtime <= limit
+        return entry.stat().st_mtime
     except FileNotFoundError:
-        return False
+        return math.nan
 
 
 @contextmanager

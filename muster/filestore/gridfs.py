@@ -8,12 +8,13 @@ https://github.com/mongodb/specifications/blob/master/source/gridfs/gridfs-spec.
 """
 
 import io
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from bson import Int64, ObjectId
@@ -42,6 +43,8 @@ _BATCH = 1000
 # The order of a file's versions. Two that were finished at once may have the same number.
 _NEWEST_FIRST = [("metadata.version", DESCENDING), ("_id", DESCENDING)]
 _OLDEST_FIRST = [("metadata.version", ASCENDING), ("_id", ASCENDING)]
+_VERSION = {"filename": 1, "metadata.version": 1}
+_BEGINNING = datetime.fromtimestamp(0, UTC)
 # What a dead writer left, by the id that its file would have had; no upload's id has a dot.
 _REMAINS = re.compile(r"\.([0-9a-f]{24})\.part")
 
@@ -85,15 +88,16 @@ class GridfsFileStore:
             for version in versions.sort(_OLDEST_FIRST):
                 _remove_version(database, version["_id"])
 
-    def names(self, older_than: float) -> Iterator[str]:
+    def names(self, older_than: float, newer_than: float = math.inf) -> Iterator[str]:
         """The names of files last written at least `older_than` seconds ago.
 
         And, as `.ID.part`, of versions that were replaced and of what dead writers left.
         """
-        limit = now() - timedelta(seconds=older_than)
+        latest = now() - timedelta(seconds=older_than)
+        earliest = _BEGINNING if math.isinf(newer_than) else now() - timedelta(seconds=newer_than)
         for find in (_find_files, _find_remains):
             with self.connection.using() as database:
-                found = find(database, limit)
+                found = find(database, earliest, latest)
             while batch := self._take(found):
                 yield from batch
 
@@ -342,7 +346,10 @@ def _length_of(data: object) -> int | None:
 
 def _make_indexes(database: Database[Document]) -> None:
     database["csv.files"].create_indexes(
-        [IndexModel([("filename", ASCENDING), ("metadata.version", DESCENDING)])]
+        [
+            IndexModel([("filename", ASCENDING), ("metadata.version", DESCENDING)]),
+            IndexModel([("uploadDate", ASCENDING)]),
+        ]
     )
     database["csv.chunks"].create_indexes(
         [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)]
@@ -374,36 +381,59 @@ def _remove_remains(database: Database[Document], file_id: ObjectId) -> None:
     _remove_version(database, file_id)
 
 
-def _find_files(database: Database[Document], limit: datetime) -> Iterator[str]:
-    """Files whose newest version was finished before `limit`, and versions that were replaced."""
-    finished = database["csv.files"].find({"uploadDate": {"$lte": limit}}, {"filename": 1})
-    previous = None
-    for batch in _batches(finished.sort([("filename", ASCENDING), *_NEWEST_FIRST])):
-        younger = _names_finished_after(database, limit, {file["filename"] for file in batch})
+def _find_files(
+    database: Database[Document], earliest: datetime, latest: datetime
+) -> Iterator[str]:
+    """Files whose newest version was finished in that time, and versions that were replaced."""
+    finished = {"uploadDate": {"$gte": earliest, "$lte": latest}}
+    found = database["csv.files"].find(finished, {"filename": 1}, batch_size=_BATCH)
+    for batch in _batches(found):
+        newest = _newest_versions(database, {file["filename"] for file in batch})
         for file in batch:
-            name = file["filename"]
-            is_newest = name != previous and name not in younger
-            yield name if is_newest else _name_of_remains(file["_id"])
-            previous = name
+            is_newest = file["_id"] == newest.get(file["filename"])
+            yield file["filename"] if is_newest else _name_of_remains(file["_id"])
 
 
-def _names_finished_after(
-    database: Database[Document], limit: datetime, names: set[str]
-) -> set[str]:
-    wanted = {"filename": {"$in": list(names)}, "uploadDate": {"$gt": limit}}
-    return {file["filename"] for file in database["csv.files"].find(wanted, {"filename": 1})}
+def _newest_versions(database: Database[Document], names: set[str]) -> dict[str, ObjectId]:
+    """The id of each file's newest version, as `_find_newest` would find it."""
+    versions = database["csv.files"].find({"filename": {"$in": [*names]}}, _VERSION)
+    return {file["filename"]: file["_id"] for file in sorted(versions, key=_age_of_version)}
 
 
-def _find_remains(database: Database[Document], limit: datetime) -> Iterator[str]:
-    """Chunks without a files document, if the last of them was written before `limit`."""
-    # Sorted and grouped by the index's first field, the server steps from file to file in it.
-    by_file: list[Document] = [{"$sort": {"files_id": 1}}, {"$group": {"_id": "$files_id"}}]
-    for batch in _batches(database["csv.chunks"].aggregate(by_file)):
-        file_ids = {group["_id"] for group in batch}
+def _age_of_version(version: Document) -> tuple[int, str]:
+    # As the server sorts them: what has no number comes before all that have.
+    number = (version.get("metadata") or {}).get("version")
+    return -1 if number is None else int(number), str(version["_id"])
+
+
+def _find_remains(
+    database: Database[Document], earliest: datetime, latest: datetime
+) -> Iterator[str]:
+    """Chunks without a files document, if the last of them was written in that time."""
+    for batch in _batches(_files_of_chunks(database, earliest, latest)):
+        file_ids = {*batch}
         whole = database["csv.files"].find({"_id": {"$in": list(file_ids)}}, {"_id": 1})
         for file_id in file_ids - {file["_id"] for file in whole}:
-            if _was_written_before(database, file_id, limit):
+            if _was_written_before(database, file_id, latest):
                 yield _name_of_remains(file_id)
+
+
+def _files_of_chunks(
+    database: Database[Document], earliest: datetime, latest: datetime
+) -> Iterator[ObjectId]:
+    """The ids of files that have chunks written in that time, each of many chunks once."""
+    if earliest == _BEGINNING:
+        # Sorted and grouped by the index's first field, the server steps from file to file in it.
+        by_file: list[Document] = [{"$sort": {"files_id": 1}}, {"$group": {"_id": "$files_id"}}]
+        groups = database["csv.chunks"].aggregate(by_file, batchSize=_BATCH)
+        return (group["_id"] for group in groups)
+    # A chunk's id says when it was made, to the second.
+    written = {
+        "$gte": ObjectId.from_datetime(earliest),
+        "$lt": ObjectId.from_datetime(latest + timedelta(seconds=1)),
+    }
+    chunks = database["csv.chunks"].find({"_id": written}, {"files_id": 1}, batch_size=_BATCH)
+    return (file_id for file_id, _ in groupby(chunk["files_id"] for chunk in chunks))
 
 
 def _name_of_remains(file_id: ObjectId) -> str:

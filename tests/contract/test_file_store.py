@@ -114,6 +114,42 @@ def test_the_names_of_files_are_told_once_they_are_old(files: FileStore) -> None
     assert {*files.names(older_than=-1)} == {"u-1", "u-2.load.rejects"}
 
 
+def test_names_are_told_of_a_span_of_time(files: FileStore) -> None:
+    for name in ("u-1", "u-2.load.rejects"):
+        write(files, name, b"text")
+    assert {*files.names(-1, newer_than=3600)} == {"u-1", "u-2.load.rejects"}
+    # Whatever is there was written long before.
+    assert [*files.names(-7200, newer_than=-3600)] == []
+    assert [*files.names(3600, newer_than=7200)] == []
+
+
+def test_a_name_is_told_once_though_the_file_was_written_again(files: FileStore) -> None:
+    for _ in range(3):
+        write(files, "u-1", b"text")
+    assert [*files.names(-1, newer_than=3600)] == [*files.names(-1)] == ["u-1"]
+
+
+def test_remains_of_a_span_of_time_are_told(files: FileStore, store_url: str) -> None:
+    with Child("write_half", store_url, "u-1") as killed:
+        killed.lines(1)
+    [remains] = files.names(-1, newer_than=3600)
+    assert [*files.names(-7200, newer_than=-3600)] == []
+    files.delete(remains)
+    eventually(lambda: [*files.names(-1, newer_than=3600)] == [])
+
+
+def test_names_are_told_while_files_are_removed(files: FileStore) -> None:
+    written = {f"u-{number}" for number in range(50)}
+    for name in written:
+        write(files, name, b"")
+    told = set()
+    for name in files.names(older_than=-1):
+        files.delete(name)
+        told.add(name)
+    assert told == written
+    assert [*files.names(older_than=-1)] == []
+
+
 def test_what_a_dead_writer_left_has_a_name_that_can_be_deleted(
     files: FileStore, store_url: str
 ) -> None:

@@ -1,6 +1,7 @@
 """The store in memory: files, and upload records; what is there stays when a process dies."""
 
 import io
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -107,10 +108,10 @@ class SimulatedFiles(_Calls):
         """Remove it, if it is there."""
         self._call("delete", lambda: self._data.files.pop(name, None))
 
-    def names(self, older_than: float) -> Iterator[str]:
+    def names(self, older_than: float, newer_than: float = math.inf) -> Iterator[str]:
         """The files last written so many seconds ago."""
-        limit = self._world.now - older_than
-        names = [name for name, (_, at) in self._data.files.items() if at <= limit]
+        earliest, latest = self._world.now - newer_than, self._world.now - older_than
+        names = [name for name, (_, at) in self._data.files.items() if earliest <= at <= latest]
         return self._call("names", lambda: iter(names))
 
     def _file(self, name: str) -> tuple[bytes, float]:
