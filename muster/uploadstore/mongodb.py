@@ -5,7 +5,7 @@ last sequence.
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -45,6 +45,9 @@ log = structlog.get_logger(__name__)
 # each that waits. Reading one document by its key costs the server next to nothing.
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.01, 0.25, 1.3
 
+_FIRST_SPAN, _SPAN_GROWTH = 2, 8
+# The greatest integer of BSON.
+_BEYOND = 2**63 - 1
 # What is not final is not announced either.
 _OPEN: Document = {"announced": False}
 # Beside the fields of the upload, which no reader of it knows: `{FORMAT: {reason, at}}`.
@@ -55,6 +58,7 @@ _INDEXES = [
     IndexModel([("sequence", ASCENDING)], unique=True),
     IndexModel([("owner", ASCENDING), ("sequence", ASCENDING)]),
     IndexModel([("state", ASCENDING), ("sequence", ASCENDING)]),
+    IndexModel([("table", ASCENDING), ("sequence", ASCENDING)]),
     IndexModel(
         [("owner", ASCENDING), ("idempotency_key", ASCENDING)],
         unique=True,
@@ -163,14 +167,17 @@ class MongoUploadStore:
         limit: int,
     ) -> list[Upload]:
         """At most `limit` records, newest first, of a sequence below `before`."""
-        wanted = {
-            "owner": owner,
-            "state": state,
-            "table": table,
-            "sequence": None if before is None else {"$lt": before},
-        }
+        wanted = {"owner": owner, "state": state, "table": table}
         query = {name: value for name, value in wanted.items() if value is not None}
-        return self._select(query, DESCENDING, limit)
+        if query:
+            span = {} if before is None else {"sequence": {"$lt": before}}
+            return self._select({**query, **span}, DESCENDING, limit)
+        found: list[Upload] = []
+        for sequences in self._spans(before, limit):
+            found += self._select({"sequence": sequences}, DESCENDING, limit - len(found))
+            if len(found) >= limit:
+                break
+        return found
 
     def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
         """At most `limit` records that mend the rejected rows of that upload, newest first."""
@@ -300,6 +307,23 @@ class MongoUploadStore:
     def close(self) -> None:
         """Give up the connections."""
         self.connection.close()
+
+    def _spans(self, before: int | None, limit: int) -> Iterator[Document]:
+        """Spans of sequences from the newest to the oldest, each several times as long.
+
+        Not all at once, because some servers sort whatever a query matches, though they have an
+        index and its plan says that they use it.
+        """
+        upper, length = before, _FIRST_SPAN * limit
+        if upper is None:
+            with self.connection.using() as database:
+                counter = database["counters"].find_one({"_id": "uploads"})
+            upper = 1 + (int(counter["value"]) if counter else 0)
+        end = _BEYOND if before is None else before
+        while upper > 0:
+            upper -= length
+            yield {"$gte": max(upper, 0), "$lt": end}
+            end, length = upper, length * _SPAN_GROWTH
 
     def _select(self, query: Document, order: int, limit: int | None = None) -> list[Upload]:
         while True:

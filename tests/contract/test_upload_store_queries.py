@@ -3,12 +3,15 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from muster.contracts.uploads import State, Upload, record_format
-from muster.uploadstore import UploadStore
+from muster.uploadstore import UploadStore, open_upload_store
 from muster.uploadstore.sqlite import COUNT_OF_OWNER, SqliteUploadStore
 from tests.contract.records import an_upload
 
@@ -57,6 +60,46 @@ def test_records_are_found_newest_first(store: UploadStore, five: list[Upload]) 
     assert find(store) == ["u-4", "u-3", "u-2", "u-1", "u-0"]
     assert find(store, limit=2) == ["u-4", "u-3"]
     assert find(store, limit=2, before=five[3].sequence) == ["u-2", "u-1"]
+
+
+def test_a_page_is_full_though_many_sequences_are_missing(
+    store: UploadStore, store_url: str
+) -> None:
+    for number in range(3):
+        store.accept(an_upload(id=f"u-{number}"))
+    if store_url.startswith("mongodb:"):
+        with MongoClient[dict[str, Any]](store_url) as client:
+            counters = client.get_default_database()["counters"]
+            counters.update_one({"_id": "uploads"}, {"$inc": {"value": 5000}})
+    store.accept(an_upload(id="u-3"))
+    assert find(store, limit=3) == ["u-3", "u-2", "u-1"]
+    assert find(store) == ["u-3", "u-2", "u-1", "u-0"]
+    assert find(store, before=4, limit=2) == ["u-2", "u-1"]
+
+
+def test_a_page_of_all_asks_mongodb_for_few_records(
+    mongodb_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many a server sorts that does so though it has an index."""
+    asked: list[dict[str, Any]] = []
+    find_in = Collection.find
+
+    def noted(collection: Any, query: dict[str, Any], *arguments: Any, **options: Any) -> Any:
+        asked.append(query)
+        return find_in(collection, query, *arguments, **options)
+
+    with closing(open_upload_store(mongodb_store_url)) as store:
+        for number in range(40):
+            store.accept(an_upload(id=f"u-{number}"))
+        monkeypatch.setattr(Collection, "find", noted)
+        assert find(store, limit=3) == ["u-39", "u-38", "u-37"]
+        assert find(store, before=20, limit=3) == ["u-18", "u-17", "u-16"]
+        monkeypatch.undo()
+    with MongoClient[dict[str, Any]](mongodb_store_url) as client:
+        uploads = client.get_default_database()["uploads"]
+        of_uploads = [query for query in asked if "sequence" in query]
+        assert len(of_uploads) == 2
+        assert max(uploads.count_documents(query) for query in of_uploads) <= 6
 
 
 def test_records_are_found_by_owner_state_and_table(store: UploadStore, five: list[Upload]) -> None:
