@@ -18,7 +18,7 @@ from notification.channels.email.maildir import MaildirMailer
 from notification.channels.email.mailer import MailError
 from tests.contract.records import an_upload
 
-LIMIT = 300_000
+LIMIT = 256 * 1024
 
 
 @contextmanager
