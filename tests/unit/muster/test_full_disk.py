@@ -18,7 +18,7 @@ from notification.channels.email.maildir import MaildirMailer
 from notification.channels.email.mailer import MailError
 from tests.contract.records import an_upload
 
-LIMIT = 256 * 1024
+LIMIT = 600_000
 
 
 @contextmanager
