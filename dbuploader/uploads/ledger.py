@@ -133,21 +133,16 @@ class Ledger:
 
     def take_back_attempts(self, uploads: Sequence[Upload], attempt_id: str) -> None:
         """Uncount the attempt at each of the uploads for which it is counted."""
-        ids = [upload.id for upload in uploads]
-        these = load_attempts.c.upload_id.in_(ids) & (load_attempts.c.attempt_id == attempt_id)
-        fewer = {"attempts": load_attempts.c.attempts - 1, "attempt_id": None}
         with _bookkeeping(), self._database.write() as connection:
-            connection.execute(update(load_attempts).where(these).values(fewer))
+            _uncount(connection, uploads, attempt_id)
 
     def take_back_attempt(self, upload: Upload, attempt_id: str, seconds: float) -> None:
         """Uncount an attempt that was ended on request, unless it is uncounted already.
 
         The `seconds` that its load has worked so far count all the same: 0 if it never began.
         """
-        this_one = _attempts_at(upload) & (load_attempts.c.attempt_id == attempt_id)
-        fewer = {"attempts": load_attempts.c.attempts - 1, "attempt_id": None}
         with _bookkeeping(), self._database.write() as connection:
-            connection.execute(update(load_attempts).where(this_one).values(fewer))
+            _uncount(connection, [upload], attempt_id)
             if seconds:
                 _keep_seconds(connection, upload, seconds)
 
@@ -172,6 +167,14 @@ def _bookkeeping() -> Iterator[None]:
 
 def _attempts_at(upload: Upload) -> ColumnElement[bool]:
     return load_attempts.c.upload_id == upload.id
+
+
+def _uncount(connection: Connection, uploads: Sequence[Upload], attempt_id: str) -> None:
+    """Count the attempt no more at those of the uploads whose latest it is."""
+    at_these = load_attempts.c.upload_id.in_([upload.id for upload in uploads])
+    latest = load_attempts.c.attempt_id == attempt_id
+    fewer = {"attempts": load_attempts.c.attempts - 1, "attempt_id": None}
+    connection.execute(update(load_attempts).where(at_these & latest).values(fewer))
 
 
 def _keep_seconds(connection: Connection, upload: Upload, seconds: float) -> None:

@@ -89,8 +89,8 @@ class UploadProcessor:
         """Finish and announce this upload and all that were accepted before it.
 
         Those that wait right behind it may be finished, too. Therefore messages may come in any
-        order, and more than once. An upload that a bug keeps from its end, or whose
-        record can't be read, holds up none behind it: if it is this one, this raises NotFinished or
+        order, and more than once. An upload that a bug keeps from its end, or whose record can't be
+        read, holds up none behind it: if it is this one, this raises NotFinished or
         UnreadableRecord. Raises UploadNotFound, and Stopped if the process is to end first.
         """
         if upload_id in self._finished:
@@ -113,7 +113,8 @@ class UploadProcessor:
         while uploads:
             if self._stop.is_set():
                 raise Stopped
-            done = self._process_run(first_run(uploads, self._limits.uploads), failed)
+            run = first_run(uploads, self._limits.uploads)
+            done = self._process_run(run, failed) if run else 0
             if not done:
                 self._process_alone(uploads[0], failed)
             uploads = uploads[max(done, 1) :]
@@ -125,7 +126,7 @@ class UploadProcessor:
             with self._watchdog.watching():
                 count = partial(self._ledger.start_attempts, run, attempt_id)
                 say_so = partial(self._say_what_it_waits_for, run)
-                run = run[: self._patiently(count, say_so) if run else 0]
+                run = run[: self._patiently(count, say_so)]
                 outcomes = self._load_run(run) if run else None
                 if outcomes is not None:
                     self._settle([*zip(run, outcomes, strict=True)])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, select
@@ -11,18 +11,19 @@ from sqlalchemy import Connection, event, select
 from dbuploader.db.schema import ledger, load_attempts
 from dbuploader.uploads.load import TooManyRejects
 from dbuploader.uploads.outcome import NotFinished
-from dbuploader.uploads.processor import UploadProcessor, up_to
+from dbuploader.uploads.processor import up_to
 from dbuploader.uploads.run import PartialLoad, first_run
-from dbuploader.uploads.watchdog import Watchdog
-from muster.broker import Broker
 from muster.contracts.uploads import RowCounts, State, UnreadableRecord, Upload
 from muster.database import DatabaseUnavailable
-from muster.stores import Stores
 from muster.worker.shutdown import Stopped
-from tests.faults.plan import MakeError, Plan
-from tests.faults.ports import met_broker, met_database, met_files, met_uploads
+from tests.faults.plan import MakeError
 from tests.unit.dbuploader.suite import Killed, Suite
-from tests.unit.dbuploader.uploads.test_faults_at_each_call import Mistake, mistake, weather_on
+from tests.unit.dbuploader.uploads.test_faults_at_each_call import (
+    Loads,
+    Mistake,
+    mistake,
+    weather_on,
+)
 from tests.unit.dbuploader.uploads.test_load_unreadable import set_state
 
 AT_ONCE = 64
@@ -287,21 +288,9 @@ class Runs:
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
-        self.faults = Plan()
-        self._database = met_database(suite.database, self.faults.meet)
+        one_by_one = Loads(suite)
+        self.faults, self.processor = one_by_one.faults, one_by_one.processor
         self._next_key = 100
-
-    def processor(self) -> UploadProcessor:
-        meet, stores = self.faults.meet, self.suite.stores
-        return UploadProcessor(
-            Stores(met_files(stores.files, meet), met_uploads(stores.uploads, meet)),
-            met_broker(cast(Broker, self.suite.broker), meet),
-            self._database,
-            self.suite.stop,
-            Watchdog(300),
-            self.suite.limits,
-            self.suite.scratch,
-        )
 
     def accept(self) -> list[str]:
         """Four files: a job, a good and a bad row, one with too many bad, and a hire."""
