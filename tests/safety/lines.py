@@ -148,6 +148,13 @@ LINES = (
         "test_a_commit_reaches_the_disk_before_it_is_answered",
     ),
     SafetyLine(
+        promise="commit: nobody is answered before what others write with it is committed, too",
+        path="muster/backends/sqlite_file.py",
+        old="            self._end_turn(transaction)\n        self._await_end(transaction)\n",
+        new="            self._end_turn(transaction)\n",
+        test="tests/unit/muster/test_sqlite_file.py::test_none_is_answered_before_all_is_committed",
+    ),
+    SafetyLine(
         promise="record after sending: an email that could not be sent is not held for sent",
         path="notification/notifier.py",
         old="        try:\n            self._channel.send(upload)\n",

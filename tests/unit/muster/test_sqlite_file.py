@@ -1,7 +1,11 @@
 """The transactions on which the embedded broker and the embedded store are built."""
 
-from collections.abc import Iterator
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from sqlalchemy import text
 
 from muster.backends.sqlite_file import LOG_BYTES, SqliteFile
 from muster.database import Database, open_database
+from tests.waiting import eventually
 
 FULL = 2
 
@@ -121,3 +126,149 @@ def test_a_log_that_is_read_meanwhile_gives_its_room_back_later(tmp_path: Path) 
 def test_the_log_of_a_file_of_ours_is_bounded_too(file: SqliteFile, tmp_path: Path) -> None:
     write(file, "a" * 2 * LOG_BYTES)
     assert log_bytes(tmp_path / "notes.db") <= LOG_BYTES
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is executed, of whichever connection."""
+    heard: list[str] = []
+    connect = sqlite3.connect
+
+    def listened_to(*arguments: object, **options: object) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)  # type: ignore[call-overload]
+        connection.set_trace_callback(heard.append)
+        return connection
+
+    monkeypatch.setattr("muster.backends.sqlite_file.sqlite3.connect", listened_to)
+    return heard
+
+
+def together(file: SqliteFile, *writes: Callable[[], None]) -> list[Future[None]]:
+    """Let the writes take their turns at once: each has begun to wait before the first ends."""
+    may_end = threading.Event()
+
+    def first() -> None:
+        with file.writing() as connection:
+            begun.set()
+            may_end.wait()
+            connection.execute("INSERT INTO notes VALUES ('first')")
+
+    with ThreadPoolExecutor(1 + len(writes)) as threads:
+        begun = threading.Event()
+        outcomes = [threads.submit(first)]
+        begun.wait()
+        for number, each in enumerate(writes, 1):
+            outcomes.append(threads.submit(each))
+            eventually(lambda number=number: file._waiting == number)  # type: ignore[misc]
+        may_end.set()
+    return outcomes
+
+
+def test_those_that_wait_are_committed_at_once(file: SqliteFile, statements: list[str]) -> None:
+    write(file)
+    statements.clear()
+
+    for each in together(file, *(partial(write, file, note) for note in "abc")):
+        each.result()
+
+    assert statements.count("COMMIT") == 1
+    assert notes(file) == ["a", "b", "c", "first"]
+
+
+def test_what_fails_among_them_fails_alone(file: SqliteFile) -> None:
+    _, good, broken_off, refused, last = together(
+        file,
+        partial(write, file, "good"),
+        partial(write, file, "never", error=Interrupted()),
+        partial(write, file, "never", "first"),
+        partial(write, file, "last"),
+    )
+
+    good.result()
+    last.result()
+    assert isinstance(broken_off.exception(), Interrupted)
+    assert isinstance(refused.exception(), Unavailable)
+    assert notes(file) == ["first", "good", "last"]
+
+
+def test_none_is_answered_before_all_is_committed(file: SqliteFile) -> None:
+    def look() -> None:
+        with file.writing():
+            # Longer than the others would need.
+            assert not wait([outcome], 0.2).done
+            assert notes(file) == []
+
+    with ThreadPoolExecutor(2) as threads:
+        with file._write_turn:
+            outcome = threads.submit(write, file, "early")
+            eventually(lambda: file._waiting == 1)
+            looked = threads.submit(look)
+            eventually(lambda: file._waiting == 2)
+        looked.result()
+        outcome.result()
+    assert notes(file) == ["early"]
+
+
+def test_a_commit_that_is_refused_is_refused_to_each(
+    file: SqliteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_transaction: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    write(file, "before")
+    with monkeypatch.context() as patch:
+        patch.setattr("muster.backends.sqlite_file._Transaction.commit", refuse)
+        outcomes = together(file, partial(write, file, "a"), partial(write, file, "b"))
+    assert [type(each.exception()) for each in outcomes] == [Unavailable] * 3
+
+    write(file, "after")
+    assert notes(file) == ["after", "before"]
+
+
+def test_what_sqlite_rolls_back_as_a_whole_is_refused_to_each(file: SqliteFile) -> None:
+    # As after some errors of a disk: https://sqlite.org/lang_transaction.html
+    def roll_back() -> None:
+        with file.writing() as connection:
+            connection.execute("ROLLBACK")
+            raise sqlite3.OperationalError("disk I/O error")
+
+    write(file, "before")
+    outcomes = together(file, partial(write, file, "a"), roll_back)
+    assert [type(each.exception()) for each in outcomes] == [Unavailable] * 3
+
+    write(file, "after")
+    assert notes(file) == ["after", "before"]
+
+
+def test_what_must_last_is_not_committed_with_what_need_not(
+    file: SqliteFile, statements: list[str]
+) -> None:
+    write(file)
+    statements.clear()
+
+    def write_for_now() -> None:
+        with file.writing(durable=False):
+            begun.set()
+            eventually(lambda: file._waiting == 1)
+
+    begun = threading.Event()
+    with ThreadPoolExecutor(2) as threads:
+        for_now = threads.submit(write_for_now)
+        begun.wait()
+        threads.submit(write, file, "to last").result()
+        for_now.result()
+
+    ends = [each for each in statements if each == "COMMIT" or "synchronous" in each]
+    assert ends == ["PRAGMA synchronous=NORMAL", "COMMIT", "PRAGMA synchronous=FULL", "COMMIT"]
+
+
+def test_nobody_waits_for_one_that_never_took_its_turn(
+    file: SqliteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster.backends.sqlite_file._LONG_SECONDS", 0.01)
+    # As of a thread that is interrupted while it waits.
+    file._waiting = 1
+
+    write(file, "committed")
+
+    assert notes(file) == ["committed"]
