@@ -1,9 +1,12 @@
 """The CSV store, as a service opens it: files and upload records, at one URL or at two."""
 
 from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO
 
 from muster.backends.shared import Shared
-from muster.filestore import FileStore, open_file_store
+from muster.contracts.uploads import Upload
+from muster.filestore import FileNotStored, FileStore, open_file_store
 from muster.uploadstore import UploadStore, open_upload_store
 
 
@@ -13,6 +16,15 @@ class Stores:
 
     files: FileStore
     uploads: UploadStore
+
+    def open_file(self, upload: Upload) -> BinaryIO:
+        """The upload's file, from its start; seekable. Raises as `FileStore.open` does."""
+        if not upload.in_record:
+            return self.files.open(upload.id)
+        content = self.uploads.content(upload.id)
+        if content is None:
+            raise FileNotStored(upload.id)
+        return BytesIO(content)
 
     def check(self) -> None:
         """Return if both can be read and written; raises StoreUnavailable."""

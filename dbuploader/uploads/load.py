@@ -181,7 +181,7 @@ class UploadLoad:
         return stored
 
     def _open_stored(self) -> BinaryIO:
-        return self._files.open(self._upload.id)
+        return self._services.stores.open_file(self._upload)
 
     def _validate(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
         validator = FileValidator(self._database, self._upload.options, self._result)

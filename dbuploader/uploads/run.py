@@ -25,9 +25,10 @@ from dbuploader.uploads.progress import Progress, WorkTime
 from dbuploader.uploads.watchdog import Watchdog
 from muster.contracts.uploads import State, Upload
 from muster.database import Database
-from muster.filestore import FileNotStored, FileStore
+from muster.filestore import FileNotStored
 from muster.observability.spans import span
 from muster.observability.tracing import working_on
+from muster.stores import Stores
 from muster.weather import FileDamaged
 from muster.worker.shutdown import Stopped
 
@@ -91,7 +92,7 @@ class UploadRun:
 
     def _fetch(self, upload: Upload) -> "StoredFile":
         with working_on(upload):
-            return StoredFile(self._services.stores.files, upload)
+            return StoredFile(self._services.stores, upload)
 
     def _load_each(
         self, connection: Connection, files: Sequence["StoredFile"]
@@ -118,12 +119,12 @@ class UploadRun:
 class StoredFile:
     """The file of an upload, read as a whole; raises StoreUnavailable."""
 
-    def __init__(self, files: FileStore, upload: Upload) -> None:
+    def __init__(self, stores: Stores, upload: Upload) -> None:
         self.upload = upload
         self._content = b""
         self._error: FileNotStored | FileDamaged | None = None
         try:
-            with files.open(upload.id) as file:
+            with stores.open_file(upload) as file:
                 self._content = file.read()
         except (FileNotStored, FileDamaged) as error:
             self._error = error

@@ -1,7 +1,8 @@
 """Accepting an upload: what a 202 promises.
 
-The file is made durable, then its record. The record is also the outbox: it says that the loader
-must still be notified. Whatever fails after that, the upload is accepted.
+The file is made durable, then its record; a small one goes with its record. The record is also the
+outbox: it says that the loader must still be notified. Whatever fails after that, the upload is
+accepted.
 """
 
 import uuid
@@ -15,6 +16,7 @@ from gateway.errors import IdempotencyKeyInFlight, IdempotencyKeyReused, WrongCo
 from gateway.uploads.admission import Admission
 from gateway.uploads.filenames import clean_filename, table_for
 from gateway.uploads.idempotency import claimed, fingerprint
+from gateway.uploads.kept_file import MOST_IN_RECORD, keeping
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import ReceivedFile, RequestBody
 from muster.contracts.tables import get_table, tables
@@ -67,7 +69,7 @@ class Submission:
         digest = fingerprint(table, filename, self.options, received.sha256)
         return SubmittedFile(table, filename, received, digest)
 
-    def draft(self, upload_id: str, file: "SubmittedFile") -> Upload:
+    def draft(self, upload_id: str, file: "SubmittedFile", *, in_record: bool) -> Upload:
         """The record of the upload, to be accepted by the store."""
         trace = current_trace()
         return Upload(
@@ -84,6 +86,7 @@ class Submission:
             options=self.options,
             idempotency_key=self.key,
             previous=self.previous,
+            in_record=in_record,
             fingerprint=None if self.key is None else file.fingerprint,
         )
 
@@ -101,10 +104,17 @@ class SubmittedFile:
 class Uploads:
     """Accepts uploads into the stores."""
 
-    def __init__(self, stores: Stores, outbox: Outbox, admission: Admission) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        outbox: Outbox,
+        admission: Admission,
+        most_in_record: int = MOST_IN_RECORD,
+    ) -> None:
         self._files, self._records = stores.files, stores.uploads
         self._outbox = outbox
         self._admission = admission
+        self._most_in_record = most_in_record
 
     def accept(self, submission: Submission) -> Upload:
         """Store the file and the record of it, both durable; returns the upload as accepted.
@@ -137,15 +147,16 @@ class Uploads:
         """Store and announce; `renew` is called again and again while the file is read."""
         upload_id = uuid.uuid4().hex
         bind_log_fields(upload_id=upload_id)
-        with self._files.write(upload_id) as writer:
+        with keeping(self._files, upload_id, self._most_in_record) as kept:
 
             def write(chunk: bytes) -> None:
-                writer.write(chunk)
+                kept.write(chunk)
                 renew()
 
             file = submission.read(write)
+        draft = submission.draft(upload_id, file, in_record=kept.content is not None)
         try:
-            upload = self._records.accept(submission.draft(upload_id, file))
+            upload = self._records.accept(draft, kept.content)
         except KeyTaken as taken:
             # The claim ran out and another call with the key was quicker.
             self._files.delete(upload_id)

@@ -33,6 +33,7 @@ class UploadAccess:
     """The uploads in `stores`, for the user who asks. Every call may raise StoreUnavailable."""
 
     def __init__(self, stores: Stores) -> None:
+        self._stores = stores
         self._files, self._records = stores.files, stores.uploads
 
     def get(self, who: Principal, upload_id: str) -> Upload:
@@ -85,7 +86,7 @@ class UploadAccess:
     def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:
         """The upload and its file; raises UploadNotFound, FileNotStored and FileDamaged."""
         upload = self.get(who, upload_id)
-        file = self._files.open(upload.id)
+        file = self._stores.open_file(upload)
         if (size := file.seek(0, io.SEEK_END)) != upload.size:
             file.close()
             raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")

@@ -171,7 +171,8 @@ class Upload:
     `version` grows with every change. `previous` is the upload whose rejected rows this one
     corrects. `stopped_attempt` was ended on request and may still be counted; if it is not known
     which of several is, it lists all, separated by spaces. `rejects` names the load whose rejected
-    rows are the upload's, once it is final: another load may still be storing its own.
+    rows are the upload's, once it is final: another load may still be storing its own. The file of
+    one that is `in_record` is kept with its record, as it is small.
     """
 
     id: str
@@ -203,6 +204,7 @@ class Upload:
     previous: str | None = None
     stopped_attempt: str | None = None
     rejects: str | None = None
+    in_record: bool = False
     sequence: int = 0
     version: int = 0
 

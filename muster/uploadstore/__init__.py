@@ -69,15 +69,19 @@ class UploadStore(Protocol):
     That binds readers of the same record format only: another version tries for itself.
     """
 
-    def accept(self, upload: Upload) -> Upload:
+    def accept(self, upload: Upload, content: bytes | None = None) -> Upload:
         """Add a record, durably, and give it its `sequence`; returns it as stored.
 
-        An upload accepted after this returned has a greater sequence. Raises KeyTaken when the
-        owner's idempotency key belongs to another record.
+        The file of an upload that is `in_record` comes with it, as `content`. An upload accepted
+        after this returned has a greater sequence. Raises KeyTaken when the owner's idempotency
+        key belongs to another record.
         """
 
     def get(self, upload_id: str) -> Upload:
         """The record as it stands. Raises UploadNotFound."""
+
+    def content(self, upload_id: str) -> bytes | None:
+        """The file that is kept with the record; None if there is none."""
 
     def update(
         self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any

@@ -52,6 +52,9 @@ _BEYOND = 2**63 - 1
 _OPEN: Document = {"announced": False}
 # Beside the fields of the upload, which no reader of it knows: `{FORMAT: {reason, at}}`.
 _MARKS = "set_aside"
+# The file of an upload that is `in_record`. Versions that do not know it set the record aside.
+_CONTENT = "content"
+_RECORD = {_CONTENT: 0}
 
 
 _INDEXES = [
@@ -99,12 +102,12 @@ class MongoUploadStore:
         self.connection = connection_to(url, shared, "CSV store")
         self.connection.prepare_by(_prepare)
 
-    def accept(self, upload: Upload) -> Upload:
+    def accept(self, upload: Upload, content: bytes | None = None) -> Upload:
         """Add a record, durably, and give it its `sequence`; returns it as stored."""
         with self.connection.using() as database:
             accepted = replace(upload, sequence=_next_sequence(database))
             try:
-                database["uploads"].insert_one(_document_of(accepted))
+                database["uploads"].insert_one(_document_of(accepted, content))
             except DuplicateKeyError as error:
                 if upload.idempotency_key is None:
                     raise
@@ -117,10 +120,16 @@ class MongoUploadStore:
     def get(self, upload_id: str) -> Upload:
         """The record as it stands. Raises UploadNotFound."""
         with self.connection.using() as database:
-            document = database["uploads"].find_one({"_id": upload_id})
+            document = database["uploads"].find_one({"_id": upload_id}, _RECORD)
         if document is None:
             raise UploadNotFound(upload_id)
         return self._read(document)
+
+    def content(self, upload_id: str) -> bytes | None:
+        """The file that is kept with the record."""
+        with self.connection.using() as database:
+            found = database["uploads"].find_one({"_id": upload_id}, {_CONTENT: 1})
+        return None if found is None else found.get(_CONTENT)
 
     def update(
         self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any
@@ -186,7 +195,8 @@ class MongoUploadStore:
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
         with self.connection.using() as database:
-            document = database["uploads"].find_one({"owner": owner, "idempotency_key": key})
+            used = {"owner": owner, "idempotency_key": key}
+            document = database["uploads"].find_one(used, _RECORD)
         return None if document is None else self._read(document)
 
     def claim_key(self, owner: str, key: str, seconds: float) -> None:
@@ -328,9 +338,8 @@ class MongoUploadStore:
     def _select(self, query: Document, order: int, limit: int | None = None) -> list[Upload]:
         while True:
             with self.connection.using() as database:
-                cursor = (
-                    database["uploads"].find({**query, **_not_set_aside()}).sort("sequence", order)
-                )
+                found = database["uploads"].find({**query, **_not_set_aside()}, _RECORD)
+                cursor = found.sort("sequence", order)
                 documents = list(cursor if limit is None else cursor.limit(limit))
             uploads = [upload for each in documents if (upload := self._try_to_read(each))]
             if len(uploads) == len(documents):
@@ -402,8 +411,8 @@ def _marks_of(document: Document) -> list[SetAside]:
     ]
 
 
-def _document_of(upload: Upload) -> Document:
+def _document_of(upload: Upload, content: bytes | None) -> Document:
     # Times stay text: a BSON date has no microseconds.
     document = upload.to_document()
     document["_id"] = document.pop("id")
-    return document
+    return document if content is None else {**document, _CONTENT: content}

@@ -91,6 +91,10 @@ CREATE INDEX IF NOT EXISTS uploads_mending ON uploads ({_PREVIOUS}, sequence)
     WHERE {_PREVIOUS} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_damaged ON uploads (sequence) WHERE {_DAMAGED};
 {_LISTS}
+CREATE TABLE IF NOT EXISTS contents (
+    sequence INTEGER PRIMARY KEY,
+    content BLOB NOT NULL
+);
 CREATE TABLE IF NOT EXISTS claims (
     owner TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -126,7 +130,7 @@ class SqliteUploadStore:
     def __init__(self, url: str, _shared: Shared | None = None) -> None:
         self._file = SqliteFile(path_of(url) / "records.db", _SCHEMA, StoreUnavailable)
 
-    def accept(self, upload: Upload) -> Upload:
+    def accept(self, upload: Upload, content: bytes | None = None) -> Upload:
         """Add a record, durably, and give it its `sequence`; returns it as stored."""
         with self._noting_unreadable(), self._file.writing() as connection:
             if upload.idempotency_key is not None:
@@ -135,12 +139,23 @@ class SqliteUploadStore:
                 "INSERT INTO uploads (document) VALUES (?) RETURNING sequence",
                 [json.dumps(upload.to_document())],
             ).fetchall()
+            if content is not None:
+                connection.execute("INSERT INTO contents VALUES (?, ?)", [sequence, content])
             return replace(upload, sequence=sequence)
 
     def get(self, upload_id: str) -> Upload:
         """The record as it stands. Raises UploadNotFound."""
         with self._noting_unreadable(), self._file.connection() as connection:
             return _get(connection, upload_id)
+
+    def content(self, upload_id: str) -> bytes | None:
+        """The file that is kept with the record."""
+        with self._file.connection() as connection:
+            found: tuple[bytes] | None = connection.execute(
+                "SELECT content FROM uploads JOIN contents USING (sequence) WHERE id = ?",
+                [upload_id],
+            ).fetchone()
+        return None if found is None else found[0]
 
     def update(
         self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any
@@ -209,9 +224,12 @@ class SqliteUploadStore:
             return _read_one(connection, _OF_KEY, owner, key)
 
     def claim_key(self, owner: str, key: str, seconds: float) -> None:
-        """Hold the idempotency key for a call in flight; raises KeyTaken."""
+        """Hold the idempotency key for a call in flight; raises KeyTaken.
+
+        What cuts the power ends the call, too.
+        """
         moment = time.time()
-        with self._noting_unreadable(), self._file.writing() as connection:
+        with self._noting_unreadable(), self._file.writing(durable=False) as connection:
             _refuse_used_key(connection, owner, key)
             connection.execute("DELETE FROM claims WHERE expires_at <= ?", [moment])
             claimed = connection.execute(
@@ -223,7 +241,7 @@ class SqliteUploadStore:
 
     def renew_key(self, owner: str, key: str, seconds: float) -> None:
         """Hold a claimed key for `seconds` from now."""
-        with self._file.writing() as connection:
+        with self._file.writing(durable=False) as connection:
             connection.execute(
                 "UPDATE claims SET expires_at = ? WHERE owner = ? AND key = ?",
                 [time.time() + seconds, owner, key],
@@ -231,7 +249,7 @@ class SqliteUploadStore:
 
     def release_key(self, owner: str, key: str) -> None:
         """End the claim; an upload accepted with the key keeps it."""
-        with self._file.writing() as connection:
+        with self._file.writing(durable=False) as connection:
             connection.execute("DELETE FROM claims WHERE owner = ? AND key = ?", [owner, key])
 
     def unpublished(self, limit: int) -> list[Upload]:

@@ -17,7 +17,7 @@ from muster.contracts.uploads import (
     RowCounts,
     State,
 )
-from muster.uploadstore import StateConflict, UploadNotFound, UploadStore
+from muster.uploadstore import KeyTaken, StateConflict, UploadNotFound, UploadStore
 from muster.weather import StoreUnavailable
 from tests.contract.at_once import at_once
 from tests.contract.children import MOST_STEPS, Child
@@ -41,6 +41,30 @@ def test_a_record_is_read_as_it_was_accepted(store: UploadStore) -> None:
         sequence=accepted.sequence,
     )
     assert store.get("u-1") == accepted
+
+
+@pytest.mark.parametrize("content", [b"", b"1,Clerk\n\x00\xff"])
+def test_a_small_file_is_kept_with_its_record(store: UploadStore, content: bytes) -> None:
+    upload = an_upload(size=len(content), in_record=True)
+    accepted = store.accept(upload, content)
+    assert store.get("u-1") == accepted
+    store.accept(an_upload(id="u-2"))
+
+    assert store.content("u-1") == content
+    assert store.content("u-2") is None
+    assert store.content("u-3") is None
+    changed = store.update("u-1", expect=UNFINISHED, state=State.LOADING)
+    assert store.find(owner=None, state=State.LOADING, table=None, before=None, limit=9) == [
+        changed
+    ]
+    assert store.content("u-1") == content
+
+
+def test_a_file_whose_key_is_taken_is_not_kept(store: UploadStore) -> None:
+    store.accept(an_upload(idempotency_key="k"), b"first")
+    with pytest.raises(KeyTaken):
+        store.accept(an_upload(id="u-2", idempotency_key="k"), b"second")
+    assert store.content("u-2") is None
 
 
 def test_every_field_that_a_loader_sets_is_read_back(store: UploadStore) -> None:

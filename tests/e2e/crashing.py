@@ -168,7 +168,7 @@ LOOKS = frozenset(
         *("uploads.get", "uploads.find", "uploads.find_by_key", "uploads.find_mending"),
         *("uploads.unfinished", "uploads.cancelling", "uploads.unpublished", "uploads.backlog"),
         *("uploads.oldest_unpublished", "uploads.unnamed", "uploads.wait_for_change"),
-        *("uploads.set_aside", "uploads.count_set_aside", "uploads.check"),
+        *("uploads.set_aside", "uploads.count_set_aside", "uploads.check", "uploads.content"),
         *("files.open", "files.size", "files.names", "files.check"),
         *("broker.delivery", "broker.depth", "broker.dead_letters", "broker.check"),
         *("database.read", "database.write", "database.part", "database.analyze"),

@@ -170,8 +170,8 @@ def _final_states_changed() -> Iterator[None]:
         yield
 
 
-def _without_its_key(self: Submission, upload_id: str, file: Any) -> Upload:
-    upload = _DRAFT(self, upload_id, file)
+def _without_its_key(self: Submission, upload_id: str, file: Any, **options: bool) -> Upload:
+    upload = _DRAFT(self, upload_id, file, **options)
     object.__setattr__(upload, "idempotency_key", None)
     return upload
 

@@ -63,7 +63,7 @@ class Simulator:
         world.trace = [] if traced else None
         standins.Present.world = world
         self._server.empty(world)
-        system = System(world, self._server, self._scratch, plan.loaders, plan.takes_files)
+        system = System(world, self._server, self._scratch, plan)
         people = People(world, system, plan)
         findings = Findings()
         promises = Promises(system, people, findings)

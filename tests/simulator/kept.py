@@ -37,6 +37,7 @@ def read(path: Path) -> Failure:
         Climate(tuple(fields["climate"]["faults"]), fields["climate"]["chance"]),
         fields["loaders"],
         fields["takes_files"],
+        fields.get("in_record", False),
     )
     return Failure(plan, dict(document["deviations"]))
 

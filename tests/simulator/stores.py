@@ -17,8 +17,16 @@ from muster.contracts.uploads import (
     record_format,
     upload_of_file,
 )
-from muster.filestore import FileNotStored
-from muster.uploadstore import Backlog, KeyTaken, SetAside, StateConflict, UploadNotFound
+from muster.filestore import FileNotStored, FileStore
+from muster.stores import Stores
+from muster.uploadstore import (
+    Backlog,
+    KeyTaken,
+    SetAside,
+    StateConflict,
+    UploadNotFound,
+    UploadStore,
+)
 from muster.weather import StoreUnavailable
 from tests.faults.ports import ANSWER
 from tests.simulator.scheduler import Killed, Process
@@ -43,6 +51,7 @@ class StoredData:
     def __init__(self) -> None:
         self.files: dict[str, tuple[bytes, float]] = {}
         self.uploads: dict[str, Upload] = {}
+        self.contents: dict[str, bytes] = {}
         self.claims: dict[tuple[str, str], float] = {}
         self.unreadable: set[str] = set()
         self.aside: dict[str, SetAside] = {}
@@ -100,10 +109,6 @@ class SimulatedFiles(_Calls):
         content, _ = self._call("open", lambda: self._file(name))
         return cast(BinaryIO, _Reader(content, self._world, self._process))
 
-    def size(self, name: str) -> int:
-        """Its bytes."""
-        return self._call("size", lambda: len(self._file(name)[0]))
-
     def delete(self, name: str) -> None:
         """Remove it, if it is there."""
         self._call("delete", lambda: self._data.files.pop(name, None))
@@ -137,17 +142,20 @@ class _Reader(io.BytesIO):
 
     def _meet(self) -> None:
         self._world.meet(self._process, "files.read", _gone)
-        process = self._process
-        if process is None or not process.name.startswith("loader"):
-            return
-        content = self.getbuffer()
-        if KILLS_ITS_LOADER in bytes(content):
-            self._world.blame_in_hand().poisoned += 1
-            self._world.kill(process)
-            raise Killed
-        if CONFUSES_ITS_LOADER in bytes(content):
-            self._world.mistaken().confused += 1
-            raise Mistake("the file confuses its loader")
+        _spoil(self.getvalue(), self._world, self._process)
+
+
+def _spoil(content: bytes, world: World, process: Process | None) -> None:
+    """Do to a loader what the file does to it."""
+    if process is None or not process.name.startswith("loader"):
+        return
+    if KILLS_ITS_LOADER in content:
+        world.blame_in_hand().poisoned += 1
+        world.kill(process)
+        raise Killed
+    if CONFUSES_ITS_LOADER in content:
+        world.mistaken().confused += 1
+        raise Mistake("the file confuses its loader")
 
 
 class SimulatedUploads(_Calls):
@@ -156,7 +164,7 @@ class SimulatedUploads(_Calls):
     def __init__(self, world: World, data: StoredData, process: Process | None) -> None:
         super().__init__("uploads", world, data, process)
 
-    def accept(self, upload: Upload) -> Upload:
+    def accept(self, upload: Upload, content: bytes | None = None) -> Upload:
         """Add a record, and give it its sequence."""
 
         def work() -> Upload:
@@ -165,9 +173,18 @@ class SimulatedUploads(_Calls):
                 self._refuse_used_key(upload.owner, key)
             self._data.sequence += 1
             self._data.uploads[upload.id] = replace(upload, sequence=self._data.sequence)
+            if content is not None:
+                self._data.contents[upload.id] = content
             return self._data.uploads[upload.id]
 
         return self._call("accept", work)
+
+    def content(self, upload_id: str) -> bytes | None:
+        """The file that is kept with the record."""
+        content = self._call("content", lambda: self._data.contents.get(upload_id))
+        if content is not None:
+            _spoil(content, self._world, self._process)
+        return content
 
     def get(self, upload_id: str) -> Upload:
         """The record as it stands."""
@@ -396,23 +413,11 @@ class SimulatedUploads(_Calls):
         )
 
 
-class SimulatedStore(SimulatedUploads):
-    """Files and records by one port, as the services still have it."""
-
-    def __init__(self, world: World, data: StoredData, process: Process | None) -> None:
-        super().__init__(world, data, process)
-        files = SimulatedFiles(world, data, process)
-        self.files, self.uploads = files, self
-        self.write_file, self.open_file = files.write, files.open
-        self.file_size, self.delete_file = files.size, files.delete
-        self._names = files.names
-
-    def sweep(self, older_than: float) -> int:
-        """Remove files that no record names."""
-        orphans = self.unnamed(self._names(older_than))
-        for name in orphans:
-            self.delete_file(name)
-        return len(orphans)
+def simulated_stores(world: World, data: StoredData, process: Process | None) -> Stores:
+    """Both halves of the store, as one process has them."""
+    files = SimulatedFiles(world, data, process)
+    uploads = SimulatedUploads(world, data, process)
+    return Stores(cast(FileStore, files), cast(UploadStore, uploads))
 
 
 def _is_open(upload: Upload) -> bool:

@@ -22,10 +22,12 @@ from gateway.relay import Relay
 from gateway.uploads.accept import Uploads
 from gateway.uploads.access import UploadAccess
 from gateway.uploads.admission import Admission
+from gateway.uploads.kept_file import MOST_IN_RECORD
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import RequestBody
 from muster.broker import Broker
 from muster.contracts.uploads import Upload
+from muster.stores import Stores
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import Stopped
@@ -37,7 +39,8 @@ from tests.simulator.broker import Queues, SimulatedBroker
 from tests.simulator.database import Server, SimulatedDatabase
 from tests.simulator.mail import Mailbox, SimulatedMailer
 from tests.simulator.scheduler import Killed, Process, Task
-from tests.simulator.stores import SimulatedStore, StoredData
+from tests.simulator.stores import StoredData, simulated_stores
+from tests.simulator.workload import Plan
 from tests.simulator.world import World
 
 T = TypeVar("T")
@@ -73,8 +76,7 @@ class System:
     world: World
     server: Server
     scratch: Scratch
-    loaders: int = 1
-    takes_files: bool = False
+    plan: Plan
     data: StoredData = field(default_factory=StoredData)
     mailbox: Mailbox = field(default_factory=Mailbox)
 
@@ -87,7 +89,7 @@ class System:
         """Start every process."""
         self._supervise("gateway", self._serve)
         self._supervise("relay", self._relay)
-        for number in range(self.loaders):
+        for number in range(self.plan.loaders):
             self._supervise(f"loader-{number}", self._load)
         self._supervise("notifier", self._notify)
 
@@ -150,14 +152,15 @@ class System:
         process.on_end.append(restart)
         scheduler.start(run, process)
 
-    def _stores(self, process: Process) -> Any:
-        return SimulatedStore(self.world, self.data, process)
+    def _stores(self, process: Process) -> Stores:
+        return simulated_stores(self.world, self.data, process)
 
     def _serve(self, process: Process) -> None:
         store = self._stores(process)
         broker = cast(Broker, SimulatedBroker(self.world, self.queues, process))
         admission = Admission(store.uploads, uploads_per_user=0, max_queued_seconds=0)
-        uploads = Uploads(store, Outbox(store.uploads, broker), admission)
+        most = MOST_IN_RECORD if self.plan.in_record else -1
+        uploads = Uploads(store, Outbox(store.uploads, broker), admission, most)
         gateway = Gateway(uploads, UploadAccess(store))
         self._gateway = process, gateway
         process.stop.wait()
@@ -176,7 +179,9 @@ class System:
     def _load(self, process: Process) -> None:
         store = self._stores(process)
         broker = SimulatedBroker(self.world, self.queues, process)
-        database = SimulatedDatabase(self.world, self.server, process, takes_files=self.takes_files)
+        database = SimulatedDatabase(
+            self.world, self.server, process, takes_files=self.plan.takes_files
+        )
         watchdog = Watchdog(1e9)
         processor = UploadProcessor(
             store,
@@ -205,11 +210,11 @@ class System:
             broker.consume_until_stopped("dbuploader", consumer.handle)
 
     def _notify(self, process: Process) -> None:
-        store = self._stores(process)
+        stores = self._stores(process)
         broker = SimulatedBroker(self.world, self.queues, process)
         mailer = cast(Mailer, SimulatedMailer(self.world, self.mailbox, process))
         email = EmailChannel(mailer, "muster@localhost", "http://localhost:8080")
-        broker.consume_until_stopped("notification", Handler(Notifier(store, email)))
+        broker.consume_until_stopped("notification", Handler(Notifier(stores.uploads, email)))
 
 
 def _charge_runs(processor: UploadProcessor, process: Process) -> None:

@@ -48,6 +48,7 @@ class Plan:
     climate: Climate
     loaders: int = 1
     takes_files: bool = False
+    in_record: bool = False
 
 
 @dataclass
@@ -89,6 +90,7 @@ def make_plan(seed: int) -> Plan:
         Climate(faults, chance.choice(_CHANCES)),
         loaders=chance.choice((1, 1, 2)),
         takes_files=chance.random() < 0.5,
+        in_record=chance.random() < 0.5,
     )
 
 

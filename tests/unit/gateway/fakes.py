@@ -2,8 +2,10 @@
 
 # ruff: noqa: ARG002 - fakes take what their ports say
 
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,8 +59,14 @@ CSV = {"Content-Type": "text/csv"}
 
 
 def stored_files(tmp_path: Path) -> list[str]:
-    """The names of the files in the file store, whole or partial."""
-    return sorted(path.name for path in (tmp_path / "store" / "files").glob("*/*"))
+    """The names of the files in the file store, whole or partial, or kept with records."""
+    names = {path.name for path in (tmp_path / "store" / "files").glob("*/*")}
+    records = tmp_path / "store" / "records.db"
+    if records.exists():
+        with closing(sqlite3.connect(records)) as connection:
+            kept = "SELECT id FROM uploads JOIN contents USING (sequence)"
+            names.update(name for (name,) in connection.execute(kept))
+    return sorted(names)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gateway.app import create_app
 from gateway.settings import Settings
+from gateway.uploads.kept_file import MOST_IN_RECORD
 from muster.http.tokens import authenticate_with
 from tests.unit.gateway.fakes import ANA, CSV, WordTokens
 
@@ -20,10 +21,11 @@ def test_an_accepted_file_goes_where_files_are_and_its_record_to_the_records(
     app = create_app(elsewhere)
     authenticate_with(app, WordTokens().verify)
     client = app.test_client()
-    answer = client.post("/v1/uploads?filename=jobs.csv", data=b"1,Baker\n", headers={**ANA, **CSV})
+    content = b"1,Baker\n" * MOST_IN_RECORD
+    answer = client.post("/v1/uploads?filename=jobs.csv", data=content, headers={**ANA, **CSV})
     assert answer.status_code == 202
     upload_id = answer.get_json()["id"]
     assert [path.name for path in (tmp_path / "elsewhere/files").glob("*/*")] == [upload_id]
     assert [path.name for path in (tmp_path / "store").iterdir() if path.is_dir()] == []
     with client.get(f"/v1/uploads/{upload_id}/file", headers=ANA) as sent_back:
-        assert sent_back.data == b"1,Baker\n"
+        assert sent_back.data == content

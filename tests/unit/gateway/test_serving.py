@@ -16,6 +16,9 @@ from tests.unit.gateway.fakes import ANA, CSV, bearer, stored_files
 from tests.unit.gateway.running import MEGABYTE, Gateway, answers, serving
 from tests.waiting import DEADLINE_SECONDS, eventually
 
+# More than is kept with a record.
+PART = b"1,Recruiter\n" * 8_000
+
 # The modules' servers are started once.
 pytestmark = pytest.mark.xdist_group("gateway-serving")
 
@@ -139,7 +142,7 @@ def test_a_refusal_without_a_body_keeps_the_connection(refusing: Gateway) -> Non
 def test_a_client_that_breaks_off_leaves_nothing(refusing: Gateway) -> None:
     headers = {**CSV, **ANA, "Content-Length": str(MEGABYTE)}
     with refusing.connect() as connection:
-        connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n1,Recruiter\n")
+        connection.sendall(head_of(headers).replace("\n", "\r\n").encode() + b"\r\n" + PART)
         eventually(lambda: stored_files(refusing.home) != [])
     eventually(lambda: stored_files(refusing.home) == [])
     with closing(open_stores(f"file://{refusing.home}/store")) as stores:
@@ -191,7 +194,7 @@ def test_a_chunked_upload_is_accepted(gateway: Gateway, stores: Stores) -> None:
         timeout=DEADLINE_SECONDS,
     )
     assert (answer.status_code, answer.headers["Connection"]) == (202, "keep-alive")
-    with stores.files.open(answer.json()["id"]) as file:
+    with stores.open_file(stores.uploads.get(answer.json()["id"])) as file:
         assert file.read() == b"1,Recruiter\n"
 
 

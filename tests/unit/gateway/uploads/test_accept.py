@@ -35,7 +35,7 @@ def test_an_accepted_upload_is_stored_and_published_with_its_trace(
         "/v1/uploads?filename=jobs.csv", data=ROWS, headers={**ANA, **CSV, **trace}
     )
     upload = stores.uploads.get(answer.get_json()["id"])
-    with stores.files.open(upload.id) as file:
+    with stores.open_file(upload) as file:
         assert file.read() == ROWS
     assert (upload.owner, upload.request_id, upload.published) == ("ana", "request-1", True)
     ((routing_key, body, headers),) = broker.published

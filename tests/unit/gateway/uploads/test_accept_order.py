@@ -23,10 +23,15 @@ class WatchedUploads(SqliteUploadStore):
         self._broker = broker
         self.seen: list[tuple[int, int]] = []
 
-    def accept(self, upload: Upload) -> Upload:
-        with self._files.open(upload.id) as file:
-            self.seen.append((len(file.read()), len(self._broker.published)))
-        return super().accept(upload)
+    def accept(self, upload: Upload, content: bytes | None = None) -> Upload:
+        if content is None:
+            with self._files.open(upload.id) as file:
+                content = file.read()
+            kept = None
+        else:
+            kept = content
+        self.seen.append((len(content), len(self._broker.published)))
+        return super().accept(upload, kept)
 
 
 @pytest.fixture
@@ -35,13 +40,16 @@ def watched(settings: Settings, stores: Stores, broker: FakeBroker) -> Iterator[
         yield uploads
 
 
+@pytest.mark.parametrize("size", [8, 80_000])
 def test_the_file_comes_before_its_record_and_the_record_before_its_message(
-    settings: Settings, broker: FakeBroker, stores: Stores, watched: WatchedUploads
+    settings: Settings, broker: FakeBroker, stores: Stores, watched: WatchedUploads, size: int
 ) -> None:
     client = build_app(settings, Stores(stores.files, watched), broker, WordTokens()).test_client()
 
-    answer = client.post("/v1/uploads?filename=jobs.csv", data=b"1,Clerk\n", headers={**ANA, **CSV})
+    answer = client.post(
+        "/v1/uploads?filename=jobs.csv", data=b"1,Clerk\n" * (size // 8), headers={**ANA, **CSV}
+    )
 
     assert answer.status_code == 202
-    assert watched.seen == [(8, 0)]
+    assert watched.seen == [(size, 0)]
     assert len(broker.published) == 1

@@ -17,12 +17,15 @@ ROW = (
     '[{"code": "type-error", "column": "id", "message": "write digits"}]}\n'
 )
 
+# More than is kept with a record.
+FILE = b"x,a\n" + b"\n" * 20_000
+
 
 @pytest.fixture
 def upload_id(client: FlaskClient, stores: Stores) -> str:
     """A final upload of one row, which was rejected."""
     headers = {**ANA, **CSV}
-    answer = client.post("/v1/uploads?table=jobs", data=b"x,a\n", headers=headers).get_json()
+    answer = client.post("/v1/uploads?table=jobs", data=FILE, headers=headers).get_json()
     header = RejectsHeader(("id", "job"), raw=False, size=len(ROW))
     with stores.files.write(f"{answer['id']}.rejects") as file:
         file.write(f"{header.to_json()}\n{ROW}".encode())
@@ -42,7 +45,7 @@ def get(client: FlaskClient, upload_id: str, what: str) -> Any:
 
 
 def test_what_is_whole_is_given(client: FlaskClient, upload_id: str) -> None:
-    assert get(client, upload_id, "file").data == b"x,a\n"
+    assert get(client, upload_id, "file").data == FILE
     assert b"x,a,1,1,type-error,id" in get(client, upload_id, "rejects").data
 
 

@@ -42,7 +42,7 @@ NO_CSV = {
 
 def stored(stores: Stores, answer: Any) -> bytes:
     assert answer.status_code == 202, answer.get_data(as_text=True)
-    with stores.files.open(answer.get_json()["id"]) as file:
+    with stores.open_file(stores.uploads.get(answer.get_json()["id"])) as file:
         return file.read()
 
 

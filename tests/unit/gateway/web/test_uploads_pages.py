@@ -127,7 +127,7 @@ def test_changed_rows_are_a_new_upload_that_names_the_first(
         "jobs.mended.csv",
     )
     assert mended.options.mode == "insert"
-    with stores.files.open(mended.id) as file:
+    with stores.open_file(mended) as file:
         assert file.read() == b"id,job,_line\r\n2,Baker,2\r\n"
     assert f'href="/uploads/{upload_id}"' in browser.get(answer.location).text
 
@@ -153,7 +153,7 @@ def test_rows_of_a_later_page_are_mended_there(browser: FlaskClient, stores: Sto
     assert re.findall(r'name="(c\d+-1)"', page) == [f"c{line}-1" for line in range(51, 61)]
     cells = {"from": "50", "c60-1": "Baker"}
     answer = browser.post(f"/uploads/{upload_id}/mended", data=cells, headers=HERE)
-    with stores.files.open(answer.location.rpartition("/")[2]) as file:
+    with stores.open_file(stores.uploads.get(answer.location.rpartition("/")[2])) as file:
         assert file.read() == b"id,job,_line\r\n60,Baker,60\r\n"
 
 
