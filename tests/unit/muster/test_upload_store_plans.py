@@ -45,6 +45,7 @@ CALLS: dict[str, Callable[[UploadStore], object]] = LISTS | {
     "count_set_aside": lambda store: store.count_set_aside(),
     "put_back": lambda store: store.put_back(),
     "wait_for_change": lambda store: store.wait_for_change("u-1", 7, 1),
+    "content": lambda store: store.content("u-1"),
     "unnamed": lambda store: store.unnamed(["u-1", "u-1.rejects", "gone"]),
     "check": lambda store: store.check(),
 }
@@ -91,6 +92,8 @@ def grows(step: str) -> bool:
     """
     partial = ("unpublished", "open", "cancelling", "damaged")
     of_few = tuple(f" INDEX uploads_{name}" for name in partial)
+    if step.startswith("SCAN contents"):
+        return True
     return step.startswith("SCAN uploads") and not step.endswith(of_few)
 
 
