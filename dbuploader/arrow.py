@@ -60,6 +60,15 @@ def to_rows(batch: pa.RecordBatch) -> list[PlainRow]:
     return list(zip(*[column.to_pylist() for column in batch.columns], strict=True))
 
 
+def to_values(batch: pa.RecordBatch) -> tuple[PlainValue, ...]:
+    """The values of all rows of a batch, row by row."""
+    width = batch.num_columns
+    values: list[PlainValue] = [0] * (width * len(batch))
+    for place, column in enumerate(batch.columns):
+        values[place::width] = column.to_pylist()
+    return tuple(values)
+
+
 def bitmap_of(keys: pa.Array) -> BitMap:
     """The keys, integers without a null, as a bitmap: from their buffer, and not one by one."""
     unsigned = keys.cast(pa.uint32())

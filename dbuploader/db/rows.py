@@ -14,18 +14,23 @@ from muster.contracts.tables.sql import sql_table
 _ROWS_AT_ONCE = 10_000
 
 
-def insert_rows(connection: Connection, table: str, rows: pa.RecordBatch) -> None:
-    """Add `rows`, whose keys are new."""
-    _execute_for_rows(connection, insert(sql_table(table)), rows)
+def write_rows(
+    connection: Connection, table: str, rows: pa.RecordBatch, *, replace: bool = False
+) -> None:
+    """Add `rows`, whose keys are new; or `replace` those that have their keys."""
+    statement = statement_of_row(connection, table, replace=replace)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        execute_many(connection, statement, to_rows(rows.slice(start, _ROWS_AT_ONCE)))
 
 
-def replace_rows(connection: Connection, table: str, rows: pa.RecordBatch) -> None:
-    """Give the rows of these keys their new values."""
+def statement_of_row(connection: Connection, table: str, *, replace: bool) -> Insert:
+    """What write_rows() runs for each row."""
     target = sql_table(table)
+    if not replace:
+        return insert(target)
     others = [column.name for column in target.columns if not column.primary_key]
     # Drivers send many rows of an INSERT in one go, and an UPDATE row by row.
-    statement = upsert(connection, target, lambda new: {column: new[column] for column in others})
-    _execute_for_rows(connection, statement, rows)
+    return upsert(connection, target, lambda new: {column: new[column] for column in others})
 
 
 def upsert(
@@ -52,8 +57,3 @@ def execute_many(
     """
     if rows:
         connection.exec_driver_sql(str(statement.compile(connection)), list(rows))
-
-
-def _execute_for_rows(connection: Connection, statement: Insert, rows: pa.RecordBatch) -> None:
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        execute_many(connection, statement, to_rows(rows.slice(start, _ROWS_AT_ONCE)))

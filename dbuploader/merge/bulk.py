@@ -101,6 +101,7 @@ class BulkMerge(Merge):
     def finish(self) -> None:
         """Bring the summary up to date; call it before the transaction ends."""
         self._merge_looked_up()
+        self._writer.finish()
         super().finish()
 
     def _are_certainly_new(self, rows: pa.RecordBatch) -> bool:

@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from dbuploader.arrow import rows_schema
-from dbuploader.db.rows import insert_rows, replace_rows
+from dbuploader.db.rows import write_rows
 from dbuploader.db.tsv import to_tsv
 from dbuploader.merge.background import BackgroundWorker
+from dbuploader.merge.sqlite_rows import SqliteWriter
 from dbuploader.scratch import weather_of_disk
 from muster.contracts.tables import Table
 from muster.database import Database, FilesRefused
@@ -124,14 +125,15 @@ class BulkWriter:
         self._table = table
         self._files = files
         self._thread = thread
+        is_sqlite = connection.dialect.name == "sqlite"
+        self._in_sqlite = SqliteWriter(connection, table) if is_sqlite else None
         self._pipe: RowPipe | None = None
         self._replacing = False
 
     def write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
         """Insert `rows`, or `replace` those of their keys."""
         if self._files.directory is None:
-            write = replace_rows if replace else insert_rows
-            self._thread.submit(partial(write, self._connection, self._table.name, rows))
+            self._thread.submit(partial(self._write_by_statements, rows, replace=replace))
             return
         text = to_tsv(rows)
         if self._pipe is None or self._replacing != replace:
@@ -151,6 +153,18 @@ class BulkWriter:
         if self._pipe is not None:
             self._pipe.close(whole=whole)
             self._pipe = None
+
+    def finish(self) -> None:
+        """Have done what is left to do after the last row."""
+        self.end()
+        if self._in_sqlite is not None:
+            self._thread.submit(self._in_sqlite.finish)
+
+    def _write_by_statements(self, rows: pa.RecordBatch, *, replace: bool) -> None:
+        if self._in_sqlite is not None:
+            self._in_sqlite.write(rows, replace=replace)
+        else:
+            write_rows(self._connection, self._table.name, rows, replace=replace)
 
     def _begin(self, directory: Path, *, replace: bool) -> RowPipe:
         pipe, self._replacing = RowPipe(directory), replace

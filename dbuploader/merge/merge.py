@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dbuploader.arrow import bitmap_of, equal_rows, find_rows
 from dbuploader.db.lookup import FoundRows, find_rows_of
-from dbuploader.db.rows import insert_rows, replace_rows
+from dbuploader.db.rows import write_rows
 from dbuploader.merge.summary import SUMMARISED, HiresDifferences, add_to_summary
 from muster.contracts.tables import Table
 
@@ -127,8 +127,7 @@ class Merge:
         self._note(plan)
 
     def _write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
-        write = replace_rows if replace else insert_rows
-        write(self._connection, self._table.name, rows)
+        write_rows(self._connection, self._table.name, rows, replace=replace)
 
     def _note(self, plan: MergePlan) -> None:
         if self._differences is None:

@@ -33,6 +33,22 @@ LINES = (
         "test_a_transaction_whose_block_raises_is_rolled_back",
     ),
     SafetyLine(
+        promise="indexes: those that were dropped for a load are made again before COMMIT",
+        path="dbuploader/merge/bulk.py",
+        old="        self._writer.finish()\n",
+        new="",
+        test="tests/unit/dbuploader/merge/test_sqlite_rows.py::"
+        "test_a_kill_at_any_statement_leaves_all_or_nothing",
+    ),
+    SafetyLine(
+        promise="many rows in a statement: those beyond the last whole one are written, too",
+        path="dbuploader/merge/sqlite_rows.py",
+        old="rows.slice(many), replace=replace)",
+        new="rows.slice(len(rows)), replace=replace)",
+        test="tests/unit/dbuploader/merge/test_sqlite_rows.py::"
+        "test_many_rows_in_a_statement_are_written_as_each_by_its_own",
+    ),
+    SafetyLine(
         promise="attempts: they are counted before they start",
         path="dbuploader/uploads/processor.py",
         old="attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))",

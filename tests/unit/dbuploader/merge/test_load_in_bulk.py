@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from dbuploader.arrow import to_batch
-from dbuploader.merge import load_data
+from dbuploader.merge import load_data, sqlite_rows
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.load_data import RowPipe
 from muster.contracts.rejects import Reject
@@ -77,8 +77,12 @@ def outcome(suite: Suite, upload: Upload) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_each_way_loads_the_same(suites: list[Suite], seed: int) -> None:
+def test_each_way_loads_the_same(
+    suites: list[Suite], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chance = random.Random(seed)
+    monkeypatch.setattr(sqlite_rows, "_VALUES_AT_ONCE", chance.choice([50, 500]))
+    monkeypatch.setattr(sqlite_rows, "_LEAST_ROWS", chance.choice([1, 10_000]))
     files: list[tuple[str, Options]] = [
         (write(chance, range(1, 600), 0.05), Options()),
         (write(chance, range(600, 900), 0), Options()),
