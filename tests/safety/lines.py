@@ -479,4 +479,28 @@ LINES = (
         test="tests/unit/muster/test_store_moved.py::"
         "test_a_set_that_moved_as_a_whole_is_found_by_the_name_in_the_url",
     ),
+    SafetyLine(
+        promise="hosts: a former primary is not read from, though it answers",
+        path="muster/database/mysql/__init__.py",
+        old="            connection.must_write = len(self._targets) > 1\n",
+        new="            connection.must_write = False\n",
+        test="tests/contract/test_mysql_hosts.py::"
+        "test_one_that_takes_no_writes_is_not_the_primary_even_for_a_read",
+    ),
+    SafetyLine(
+        promise="hosts: who is told that a server is read-only looks for the primary",
+        path="muster/database/mysql/__init__.py",
+        old="            context.is_disconnect = True\n",
+        new="            pass\n",
+        test="tests/contract/test_mysql_hosts.py::"
+        "test_one_that_stops_taking_writes_meanwhile_is_weather_and_left",
+    ),
+    SafetyLine(
+        promise="taking over: a connection with that number on another server is not ended",
+        path="muster/database/mysql/fence.py",
+        old="if each[0] == connection.address}",
+        new="}",
+        test="tests/contract/test_mysql_hosts.py::"
+        "test_a_connection_with_the_number_of_one_that_was_given_up_elsewhere_is_left_alone",
+    ),
 )

@@ -1,13 +1,18 @@
-"""MySQL or MariaDB as a service's database: `mysql://user:password@host:3306/database`."""
+"""MySQL or MariaDB as a service's database: `mysql://user:password@host:3306/database`.
+
+Several hosts, `host1,host2:3307`, are the members of one replication group, or a primary and its
+replicas: connections go to the one that takes writes, which may be another after each failure.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mysql.connector import errors
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from muster import weather
@@ -22,9 +27,9 @@ from muster.database import (
     WriteConflict,
 )
 from muster.database.mysql import admission, session
-from muster.database.mysql.admission import prove_reads, prove_session, prove_writes
-from muster.database.mysql.connection import MysqlConnection, connect, parse
-from muster.database.mysql.fence import Fence
+from muster.database.mysql.admission import prove_reads, prove_session, prove_writes, takes_writes
+from muster.database.mysql.connection import MysqlConnection, Target, connect, parse_all
+from muster.database.mysql.fence import Fence, address_of
 from muster.database.mysql.migration_lock import LockRow, named_lock
 
 _RECYCLE_SECONDS = 1800
@@ -46,6 +51,10 @@ _CONSTRAINTS = {1022, 1062, 1216, 1452, 1557, 1586}
 # The driver raises these without a number.
 _TIMEOUTS = (errors.ConnectionTimeoutError, errors.ReadTimeoutError, errors.WriteTimeoutError)
 
+# After these a connection is to be made anew, by which the member that takes writes is found.
+_NOT_THE_PRIMARY = {1047, 1290, 1836, 3100, 3796, 3797}
+_READ_ONLY_SERVER = 1290
+
 _SHOW_VARIABLES = "SHOW VARIABLES WHERE Variable_name IN ({})".format(
     ", ".join(f"'{name}'" for name in (*admission.NAMES, *session.NAMES))
 )
@@ -64,11 +73,30 @@ class MysqlDialect:
         allow_multi_primary: bool = False,
         exclusive: bool = False,
         trial: Table | None = None,
+        has_gtids: bool = False,
+        waits_for_group: bool = False,
+        answer_seconds: int | None = None,
     ) -> None:
-        self._target = parse(url)
+        """See open_database.
+
+        A server without GTIDs is refused if `has_gtids`. With `waits_for_group` each transaction
+        first waits for what its group has committed, and so for the group. No answer takes longer
+        than `answer_seconds`, if given.
+        """
+        self._targets = parse_all(url)
+        if answer_seconds is not None:
+            shorter = [min(each.answer_seconds, answer_seconds) for each in self._targets]
+            self._targets = [
+                replace(each, answer_seconds=seconds)
+                for each, seconds in zip(self._targets, shorter, strict=True)
+            ]
+        self._target = self._targets[0]
+        self._first = 0
         self._allow_multi_primary = allow_multi_primary
         self._fence = Fence() if exclusive else None
         self._trial = trial
+        self._has_gtids = has_gtids
+        self._waits_for_group = waits_for_group
         self._is_proven = False
 
     def create_engine(self, files: Path | None = None, /) -> Engine:
@@ -93,6 +121,8 @@ class MysqlDialect:
             pool_reset_on_return=None,
         )
         event.listen(engine, "begin", _begin)
+        if len(self._targets) > 1:
+            event.listen(engine, "handle_error", self._look_elsewhere)
         if self._fence is not None:
             event.listen(engine, "close", self._fence.give_up)
         return engine
@@ -176,6 +206,8 @@ class MysqlDialect:
         """
         driver: Any = connection.connection.driver_connection
         with engine.connect() as other:
+            if address_of(other) != driver.address:
+                return
             other.exec_driver_sql(f"KILL QUERY {driver.connection_id}")
 
     def end_others(self, connection: Connection, /) -> int:
@@ -194,37 +226,71 @@ class MysqlDialect:
 
     def _connect(self, files: Path | None) -> MysqlConnection:
         # Here and not by an event: before those SQLAlchemy asks a server what an old one can't say.
-        connection = self._open(files)
+        target, connection = self._open_primary(files)
         with _closed_on_error(connection):
             if not self._is_proven:
-                self._is_proven = self._prove(connection)
+                self._is_proven = self._prove(connection, target)
             if self._fence is not None:
                 self._fence.admit(connection)
         return connection
 
-    def _open(self, files: Path | None = None) -> MysqlConnection:
-        connection = connect(self._target, files)
+    def _open_primary(self, files: Path | None) -> tuple[Target, MysqlConnection]:
+        """A connection to the host that takes writes, if there is a choice; begins at the last."""
+        if len(self._targets) == 1:
+            return self._target, self._open(self._target, files)
+        first, failure = self._first, errors.Error()
+        for place in range(first, first + len(self._targets)):
+            place %= len(self._targets)
+            try:
+                connection = self._open(self._targets[place], files)
+            except errors.Error as error:
+                failure = error
+            else:
+                self._first = place
+                return self._targets[place], connection
+        raise failure
+
+    def _look_elsewhere(self, context: ExceptionContext) -> None:
+        """Have the pool make its connections anew, those that a former primary has, too."""
+        number = getattr(context.original_exception, "errno", None)
+        if number in _NOT_THE_PRIMARY or isinstance(context.original_exception, _TIMEOUTS):
+            context.is_disconnect = True
+        if context.is_disconnect:
+            # It may be the one that does not know yet that it is the primary no more.
+            self._first = (self._first + 1) % len(self._targets)
+
+    def _open(self, target: Target, files: Path | None = None) -> MysqlConnection:
+        connection = connect(target, files)
         with _closed_on_error(connection), closing(connection.cursor()) as cursor:
+            admission.refuse_vitess(connection.server_info or "", target)
             cursor.execute(session.BEFORE_ALL)
             variables = _show_variables(cursor)
-            waits = admission.admit(variables, self._target, self._allow_multi_primary)
-            server = admission.name_of(variables, self._target)
+            waits = admission.admit(variables, target, self._allow_multi_primary)
+            if self._has_gtids:
+                admission.require_gtids(variables, target)
+            cluster = admission.cluster_of(variables)
+            if self._waits_for_group and cluster is not None:
+                waits = (cluster.wait,)
+            connection.must_write = len(self._targets) > 1
+            if connection.must_write and not takes_writes(variables):
+                raise errors.OperationalError(f"{target} is read-only", errno=_READ_ONLY_SERVER)
+            server = admission.name_of(variables, target)
             session.admit(variables, server)
             session.set_session(cursor, variables, server, self._target.lock_seconds)
             for statement in waits:
                 cursor.execute(statement)
         return connection
 
-    def _prove(self, connection: MysqlConnection) -> bool:
+    def _prove(self, connection: MysqlConnection, target: Target) -> bool:
         """Whether all is proven; raises DatabaseRefused."""
         with closing(connection.cursor()) as cursor:
             variables = _show_variables(cursor)
-        server = admission.name_of(variables, self._target)
+        server = admission.name_of(variables, target)
         prove_session(variables, self._target.lock_seconds, server)
         prove_reads(connection, server)
         if self._trial is None:
             return True
-        with closing(self._open()) as other:
+        with closing(self._open(target)) as other:
             return prove_writes(connection, other, self._trial, server)
 
 

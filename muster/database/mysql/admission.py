@@ -24,8 +24,15 @@ from muster.database.mysql.connection import MysqlConnection
 from muster.database.mysql.session import READ_COMMITTED, READ_ONLY, unheeded
 
 _GALERA = ("wsrep_on", "wsrep_provider")
-_GROUP = ("group_replication_group_name", "group_replication_single_primary_mode")
-NAMES = ("version", *_GALERA, *_GROUP)
+_GROUP = (
+    "group_replication_group_name",
+    "group_replication_single_primary_mode",
+    "group_replication_consistency",
+    "group_replication_transaction_size_limit",
+)
+# A load is one transaction, and one that the group does not take would be tried for ever.
+_LEAST_TRANSACTION = 1024**3
+NAMES = ("version", "read_only", "gtid_mode", *_GALERA, *_GROUP)
 """The variables that the functions here take. A server does not know those of the others."""
 
 
@@ -67,15 +74,23 @@ def name_of(variables: Mapping[str, str], where: object) -> str:
 def admit(variables: Mapping[str, str], where: object, allow_multi_primary: bool) -> Sequence[str]:
     """The statements that a session on the server at `where` must begin with.
 
-    Raises DatabaseRefused for a server that is too old, and for a member of a cluster with several
-    writers unless that is allowed.
+    Raises DatabaseRefused for a server that is too old, or whose group takes no long transactions,
+    and for a member of a cluster with several writers unless that is allowed.
     """
     complaint = too_old(_product_of(variables), variables["version"], where, "database")
     if complaint is not None:
         raise DatabaseRefused(complaint)
     cluster = cluster_of(variables)
-    if cluster is None or not cluster.has_several_writers:
+    if cluster is None:
         return ()
+    limit = int(variables.get("group_replication_transaction_size_limit", 0))
+    if 0 < limit < _LEAST_TRANSACTION:
+        raise DatabaseRefused(
+            f"{name_of(variables, where)} has group_replication_transaction_size_limit={limit} and "
+            f"Muster needs 0 or at least {_LEAST_TRANSACTION}: a load is one transaction."
+        )
+    if not cluster.has_several_writers:
+        return _of_one_writer(variables)
     if not allow_multi_primary:
         raise DatabaseRefused(
             f"{name_of(variables, where)} is a member of a {cluster.name} with several writers, "
@@ -84,6 +99,37 @@ def admit(variables: Mapping[str, str], where: object, allow_multi_primary: bool
             "which each transaction waits for what was committed before it."
         )
     return (cluster.wait,)
+
+
+def refuse_vitess(version: str, where: object) -> None:
+    """Raise DatabaseRefused if that is what `version`, which a server greets with, says."""
+    if "-vitess" in version.lower():
+        raise DatabaseRefused(
+            f"The server at {where} is Vitess ({version}), which takes statements and does not do "
+            "what they say: its read-only transactions write, and their reads are of several "
+            "moments. Name a server of MySQL or MariaDB itself in the database URL."
+        )
+
+
+def require_gtids(variables: Mapping[str, str], where: object) -> None:
+    """Raise DatabaseRefused if the server does not number its transactions as MySQL does."""
+    if variables.get("gtid_mode") != "ON":
+        raise DatabaseRefused(
+            f"{name_of(variables, where)} needs gtid_mode=ON, by which MySQL's replicas are known "
+            "to have what was committed: set it, or leave MUSTER_EMPLOYMENT_READ_URL out."
+        )
+
+
+def takes_writes(variables: Mapping[str, str]) -> bool:
+    """Whether the server does at the moment, as every account is told."""
+    return variables.get("read_only", "OFF") == "OFF"
+
+
+def _of_one_writer(variables: Mapping[str, str]) -> Sequence[str]:
+    if variables.get("group_replication_consistency") != "EVENTUAL":
+        return ()
+    # A new primary would answer before it has what the last one had committed.
+    return ("SET SESSION group_replication_consistency = 'BEFORE_ON_PRIMARY_FAILOVER'",)
 
 
 def _product_of(variables: Mapping[str, str]) -> str:

@@ -1,23 +1,24 @@
 """How a server is reached: what a `mysql://` URL says, and a connection as SQLAlchemy needs it."""
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from _mysql_connector import MySQLInterfaceError  # type: ignore[import-not-found]
 from mysql.connector.connection_cext import CMySQLConnection
 from mysql.connector.constants import ClientFlag
-from mysql.connector.errors import InterfaceError, get_mysql_exception
+from mysql.connector.errors import InterfaceError, OperationalError, get_mysql_exception
 
 from muster.adapters import ConfigurationError
 
 _FORM = "mysql://user:password@host:3306/database"
 _NUMBERS = ("connections", "connect_seconds", "answer_seconds", "lock_seconds")
 _OPTIONS = ("ca_file", *_NUMBERS)
+_GONE_AWAY = 2006
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,24 @@ def parse(url: str) -> Target:
     )
 
 
+def parse_all(url: str) -> Sequence[Target]:
+    """What `url` says of each of the hosts that it lists, as in `mysql://u:p@a,b:3307/database`.
+
+    Raises ConfigurationError, as parse() does.
+    """
+    return [parse(each) for each in each_host(url)]
+
+
+def each_host(url: str) -> Sequence[str]:
+    """The URLs, one for each of the hosts that `url` lists."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return [url]
+    account, at, hosts = parts.netloc.rpartition("@")
+    return [urlunsplit(parts._replace(netloc=f"{account}{at}{host}")) for host in hosts.split(",")]
+
+
 def _options(query: list[tuple[str, str]]) -> Mapping[str, Any]:
     options: dict[str, str | int] = {}
     for name, value in query:
@@ -96,7 +115,11 @@ class MysqlConnection(CMySQLConnection):
     calls translate that. It asks the server whether it is there before each statement, which finds
     that out by itself. And to close it, or to end its transaction, while another thread waits for
     an answer would crash.
+
+    Of one whose server `must_write`, the pool hears that it is gone once that takes no writes.
     """
+
+    must_write = False
 
     def __init__(self, **options: Any) -> None:
         self._state = threading.Lock()
@@ -124,9 +147,25 @@ class MysqlConnection(CMySQLConnection):
         if not self._is_given_up:
             super().close()
 
+    @property
+    def address(self) -> str:
+        """Which server it is to."""
+        return f"{self.server_host}:{self.server_port}"
+
     def is_connected(self) -> bool:
         """Whether it was not closed; `ping` asks the server."""
         return self._cmysql is not None and self._cmysql.connected()
+
+    def ping(self, reconnect: bool = False, attempts: int = 1, delay: int = 0) -> None:
+        """Return if the server is there, as it is to be; raises the driver's Error."""
+        if not self.must_write:
+            super().ping(reconnect, attempts, delay)
+            return
+        with closing(self.cursor()) as cursor:
+            cursor.execute("SELECT @@GLOBAL.read_only")
+            row: Any = cursor.fetchone()
+        if row[0]:
+            raise OperationalError("the server takes writes no more", errno=_GONE_AWAY)
 
     def commit(self) -> None:
         """Commit; raises the driver's Error."""

@@ -35,7 +35,8 @@ class Fence:
     def __init__(self) -> None:
         self._lock = Lock()
         self._open: WeakKeyDictionary[MysqlConnection, int] = WeakKeyDictionary()
-        self._given_up: set[int] = set()
+        # By their server: each counts its connections for itself.
+        self._given_up: set[tuple[str, int]] = set()
 
     def admit(self, connection: MysqlConnection) -> None:
         """Mark a new connection, and end those that were given up, if the server has them yet.
@@ -49,8 +50,9 @@ class Fence:
             _ask(connection, _TAKE.format(id=own))
         with self._lock:
             self._open[connection] = own
-            given_up, self._given_up = self._given_up, set()
-        for gone in given_up:
+            there = {each for each in self._given_up if each[0] == connection.address}
+            self._given_up -= there
+        for _, gone in there:
             if _ask(connection, f"SELECT {_HOLDER.format(id=gone)}") == gone:
                 with suppress(errors.DatabaseError):
                     _ask(connection, f"KILL CONNECTION {gone}")
@@ -63,12 +65,13 @@ class Fence:
         with self._lock:
             gone = self._open.pop(connection, None)
             if gone is not None:
-                self._given_up.add(gone)
+                self._given_up.add((connection.address, gone))
 
     def end_others(self, connection: Connection) -> int:
         """End the marked connections that other processes have; returns how many."""
+        address = address_of(connection)
         with self._lock:
-            own = set(self._open.values())
+            own = {number for each, number in self._open.items() if each.address == address}
         there = [int(row[0]) for row in connection.exec_driver_sql("SHOW PROCESSLIST")]
         others = [each for each in there if each not in own]
         if not others:
@@ -77,6 +80,12 @@ class Fence:
         found = connection.exec_driver_sql(f"SELECT {holders}").one()
         marked = [other for other, holder in zip(others, found, strict=True) if other == holder]
         return sum(_kill(connection, other) for other in marked)
+
+
+def address_of(connection: Connection) -> str:
+    """Which server it is to."""
+    driver: Any = connection.connection.driver_connection
+    return str(driver.address)
 
 
 def _kill(connection: Connection, other: int) -> bool:
