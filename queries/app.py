@@ -4,7 +4,9 @@ from flask import Flask
 
 from muster.backends.dependencies import once
 from muster.contracts.tables import UnknownTable
-from muster.database import DatabaseUnavailable, open_database
+from muster.contracts.tables.sql import hires_summary
+from muster.database import DatabaseUnavailable
+from muster.database.replicas import open_reads
 from muster.http.problems import Problem, answer_with, unavailable
 from muster.http.revocations import check_with
 from muster.http.service import Health, install_service, provide
@@ -24,8 +26,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     configure_logging("queries", settings.log_level)
     export_spans("queries")
-    database = open_database(
-        settings.employment_database_url, allow_multi_primary=settings.allow_multi_primary
+    database = open_reads(
+        settings.employment_database_url,
+        settings.employment_read_url,
+        hires_summary,
+        allow_multi_primary=settings.allow_multi_primary,
     )
     app = Flask("queries")
     authenticate_with(app, check_with(settings.auth_url).verify)

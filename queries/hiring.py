@@ -5,7 +5,7 @@ Years and quarters are in UTC. Names are compared caselessly, by `str.casefold`.
 
 from dataclasses import dataclass
 
-from muster.database import Database
+from muster.database import Reads
 from queries import repository
 from queries.repository import DepartmentHires, QuarterlyHires
 
@@ -24,7 +24,7 @@ class AboveMean:
 class Hiring:
     """Answers from the employment database. Every method raises DatabaseUnavailable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Reads) -> None:
         self._database = database
 
     def years(self) -> list[int]:

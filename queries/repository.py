@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, func, select
 
 from muster.contracts.tables import Table
 from muster.contracts.tables.sql import hires_summary, metadata, sql_table
-from muster.database import Database
+from muster.database import Reads
 
 Value = int | str | datetime
 """A stored cell; a datetime is in UTC and has no tzinfo."""
@@ -104,7 +104,7 @@ def rows_after(
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def check_schema(database: Database) -> None:
+def check_schema(database: Reads) -> None:
     """Return if every table exists with its columns; raises otherwise."""
     with database.read() as connection:
         for name in ("departments", "jobs", "hired_employees", "hires_summary"):

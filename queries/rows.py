@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from muster.contracts.tables import Table
-from muster.database import Database
+from muster.database import Reads
 from queries import repository
 
 Cell = int | str
@@ -28,7 +28,7 @@ class TablePage:
 class TableRows:
     """Reads pages from the employment database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Reads) -> None:
         self._database = database
 
     def read(self, table: Table, limit: int, cursor: str | None) -> TablePage:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from muster.database import Database
+from muster.database import Reads
 from muster.http.service import provided
 from queries.hiring import Hiring
 from queries.rows import TableRows
@@ -14,7 +14,7 @@ from queries.rows import TableRows
 class Services:
     """The questions and the rows of tables, over one database."""
 
-    database: Database
+    database: Reads
     hiring: Hiring
     rows: TableRows
 

@@ -12,3 +12,8 @@ class Settings(DatabaseSettings):
         default="",
         description="The employment database. Default: sqlite, employment.db in MUSTER_HOME.",
     )
+    employment_read_url: str = Field(
+        default="",
+        description="The replicas of the employment database, which answer the questions; unset: "
+        "the database itself.",
+    )

@@ -101,11 +101,15 @@ class Dialect(Protocol):
         """See Database.analyze."""
 
 
-class Transactions(Protocol):
-    """Where to read and write: a database, or a transaction that is open already."""
+class Reads(Protocol):
+    """Where to read: a database, or what answers in its place."""
 
     def read(self) -> AbstractContextManager[Connection]:
         """See Database.read."""
+
+
+class Transactions(Reads, Protocol):
+    """Where to read and write: a database, or a transaction that is open already."""
 
     def write(self) -> AbstractContextManager[Connection]:
         """See Database.write."""

@@ -105,12 +105,14 @@ def may_pass(error: requests.RequestException) -> bool:
 class Storm:
     """What happened: the faults, posts repeated, and each upload as it was when it became final.
 
-    `seconds_to_final` is the longest that an upload took after its 202 and the end of all faults.
+    `final_at` says when that was, and `seconds_to_final` is the longest that an upload took after
+    its 202 and the end of all faults.
     """
 
     strikes: list[str] = field(default_factory=list)
     repeats: int = 0
     final: dict[str, Json] = field(default_factory=dict)
+    final_at: dict[str, float] = field(default_factory=dict)
     seconds_to_final: float = 0.0
 
 
@@ -147,7 +149,7 @@ def run_storm(
         uploader.finish()
     wait_until(lambda: len(watcher.final) == len(files))
     watcher.finish()
-    storm.final = watcher.final
+    storm.final, storm.final_at = watcher.final, watcher.final_at
     storm.seconds_to_final = max(
         watcher.final_at[file.accepted["id"]] - max(struck_at, file.accepted_at) for file in files
     )

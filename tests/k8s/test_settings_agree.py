@@ -29,6 +29,7 @@ ONLY_IN_THE_CLUSTER = {
 # Read by the code and set nowhere, and why.
 LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_ALLOW_MULTI_PRIMARY": "is for clusters of databases, which these are not",
+    "MUSTER_EMPLOYMENT_READ_URL": "is of the component mysql-group, which brings replicas",
     "MUSTER_AUTH_URL": "is for those who check tokens, which auth and notification don't",
     "MUSTER_FILE_STORE_URL": "is for files that are kept apart from the records",
     "MUSTER_HOME": "is of the embedded default",

@@ -503,4 +503,20 @@ LINES = (
         test="tests/contract/test_mysql_hosts.py::"
         "test_a_connection_with_the_number_of_one_that_was_given_up_elsewhere_is_left_alone",
     ),
+    SafetyLine(
+        promise="read your writes: a replica has what was committed, or does not answer",
+        path="muster/database/replicas.py",
+        old="                    if server.reaches(connection, position, _LAG_SECONDS):\n",
+        new="                    if position:\n",
+        test="tests/unit/muster/test_replicas.py::"
+        "test_no_read_shows_less_than_what_was_acknowledged_or_shown_before_it_began",
+    ),
+    SafetyLine(
+        promise="read your writes: nothing is answered that its primary may not know yet",
+        path="muster/database/replicas.py",
+        old="        if shown != position and not self._primary.has(shown, _LAG_SECONDS):\n",
+        new="        if not shown:\n",
+        test="tests/unit/muster/test_replicas.py::"
+        "test_no_read_shows_less_than_what_was_acknowledged_or_shown_before_it_began",
+    ),
 )

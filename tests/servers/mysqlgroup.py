@@ -1,10 +1,11 @@
-"""A private MySQL replication group in which every member takes writes, where `mysqld` is found."""
+"""A private MySQL replication group, where `mysqld` is found, or where `make bench` has put it."""
 
 import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,38 @@ import pytest
 from tests.servers.mariadb import MariaServer, administration
 from tests.servers.process import free_port
 
+# Debian's, in a root of its own, from which it runs here by that root's loader.
+_ROOT = Path(__file__).parents[2] / ".servers/roots/bench-mysql"
+
+
+@dataclass
+class _Group:
+    """What its members have in common. `expel_seconds` is how long one may be silent."""
+
+    single_primary: bool
+    expel_seconds: int
+    name: str = field(default_factory=lambda: str(uuid.uuid4()))
+    addresses: list[str] = field(default_factory=list)
+    is_made: bool = False
+
 
 class GroupMember(MariaServer):
-    """A member on MySQL; `first` is the one that makes the group, itself for that one."""
+    """A member on MySQL; the first that starts makes the group."""
 
-    def __init__(self, directory: Path, number: int, first: "GroupMember | None" = None) -> None:
+    def __init__(self, directory: Path, number: int, program: Sequence[str], group: _Group) -> None:
         super().__init__(directory)
         self._number = number
-        self._first = first
-        self._group: str = first._group if first else str(uuid.uuid4())
-        self._group_port = free_port()
+        self._program = program
+        self._group = group
+        self._address = f"127.0.0.1:{free_port()}"
+        group.addresses.append(self._address)
 
     def start(self) -> None:
         """Run it and have it join, or make, the group."""
         super().start()
-        statements = ["START GROUP_REPLICATION"]
-        if self._first is None:
+        # With the account by which it fetches what it misses.
+        statements = ["START GROUP_REPLICATION USER = 'root'"]
+        if not self._group.is_made:
             bootstrap = "SET GLOBAL group_replication_bootstrap_group"
             statements = [f"{bootstrap} = ON", *statements, f"{bootstrap} = OFF"]
         with (
@@ -38,10 +55,12 @@ class GroupMember(MariaServer):
             connection.exec_driver_sql("SET SESSION group_replication_consistency = EVENTUAL")
             for statement in statements:
                 connection.exec_driver_sql(statement)
+        self._group.is_made = True
 
     def argv(self) -> Sequence[str]:
         """The server's command."""
-        seeds = self._first.address if self._first else self.address
+        group, flag = self._group, {True: "ON", False: "OFF"}
+        everywhere = flag[not group.single_primary]
         return [
             *self._command(),
             f"--socket={self.directory / 'socket'}",
@@ -50,6 +69,8 @@ class GroupMember(MariaServer):
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
             "--mysqlx=OFF",
+            "--local-infile=ON",
+            "--secure-file-priv=",
             "--innodb-buffer-pool-size=32M",
             "--innodb-redo-log-capacity=16M",
             "--innodb-flush-log-at-trx-commit=2",
@@ -59,20 +80,17 @@ class GroupMember(MariaServer):
             "--log-bin=binlog",
             "--report-host=127.0.0.1",
             "--plugin-load-add=group_replication.so",
-            f"--loose-group-replication-group-name={self._group}",
-            f"--loose-group-replication-local-address={self.address}",
-            f"--loose-group-replication-group-seeds={seeds}",
+            f"--loose-group-replication-group-name={group.name}",
+            f"--loose-group-replication-local-address={self._address}",
+            f"--loose-group-replication-group-seeds={','.join(group.addresses)}",
             "--loose-group-replication-start-on-boot=OFF",
-            "--loose-group-replication-single-primary-mode=OFF",
-            "--loose-group-replication-enforce-update-everywhere-checks=ON",
+            f"--loose-group-replication-single-primary-mode={flag[group.single_primary]}",
+            f"--loose-group-replication-enforce-update-everywhere-checks={everywhere}",
+            f"--loose-group-replication-member-expel-timeout={group.expel_seconds}",
+            "--loose-group-replication-transaction-size-limit=0",
             "--loose-group-replication-ip-allowlist=127.0.0.1/32",
             "--loose-group-replication-recovery-get-public-key=ON",
         ]
-
-    @property
-    def address(self) -> str:
-        """Where other members reach it."""
-        return f"127.0.0.1:{self._group_port}"
 
     def _install(self) -> None:
         accounts = self.directory / "accounts.sql"
@@ -87,24 +105,47 @@ class GroupMember(MariaServer):
         assert done.returncode == 0, done.stdout + done.stderr
 
     def _command(self) -> Sequence[str]:
-        return ["mysqld", "--no-defaults", "--user=root", f"--datadir={self._data}"]
+        return [*self._program, "--user=root", f"--datadir={self._data}"]
 
 
 @contextmanager
-def mysql_group(directory: Path, members: int) -> Iterator[Sequence[GroupMember]]:
-    """A group of so many members; skips where MySQL is not installed."""
-    if not _is_mysql():
+def mysql_group(
+    directory: Path, members: int, *, single_primary: bool = False, expel_seconds: int = 5
+) -> Iterator[Sequence[GroupMember]]:
+    """A group of so many members, the first of which is its primary, if it has just one.
+
+    Skips where MySQL is not installed.
+    """
+    program = _installed() or _of_bench()
+    if program is None:
         pytest.skip("no mysqld of MySQL here")
+    group = _Group(single_primary, expel_seconds)
+    made = [
+        GroupMember(directory / str(number), number, program, group)
+        for number in range(1, members + 1)
+    ]
     with ExitStack() as stack:
-        first = stack.enter_context(GroupMember(directory / "1", 1))
-        others = [
-            GroupMember(directory / str(number), number, first) for number in range(2, members + 1)
-        ]
-        yield [first, *(stack.enter_context(member) for member in others)]
+        yield [stack.enter_context(member) for member in made]
 
 
-def _is_mysql() -> bool:
+def _installed() -> Sequence[str] | None:
     if shutil.which("mysqld") is None:
-        return False
+        return None
     version = subprocess.run(["mysqld", "--version"], capture_output=True, text=True).stdout
-    return "MariaDB" not in version
+    return None if "MariaDB" in version else ["mysqld", "--no-defaults"]
+
+
+def _of_bench() -> Sequence[str] | None:
+    found = sorted(_ROOT.glob("usr/lib/*-linux-gnu"))
+    loaders = [*_ROOT.glob("lib64/ld-linux-*.so.2"), *_ROOT.glob("lib/ld-linux-*.so.1")]
+    if not found or not loaders or not (_ROOT / "usr/sbin/mysqld").exists():
+        return None
+    return [
+        str(loaders[0]),
+        "--library-path",
+        str(found[0]),
+        str(_ROOT / "usr/sbin/mysqld"),
+        "--no-defaults",
+        f"--basedir={_ROOT / 'usr'}",
+        f"--plugin-dir={_ROOT / 'usr/lib/mysql/plugin'}",
+    ]

@@ -38,6 +38,14 @@ Debian has no package of these, so `make compat` does not run them, and no row a
 them. The workflow alone tries them, `.github/workflows/ci.yml`:
 """
 
+_BY_CHAOS = """\
+## By `make chaos`
+
+MySQL 9.7 as a replication group of three with one primary, whose secondaries answer questions
+(`tests/e2e/test_mysql_group.py`, `tests/contract/test_mysql_replicas.py`), where a `mysqld` of
+MySQL is on the path or `make bench` has installed one. Elsewhere that is skipped.
+"""
+
 
 def as_markdown(records: Sequence[Record]) -> str:
     """The page: a row for each platform, what each skips, and what only the workflow tries."""
@@ -58,6 +66,7 @@ def as_markdown(records: Sequence[Record]) -> str:
             _BY_WORKFLOW,
             *(f"- {what}" for what in BY_WORKFLOW),
             "",
+            _BY_CHAOS,
         ]
     )
 

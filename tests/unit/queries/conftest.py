@@ -27,7 +27,9 @@ def app(database_url: str) -> Iterator[Flask]:
     app = create_app(Settings(employment_database_url=database_url))
     authenticate_with(app, _verify)
     yield app
-    provided(app, Services).database.close()
+    database = provided(app, Services).database
+    assert isinstance(database, Database)
+    database.close()
 
 
 @pytest.fixture
