@@ -78,11 +78,17 @@ class Manifests:
 
     def operated(self) -> dict[str, dict[str, str]]:
         """The labels of the pods that operators make of objects, by the objects' names."""
-        return {
-            # https://www.rabbitmq.com/kubernetes/operator/using-operator
+        # https://www.rabbitmq.com/kubernetes/operator/using-operator
+        nodes = {
             name_of(each): {"app.kubernetes.io/name": name_of(each)}
             for each in self.of("RabbitmqCluster")
         }
+        # https://dev.mysql.com/doc/mysql-operator/en/
+        members = {
+            name_of(each): {"mysql.oracle.com/cluster": name_of(each)}
+            for each in self.of("InnoDBCluster")
+        }
+        return nodes | members
 
     def selected_by(self, selector: Json) -> list[Workload]:
         """The workloads whose pods have all the labels of a Service's or policy's selector."""

@@ -9,6 +9,7 @@ COMPONENTS = (
     "ingress",
     "keda",
     "monitoring",
+    "mysql-group",
     "rabbitmq-cluster",
     "rabbitmq-operator",
     "tracing",
@@ -26,6 +27,7 @@ ONE_OF = {
 
 NOT_ON = {
     ("dev", "external-secrets"): "dev makes its secrets itself, under names with a hash",
+    ("dev", "mysql-group"): "dev is for one machine, and has a server of its own",
 }
 """Components that an overlay has no use for, and why."""
 
