@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -49,13 +50,27 @@ def fold_label(label: str) -> str:
     Those are white space, invisible characters, capitals, hyphens, underscores and camel case, and
     around it all `[]`, quotes and a leading `#`.
     """
-    # Compatibility forms: a no-break space is a space, a full-width letter a letter.
-    text = unicodedata.normalize("NFKC", label)
-    text = "".join(each for each in text if unicodedata.category(each) not in {"Cf", "Cc"}).strip()
-    text = text.removeprefix("#").strip()
+    text = _visible(label).strip().removeprefix("#").strip()
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     return _SEPARATORS.sub("", text.strip(_QUOTES)).casefold()
+
+
+def _visible(label: str) -> str:
+    if label.isascii() and label.isprintable():
+        return label
+    # Compatibility forms: a no-break space is a space, a full-width letter a letter.
+    text = unicodedata.normalize("NFKC", label)
+    return "".join(each for each in text if unicodedata.category(each) not in {"Cf", "Cc"})
+
+
+@lru_cache
+def _declared_labels(columns: tuple[Column, ...]) -> Mapping[str, str]:
+    """The columns by their folded names and aliases."""
+    names = {fold_label(column.name): column.name for column in columns}
+    return names | {
+        fold_label(alias): column.name for column in columns for alias in column.aliases
+    }
 
 
 class LabelMap:
@@ -65,10 +80,8 @@ class LabelMap:
     """
 
     def __init__(self, table: Table, named: Mapping[str, str]) -> None:
-        self._columns = {fold_label(column.name): column.name for column in table.columns}
-        for column in table.columns:
-            self._columns |= {fold_label(alias): column.name for alias in column.aliases}
-        self._columns |= {fold_label(label): column for label, column in named.items()}
+        mine = {fold_label(label): column for label, column in named.items()}
+        self._columns = {**_declared_labels(table.columns), **mine}
 
     def column(self, label: str) -> str | None:
         """The column that `label` means; blank to pass it over, None if it means none."""
@@ -133,18 +146,24 @@ def find_layout(sample: bytes, table: Table, options: CsvOptions, first_line: in
     labels = LabelMap(table, options.columns)
     readings = [
         _read(sample, delimiter, table, labels, options, first_line)
-        for delimiter in delimiter_candidates(options)
+        for delimiter in _distinct(delimiter_candidates(options), sample)
     ]
+    fits = [_fit(reading, table) for reading in readings]
     best = max(readings, key=lambda reading: reading.named)
     if best.header is None:
-        best = max(readings, key=lambda reading: _fit(reading, table))
-    fits = any(_fit(reading, table)[0] for reading in readings)
-    is_assumed = options.delimiter == "auto" and not fits
+        best = readings[fits.index(max(fits))]
+    is_assumed = options.delimiter == "auto" and not any(records for records, _ in fits)
     if best.header is None:
         layout = _without_header(best, table, options, is_assumed=is_assumed)
     else:
         layout = _with_header(best, best.header, table, labels, first_line)
     return replace(layout, is_assumed=is_assumed)
+
+
+def _distinct(delimiters: Sequence[str], sample: bytes) -> list[str]:
+    """Those to try: under all that are not in the sample it reads alike, so the first will do."""
+    absent = [delimiter for delimiter in delimiters if delimiter.encode() not in sample]
+    return [delimiter for delimiter in delimiters if delimiter not in absent[1:]]
 
 
 def _read(

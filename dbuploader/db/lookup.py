@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from functools import lru_cache, reduce
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,8 +25,6 @@ from dbuploader.arrow import to_batch
 from dbuploader.db.tsv import from_tsv
 from muster.contracts import tables as declared
 from muster.contracts.tables.sql import sql_table
-
-AnySelect = TypeVar("AnySelect", bound=Select[*tuple[Any, ...]])
 
 # The greatest number of parameters of a statement is 32,766 for SQLite, and the longest text of
 # MariaDB 16 MiB by default: rows are not that long.
@@ -111,16 +109,12 @@ def count_locked(connection: Connection, table: str, keys: list[int]) -> int:
 def _find(
     connection: Connection, table: declared.Table, keys: pa.Array, *, lock: bool
 ) -> _Text | pa.RecordBatch:
-    # One value for many rows: the driver takes longer over values than the server does over rows.
-    values: list[ColumnElement[str]] = [
-        type_coerce(column, String) for column in sql_table(table.name).columns
-    ]
-    line = reduce(lambda text, value: text.concat(_TAB).concat(value), values).concat(_LINE_END)
-    found = select(func.count(), func.aggregate_strings(line, ""))
-    rows, text = connection.execute(_with_keys(found, table, keys, lock=lock)).one()
+    wanted = _Wanted(keys)
+    statement = _select_text(table.name, in_span=wanted.in_span, lock=lock)
+    rows, text = connection.execute(statement, wanted.parameters).one()
     text = text or ""
     tabs, ends = text.count("\t"), text.count("\n")
-    if (tabs, ends) == (rows * (len(values) - 1), rows) and "\r" not in text:
+    if (tabs, ends) == (rows * (len(table.columns) - 1), rows) and "\r" not in text:
         return _Text(text, rows)
     # Cut by the server, or not written by Muster: there is a tab or a line end in a value.
     return _find_by_columns(connection, table, keys, lock=lock)
@@ -134,19 +128,44 @@ def _find_by_columns(
         cast(column, String) if isinstance(column.type, DateTime) else column
         for column in target.columns
     ]
-    rows = connection.execute(_with_keys(select(*columns), table, keys, lock=lock))
+    wanted = _Wanted(keys)
+    statement = _with_keys(select(*columns), table.name, in_span=wanted.in_span, lock=lock)
+    rows = connection.execute(statement, wanted.parameters)
     return to_batch(table, [tuple(row) for row in rows])
 
 
-def _with_keys(
-    statement: AnySelect, table: declared.Table, keys: pa.Array, *, lock: bool
-) -> AnySelect:
-    key = sql_table(table.name).c[table.key]
-    span = pc.min_max(keys).as_py()
-    if len(keys) and span["max"] - span["min"] < _SPARSEST * len(keys):
-        statement = statement.where(key.between(span["min"], span["max"]))
-    else:
-        statement = statement.where(key.in_(keys.to_pylist()))
+class _Wanted:
+    """Keys as a statement takes them: all that are `in_span`, or one by one."""
+
+    def __init__(self, keys: pa.Array) -> None:
+        span = pc.min_max(keys).as_py()
+        least, most = span["min"], span["max"]
+        self.in_span = len(keys) > 0 and most - least < _SPARSEST * len(keys)
+        self.parameters = (
+            {"least": least, "most": most} if self.in_span else {"keys": keys.to_pylist()}
+        )
+
+
+@lru_cache
+def _select_text(table: str, *, in_span: bool, lock: bool) -> Select[Any]:
+    """The number of the rows of some keys, and all of them as what to_tsv would make of them."""
+    # One value for many rows: the driver takes longer over values than the server does over rows.
+    values: list[ColumnElement[str]] = [
+        type_coerce(column, String) for column in sql_table(table).columns
+    ]
+    line = reduce(lambda text, value: text.concat(_TAB).concat(value), values).concat(_LINE_END)
+    columns: list[ColumnElement[Any]] = [func.count(), func.aggregate_strings(line, "")]
+    return _with_keys(select(*columns), table, in_span=in_span, lock=lock)
+
+
+def _with_keys(statement: Select[Any], table: str, *, in_span: bool, lock: bool) -> Select[Any]:
+    (key,) = sql_table(table).primary_key
+    wanted = (
+        key.between(bindparam("least"), bindparam("most"))
+        if in_span
+        else key.in_(bindparam("keys", expanding=True))
+    )
+    statement = statement.where(wanted)
     return statement.with_for_update() if lock else statement
 
 

@@ -81,7 +81,8 @@ class Merge:
     """Merges rows into `table` within the transaction of `connection`, and keeps the summary.
 
     With `insert` none of the keys may exist. No existing row with a key in `only_inserted` is
-    changed.
+    changed. `differences` are those of the summary that are not written yet, None for a table that
+    it does not count.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Merge:
         # The caller may add to it meanwhile.
         self._only_inserted = BitMap() if only_inserted is None else only_inserted
         self._classifier = Classifier(connection, table, lock=True)
-        self._differences = HiresDifferences() if table.name == SUMMARISED else None
+        self.differences = HiresDifferences() if table.name == SUMMARISED else None
 
     @property
     def counts(self) -> MergeCounts:
@@ -130,17 +131,17 @@ class Merge:
         write_rows(self._connection, self._table.name, rows, replace=replace)
 
     def _note(self, plan: MergePlan) -> None:
-        if self._differences is None:
+        if self.differences is None:
             return
-        self._differences.add(plan.new)
-        self._differences.add(plan.after)
-        self._differences.remove(plan.before)
-        if len(self._differences) > _SUMMARY_DIFFERENCES_HELD:
+        self.differences.add(plan.new)
+        self.differences.add(plan.after)
+        self.differences.remove(plan.before)
+        if len(self.differences) > _SUMMARY_DIFFERENCES_HELD:
             self._summarise()
 
     def _summarise(self) -> None:
-        if self._differences is not None:
-            add_to_summary(self._connection, self._differences.take())
+        if self.differences is not None:
+            add_to_summary(self._connection, self.differences.take())
 
 
 def in_order(rows: pa.RecordBatch, key: str) -> pa.RecordBatch:

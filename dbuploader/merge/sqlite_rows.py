@@ -8,7 +8,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, func, literal, select
 
 from dbuploader.arrow import to_values
-from dbuploader.db.rows import statement_of_row, write_rows
+from dbuploader.db.rows import statement_of_row, text_of, write_rows
 from muster.contracts.tables import Table
 from muster.contracts.tables.sql import sql_table
 
@@ -50,9 +50,10 @@ class SqliteWriter:
         self._indexes = []
 
     def _statement(self, width: int, at_once: int, *, replace: bool) -> str:
-        of_row = statement_of_row(self._connection, self._table.name, replace=replace)
+        of_row = statement_of_row("sqlite", self._table.name, replace=replace)
         row = f"({', '.join('?' * width)})"
-        return str(of_row.compile(self._connection)).replace(row, ", ".join([row] * at_once))
+        text = text_of(of_row, self._connection.dialect)
+        return text.replace(row, ", ".join([row] * at_once))
 
     def _are_most(self, rows: pa.RecordBatch) -> bool:
         if len(rows) < _LEAST_ROWS:

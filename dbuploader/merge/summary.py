@@ -1,8 +1,11 @@
 """The summary of hires: what changed rows change in it, and writing that to the database."""
 
+from functools import lru_cache
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, and_, bindparam, delete
+from sqlalchemy.sql.dml import Insert
 
 from dbuploader.arrow import to_rows
 from dbuploader.db.rows import execute_many, upsert
@@ -44,12 +47,19 @@ class HiresDifferences:
 
     def add(self, hires: pa.RecordBatch) -> None:
         """Count rows that exist from now on."""
-        self._note(_count(hires))
+        if len(hires):
+            self._note(_count(hires))
 
     def remove(self, hires: pa.RecordBatch) -> None:
         """Count rows that exist no longer."""
-        counted = _count(hires)
-        self._note(counted.set_column(4, "hired", pc.negate(counted.column("hired"))))
+        if len(hires):
+            counted = _count(hires)
+            self._note(counted.set_column(4, "hired", pc.negate(counted.column("hired"))))
+
+    def include(self, other: "HiresDifferences") -> None:
+        """Count what `other` counts, too."""
+        for changes in (other._summed, *other._further):
+            self._note(changes)
 
     def take(self) -> pa.Table:
         """The differences so far, which are then forgotten, in the order of the summary's key.
@@ -62,9 +72,8 @@ class HiresDifferences:
         return changed.sort_by([(name, "ascending") for name in _GROUP])
 
     def _note(self, changes: pa.Table) -> None:
-        if len(changes):
-            self._further.append(changes)
-            self._count += len(changes)
+        self._further.append(changes)
+        self._count += len(changes)
         # Only once it may halve them, so that each difference is added up only a few times.
         if self._count > max(_SUMMED_UP, len(self._summed)):
             self._sum_up()
@@ -110,8 +119,12 @@ def add_to_summary(connection: Connection, differences: pa.Table) -> None:
 
 
 def _add_by_rows(connection: Connection, differences: pa.RecordBatch) -> None:
-    statement = upsert(connection, hires_summary, lambda new: {"hired": _HIRED + new["hired"]})
-    execute_many(connection, statement, to_rows(differences))
+    execute_many(connection, _addition(connection.dialect.name), to_rows(differences))
+
+
+@lru_cache
+def _addition(dialect: str) -> Insert:
+    return upsert(dialect, hires_summary, lambda new: {"hired": _HIRED + new["hired"]})
 
 
 def _add_by_text(connection: Connection, differences: pa.RecordBatch) -> None:

@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 _CAUSES = TypeAdapter(tuple[Cause, ...])
 _WARNINGS = TypeAdapter(tuple[UploadWarning, ...])
+_DECIDE = insert(ledger)
 
 
 class Attempt(NamedTuple):
@@ -70,7 +71,7 @@ class Ledger:
         Raises ConstraintViolated if it was decided before.
         """
         keys = {"upload_id": upload.id, "table_name": upload.table}
-        connection.execute(insert(ledger).values(**keys, **_values(outcome)))
+        connection.execute(_DECIDE, {**keys, **_values(outcome)})
 
     def decide(self, upload: Upload, outcome: UploadOutcome) -> UploadOutcome:
         """Make `outcome` the upload's, unless it already has another: that one is returned.
@@ -96,7 +97,7 @@ class Ledger:
         # In this order: MySQL goes by the new value of a column that was set before.
         with _bookkeeping(), self._database.write() as connection:
             changes = upsert(
-                connection,
+                connection.dialect.name,
                 load_attempts,
                 lambda new: {"attempts": one_more, "attempt_id": new["attempt_id"]},
             )

@@ -27,6 +27,7 @@ from dbuploader.uploads.ledger import Ledger
 from dbuploader.uploads.outcome import MOST_INTERRUPTIONS, UploadOutcome
 from dbuploader.uploads.progress import Cancelled, Progress, TooSlow
 from dbuploader.validation.file import FileValidator, ValidationResult
+from dbuploader.validation.foreign_keys import KnownParents
 from dbuploader.validation.rejects import RejectsFull
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Failure, RowCounts, State, Upload
@@ -86,6 +87,7 @@ class UploadLoad:
         self._table = get_table(upload.table)
         self._result = ValidationResult(self._table, services.limits.reject_bytes, services.scratch)
         self._id = uuid4().hex
+        self._parents: KnownParents | None = None
         self._interruptions = 0
 
     def run(self) -> UploadOutcome:
@@ -184,7 +186,8 @@ class UploadLoad:
         return self._services.stores.open_file(self._upload)
 
     def _validate(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
-        validator = FileValidator(self._database, self._upload.options, self._result)
+        options = self._upload.options
+        validator = FileValidator(self._database, options, self._result, self._parents)
         for rows in validator.run(file):
             self._progress.reach(file.tell() / max(self._upload.size, 1))
             yield rows

@@ -61,7 +61,7 @@ class UploadProcessor:
         limits: LoadLimits,
         scratch: Scratch,
     ) -> None:
-        self._files, self._uploads = stores.files, stores.uploads
+        self._uploads = stores.uploads
         self._broker = broker
         self._database = database
         self._stop = stop
@@ -296,8 +296,6 @@ class UploadProcessor:
                 self._uploads.update_each(notes, expect=UNFINISHED)
 
     def _fail(self, upload: Upload, progress: Progress, failure: Failure) -> UploadOutcome:
-        # Rejects of an earlier attempt would not agree with counts of 0.
-        progress.patiently(partial(self._files.delete, upload.rejects_name))
         failed = UploadOutcome(State.FAILED, error=failure)
         return progress.patiently(partial(self._ledger.decide, upload, failed))
 

@@ -9,6 +9,7 @@ and each upload is to be loaded by itself.
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 from itertools import chain, takewhile
@@ -19,10 +20,12 @@ from sqlalchemy import Connection
 
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.merge import Merge, MergeCounts
+from dbuploader.merge.summary import HiresDifferences, add_to_summary
 from dbuploader.uploads.load import LoadServices, UploadLoad, abandoned_on_error
 from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.progress import Progress, WorkTime
 from dbuploader.uploads.watchdog import Watchdog
+from dbuploader.validation.foreign_keys import KnownParents
 from muster.contracts.uploads import State, Upload
 from muster.database import Database
 from muster.filestore import FileNotStored
@@ -97,9 +100,12 @@ class UploadRun:
     def _load_each(
         self, connection: Connection, files: Sequence["StoredFile"]
     ) -> list[UploadOutcome]:
-        return [self._load_one(connection, file) for file in files]
+        whole = Whole(connection)
+        outcomes = [self._load_one(whole, file) for file in files]
+        add_to_summary(connection, whole.summary.take())
+        return outcomes
 
-    def _load_one(self, connection: Connection, file: "StoredFile") -> UploadOutcome:
+    def _load_one(self, whole: "Whole", file: "StoredFile") -> UploadOutcome:
         upload = file.upload
         work = WorkTime(self._services.limits.seconds, keep=_not_kept)
         progress = RunProgress(
@@ -109,11 +115,20 @@ class UploadRun:
             working_on(upload),
             span(f"load {upload.table}", attributes={"muster.upload_id": upload.id}),
         ):
-            return PartialLoad(file, progress, self._services, connection).run()
+            return PartialLoad(file, progress, self._services, whole).run()
 
     def _heed_stop(self) -> None:
         if self._stop.is_set():
             raise Stopped
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What the loads of a run share: its transaction, what they found, and what they change."""
+
+    connection: Connection
+    parents: KnownParents = field(default_factory=KnownParents)
+    summary: HiresDifferences = field(default_factory=HiresDifferences)
 
 
 class StoredFile:
@@ -176,15 +191,19 @@ class RunProgress(Progress):
 class PartialLoad(UploadLoad):
     """The load of one upload of a run, within its transaction.
 
-    It starts once: what has changed meanwhile looks the same to the whole transaction.
+    It starts once: what has changed meanwhile looks the same to the whole transaction. What it
+    changes in the summary is written once for all.
     """
 
     def __init__(
-        self, file: StoredFile, progress: Progress, services: LoadServices, connection: Connection
+        self, file: StoredFile, progress: Progress, services: LoadServices, whole: Whole
     ) -> None:
         super().__init__(file.upload, progress, services)
         self._file = file
-        self._database = Part(services.database, connection)
+        self._database = Part(services.database, whole.connection)
+        self._parents = whole.parents
+        self._summary = whole.summary
+        self._differences: HiresDifferences | None = None
 
     def _load(self) -> UploadOutcome:
         return self._pass()
@@ -200,6 +219,8 @@ class PartialLoad(UploadLoad):
     def _transaction(self) -> Iterator[Connection]:
         with self._database.write() as connection:
             yield connection
+        if self._differences is not None:
+            self._summary.include(self._differences)
 
     def _merge(
         self, connection: Connection, rows: pa.RecordBatch, further: Iterator[pa.RecordBatch]
@@ -213,7 +234,7 @@ class PartialLoad(UploadLoad):
         for batch in chain([rows], further):
             self._allow_rejects()
             merge.add(batch)
-        merge.finish()
+        self._differences = merge.differences
         return merge.counts
 
     def _decide(self, outcome: UploadOutcome) -> UploadOutcome:

@@ -15,7 +15,7 @@ from dbuploader.db.lookup import existing_keys
 from dbuploader.scratch import Scratch
 from dbuploader.validation.chunks import CheckedChunk, ColumnChecker
 from dbuploader.validation.duplicates import DuplicateKeyFilter
-from dbuploader.validation.foreign_keys import BadKeys, ForeignKeyChecker
+from dbuploader.validation.foreign_keys import BadKeys, ForeignKeyChecker, KnownParents
 from dbuploader.validation.rejects import Rejects, RejectsFull
 from dbuploader.validation.rows import FlawedRow
 from dbuploader.validation.warnings import TextWarnings
@@ -104,12 +104,18 @@ KeyErrors = dict[int, list[CellError]]
 class FileValidator:
     """Validates one file by its table's declaration and by what the database holds."""
 
-    def __init__(self, database: Transactions, options: Options, checked: ValidationResult) -> None:
+    def __init__(
+        self,
+        database: Transactions,
+        options: Options,
+        checked: ValidationResult,
+        parents: KnownParents | None = None,
+    ) -> None:
         self._database = database
         self._options = options
         self._checked = checked
         self._table = checked.table
-        self._references = ForeignKeyChecker(self._table)
+        self._references = ForeignKeyChecker(self._table, parents)
         keys = [self._table.key] if options.mode == "insert" else []
         self._looked_up = [*keys, *(foreign.column for foreign in self._table.foreign_keys)]
 

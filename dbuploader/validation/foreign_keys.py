@@ -1,5 +1,6 @@
 """Foreign keys, looked up in the database: each distinct value once, not row by row."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,29 +23,14 @@ class BadKeys:
     error: Callable[[int], CellError]
 
 
-class ForeignKeyChecker:
-    """Finds values that refer to a row that does not exist.
+class KnownParents:
+    """Keys of parents that were found, up to a limit: nothing deletes them."""
 
-    Parents that were found are remembered, up to a limit: nothing deletes them.
-    """
+    def __init__(self) -> None:
+        self._found: dict[str, set[int]] = defaultdict(set)
 
-    def __init__(self, table: Table) -> None:
-        self._foreign_keys = table.foreign_keys
-        self._found: dict[str, set[int]] = {f.parent: set() for f in table.foreign_keys}
-
-    def missing(self, connection: Connection, keys: Mapping[str, set[int]]) -> list[BadKeys]:
-        """Of `keys`, the values of each column, those without a parent."""
-        bad = [
-            BadKeys(
-                foreign.column,
-                self._missing(connection, foreign.parent, keys[foreign.column]),
-                partial(_error, foreign),
-            )
-            for foreign in self._foreign_keys
-        ]
-        return [each for each in bad if each.keys]
-
-    def _missing(self, connection: Connection, parent: str, keys: set[int]) -> set[int]:
+    def missing(self, connection: Connection, parent: str, keys: set[int]) -> set[int]:
+        """Those of `keys` that the table `parent` does not have."""
         found = self._found[parent]
         unknown = keys - found
         if not unknown:
@@ -54,6 +40,26 @@ class ForeignKeyChecker:
             found.clear()
         found |= there
         return unknown - there
+
+
+class ForeignKeyChecker:
+    """Finds values that refer to a row that does not exist."""
+
+    def __init__(self, table: Table, parents: KnownParents | None = None) -> None:
+        self._foreign_keys = table.foreign_keys
+        self._parents = parents or KnownParents()
+
+    def missing(self, connection: Connection, keys: Mapping[str, set[int]]) -> list[BadKeys]:
+        """Of `keys`, the values of each column, those without a parent."""
+        bad = [
+            BadKeys(
+                foreign.column,
+                self._parents.missing(connection, foreign.parent, keys[foreign.column]),
+                partial(_error, foreign),
+            )
+            for foreign in self._foreign_keys
+        ]
+        return [each for each in bad if each.keys]
 
 
 def _error(foreign: ForeignKey, key: int) -> CellError:

@@ -85,12 +85,11 @@ class Rejects:
     def store(
         self, files: FileStore, name: str, labels: tuple[str, ...], alive: Callable[[], None]
     ) -> None:
-        """Write them to the file `name`, or remove that file if there are none.
+        """Write them to the file `name`, if there are any.
 
         `alive` is called after each block. Raises StoreUnavailable.
         """
         if not self._count:
-            files.delete(name)
             return
         size = self._file.size + len(self._unwritten)
         header = RejectsHeader(labels, self._raw, size)

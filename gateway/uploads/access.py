@@ -11,7 +11,6 @@ from gateway.errors import UnknownCursor, UploadNotFinished
 from muster.contracts.rejects import ensure_whole
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload
-from muster.filestore import FileNotStored
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields
 from muster.stores import Stores
@@ -101,12 +100,10 @@ class UploadAccess:
         upload = self.get(who, upload_id)
         if not upload.state.is_final:
             raise UploadNotFinished(upload)
-        try:
-            stored = self._files.open(upload.rejects_name)
-        except FileNotStored:
-            if upload.rows.rejected:
-                raise
+        # An earlier attempt may have stored some, in a version whose loads had no names.
+        if not upload.rows.rejected:
             return upload, None
+        stored = self._files.open(upload.rejects_name)
         try:
             ensure_whole(stored)
         except BaseException:

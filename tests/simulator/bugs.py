@@ -95,7 +95,9 @@ def _uncounted(_self: Any, _upload: Upload, _attempt_id: str) -> Attempt:
 def _counted_without_identity(self: Any, upload: Upload, attempt_id: str) -> Attempt:
     attempts = load_attempts.c.attempts
     with self._database.write() as connection:
-        one_more = upsert(connection, load_attempts, lambda _new: {"attempts": attempts + 1})
+        one_more = upsert(
+            connection.dialect.name, load_attempts, lambda _new: {"attempts": attempts + 1}
+        )
         connection.execute(
             one_more.values(upload_id=upload.id, attempts=1, seconds=0, attempt_id=attempt_id)
         )
