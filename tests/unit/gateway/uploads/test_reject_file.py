@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from muster.contracts.rejects import CellError, Reject, RejectsHeader
-from muster.contracts.uploads import UNFINISHED, State
+from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, CSV
 
@@ -32,7 +32,9 @@ def finish(
         lines = [header.to_json(), *(reject.to_json() for reject in rejects)]
         with stores.files.write(f"{upload_id}.rejects") as file:
             file.write("".join(f"{line}\n" for line in lines).encode())
-    stores.uploads.update(upload_id, expect=UNFINISHED, state=State.COMPLETED_WITH_REJECTS)
+    rows = RowCounts(rejected=len(rejects or ()))
+    state = State.COMPLETED_WITH_REJECTS
+    stores.uploads.update(upload_id, expect=UNFINISHED, state=state, rows=rows)
 
 
 def get(client: FlaskClient, upload_id: str, query: str = "", **headers: str) -> Any:
