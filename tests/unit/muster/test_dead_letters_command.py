@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from muster.broker import Broker, DeadLetter, DeadMessage, Delivery, QueueDepth, open_broker
-from muster.deadletters import table
+from muster.deadletters import main, table
 from tests.contract.consuming import consume
 
 
@@ -91,10 +91,14 @@ def test_a_replay_says_how_many_there_were(url: str, broker: Broker) -> None:
     "arguments",
     [(), ("list",), ("list", "nobody"), ("list", "dbuploader", "--limit", "0"), ("replay", "all")],
 )
-def test_a_command_that_makes_no_sense_is_refused(url: str, arguments: tuple[str, ...]) -> None:
-    refused = run(url, *arguments)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.startswith("usage: python -m muster.deadletters")
+def test_a_command_that_makes_no_sense_is_refused(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(arguments)
+    said = capsys.readouterr()
+    assert (refused.value.code, said.out) == (2, "")
+    assert said.err.startswith("usage: python -m muster.deadletters")
 
 
 @pytest.mark.parametrize(
