@@ -27,7 +27,8 @@ from tests.waiting import eventually
 
 ROWS = 30_000
 HIRES = "".join(f"{key},Ann,2021-07-27T16:02:08Z,1,1\n" for key in range(1, ROWS + 1))
-REJECTS = "".join(f"{key},Ann,never,1,1\n" for key in range(1, ROWS + 1))
+REJECTED = 600
+REJECTS = "".join(f"{key},Ann,never,1,1\n" for key in range(1, REJECTED + 1))
 
 
 class FullDisk(Scratch):
@@ -51,6 +52,12 @@ def disk(suite: Suite, tmp_path: Path) -> Iterator[FullDisk]:
         suite.scratch = disk
         yield disk
     suite.scratch = other
+
+
+@pytest.fixture
+def early_to_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rejects go to the disk when there are some dozens, not thousands."""
+    monkeypatch.setattr("dbuploader.validation.rejects._BLOCK", 16 * 1024)
 
 
 @contextmanager
@@ -89,18 +96,20 @@ def test_a_full_disk_has_uploads_wait_and_say_so(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_database_url"], indirect=True)
-def test_rejects_wait_for_room_too(suite: Suite, disk: FullDisk) -> None:
+def test_rejects_wait_for_room_too(suite: Suite, disk: FullDisk, early_to_disk: None) -> None:
     suite.limits = LoadLimits(reject_bytes=2**30, seconds=3600)
     upload_id = suite.accept("hired_employees", REJECTS)
     with loading(suite, upload_id):
         eventually(lambda: disk.refused > 1 and waits_for_the_disk(suite, upload_id))
         disk.is_full = False
-    assert suite.store.get(upload_id).rows.rejected == ROWS
-    assert len(suite.rejects(upload_id)) == ROWS
+    assert suite.store.get(upload_id).rows.rejected == REJECTED
+    assert len(suite.rejects(upload_id)) == REJECTED
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_database_url"], indirect=True)
-def test_who_waits_for_room_leaves_it_to_others(suite: Suite, disk: FullDisk) -> None:
+def test_who_waits_for_room_leaves_it_to_others(
+    suite: Suite, disk: FullDisk, early_to_disk: None
+) -> None:
     disk.is_full = False
     files: list[FileIO] = []
 
