@@ -41,6 +41,18 @@ def forkserver(home: Home) -> Iterator[ForkServer]:
     forkserver.close()
 
 
+@pytest.fixture(scope="module")
+def shared_forkserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """One for all tests that leave it alone, as a suite has one for all its processes."""
+    with Home(tmp_path_factory.mktemp("forkserver") / "home") as home:
+        forkserver = ForkServer(home, os.environ)
+        Supervisor([], threading.Event(), forkserver).await_forkserver()
+        yield forkserver
+        forkserver.kill()
+        stop_all([forkserver], 60)
+        forkserver.close()
+
+
 def child_of(launcher: Launcher, home: Home, what: str, name: str = "child") -> Child:
     command = (sys.executable, "-m", "tests.unit.embedded.forked", what)
     return Child(Program(name, command, {**os.environ, "OWN": name}), home, launcher=launcher)
@@ -62,9 +74,9 @@ def run(launcher: Launcher, home: Home, what: str) -> tuple[int | None, str]:
     return status[0], child.log.read_text()
 
 
-def test_what_is_forked_is_as_what_is_executed(forkserver: ForkServer, home: Home) -> None:
+def test_what_is_forked_is_as_what_is_executed(shared_forkserver: ForkServer, home: Home) -> None:
     executed, forked = (
-        json.loads(run(launcher, home, "itself")[1]) for launcher in (Execute(), forkserver)
+        json.loads(run(launcher, home, "itself")[1]) for launcher in (Execute(), shared_forkserver)
     )
     assert forked == executed
     assert forked["parent"] == os.getpid()
@@ -72,9 +84,9 @@ def test_what_is_forked_is_as_what_is_executed(forkserver: ForkServer, home: Hom
 
 
 def test_the_kernel_shows_its_own_command_and_environment(
-    forkserver: ForkServer, home: Home
+    shared_forkserver: ForkServer, home: Home
 ) -> None:
-    child = child_of(forkserver, home, "sleep")
+    child = child_of(shared_forkserver, home, "sleep")
     child.start()
     process = psutil.Process(child.pid)
     assert process.cmdline() == [*child.program.command]
@@ -82,26 +94,28 @@ def test_the_kernel_shows_its_own_command_and_environment(
     stop_all([child], 60)
 
 
-def test_no_two_have_a_random_state_in_common(forkserver: ForkServer, home: Home) -> None:
-    one, other = (json.loads(run(forkserver, home, "chance")[1]) for _ in range(2))
+def test_no_two_have_a_random_state_in_common(shared_forkserver: ForkServer, home: Home) -> None:
+    one, other = (json.loads(run(shared_forkserver, home, "chance")[1]) for _ in range(2))
     assert [name for name in one if one[name] == other[name]] == []
 
 
 @pytest.mark.parametrize("what", ["0", "3", "no such database", "fail", "finish"])
-def test_it_ends_as_what_is_executed(what: str, forkserver: ForkServer, home: Home) -> None:
+def test_it_ends_as_what_is_executed(what: str, shared_forkserver: ForkServer, home: Home) -> None:
     (executed, wrote), (forked, written) = (
-        run(launcher, home, what) for launcher in (Execute(), forkserver)
+        run(launcher, home, what) for launcher in (Execute(), shared_forkserver)
     )
     assert forked == executed
     # Frames of what runs a module are others.
     assert written.splitlines()[-1:] == wrote.splitlines()[-1:]
 
 
-def test_a_listener_is_inherited_under_its_number(forkserver: ForkServer, home: Home) -> None:
+def test_a_listener_is_inherited_under_its_number(
+    shared_forkserver: ForkServer, home: Home
+) -> None:
     with ports.listen(0) as listener:
         command = (sys.executable, "-m", "tests.unit.embedded.forked", "itself")
         program = Program("child", command, os.environ, listener=listener)
-        child = Child(program, home, launcher=forkserver)
+        child = Child(program, home, launcher=shared_forkserver)
         child.start()
         eventually(lambda: child.ended() is not None)
         descriptors = json.loads(child.log.read_text())["descriptors"]
