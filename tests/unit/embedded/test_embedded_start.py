@@ -1,12 +1,19 @@
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from auth.accounts import Accounts
+from auth.migrations import migrate
+from auth.passwords import Passwords
+from auth.repository import UserStore
 from embedded import ports
 from embedded.suite_process import SuiteProcess
+from muster.database import open_database
+from tests.unit.auth.suite import Clock, PlainHasher, new_user
 
 
 def start(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -54,17 +61,17 @@ def test_a_database_that_can_not_be_used_ends_the_start_with_the_reason(tmp_path
     assert "unable to open database file" in ended.stderr
 
 
-# Two starts of all processes.
+# A start of all processes.
 @pytest.mark.timeout(300)
 def test_a_database_that_has_an_administrator_already_is_told(tmp_path: Path) -> None:
-    on_one_database = {"MUSTER_AUTH_DATABASE_URL": f"sqlite:///{tmp_path}/auth.db"}
-
-    def said(name: str) -> str:
-        with SuiteProcess(tmp_path / name, on_one_database):
-            return (tmp_path / f"{name}.stderr").read_text()
-
-    assert "The administrator admin@example.com is added" in said("first")
-    assert "There is an administrator already; nothing is changed" in said("second")
+    url = f"sqlite:///{tmp_path}/auth.db"
+    with closing(open_database(url)) as database:
+        migrate(database)
+        accounts = Accounts(UserStore(database), Passwords(PlainHasher()), 3600, Clock())
+        accounts.add(new_user("admin@example.com", "users:admin"))
+    with SuiteProcess(tmp_path / "home", {"MUSTER_AUTH_DATABASE_URL": url}):
+        said = (tmp_path / "home.stderr").read_text()
+    assert "There is an administrator already; nothing is changed" in said
 
 
 def test_a_database_of_an_unknown_kind_ends_the_start_with_one_line(tmp_path: Path) -> None:
