@@ -18,6 +18,8 @@ _KINDS: Mapping[str, tuple[str, str, str]] = {
     "amqp": ("tests.servers.rabbitmq", "RabbitServer", "require_rabbitmq"),
 }
 _POLL_SECONDS = 0.1
+# Of processes that look for others all the while that the tests run.
+_WATCH_SECONDS = 1.0
 
 
 def server_url(kind: str, run_directory: Path) -> str:
@@ -67,7 +69,7 @@ def keep(kind: str, directory: Path, main_process: int) -> None:
         url.write_text(server.url())
         url.rename(_published(directory))
         while Path(f"/proc/{main_process}").exists():
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_WATCH_SECONDS)
 
 
 if __name__ == "__main__":
