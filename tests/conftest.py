@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 # Before any test imports pyarrow: see dbuploader/consumer.py. The tests run on both families.
 import muster.database.mysql  # noqa: F401
+from tests.routes import compile_once
 from tests.servers.mariadb import new_database
 from tests.servers.shared import server_url
 
@@ -26,6 +27,7 @@ class WithoutNumPy(MetaPathFinder):
 
 
 sys.meta_path.insert(0, WithoutNumPy())
+compile_once()
 
 
 def pytest_collection_finish() -> None:
