@@ -150,12 +150,13 @@ def _tends(supervisor: Supervisor, condition: Callable[[], bool]) -> bool:
 def test_a_fork_server_that_is_lost_is_started_again_and_takes_no_child_along(
     number: signal.Signals, forkserver: ForkServer, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedded.fork_client._LONGEST_FORK_SECONDS", 1.0)
     children = [child_of(forkserver, home, "sleep", name) for name in ("one", "other")]
     supervisor = Supervisor(children, threading.Event(), forkserver)
     supervisor.launch()
     one, other = (child.pid for child in children)
     server = forkserver.pid
+    # Not before, nor less: on a busy machine one that is well takes longer.
+    monkeypatch.setattr("embedded.fork_client._LONGEST_FORK_SECONDS", 5.0)
     assert one
     assert other
     assert server
