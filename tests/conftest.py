@@ -4,6 +4,7 @@ from muster import startup
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from hypothesis import HealthCheck, settings
 
 # Before any test imports pyarrow: see dbuploader/consumer.py. The tests run on both families.
 import muster.database.mysql  # noqa: F401
+from muster.database import Database
 from tests.routes import compile_once
-from tests.servers.mariadb import new_database
+from tests.servers.mariadb import administration, made_database
 from tests.servers.shared import server_url
 
 
@@ -57,10 +59,17 @@ def mysql_server_url(run_directory: Path) -> str:
     return server_url("mysql", run_directory)
 
 
+@pytest.fixture(scope="session")
+def mysql_administrator(mysql_server_url: str) -> Iterator[Database]:
+    """Who makes the tests' databases: to connect anew for each costs more than to make it."""
+    with closing(administration(mysql_server_url)) as database:
+        yield database
+
+
 @pytest.fixture
-def mysql_database_url(mysql_server_url: str) -> Iterator[str]:
+def mysql_database_url(mysql_server_url: str, mysql_administrator: Database) -> Iterator[str]:
     """An empty database of the test's own."""
-    with new_database(mysql_server_url) as url:
+    with made_database(mysql_server_url, mysql_administrator) as url:
         yield url
 
 

@@ -100,11 +100,22 @@ def new_database(server_url: str, name: str | None = None) -> Iterator[str]:
 
     `server_url` is an administrator's, without a database.
     """
+    with (
+        closing(administration(server_url)) as administrator,
+        made_database(server_url, administrator, name) as url,
+    ):
+        yield url
+
+
+@contextmanager
+def made_database(
+    server_url: str, administrator: Database, name: str | None = None
+) -> Iterator[str]:
+    """As new_database, by an administrator who is there already."""
     name = name or f"muster_{uuid.uuid4().hex}"
-    with closing(administration(server_url)) as administrator:
-        run(administrator, f"CREATE DATABASE `{name}`")
-        yield with_database(server_url, name)
-        run(administrator, f"DROP DATABASE `{name}`")
+    run(administrator, f"CREATE DATABASE `{name}`")
+    yield with_database(server_url, name)
+    run(administrator, f"DROP DATABASE `{name}`")
 
 
 def administration(server_url: str) -> Database:
