@@ -58,7 +58,7 @@ fmt: $(DEV) ## put the code into its style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-chaos: $(DEV) servers ## run the long fault sweeps, and each property with ten times the examples
+chaos: $(DEV) servers ## run the long fault sweeps, and each property with thirty times the examples
 	@exec $(BIN)/pytest -n 2 --dist loadgroup -rP -m "chaos or hypothesis" --hypothesis-profile thorough
 
 bench: $(BENCH) servers ## measure it all into bench/RESULTS.md, 25 minutes; ONLY=load RUNS=5 HIRES=1000000

@@ -37,9 +37,9 @@ def pytest_collection_finish() -> None:
     startup.complete()
 
 
-# A busy machine fails no property. `make chaos` tries each with ten times the examples.
+# A busy machine fails no property. `make chaos` tries each with thirty times the examples.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("quick", UNHURRIED, max_examples=60)
+settings.register_profile("quick", UNHURRIED, max_examples=20)
 settings.register_profile("thorough", UNHURRIED, max_examples=600)
 settings.load_profile("quick")
 
