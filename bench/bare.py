@@ -11,6 +11,7 @@ from pathlib import Path
 import requests
 from flask import Flask, Response
 
+from muster.http.service import Health, provide
 from tests.servers.process import free_port
 
 _BODY = "BENCH_BODY"
@@ -21,6 +22,8 @@ _POLL_SECONDS = 0.05
 def create_app() -> Flask:
     """The app; it answers with the bytes of the file that the environment names."""
     app = Flask("bare")
+    # The services' worker asks every app for it, once.
+    provide(app, Health())
     body = Path(os.environ[_BODY]).read_bytes()
 
     @app.get("/")
