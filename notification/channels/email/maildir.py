@@ -49,7 +49,7 @@ class MaildirMailer:
         # A reader moves mail from new to cur and appends flags to its name: hence this order.
         if (self._root / "new" / name).exists():
             return True
-        return any((self._root / "cur").glob(f"{name}*"))
+        return any(each.name.startswith(name) for each in (self._root / "cur").iterdir())
 
     def _deliver(self, name: str, content: bytes) -> None:
         file = WholeFile(self._temporary(), self._root / "new" / name)

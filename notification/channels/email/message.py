@@ -1,9 +1,11 @@
 """The email about an upload: plain text and HTML, with headers nothing can be slipped into."""
 
 import re
-from email.headerregistry import AddressHeader
+from email.headerregistry import AddressHeader, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -24,7 +26,20 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
+    auto_reload=False,
 )
+
+
+class _HeaderKinds(HeaderRegistry):
+    """The library's kinds of headers, each made once: by itself it makes a class a header."""
+
+    @cache  # noqa: B019 - there is one of these
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        return super().__getitem__(name)
+
+
+_ASCII = SMTP.clone(header_factory=_HeaderKinds())
+_UTF8 = SMTPUTF8.clone(header_factory=_ASCII.header_factory)
 
 
 class NoAddress(DeliveryError):
@@ -59,7 +74,7 @@ def _addressed(sender: str, recipient: str) -> EmailMessage:
     if not _is_address(recipient):
         raise NoAddress(recipient)
     # An address beyond ASCII needs RFC 6532; all others stay readable to every server.
-    message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
+    message = EmailMessage(policy=_ASCII if recipient.isascii() else _UTF8)
     message["From"] = sender
     message["To"] = recipient
     return message
@@ -81,4 +96,6 @@ def _write_body(message: EmailMessage, content: EmailContent) -> None:
     html = _templates.get_template("upload.html").render(content=content)
     # Quoted-printable passes every server and holds lines of any length.
     message.set_content(text, cte="quoted-printable")
+    # The library would look for one that is not in the text. It can't hold this (RFC 2045, 6.7).
+    message.make_alternative(f"=_{sha256(str(message['Message-ID']).encode()).hexdigest()[:32]}")
     message.add_alternative(html, subtype="html", cte="quoted-printable")

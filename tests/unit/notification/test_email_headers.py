@@ -3,7 +3,7 @@
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, EmailPolicy
 
 import pytest
 from hypothesis import example, given
@@ -64,9 +64,16 @@ def test_the_recipient_is_who_sent_the_upload(address: str) -> None:
     assert f"\r\nTo: {address}\r\n".replace(" ", "") in head.replace(" ", "")
 
 
-def test_only_an_address_beyond_ascii_needs_smtputf8() -> None:
-    assert email_about(stories.COMPLETED).policy is SMTP
-    assert email_about(replace(stories.COMPLETED, submitted_by="ñ@example.com")).policy is SMTPUTF8
+@pytest.mark.parametrize(("address", "needs"), [("n@example.com", False), ("ñ@example.com", True)])
+def test_only_an_address_beyond_ascii_needs_smtputf8(address: str, needs: bool) -> None:
+    policy = email_about(replace(stories.COMPLETED, submitted_by=address)).policy
+    assert isinstance(policy, EmailPolicy)
+    assert policy.utf8 is needs
+
+
+def test_the_same_upload_gives_the_same_message() -> None:
+    first, again = (email_about(stories.COMPLETED).as_bytes() for _ in range(2))
+    assert first == again
 
 
 @pytest.mark.parametrize(
