@@ -3,14 +3,13 @@
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any
 
-import requests
+import certifi
 import structlog
-from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager, Retry, Timeout
 from urllib3.connection import HTTPConnection
-from urllib3.util import Retry
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 from werkzeug.datastructures import Headers
 
 from gateway.errors import UpstreamUnavailable
@@ -30,6 +29,15 @@ RESPONSE_HEADERS = (
 )
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 60.0
+# Only what was certainly not received, or changes nothing, is sent again.
+_RETRY = Retry(
+    2,
+    redirect=0,
+    status=0,
+    other=0,
+    allowed_methods=("GET", "HEAD"),
+    respect_retry_after_header=False,
+)
 # A machine that loses its power says nothing: without these, its connections look open for as long
 # as an answer may take. Some are Linux's alone: tcp(7).
 _SILENCE_SECONDS = 5
@@ -61,36 +69,19 @@ class UpstreamResponse:
         return self.status in {200, 304}
 
 
-class _Adapter(HTTPAdapter):
-    """Notices within seconds that the other end is gone, also if nothing says so."""
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """As requests calls it."""
-        socket_options = [*HTTPConnection.default_socket_options, *_SOCKET_OPTIONS]
-        super().init_poolmanager(*args, socket_options=socket_options, **options)
-
-
 class Upstream:
     """One service at `url`; safe to share between threads, of which `pool` keep a connection."""
 
     def __init__(self, service: str, url: str, pool: int) -> None:
         self.service = service
-        self._url = url.rstrip("/")
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # Only what was certainly not received, or changes nothing, is sent again.
-        retry = Retry(
-            2,
-            redirect=0,
-            status=0,
-            other=0,
-            allowed_methods=("GET", "HEAD"),
-            respect_retry_after_header=False,
-        )
-        adapter = _Adapter(pool_maxsize=pool, max_retries=retry)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._base = (parse_url(url).path or "").rstrip("/")
+        # Of requests, whose part of a call takes longer than all the rest, this is what is needed.
+        self._pool = PoolManager(
+            maxsize=pool,
+            retries=_RETRY,
+            socket_options=[*HTTPConnection.default_socket_options, *_SOCKET_OPTIONS],
+            ca_certs=certifi.where(),
+        ).connection_from_url(url)
 
     def send(
         self,
@@ -107,31 +98,34 @@ class Upstream:
         Of `headers`, those in REQUEST_HEADERS are forwarded.
         """
         try:
-            answer = self._session.request(
+            answer = self._pool.urlopen(
                 method,
-                f"{self._url}{path}{'?' if query else ''}{query}",
+                f"{self._base}{path}{'?' if query else ''}{query}",
                 headers=_forwarded_headers(headers, client_address),
-                data=body,
-                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                allow_redirects=False,
+                body=body or None,
+                timeout=Timeout(_CONNECT_SECONDS, _READ_SECONDS),
+                redirect=False,
             )
-        except requests.RequestException as error:
+        except HTTPError as error:
             log.warning("no answer", upstream=self.service, error=repr(error))
             raise UpstreamUnavailable(self.service) from error
         kept = {name: answer.headers[name] for name in RESPONSE_HEADERS if name in answer.headers}
-        return UpstreamResponse(answer.status_code, kept, answer.content)
+        return UpstreamResponse(answer.status, kept, answer.data)
 
     def check(self) -> None:
         """Return if the service can be reached; raises UpstreamUnavailable."""
         try:
-            timeout = (_CONNECT_SECONDS, _CONNECT_SECONDS)
-            self._session.get(f"{self._url}/healthz", timeout=timeout).raise_for_status()
-        except requests.RequestException as error:
+            timeout = Timeout(_CONNECT_SECONDS, _CONNECT_SECONDS)
+            path = f"{self._base}/healthz"
+            answer = self._pool.urlopen("GET", path, timeout=timeout, redirect=False)
+        except HTTPError as error:
             raise UpstreamUnavailable(self.service) from error
+        if answer.status >= 400:
+            raise UpstreamUnavailable(self.service)
 
     def close(self) -> None:
         """Give up the connections."""
-        self._session.close()
+        self._pool.close()
 
 
 def _forwarded_headers(headers: Mapping[str, str] | Headers, client_address: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from flask import Flask
 from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
-from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -35,7 +35,8 @@ def start(service: str) -> None:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     record_with(provider)
     _flush_at_exit(provider)
-    RequestsInstrumentor().instrument()
+    # Below requests, too.
+    URLLib3Instrumentor().instrument()
     # Not every image has it, and not every process uses it.
     register_post_import_hook(_record_commands, "pymongo")
 
