@@ -66,6 +66,8 @@ class Submission:
             raise WrongColumns(str(error)) from error
         received = uploaded.receive(filename, write)
         filename = filename or f"{table}.csv"
+        if self.key is None:
+            return SubmittedFile(table, filename, received)
         digest = fingerprint(table, filename, self.options, received.sha256)
         return SubmittedFile(table, filename, received, digest)
 
@@ -87,18 +89,18 @@ class Submission:
             idempotency_key=self.key,
             previous=self.previous,
             in_record=in_record,
-            fingerprint=None if self.key is None else file.fingerprint,
+            fingerprint=file.fingerprint,
         )
 
 
 @dataclass(frozen=True)
 class SubmittedFile:
-    """What was read of a submission; its `fingerprint` is that of the request."""
+    """What was read of a submission; with a key, `fingerprint` is that of the request."""
 
     table: str
     filename: str
     received: ReceivedFile
-    fingerprint: str
+    fingerprint: str | None = None
 
 
 class Uploads:
