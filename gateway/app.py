@@ -13,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.api import docs, queries, tables, upload_files, uploads, users
 from gateway.api.responses import ProblemDocument
-from gateway.errors import PROBLEMS, from_validation
+from gateway.errors import PROBLEMS
 from gateway.services import Services
 from gateway.settings import Settings
 from gateway.web import views as web
@@ -64,7 +64,6 @@ def build_app(settings: Settings, stores: Stores, broker: Broker, tokens: Tokens
         servers=[Server(url="/")],
         security_schemes=_SECURITY,
         validation_error_model=ProblemDocument,
-        validation_error_callback=from_validation,
         doc_ui=False,
     )
     app.json = _InDeclaredOrder(app)

@@ -3,7 +3,7 @@
 The models are also what the OpenAPI document shows.
 """
 
-from functools import cache, partial
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from flask import request
@@ -58,21 +58,6 @@ TableName = Annotated[str, Field(examples=["hired_employees"], description="A de
 
 class Parameters(BaseModel):
     """What a request says beside its body."""
-
-    @classmethod
-    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
-        """The schema, made once: the library asks for it with each request, of which it takes 1 ms.
-
-        With options, as for the document, it is made anew.
-        """
-        if args or options:
-            return super().model_json_schema(*args, **options)
-        return _schema_of(cls)
-
-
-@cache
-def _schema_of(model: type[Parameters]) -> dict[str, Any]:
-    return super(Parameters, model).model_json_schema()
 
 
 class Query(Parameters):

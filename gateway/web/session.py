@@ -91,8 +91,10 @@ def refuse_other_sites() -> None:
 
 
 def _take_token_from_cookie() -> None:
+    if "Authorization" in request.headers:
+        return
     token = request.cookies.get(session_cookie().name, "")
-    if "Authorization" in request.headers or not _TOKEN.fullmatch(token):
+    if not _TOKEN.fullmatch(token):
         return
     refuse_other_sites()
     # Whatever reads the token, here or in the service that a request is forwarded to, finds it

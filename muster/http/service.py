@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -35,6 +36,11 @@ _SCRAPE_SECONDS = 2.0
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
 # A browser that shows a response which is no page runs nothing in it and lets nobody frame it.
 _NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_PROTECTIONS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", _NO_PAGE),
+)
 # A label must have few values, and a client may send any method.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -88,6 +94,8 @@ def install_service(app: Flask, service: str, health: Health) -> None:
     if app.config["MAX_CONTENT_LENGTH"] is None:
         app.config["MAX_CONTENT_LENGTH"] = ServerSettings().max_body_bytes
     install_problems(app)
+    # No function here is asynchronous. Flask would ask that of each of the 14 that a request calls.
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]
     # First, so that the spans begin before and end after all that follows.
     record_requests(app)
     app.before_request(_enter_trace)
@@ -112,11 +120,13 @@ def _answer_with_trace(response: Response) -> Response:
 def _protect(response: Response) -> Response:
     """Set the headers of every response that does not set them itself."""
     headers = response.headers
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("Content-Security-Policy", _NO_PAGE)
+    # Each look-up of the library's goes through all of them.
+    own = {name.lower() for name, _ in headers}
     # One with a tag may be kept if it is asked for again each time.
-    headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in headers else "no-store")
+    caching = "private, no-cache" if "etag" in own else "no-store"
+    for name, value in (*_PROTECTIONS, ("Cache-Control", caching)):
+        if name.lower() not in own:
+            headers.add(name, value)
     return response
 
 
@@ -128,8 +138,9 @@ def _account(service: str, response: Response) -> Response:
     seconds = time.monotonic() - g.started
     route = request.url_rule.rule if request.url_rule else "(none)"
     method = request.method if request.method in _METHODS else "other"
-    REQUESTS.labels(service, method, route, response.status_code).inc()
-    SECONDS.labels(service, route).observe(seconds)
+    requests, durations = _metrics_of(service, method, route, response.status_code)
+    requests.inc()
+    durations.observe(seconds)
     if route not in _HEALTH:
         log.info(
             "request",
@@ -139,6 +150,12 @@ def _account(service: str, response: Response) -> Response:
             milliseconds=round(seconds * 1000, 1),
         )
     return response
+
+
+@cache
+def _metrics_of(service: str, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Those with these labels, which are few: finding them takes longer than counting."""
+    return REQUESTS.labels(service, method, route, status), SECONDS.labels(service, route)
 
 
 def _add_health(app: Flask, service: str, health: Health) -> None:

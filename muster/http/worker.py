@@ -89,11 +89,11 @@ class Worker(ThreadWorker):
         self._stop()
 
     def _turn(self, seconds: float) -> None:
-        self.notify()
         self.wait_for_and_dispatch_events(seconds)
         now = time.monotonic()
         if now - self._looked_at > min(seconds, _LOOK_SECONDS) / 2:
             self._looked_at = now
+            self.notify()
             for connection in [each for each in self._idle if each.deadline <= now]:
                 self._expire(connection)
 

@@ -7,7 +7,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway.api.docs import prose
-from gateway.api.requests import UploadHeaders, UploadQuery
 from gateway.api.responses import UploadDocument, represent
 from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, CSV
@@ -121,11 +120,6 @@ def test_code_in_the_documents_texts_is_shown_as_code_and_nothing_else_as_markup
     assert prose("Send `POST /v1/login` & <b>") == (
         "Send <code>POST /v1/login</code> &amp; &lt;b&gt;"
     )
-
-
-def test_checking_a_request_makes_no_schema_anew() -> None:
-    assert UploadQuery.model_json_schema() is UploadQuery.model_json_schema()
-    assert UploadHeaders.model_json_schema() is UploadHeaders.model_json_schema()
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
