@@ -40,8 +40,10 @@ from muster.weather import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-# Checking whether a file changed costs microseconds, and SQLite notifies no other process.
-_POLL_SECONDS = 0.02
+# Checking whether a file changed costs microseconds, and SQLite notifies no other process. Whoever
+# waited for long does not mind a little longer.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.002, 0.02
+_PAUSE_SHARE = 0.1
 
 _NOT_FINAL = "IN ({})".format(", ".join(f"'{state}'" for state in sorted(UNFINISHED)))
 _OPEN = f"(announced = 0 OR state {_NOT_FINAL})"
@@ -323,20 +325,24 @@ class SqliteUploadStore:
 
     def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
         """The record as soon as its version is not `version`, or as it is after `timeout` s."""
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
+        before = None
         # SQLite counts what other connections commit, so this one must not be shared meanwhile:
         # https://sqlite.org/pragma.html#pragma_data_version
         with self._noting_unreadable(), self._file.connection() as connection:
             while True:
                 seen = _data_version(connection)
-                upload = _get(connection, upload_id)
+                document = _document(connection, upload_id)
+                if before is None or document != before:
+                    upload, before = _get(connection, upload_id), document
                 if upload.version != version:
                     return upload
                 while _data_version(connection) == seen:
-                    left = deadline - time.monotonic()
-                    if left <= 0:
+                    waited = time.monotonic() - began
+                    if waited >= timeout:
                         return upload
-                    time.sleep(min(_POLL_SECONDS, left))
+                    pause = min(max(_SHORTEST_PAUSE, _PAUSE_SHARE * waited), _LONGEST_PAUSE)
+                    time.sleep(min(pause, timeout - waited))
 
     def unnamed(self, files: Iterable[str]) -> set[str]:
         """Those of `files` that no record names."""
@@ -457,6 +463,13 @@ def _read_document(sequence: int, document: bytes) -> Upload | UnreadableRecord:
     except UnreadableRecord as error:
         error.sequence = sequence
         return error
+
+
+def _document(connection: sqlite3.Connection, upload_id: str) -> bytes | None:
+    row = connection.execute(
+        "SELECT CAST(document AS BLOB) FROM uploads WHERE id = ?", [upload_id]
+    ).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def _data_version(connection: sqlite3.Connection) -> int:
