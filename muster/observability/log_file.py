@@ -61,8 +61,8 @@ class LogStream:
         """Write the line, whole; or drop it."""
         with self._lock:
             try:
-                self._prepare()
-                self._put(text.encode(errors="backslashreplace"))
+                is_file = self._prepare()
+                self._put(text.encode(errors="backslashreplace"), is_file)
             except OSError:
                 DROPPED.inc()
         return len(text)
@@ -70,12 +70,11 @@ class LogStream:
     def flush(self) -> None:
         """Nothing: each line is written at once."""
 
-    def _prepare(self) -> None:
-        """Nothing: it is open."""
+    def _prepare(self) -> bool:
+        """Whether it is a file, which alone is certain never to block."""
+        return stat.S_ISREG(os.fstat(_ERRORS).st_mode)
 
-    def _put(self, line: bytes) -> None:
-        # Only a file is certain never to block.
-        is_file = stat.S_ISREG(os.fstat(_ERRORS).st_mode)
+    def _put(self, line: bytes, is_file: bool) -> None:
         rest = whole = b"\n" + line if self._is_cut else line
         try:
             while rest:
@@ -106,17 +105,19 @@ class LogFile(LogStream):
         self._files = files
         self._reopened_at = -_REOPEN_SECONDS
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> bool:
         status = os.fstat(_ERRORS)
         if not stat.S_ISREG(status.st_mode):
             self._open_now_and_then()
-        elif status.st_size >= self._most_bytes:
+            return super()._prepare()
+        if status.st_size >= self._most_bytes:
             try:
                 self._rotate()
             except OSError:
                 # Better too long a file than a lost line, up to a bound.
                 if status.st_size >= 2 * self._most_bytes:
                     raise
+        return True
 
     def _open_now_and_then(self) -> None:
         """Open the file, which could not be opened when the process started."""

@@ -5,7 +5,6 @@ Header formats: `X-Request-Id`, and `traceparent` of https://www.w3.org/TR/trace
 
 import re
 import secrets
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -32,11 +31,16 @@ class Trace:
         """The caller's trace where it is well formed, a new one where it is not."""
         request_id = headers.get("X-Request-Id", "")
         traceparent = headers.get("traceparent", "")
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = uuid.uuid4().hex
-        if not _TRACEPARENT.fullmatch(traceparent):
-            traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-        return cls(request_id, traceparent)
+        named = _REQUEST_ID.fullmatch(request_id)
+        traced = _TRACEPARENT.fullmatch(traceparent)
+        if named and traced:
+            return cls(request_id, traceparent)
+        # Asked of the system once: each time another thread may run first.
+        new = secrets.token_hex(40)
+        return cls(
+            request_id if named else new[:32],
+            traceparent if traced else f"00-{new[32:64]}-{new[64:]}-01",
+        )
 
     def headers(self) -> dict[str, str]:
         """The headers that hand this trace on."""
