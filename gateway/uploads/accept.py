@@ -135,15 +135,14 @@ class Uploads:
 
     def _accept(self, submission: Submission) -> Upload:
         if submission.key is None:
-            return self._take(submission).as_accepted()
+            return self._take(submission)
         try:
             with claimed(self._records, submission.owner.id, submission.key) as renew:
-                upload = self._take(submission, renew)
+                return self._take(submission, renew)
         except KeyTaken as taken:
             if taken.upload is None:
                 raise IdempotencyKeyInFlight from taken
-            return _same(taken.upload, submission.read(_drop)).as_accepted()
-        return upload.as_accepted()
+            return _same(taken.upload, submission.read(_drop))
 
     def _take(self, submission: Submission, renew: Callable[[], None] = lambda: None) -> Upload:
         """Store and announce; `renew` is called again and again while the file is read."""
@@ -174,8 +173,8 @@ def _drop(_chunk: bytes) -> None:
 
 
 def _same(first: Upload | None, file: SubmittedFile) -> Upload:
-    """The first upload with the key, if this request is the same; raises IdempotencyKeyReused."""
+    """The first upload with the key, as it was accepted; raises IdempotencyKeyReused."""
     if first is None or first.fingerprint != file.fingerprint:
         raise IdempotencyKeyReused
     bind_log_fields(upload_id=first.id)
-    return first
+    return first.as_accepted()

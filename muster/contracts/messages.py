@@ -6,7 +6,7 @@ doesn't know.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter
@@ -28,7 +28,7 @@ class Message:
 
     def to_body(self) -> bytes:
         """The message as UTF-8 JSON."""
-        return json.dumps({"version": self.version, **asdict(self)}).encode()
+        return json.dumps({"version": self.version, **vars(self)}).encode()
 
     @classmethod
     def from_body(cls, body: bytes) -> Self:

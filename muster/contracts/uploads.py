@@ -310,7 +310,13 @@ def to_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _plain(value) for name, value in values.items()}
 
 
+# Most are of these, and the questions below take long.
+_PLAIN = frozenset({str, int, float, bool})
+
+
 def _plain(value: Any) -> Any:
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):
