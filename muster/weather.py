@@ -209,3 +209,15 @@ MONGODB_MISTAKES: Mapping[int, str] = {
 """Codes of OperationFailure that are ourselves, for they lie in what was to be written. Whatever
 else MongoDB raises is weather: it names the wrong user, say, and an operator puts that right.
 """
+
+S3_MISTAKES: Mapping[str, str] = {
+    "EntityTooLarge": "the object is too large",
+    "EntityTooSmall": "a part is too small",
+    "InvalidPartOrder": "the parts are out of order",
+    "KeyTooLongError": "the object's name is too long",
+    "MetadataTooLarge": "what is said of the object is too long",
+}
+"""Codes of S3's errors that are ourselves, too. Whatever else it answers is weather: it is asked to
+slow down, its disk is full, there is no such bucket or the key may not use it, say.
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""

@@ -1,6 +1,7 @@
 """The file store port: uploaded files and rejected rows, by name. One adapter a module.
 
-`folder` keeps them in a directory, `gridfs` in MongoDB. May import muster.backends and below.
+`folder` keeps them in a directory, `gridfs` in MongoDB, `s3` in a bucket. May import
+muster.backends and below.
 """
 
 import math
@@ -14,6 +15,7 @@ from muster.backends.shared import Shared
 ADAPTERS = {
     "file": Adapter("muster.filestore.folder", "FolderFileStore"),
     "mongodb": Adapter("muster.filestore.gridfs", "GridfsFileStore", extra="mongodb"),
+    "s3": Adapter("muster.filestore.s3", "S3FileStore", extra="s3"),
 }
 
 

@@ -29,7 +29,8 @@ _FORKS.set_forkserver_preload(
     [
         __name__,
         *("muster.broker.sqlite", "muster.broker.rabbitmq", "muster.filestore.folder"),
-        *("muster.filestore.gridfs", "muster.uploadstore.sqlite", "muster.uploadstore.mongodb"),
+        *("muster.filestore.gridfs", "muster.filestore.s3"),
+        *("muster.uploadstore.sqlite", "muster.uploadstore.mongodb"),
         *("muster.database.sqlite", "muster.database.mysql"),
         *("notification.channels.email.maildir", "notification.channels.email.smtp"),
     ]

@@ -28,6 +28,8 @@ from tests.contract.smtp_sink import Sink
 from tests.servers.mariadb import MariaServer, require_mariadb
 from tests.servers.mongodb import MongoServer, new_store, require_mongodb
 from tests.servers.rabbitmq import RabbitServer, own_names, require_rabbitmq
+from tests.servers.s3 import S3Server, new_bucket, require_s3
+from tests.servers.s3 import url_of as s3_url_of
 from tests.servers.shared import server_url
 from tests.simulator.alone import simulated_broker, simulated_stores
 
@@ -36,12 +38,19 @@ Received = Callable[[], list[EmailMessage]]
 BROKERS = ["sqlite_broker_url", "rabbitmq_broker_url"]
 UNREACHABLE_BROKERS = ["unreachable_sqlite_url", "unreachable_rabbitmq_url"]
 STORES = ["file_store_url", "mongodb_store_url"]
-PLACES_OF_STORES = [" and ".join(places) for places in product(STORES, STORES)]
+FILE_STORES = [*STORES, "s3_store_url"]
+PLACES_OF_STORES = [" and ".join(places) for places in product(STORES, FILE_STORES)]
 """Where the upload records are and where the files."""
 SIMULATED = "simulated"
-ADAPTERS = {"broker_url": BROKERS, "store_url": STORES, "stores_urls": PLACES_OF_STORES}
+ADAPTERS = {
+    "broker_url": BROKERS,
+    "store_url": STORES,
+    "file_url": FILE_STORES,
+    "stores_urls": PLACES_OF_STORES,
+}
 """By the fixture that tests ask for, the adapters over which they run."""
 UNREACHABLE_STORES = ["unreachable_file_url", "unreachable_mongodb_url"]
+UNREACHABLE_FILES = [*UNREACHABLE_STORES, "unreachable_s3_url"]
 UNREACHABLE_DATABASES = ["unreachable_sqlite_url", "unreachable_mysql_url"]
 IMPATIENT_DATABASES: Mapping[str, Callable[[str], Database]] = {
     "sqlite": lambda url: Database(SqliteDialect(url, busy_seconds=0.05)),
@@ -112,9 +121,15 @@ def store(store_url: str) -> Iterator[UploadStore]:
 
 
 @pytest.fixture
-def files(store_url: str) -> Iterator[FileStore]:
-    simulated = store_url == SIMULATED
-    files = simulated_stores().files if simulated else open_file_store(store_url)
+def file_url(request: pytest.FixtureRequest) -> str:
+    """Where files may be, if not with the records."""
+    return url_of(request)
+
+
+@pytest.fixture
+def files(file_url: str) -> Iterator[FileStore]:
+    simulated = file_url == SIMULATED
+    files = simulated_stores().files if simulated else open_file_store(file_url)
     with closing(files):
         yield files
 
@@ -141,7 +156,7 @@ def unreachable_store(request: pytest.FixtureRequest) -> Iterator[UploadStore]:
         yield store
 
 
-@pytest.fixture(params=UNREACHABLE_STORES)
+@pytest.fixture(params=UNREACHABLE_FILES)
 def unreachable_files(request: pytest.FixtureRequest) -> Iterator[FileStore]:
     with closing(open_file_store(request.getfixturevalue(request.param))) as files:
         yield files
@@ -248,6 +263,26 @@ def mongodb_store_url(mongodb_server_url: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def s3_server_url(run_directory: Path) -> str:
+    """A server's URL without a bucket: MUSTER_TEST_S3_URL, or one of our own."""
+    return server_url("s3", run_directory)
+
+
+@pytest.fixture(scope="session")
+def s3_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server that a test may kill or pause, if it leaves it running."""
+    require_s3()
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_store_url(s3_server_url: str) -> Iterator[str]:
+    with new_bucket(s3_server_url) as url:
+        yield url
+
+
 @pytest.fixture
 def maildir(tmp_path: Path) -> tuple[Received, str]:
     def received() -> list[EmailMessage]:
@@ -293,6 +328,11 @@ def unreachable_rabbitmq_url(refusing_port: int) -> str:
 @pytest.fixture
 def unreachable_mongodb_url() -> str:
     return "mongodb://127.0.0.1:1/muster?serverSelectionTimeoutMS=200"
+
+
+@pytest.fixture
+def unreachable_s3_url(refusing_port: int) -> str:
+    return s3_url_of(f"http://127.0.0.1:{refusing_port}", "bucket")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-DRIVERS = {"_mysql_connector", "mysql", "pymongo", "bson", "gridfs", "pika"}
+DRIVERS = {"_mysql_connector", "mysql", "pymongo", "bson", "gridfs", "pika", "botocore"}
 EMBEDDED = {
     "MUSTER_BROKER_URL": "sqlite:///{home}/broker.db",
     "MUSTER_CSV_STORE_URL": "file://{home}/store",

@@ -55,8 +55,8 @@ def test_a_file_of_many_megabytes_is_read_as_it_was_written(files: FileStore) ->
     assert stored.digest() == written.digest()
 
 
-def test_memory_does_not_grow_with_the_file(store_url: str) -> None:
-    with Child("copy", store_url, "80") as copying:
+def test_memory_does_not_grow_with_the_file(file_url: str) -> None:
+    with Child("copy", file_url, "80") as copying:
         written, read = (int(line) for line in copying.lines(2))
     assert written < 20_000_000
     assert read < 20_000_000
@@ -129,8 +129,8 @@ def test_a_name_is_told_once_though_the_file_was_written_again(files: FileStore)
     assert [*files.names(-1, newer_than=3600)] == [*files.names(-1)] == ["u-1"]
 
 
-def test_remains_of_a_span_of_time_are_told(files: FileStore, store_url: str) -> None:
-    with Child("write_half", store_url, "u-1") as killed:
+def test_remains_of_a_span_of_time_are_told(files: FileStore, file_url: str) -> None:
+    with Child("write_half", file_url, "u-1") as killed:
         killed.lines(1)
     [remains] = files.names(-1, newer_than=3600)
     assert [*files.names(-7200, newer_than=-3600)] == []
@@ -151,10 +151,10 @@ def test_names_are_told_while_files_are_removed(files: FileStore) -> None:
 
 
 def test_what_a_dead_writer_left_has_a_name_that_can_be_deleted(
-    files: FileStore, store_url: str
+    files: FileStore, file_url: str
 ) -> None:
     write(files, "u-1", b"first")
-    with Child("write_half", store_url, "u-1") as killed:
+    with Child("write_half", file_url, "u-1") as killed:
         killed.lines(1)
     [remains] = {*files.names(older_than=-1)} - {"u-1"}
     files.delete(remains)
@@ -184,18 +184,18 @@ def test_of_two_writers_at_once_one_is_stored_whole(files: FileStore) -> None:
     assert read(files, "u-1") in contents
 
 
-def test_another_connection_sees_the_file(files: FileStore, store_url: str) -> None:
+def test_another_connection_sees_the_file(files: FileStore, file_url: str) -> None:
     write(files, "u-1", b"text")
-    other = open_file_store(store_url)
+    other = open_file_store(file_url)
     assert read(other, "u-1") == b"text"
     other.close()
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_what_a_killed_writer_finished_is_whole_and_nothing_else_is_there(
-    files: FileStore, store_url: str, seed: int
+    files: FileStore, file_url: str, seed: int
 ) -> None:
-    with Child("write_files", store_url) as killed:
+    with Child("write_files", file_url) as killed:
         finished = killed.lines(random.Random(seed).randrange(1, 20))
         finished += killed.kill()
     for number in range(len(finished)):
@@ -207,12 +207,10 @@ def test_what_a_killed_writer_finished_is_whole_and_nothing_else_is_there(
         files.open(f"file-{len(finished) + 1}")
 
 
-def test_nothing_is_seen_of_a_file_whose_writer_was_killed(
-    files: FileStore, store_url: str
-) -> None:
+def test_nothing_is_seen_of_a_file_whose_writer_was_killed(files: FileStore, file_url: str) -> None:
     write(files, "u-2", b"first")
     for name in ("u-1", "u-2"):
-        with Child("write_half", store_url, name) as killed:
+        with Child("write_half", file_url, name) as killed:
             assert killed.lines(1) == ["half"]
     with pytest.raises(FileNotStored):
         files.open("u-1")

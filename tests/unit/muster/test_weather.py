@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import re
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,11 @@ def test_the_page_lists_what_the_adapters_go_by(
     assert {row.means for row in rows.values()} == {means}
     if isinstance(numbers, Mapping):
         assert {number: row.why for number, row in rows.items()} == dict(numbers)
+
+
+def test_the_page_lists_what_s3_says_of_our_mistakes() -> None:
+    rows = dict(re.findall(r"^\| S3 \| `(\w+)` \| ourselves \| (.+) \|$", PAGE, re.MULTILINE))
+    assert rows == weather.S3_MISTAKES
 
 
 def test_the_names_on_the_page_are_those_of_the_numbers() -> None:

@@ -184,7 +184,7 @@ def test_every_group_of_packages_has_a_size() -> None:
 
 
 def test_the_packages_that_only_servers_need_are_drivers() -> None:
-    assert set(drivers()) == {"mysql-connector-python", "pika", "pymongo"}
+    assert set(drivers()) == {"botocore", "mysql-connector-python", "pika", "pymongo"}
 
 
 @pytest.mark.parametrize(
