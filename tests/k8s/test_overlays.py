@@ -10,7 +10,8 @@ from tests.k8s.policies.configuration import every_image_is_its_publishers_and_p
 from tests.k8s.references import used_keys
 from tests.k8s.sources import SERVICES
 from tests.k8s.tree import K8S, OVERLAYS, Tree
-from tools.k8s_check.environment import environment_of, references_of
+from tools.k8s_check.edges import selects
+from tools.k8s_check.environment import Reference, environment_of, references_of
 from tools.k8s_check.manifests import Json, Manifests, name_of
 
 BACKENDS = {"auth-db", "employment-db", "mongo", "rabbitmq"}
@@ -143,6 +144,28 @@ def test_rabbitmqs_operator_is_who_makes_the_broker_and_its_password(
     assert named == {"rabbitmq-default-user"}
     (cluster,) = manifests.of("RabbitmqCluster")
     assert "override" not in cluster["spec"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_with_files_in_s3_whoever_opens_them_is_told_where_and_reaches_them(
+    tree: Tree, overlay: str
+) -> None:
+    manifests = tree.rendered(f"{overlay} with s3")
+    told = {
+        workload.name
+        for workload in manifests.workloads()
+        for container in workload.containers
+        for name, reference in references_of(manifests, container)
+        if name == "MUSTER_FILE_STORE_URL"
+        and reference == Reference("Secret", "s3", "MUSTER_FILE_STORE_URL")
+    }
+    (policy,) = (each for each in manifests.of("NetworkPolicy") if name_of(each) == "muster-to-s3")
+    reach = {
+        workload.name
+        for workload in manifests.workloads()
+        if selects(policy["spec"]["podSelector"], workload.labels)
+    }
+    assert told == reach == {"gateway", "gateway-relay", "dbuploader-consumer"}
 
 
 def test_who_is_scaled_by_keda_has_no_number_of_its_own(tree: Tree) -> None:

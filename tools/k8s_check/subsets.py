@@ -12,6 +12,7 @@ COMPONENTS = (
     "mysql-group",
     "rabbitmq-cluster",
     "rabbitmq-operator",
+    "s3",
     "tracing",
 )
 """In the order in which they are listed: one takes the place of those before it."""
