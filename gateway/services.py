@@ -13,6 +13,7 @@ from gateway.uploads.access import UploadAccess
 from gateway.uploads.admission import Admission
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.outbox import Outbox
+from gateway.uploads.queue import UploadQueue
 from muster.broker import Broker
 from muster.http.service import provided
 from muster.http.tokens import Tokens
@@ -35,6 +36,7 @@ class Services:
     uploads: Uploads
     access: UploadAccess
     follower: UploadFollower
+    queue: UploadQueue
     auth: Upstream
     queries: Upstream
     dbuploader: Upstream
@@ -56,6 +58,7 @@ class Services:
             follower=UploadFollower(
                 stores.uploads, waiters, settings.max_waiters_per_user, event_at_shutdown()
             ),
+            queue=UploadQueue(stores.uploads),
             auth=Upstream("auth", settings.auth_url, threads),
             queries=Upstream("queries", settings.queries_url, threads),
             dbuploader=Upstream("dbuploader", settings.dbuploader_url, threads),

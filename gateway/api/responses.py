@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from gateway.uploads.queue import MOST_PLACES, QueuePlace
 from muster.contracts.uploads import (
     Cause,
     Email,
@@ -33,6 +34,7 @@ _EXAMPLE: JsonDict = {
     "submitted_at": "2021-11-07T02:48:42.123456Z",
     "started_at": "2021-11-07T02:48:42.250000Z",
     "finished_at": "2021-11-07T02:48:43Z",
+    "queue": None,
     "options": {
         "mode": "upsert",
         "max_rejects": None,
@@ -90,6 +92,17 @@ class Links(BaseModel):
     events: str
 
 
+class Place(BaseModel):
+    """Where an upload that waits to be loaded stands in the queue."""
+
+    position: int = Field(
+        ge=1,
+        le=MOST_PLACES,
+        description=f"1 is the next; {MOST_PLACES:,} is that one or any behind it.",
+    )
+    since: datetime
+
+
 class UploadDocument(BaseModel):
     """One upload. Times are RFC 3339 in UTC."""
 
@@ -105,6 +118,10 @@ class UploadDocument(BaseModel):
     submitted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    queue: Place | None = Field(
+        description="Its place while it is queued, as of the last tenth of a second; null in the "
+        "202 of a POST, which says what was accepted."
+    )
     options: Options
     progress: float = Field(ge=0, le=1)
     rows: RowCounts
@@ -130,16 +147,19 @@ def location_of(upload: Upload) -> str:
     return f"/v1/uploads/{upload.id}"
 
 
-def represent(upload: Upload) -> dict[str, Any]:
-    """The upload as JSON takes it."""
+def represent(upload: Upload, place: QueuePlace | None = None) -> dict[str, Any]:
+    """The upload as JSON takes it, with its place in the queue."""
     path = location_of(upload)
     links = Links(
         self=path, file=f"{path}/file", rejects=f"{path}/rejects", events=f"{path}/events"
     )
+    queue = None if place is None else Place(position=place.position, since=place.since)
     fields = {
-        name: getattr(upload, name) for name in UploadDocument.model_fields if name != "links"
+        name: getattr(upload, name)
+        for name in UploadDocument.model_fields
+        if name not in {"links", "queue"}
     }
-    return UploadDocument(links=links, **fields).model_dump(mode="json")
+    return UploadDocument(links=links, queue=queue, **fields).model_dump(mode="json")
 
 
 _EMAIL = Field(examples=["ana@example.com"])

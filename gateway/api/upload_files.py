@@ -15,6 +15,7 @@ from gateway.api.responses import represent
 from gateway.api.uploads import READERS
 from gateway.services import services
 from gateway.uploads.filenames import as_download, inflated_name
+from gateway.uploads.queue import UploadQueue
 from gateway.uploads.reject_file import as_csv, as_ndjson
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Upload
@@ -109,20 +110,23 @@ def follow_upload(path: UploadPath) -> Response:
     release = services().follower.take_place(g.principal.id)
     gone = client_gone()
     is_valid = validity_of_token()
-    changes = services().follower.changes(upload, lambda: gone() or not is_valid())
-    response = Response(_event_stream(changes), content_type="text/event-stream; charset=utf-8")
+    queue = services().queue
+    changes = services().follower.changes(upload, lambda: gone() or not is_valid(), queue.place_of)
+    response = Response(
+        _event_stream(changes, queue), content_type="text/event-stream; charset=utf-8"
+    )
     response.call_on_close(release)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _event_stream(changes: Iterator[Upload | None]) -> Iterator[str]:
+def _event_stream(changes: Iterator[Upload | None], queue: UploadQueue) -> Iterator[str]:
     for upload in changes:
         if upload is None:
             yield ": still here\n\n"
         else:
-            data = json.dumps(represent(upload))
+            data = json.dumps(represent(upload, queue.place_of(upload)))
             yield f"event: upload\nid: {upload.version}\ndata: {data}\n\n"
 
 

@@ -68,7 +68,7 @@ def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
     )
     upload = services().uploads.accept(submission)
     latest, applied = _waited(upload, header.prefer)
-    response = jsonify(represent(latest))
+    response = jsonify(represent(latest) if applied is None else _as_it_stands(latest))
     response.status_code = 200 if latest.state.is_final else 202
     response.headers["Location"] = location_of(upload)
     return _with_preference(response, applied)
@@ -85,7 +85,7 @@ def list_uploads(query: ListQuery) -> Response:
         limit=query.limit,
     )
     return jsonify(
-        uploads=[represent(upload) for upload in page.uploads],
+        uploads=[_as_it_stands(upload) for upload in page.uploads],
         next=page.next,
     )
 
@@ -97,7 +97,7 @@ def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
     """One upload; with `Prefer: wait=N`, as soon as it is final or after N seconds."""
     upload = services().access.get(g.principal, path.id)
     latest, applied = _waited(upload, header.prefer)
-    return _with_preference(jsonify(represent(latest)), applied)
+    return _with_preference(jsonify(_as_it_stands(latest)), applied)
 
 
 @api.operation(
@@ -109,9 +109,13 @@ def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
 )
 def cancel_upload(path: UploadPath) -> Response:
     """Cancel an upload that is not final."""
-    response = jsonify(represent(services().access.cancel(g.principal, path.id)))
+    response = jsonify(_as_it_stands(services().access.cancel(g.principal, path.id)))
     response.status_code = 202
     return response
+
+
+def _as_it_stands(upload: Upload) -> dict[str, Any]:
+    return represent(upload, services().queue.place_of(upload))
 
 
 def _previous(query: UploadQuery) -> str | None:

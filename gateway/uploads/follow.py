@@ -60,11 +60,18 @@ class UploadFollower:
         finally:
             give_back()
 
-    def changes(self, upload: Upload, gone: Gone) -> Iterator[Upload | None]:
+    def changes(
+        self,
+        upload: Upload,
+        gone: Gone,
+        place_of: Callable[[Upload], object] = lambda _upload: None,
+    ) -> Iterator[Upload | None]:
         """The upload, and again on each change until it is final; None as a sign of life.
 
-        The caller has taken a place before.
+        That what `place_of` says of it has changed is a change, too. The caller has taken a place
+        before.
         """
+        place = place_of(upload)
         yield upload
         said_at = self._clock()
         while not upload.state.is_final and not self._stopping.is_set() and not gone():
@@ -73,7 +80,8 @@ class UploadFollower:
             except UnreadableRecord:
                 # A client that asks again gets the reason.
                 return
-            if latest.version != upload.version:
+            before, place = place, place_of(latest)
+            if latest.version != upload.version or place != before:
                 upload = latest
                 yield upload
             elif self._clock() - said_at >= HEARTBEAT_SECONDS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.uploads.queue import MOST_PLACES, QueuePlace
 from muster.contracts.error_codes import ROW_ERRORS
 from muster.contracts.uploads import Options, State
 
@@ -24,8 +25,18 @@ PERMISSIONS: Mapping[str, str] = {
     "queries:read": "see tables and hiring",
     "users:admin": "manage users",
 }
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 _DATES = {"dmy": "day", "mdy": "month"}
 _DELIMITERS = {",": "commas", ";": "semicolons", "tab": "tabs", "pipe": "pipes"}
+
+
+def standing(place: QueuePlace | None) -> str:
+    """The place in the queue as people say it."""
+    if place is None:
+        return ""
+    number = place.position
+    ending = "th" if number % 100 in {11, 12, 13} else _ENDINGS.get(number % 10, "th")
+    return f"{number:,}{ending}{' or later' if number == MOST_PLACES else ''} in the queue"
 
 
 def wishes(options: Options) -> list[str]:

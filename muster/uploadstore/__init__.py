@@ -146,6 +146,9 @@ class UploadStore(Protocol):
     def oldest_queued(self) -> Upload | None:
         """The record that has waited longest to be loaded: how late the loader is."""
 
+    def queued(self, limit: int) -> list[int]:
+        """The sequences of the first `limit` queued records, in order."""
+
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many uploads of the owner are not final, counted in an index and up to `limit`."""
 

@@ -247,6 +247,13 @@ class MongoUploadStore:
         """The record that has waited longest to be loaded."""
         return next(iter(self._select({"state": State.QUEUED}, ASCENDING, 1)), None)
 
+    def queued(self, limit: int) -> list[int]:
+        """The sequences of the first `limit` queued records, in order."""
+        query = {"state": State.QUEUED, **_not_set_aside()}
+        with self.connection.using() as database:
+            found = database["uploads"].find(query, {"sequence": 1, "_id": 0})
+            return [int(each["sequence"]) for each in found.sort("sequence").limit(limit)]
+
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many uploads of the owner are not final, up to `limit`."""
         # What is open is asked for, too, for the index.

@@ -124,6 +124,10 @@ SELECT count(*) FROM (
     LIMIT ?
 )
 """  # noqa: S608 - no value in it
+_QUEUED = f"""
+SELECT sequence FROM uploads WHERE {_NOT_SET_ASIDE} AND {_FILTERS["state"]} = ?
+ORDER BY sequence LIMIT ?
+"""  # noqa: S608 - no value in it
 
 
 class SqliteUploadStore:
@@ -270,6 +274,12 @@ class SqliteUploadStore:
         """The record that has waited longest to be loaded."""
         condition = f"{_FILTERS['state']} = ? ORDER BY sequence LIMIT 1"
         return next(iter(self._select(condition, State.QUEUED)), None)
+
+    def queued(self, limit: int) -> list[int]:
+        """The sequences of the first `limit` queued records, in order."""
+        with self._file.connection() as connection:
+            found = connection.execute(_QUEUED, [record_format(), State.QUEUED, limit]).fetchall()
+        return [int(sequence) for (sequence,) in found]
 
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many uploads of the owner are not final, up to `limit`."""

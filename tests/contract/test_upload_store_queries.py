@@ -167,6 +167,16 @@ def test_the_oldest_queued_is_what_the_loader_takes_next(
     assert oldest() is None
 
 
+def test_the_queued_are_told_by_their_sequences_in_order(
+    store: UploadStore, five: list[Upload]
+) -> None:
+    sequences = [upload.sequence for upload in five]
+    assert (store.queued(9), store.queued(2)) == (sequences, sequences[:2])
+    finish(store, "u-0", announced=False)
+    store.update("u-2", expect={State.QUEUED}, state=State.LOADING)
+    assert store.queued(9) == [sequences[1], *sequences[3:]]
+
+
 def test_the_unfinished_of_an_owner_are_counted_up_to_a_limit(
     store: UploadStore, five: list[Upload]
 ) -> None:

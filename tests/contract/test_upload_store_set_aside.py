@@ -200,6 +200,7 @@ def test_a_byte_that_the_disk_has_changed_keeps_no_owner_from_being_counted(
         assert oldest.id == "u-1"
         store.unfinished(0, 9)
         assert store.count_unfinished("user-1", 9) == 2
+        assert len(store.queued(9)) == 2
 
 
 def test_a_field_nested_beyond_reading_costs_one_record(file_store_url: str) -> None:

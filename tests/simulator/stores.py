@@ -323,6 +323,11 @@ class SimulatedUploads(_Calls):
         found = self._select("oldest_queued", lambda upload: upload.state is State.QUEUED)
         return next(iter(found), None)
 
+    def queued(self, limit: int) -> list[int]:
+        """The sequences of those that wait to be loaded."""
+        found = self._select("queued", lambda upload: upload.state is State.QUEUED)
+        return [upload.sequence for upload in found[:limit]]
+
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many of the owner are not final, up to `limit`."""
         found = self._select(

@@ -1,6 +1,8 @@
 // Shows an upload, as the API tells it, in the elements of a page that are made for its fields.
 
 const WORDS = JSON.parse(document.body.dataset.states ?? "{}");
+const RULES = new Intl.PluralRules("en", { type: "ordinal" });
+const ENDINGS = { one: "st", two: "nd", few: "rd", other: "th" };
 const UNFINISHED = new Set(["queued", "validating", "loading"]);
 
 export const isFinal = (state) => !UNFINISHED.has(state);
@@ -10,6 +12,14 @@ export const wordFor = (state) => WORDS[state] ?? state;
 
 /** A number of rows as people read it. */
 export const inDigits = (number) => number.toLocaleString("en-US");
+
+/** The place in the queue as people say it; the last that is counted stands for all behind it. */
+function standing(place) {
+  if (!place) return "";
+  const { position } = place;
+  const ending = ENDINGS[RULES.select(position)];
+  return `${inDigits(position)}${ending}${position === 1000 ? " or later" : ""} in the queue`;
+}
 
 /** Put the fields of `upload` into the parts of `element` that are named after them. */
 export function show(element, upload) {
@@ -23,6 +33,9 @@ export function show(element, upload) {
       part.className = `badge ${upload.state}`;
     } else if (name === "progress") {
       part.value = upload.progress;
+    } else if (name === "queue") {
+      part.textContent = standing(upload.queue);
+      part.hidden = !upload.queue;
     } else if (name === "waiting") {
       part.textContent = upload.error?.detail ?? "";
       part.hidden = !upload.error;

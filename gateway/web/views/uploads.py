@@ -19,7 +19,7 @@ from gateway.uploads.corrections import (
 )
 from gateway.web.forms import allow_form
 from gateway.web.pages import PageBlueprint, go, page
-from gateway.web.wording import CODES, STATES, wishes
+from gateway.web.wording import CODES, STATES, standing, wishes
 from muster.contracts.encodings import NAMES
 from muster.contracts.tables import tables
 from muster.contracts.uploads import Options, State, Upload
@@ -65,6 +65,7 @@ def front() -> Response:
     return page(
         "uploads.html",
         uploads=found.uploads,
+        late_since=services().queue.late_since(),
         next=found.next,
         is_first=cursor is None,
         state=state,
@@ -133,11 +134,13 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
             upload, rejects = _rejects_page(id)
         except (FileNotStored, FileDamaged) as error:
             log.error("no rejects to show", error=repr(error))
+    place = services().queue.place_of(upload)
     return page(
         "upload.html",
         status,
         upload=upload,
-        document=represent(upload),
+        document=represent(upload, place),
+        standing=standing(place),
         states=STATES,
         codes=CODES,
         counts=list(zip(counts(upload), asdict(upload.rows), strict=True)),

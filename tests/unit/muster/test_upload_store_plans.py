@@ -38,6 +38,7 @@ CALLS: dict[str, Callable[[UploadStore], object]] = LISTS | {
     "oldest_unpublished": lambda store: store.oldest_unpublished(),
     "unfinished": lambda store: store.unfinished(1, 9),
     "oldest_queued": lambda store: store.oldest_queued(),
+    "queued": lambda store: store.queued(9),
     "count_unfinished": lambda store: store.count_unfinished("user-1", 9),
     "cancelling": lambda store: store.cancelling(),
     "backlog": lambda store: store.backlog(),

@@ -1,0 +1,63 @@
+"""Where an upload that waits to be loaded stands in the queue, for those who wait for it."""
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from muster.contracts.uploads import State, Upload, now
+from muster.uploadstore import UploadStore
+from muster.weather import Unavailable
+
+MOST_PLACES = 1000
+_LOOK_EVERY_SECONDS = 0.1
+_LATE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class QueuePlace:
+    """A place in the queue since a time; 1 is the next, MOST_PLACES that one or any behind it."""
+
+    position: int
+    since: datetime
+
+
+class UploadQueue:
+    """The queue as of the last tenth of a second: one question to the store for all who ask."""
+
+    def __init__(self, uploads: UploadStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._uploads = uploads
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked_at = -float("inf")
+        self._sequences: list[int] = []
+
+    def place_of(self, upload: Upload) -> QueuePlace | None:
+        """Its place; None if it waits no longer, or if the store can't say it now."""
+        if upload.state is not State.QUEUED:
+            return None
+        try:
+            sequences = self._look()
+        except Unavailable:
+            return None
+        ahead = bisect_left(sequences, upload.sequence)
+        if ahead < len(sequences) and sequences[ahead] != upload.sequence:
+            # It was taken out meanwhile.
+            return None
+        return QueuePlace(min(ahead + 1, MOST_PLACES), upload.submitted_at)
+
+    def late_since(self) -> datetime | None:
+        """Since when the first has waited, if for some seconds. Raises StoreUnavailable."""
+        first = self._uploads.oldest_queued()
+        if first is None or now() - first.submitted_at < _LATE:
+            return None
+        return first.submitted_at
+
+    def _look(self) -> list[int]:
+        with self._lock:
+            if self._clock() - self._looked_at >= _LOOK_EVERY_SECONDS:
+                self._sequences = self._uploads.queued(MOST_PLACES)
+                self._looked_at = self._clock()
+            return self._sequences
