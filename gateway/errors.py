@@ -5,6 +5,7 @@ part of the problem's type URI) and the title. What the shared package raises ha
 `PROBLEMS`, at the end.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -33,7 +34,7 @@ class GatewayError(Exception):
     kind: ClassVar[str]
     title: ClassVar[str]
     detail: ClassVar[str] = ""
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
 
     def to_problem(self) -> Problem:
         """The answer."""
@@ -202,12 +203,15 @@ class TooManyUploads(GatewayError):
 
 
 class QueueTooLong(GatewayError):
-    """An upload has waited for `seconds` to be loaded, as long as any may before more are taken."""
+    """An upload has waited for `seconds` to be loaded, as long as any may before more are taken.
+
+    It is `overdue` by so many. The longer that is, the less it helps to try again soon.
+    """
 
     status, kind, title = 503, "queue-too-long", "Too much is waiting"
-    retry_after = 5
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, overdue: float) -> None:
+        self.retry_after = min(max(1, math.ceil(overdue)), 60)
         super().__init__(
             f"Uploads wait to be loaded for more than {seconds:g} seconds now, so no more are "
             "taken. Nothing of this one was kept: send it again later."

@@ -42,7 +42,13 @@ _FILE: dict[str, Any] = {
 }
 _ACCEPTED: dict[str, Any] = {
     "description": "Accepted: it is durable and will be loaded.",
-    "headers": {"Location": {"schema": {"type": "string"}, "description": "The upload's path."}},
+    "headers": {
+        "Location": {"schema": {"type": "string"}, "description": "The upload's path."},
+        "Retry-After": {
+            "schema": {"type": "integer"},
+            "description": "When to ask again, in seconds, if there was no place to wait.",
+        },
+    },
     "content": {"application/json": {"schema": api.schema_of(UploadDocument)}},
 }
 
@@ -71,7 +77,7 @@ def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
     response = jsonify(represent(latest) if applied is None else _as_it_stands(latest))
     response.status_code = 200 if latest.state.is_final else 202
     response.headers["Location"] = location_of(upload)
-    return _with_preference(response, applied)
+    return _with_preference(response, header.prefer, latest, applied)
 
 
 @api.operation("get", "/v1/uploads", access=READERS, answers={200: UploadPage}, refusals=(422,))
@@ -97,7 +103,7 @@ def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
     """One upload; with `Prefer: wait=N`, as soon as it is final or after N seconds."""
     upload = services().access.get(g.principal, path.id)
     latest, applied = _waited(upload, header.prefer)
-    return _with_preference(jsonify(_as_it_stands(latest)), applied)
+    return _with_preference(jsonify(_as_it_stands(latest)), header.prefer, latest, applied)
 
 
 @api.operation(
@@ -145,7 +151,12 @@ def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
     return (upload, None) if latest is None or not is_valid() else (latest, seconds)
 
 
-def _with_preference(response: Response, seconds: int | None) -> Response:
-    if seconds is not None:
-        response.headers["Preference-Applied"] = f"wait={seconds}"
+def _with_preference(
+    response: Response, prefer: str | None, upload: Upload, applied: int | None
+) -> Response:
+    """The answer, which says how long was waited, or when to ask again where it wasn't."""
+    if applied is not None:
+        response.headers["Preference-Applied"] = f"wait={applied}"
+    elif preferred_wait(prefer) and not upload.state.is_final:
+        response.headers["Retry-After"] = str(services().queue.seconds_left(upload))
     return response

@@ -46,7 +46,7 @@ class Admission:
         self._lock = threading.Lock()
         self._coming: defaultdict[str, int] = defaultdict(int)
         self._looked_at = -math.inf
-        self._late = False
+        self._late_by = 0.0
 
     def take_place(self, user: str, key: str | None) -> Callable[[], None]:
         """Take a place for an upload that is about to come; returns what ends its coming.
@@ -54,8 +54,8 @@ class Admission:
         What the user's idempotency key brought in before needs no place: it is told again. Raises
         TooManyUploads or QueueTooLong.
         """
-        if self._bound and self._is_late():
-            self._refuse(user, key, _QUEUE, QueueTooLong(self._bound))
+        if self._bound and (overdue := self._overdue()) > 0:
+            self._refuse(user, key, _QUEUE, QueueTooLong(self._bound, overdue))
         if not self._share:
             return _nothing
         with self._lock:
@@ -69,19 +69,19 @@ class Admission:
             raise
         return lambda: self._has_come(user)
 
-    def _is_late(self) -> bool:
-        """Whether the oldest queued upload is older than the bound, as of the last second.
+    def _overdue(self) -> float:
+        """By how many seconds the oldest queued upload is older than the bound, a second ago.
 
         One request a second asks the store; the others take what was found before.
         """
         with self._lock:
             if self._clock() - self._looked_at < _LOOK_EVERY_SECONDS:
-                return self._late
+                return self._late_by
             self._looked_at = self._clock()
         oldest = self._uploads.oldest_queued()
         waited = 0.0 if oldest is None else (now() - oldest.submitted_at).total_seconds()
-        self._late = waited > self._bound
-        return self._late
+        self._late_by = waited - self._bound
+        return self._late_by
 
     def _refuse(self, user: str, key: str | None, reason: str, refusal: Exception) -> None:
         """Raise the refusal, unless this is a request that was accepted before."""

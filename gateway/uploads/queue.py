@@ -1,5 +1,6 @@
 """Where an upload that waits to be loaded stands in the queue, for those who wait for it."""
 
+import math
 import threading
 import time
 from bisect import bisect_left
@@ -13,6 +14,9 @@ from muster.weather import Unavailable
 
 MOST_PLACES = 1000
 _LOOK_EVERY_SECONDS = 0.1
+_COUNT_EVERY_SECONDS = 1.0
+_SECONDS_WITHOUT_RATE = 5
+_MOST_SECONDS = 60
 _LATE = timedelta(seconds=10)
 
 
@@ -33,6 +37,9 @@ class UploadQueue:
         self._lock = threading.Lock()
         self._looked_at = -float("inf")
         self._sequences: list[int] = []
+        self._counted_at = -float("inf")
+        self._counted: list[int] = []
+        self._rate = 0.0
 
     def place_of(self, upload: Upload) -> QueuePlace | None:
         """Its place; None if it waits no longer, or if the store can't say it now."""
@@ -48,6 +55,15 @@ class UploadQueue:
             return None
         return QueuePlace(min(ahead + 1, MOST_PLACES), upload.submitted_at)
 
+    def seconds_left(self, upload: Upload) -> int:
+        """About how long it still waits to be loaded, by what was loaded in the last seconds."""
+        place = self.place_of(upload)
+        if place is None:
+            return 1
+        if not self._rate:
+            return _SECONDS_WITHOUT_RATE
+        return min(math.ceil(place.position / self._rate), _MOST_SECONDS)
+
     def late_since(self) -> datetime | None:
         """Since when the first has waited, if for some seconds. Raises StoreUnavailable."""
         first = self._uploads.oldest_queued()
@@ -60,4 +76,13 @@ class UploadQueue:
             if self._clock() - self._looked_at >= _LOOK_EVERY_SECONDS:
                 self._sequences = self._uploads.queued(MOST_PLACES)
                 self._looked_at = self._clock()
+                self._count()
             return self._sequences
+
+    def _count(self) -> None:
+        """How many have left the queue since the last count, a second."""
+        seconds = self._looked_at - self._counted_at
+        if seconds >= _COUNT_EVERY_SECONDS:
+            first = self._sequences[0] if self._sequences else math.inf
+            self._rate = bisect_left(self._counted, first) / seconds
+            self._counted_at, self._counted = self._looked_at, self._sequences

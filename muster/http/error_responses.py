@@ -67,6 +67,8 @@ def _answer(status: int, detail: str) -> bytes:
         "request_id": request_id,
     }
     body = json.dumps(problem)
+    # RFC 9110, section 15.6.4.
+    again = ("Retry-After: 1",) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
     head = (
         f"HTTP/1.1 {status} {phrase}",
         "Connection: close",
@@ -74,5 +76,6 @@ def _answer(status: int, detail: str) -> bytes:
         f"Content-Length: {len(body)}",
         "X-Content-Type-Options: nosniff",
         f"X-Request-Id: {request_id}",
+        *again,
     )
     return "\r\n".join((*head, "", body)).encode()

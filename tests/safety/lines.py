@@ -427,8 +427,8 @@ LINES = (
     SafetyLine(
         promise="queue: while uploads wait for longer than they may, no more is taken",
         path="gateway/uploads/admission.py",
-        old="        self._late = waited > self._bound\n",
-        new="        self._late = False\n",
+        old="        self._late_by = waited - self._bound\n",
+        new="        self._late_by = 0.0\n",
         test="tests/unit/gateway/uploads/test_admission.py::"
         "test_while_the_queue_is_too_long_no_more_is_taken",
     ),

@@ -164,7 +164,9 @@ def test_while_the_queue_is_too_long_no_more_is_taken(
     client, before = client_within(30), refused("queue")
     for who in (ANA, BOB):
         answer = post_unread(client, who)
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert answer.status_code == 503
+        # As long as the oldest is overdue, which grows while it waits.
+        assert 30 <= int(answer.headers["Retry-After"]) <= 60
         problem = answer.get_json()
         assert problem["type"] == "urn:muster:problem:queue-too-long"
         assert "more than 30 seconds" in problem["detail"]

@@ -76,9 +76,14 @@ def test_a_get_waits_too(client: FlaskClient, stores: Stores) -> None:
 
 
 def test_a_wait_is_passed_over_when_too_many_wait(make_app: Callable[..., OpenAPI]) -> None:
-    answer = post(make_app(max_waiters=0).test_client(), Prefer="wait=30")
+    client = make_app(max_waiters=0).test_client()
+    answer = post(client, Prefer="wait=30")
     assert answer.status_code == 202
     assert "Preference-Applied" not in answer.headers
+    # Nothing was loaded yet, so how long it takes is not known.
+    assert answer.headers["Retry-After"] == "5"
+    assert "Retry-After" not in post(client).headers
+    assert "Retry-After" not in post(client, Prefer="wait=0").headers
 
 
 @pytest.mark.parametrize(

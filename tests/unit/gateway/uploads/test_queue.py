@@ -88,6 +88,21 @@ def test_the_store_is_asked_for_the_queue_ten_times_a_second(
     assert asked == 2
 
 
+def test_how_long_an_upload_still_waits_is_told_from_the_last_seconds(stores: Stores) -> None:
+    time = 100.0
+    queue = UploadQueue(stores.uploads, lambda: time)
+    uploads = [stores.uploads.accept(an_upload(id=f"u-{number}")) for number in range(8)]
+    assert queue.seconds_left(uploads[7]) == 5
+    for number in (0, 1):
+        finish(stores, f"u-{number}")
+    time += 2
+    # One a second.
+    assert [queue.seconds_left(uploads[each]) for each in (0, 2, 7)] == [1, 1, 6]
+    time += 1000
+    finish(stores, "u-2")
+    assert queue.seconds_left(uploads[7]) == 60
+
+
 def test_places_are_counted_up_to_a_limit() -> None:
     class Crowd:
         def queued(self, limit: int) -> list[int]:
