@@ -202,6 +202,19 @@ class TooManyUploads(GatewayError):
         )
 
 
+class TooManyBytes(GatewayError):
+    """One user has sent as many bytes as a user may send in a day, which ends in `seconds`."""
+
+    status, kind, title = 429, "too-many-bytes", "Too many bytes today"
+
+    def __init__(self, limit: int, seconds: int) -> None:
+        self.retry_after = seconds
+        super().__init__(
+            f"With this upload you would have sent more than the {limit:,} bytes that a user may "
+            "send in a day. Nothing of it was kept: send it again after midnight UTC."
+        )
+
+
 class QueueTooLong(GatewayError):
     """An upload has waited for `seconds` to be loaded, as long as any may before more are taken.
 

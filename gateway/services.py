@@ -52,7 +52,12 @@ class Services:
             uploads=Uploads(
                 stores,
                 Outbox(stores.uploads, broker),
-                Admission(stores.uploads, settings.uploads_per_user, settings.max_queued_seconds),
+                Admission(
+                    stores.uploads,
+                    settings.uploads_per_user,
+                    settings.max_queued_seconds,
+                    settings.bytes_per_user_a_day,
+                ),
             ),
             access=UploadAccess(stores),
             follower=UploadFollower(

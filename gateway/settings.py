@@ -43,6 +43,11 @@ class Settings(FileSettings):
         ge=0,
         description="How many uploads of a user may be not final at once; 0 is no limit.",
     )
+    bytes_per_user_a_day: int = Field(
+        default=0,
+        ge=0,
+        description="How many bytes a user may send in a day of UTC, inflated; 0 is no limit.",
+    )
     max_queued_seconds: float = Field(
         default=0,
         ge=0,

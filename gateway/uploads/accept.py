@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Counter
 
 from gateway.errors import IdempotencyKeyInFlight, IdempotencyKeyReused, WrongColumns
-from gateway.uploads.admission import Admission
+from gateway.uploads.admission import Admission, Place
 from gateway.uploads.filenames import clean_filename, table_for
 from gateway.uploads.idempotency import claimed, fingerprint
 from gateway.uploads.kept_file import MOST_IN_RECORD, keeping
@@ -124,33 +124,38 @@ class Uploads:
         The file comes before the record, so that a record always has its file; a file whose record
         never came is swept away. If the same request was sent before with its idempotency key,
         that upload is returned. Raises, before the body is read, what `Admission.take_place`
-        raises; IdempotencyKeyInFlight, IdempotencyKeyReused, what `Submission.read` raises, and
-        StoreUnavailable. Then nothing is accepted, and the key is free again.
+        raises; IdempotencyKeyInFlight, IdempotencyKeyReused, TooManyBytes, what `Submission.read`
+        raises, and StoreUnavailable. Then nothing is accepted, and the key is free again.
         """
-        has_come = self._admission.take_place(submission.owner.id, submission.key)
+        place = self._admission.take_place(
+            submission.owner.id, submission.key, submission.body.minimum
+        )
         try:
-            return self._accept(submission)
+            return self._accept(submission, place)
         finally:
-            has_come()
+            place.leave()
 
-    def _accept(self, submission: Submission) -> Upload:
+    def _accept(self, submission: Submission, place: Place) -> Upload:
         if submission.key is None:
-            return self._take(submission)
+            return self._take(submission, place)
         try:
             with claimed(self._records, submission.owner.id, submission.key) as renew:
-                return self._take(submission, renew)
+                return self._take(submission, place, renew)
         except KeyTaken as taken:
             if taken.upload is None:
                 raise IdempotencyKeyInFlight from taken
             return _same(taken.upload, submission.read(_drop))
 
-    def _take(self, submission: Submission, renew: Callable[[], None] = lambda: None) -> Upload:
+    def _take(
+        self, submission: Submission, place: Place, renew: Callable[[], None] = lambda: None
+    ) -> Upload:
         """Store and announce; `renew` is called again and again while the file is read."""
         upload_id = uuid.uuid4().hex
         bind_log_fields(upload_id=upload_id)
         with keeping(self._files, upload_id, self._most_in_record) as kept:
 
             def write(chunk: bytes) -> None:
+                place.receive(len(chunk))
                 kept.write(chunk)
                 renew()
 
@@ -162,6 +167,7 @@ class Uploads:
             # The claim ran out and another call with the key was quicker.
             self._files.delete(upload_id)
             return _same(taken.upload, file)
+        place.keep()
         ACCEPTED.labels(upload.table).inc()
         log.info("upload accepted", table=upload.table, size=upload.size)
         self._outbox.try_publish(upload)

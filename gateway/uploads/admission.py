@@ -1,6 +1,7 @@
 """Who may send an upload now: each user has a share of what waits, and the wait has a bound.
 
-Both are asked before the body of a request is read, and cost nothing where they are not set.
+Both, and the bytes of a day (`quota.py`), are asked before the body of a request is read, and cost
+nothing where they are not set.
 """
 
 import math
@@ -8,19 +9,21 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from prometheus_client import Counter
 
-from gateway.errors import QueueTooLong, TooManyUploads
+from gateway.errors import QueueTooLong, TooManyBytes, TooManyUploads
+from gateway.uploads.quota import Allowance, DayQuota
 from muster.contracts.uploads import now
 from muster.uploadstore import UploadStore
 
-_SHARE, _QUEUE = "share", "queue"
+_SHARE, _QUEUE, _BYTES = "share", "queue", "bytes"
 _LOOK_EVERY_SECONDS = 1.0
 
 REFUSED = Counter("muster_uploads_refused_total", "Uploads that found no place.", ("reason",))
 # From 0: a rate over a series that begins at its first event misses that event.
-for _reason in (_SHARE, _QUEUE):
+for _reason in (_SHARE, _QUEUE, _BYTES):
     REFUSED.labels(_reason)
 
 
@@ -37,37 +40,50 @@ class Admission:
         uploads: UploadStore,
         uploads_per_user: int,
         max_queued_seconds: float,
+        bytes_a_day: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._uploads = uploads
         self._share = uploads_per_user
         self._bound = max_queued_seconds
+        self._quota = DayQuota(uploads, bytes_a_day)
         self._clock = clock
         self._lock = threading.Lock()
         self._coming: defaultdict[str, int] = defaultdict(int)
         self._looked_at = -math.inf
         self._late_by = 0.0
 
-    def take_place(self, user: str, key: str | None) -> Callable[[], None]:
-        """Take a place for an upload that is about to come; returns what ends its coming.
+    def take_place(self, user: str, key: str | None, size: int = 0) -> "Place":
+        """Take a place for an upload of at least `size` bytes that is about to come.
 
         What the user's idempotency key brought in before needs no place: it is told again. Raises
-        TooManyUploads or QueueTooLong.
+        TooManyUploads, TooManyBytes or QueueTooLong.
         """
         if self._bound and (overdue := self._overdue()) > 0:
             self._refuse(user, key, _QUEUE, QueueTooLong(self._bound, overdue))
-        if not self._share:
-            return _nothing
+        with ExitStack() as taken:
+            if self._share:
+                coming = self._begin(user)
+                taken.callback(self._has_come, user)
+                if self._uploads.count_unfinished(user, self._share) + coming > self._share:
+                    self._refuse(user, key, _SHARE, TooManyUploads(self._share))
+            allowance = self._allow(user, key, size)
+            if allowance is not None:
+                taken.callback(allowance.end)
+            return Place(taken.pop_all(), allowance)
+
+    def _allow(self, user: str, key: str | None, size: int) -> Allowance | None:
+        try:
+            return self._quota.begin(user, size)
+        except TooManyBytes as refusal:
+            self._refuse(user, key, _BYTES, refusal)
+            return None
+
+    def _begin(self, user: str) -> int:
+        """Count one more that comes of the user; returns how many do."""
         with self._lock:
             self._coming[user] += 1
-            coming = self._coming[user]
-        try:
-            if self._uploads.count_unfinished(user, self._share) + coming > self._share:
-                self._refuse(user, key, _SHARE, TooManyUploads(self._share))
-        except BaseException:
-            self._has_come(user)
-            raise
-        return lambda: self._has_come(user)
+            return self._coming[user]
 
     def _overdue(self) -> float:
         """By how many seconds the oldest queued upload is older than the bound, a second ago.
@@ -97,5 +113,28 @@ class Admission:
                 del self._coming[user]
 
 
-def _nothing() -> None:
-    pass
+class Place:
+    """What an upload that comes has of its user's share, and of the bytes of the day."""
+
+    def __init__(self, taken: ExitStack, allowance: Allowance | None) -> None:
+        self._taken = taken
+        self._allowance = allowance
+
+    def receive(self, count: int) -> None:
+        """Count bytes of the file. Raises TooManyBytes."""
+        if self._allowance is None:
+            return
+        try:
+            self._allowance.receive(count)
+        except TooManyBytes:
+            REFUSED.labels(_BYTES).inc()
+            raise
+
+    def keep(self) -> None:
+        """The upload was accepted."""
+        if self._allowance is not None:
+            self._allowance.keep()
+
+    def leave(self) -> None:
+        """The upload has come, or nothing more of it will."""
+        self._taken.close()

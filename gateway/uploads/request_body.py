@@ -92,6 +92,13 @@ class RequestBody:
         filename, media_type, content = _file_part(form, self.parameters.get("boundary", ""))
         return UploadedFile(filename, media_type in GZIP_TYPES, content, self.limit)
 
+    @property
+    def minimum(self) -> int:
+        """How many bytes the file has at least, as far as the headers tell."""
+        if self.length is None or self.coding != "identity" or self.media_type in GZIP_TYPES:
+            return 0
+        return max(0, self.length - _FORM_BYTES) if self.media_type == FORM_TYPE else self.length
+
     def _check_headers(self, is_form: bool) -> None:
         if self.coding not in {"identity", "gzip"}:
             raise UnknownContentCoding(self.coding)

@@ -6,7 +6,7 @@ keeps records in a file, `mongodb` in a database. May import muster.backends and
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from muster.adapters import Adapter, load_adapter
@@ -151,6 +151,9 @@ class UploadStore(Protocol):
 
     def count_unfinished(self, owner: str, limit: int) -> int:
         """How many uploads of the owner are not final, counted in an index and up to `limit`."""
+
+    def bytes_of_day(self, owner: str, day: date) -> int:
+        """The bytes of all files that the owner has sent on that day in UTC."""
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""

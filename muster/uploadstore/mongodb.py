@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -60,6 +60,7 @@ _RECORD = {_CONTENT: 0}
 _INDEXES = [
     IndexModel([("sequence", ASCENDING)], unique=True),
     IndexModel([("owner", ASCENDING), ("sequence", ASCENDING)]),
+    IndexModel([("owner", ASCENDING), ("submitted_at", ASCENDING), ("size", ASCENDING)]),
     IndexModel([("state", ASCENDING), ("sequence", ASCENDING)]),
     IndexModel([("table", ASCENDING), ("sequence", ASCENDING)]),
     IndexModel(
@@ -260,6 +261,19 @@ class MongoUploadStore:
         query = {"owner": owner, "state": {"$in": sorted(UNFINISHED)}, **_OPEN, **_not_set_aside()}
         with self.connection.using() as database:
             return int(database["uploads"].count_documents(query, limit=limit))
+
+    def bytes_of_day(self, owner: str, day: date) -> int:
+        """The bytes of all files that the owner has sent on that day in UTC."""
+        # Times are text in UTC, which begins with the day.
+        span = {"$gte": day.isoformat(), "$lt": (day + timedelta(days=1)).isoformat()}
+        with self.connection.using() as database:
+            found = database["uploads"].aggregate(
+                [
+                    {"$match": {"owner": owner, "submitted_at": span}},
+                    {"$group": {"_id": None, "bytes": {"$sum": "$size"}}},
+                ]
+            )
+            return sum(int(each["bytes"]) for each in found)
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""

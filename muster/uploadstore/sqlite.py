@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -103,6 +103,12 @@ CREATE TABLE IF NOT EXISTS claims (
     expires_at REAL NOT NULL,
     PRIMARY KEY (owner, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bytes_of_days (
+    day TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (day, owner)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS set_aside (
     format TEXT NOT NULL,
     sequence INTEGER NOT NULL,
@@ -147,6 +153,7 @@ class SqliteUploadStore:
             ).fetchall()
             if content is not None:
                 connection.execute("INSERT INTO contents VALUES (?, ?)", [sequence, content])
+            _count_bytes(connection, upload)
             return replace(upload, sequence=sequence)
 
     def get(self, upload_id: str) -> Upload:
@@ -286,6 +293,15 @@ class SqliteUploadStore:
         with self._file.connection() as connection:
             [(number,)] = connection.execute(COUNT_OF_OWNER, [record_format(), owner, limit])
         return int(number)
+
+    def bytes_of_day(self, owner: str, day: date) -> int:
+        """The bytes of all files that the owner has sent on that day in UTC."""
+        with self._file.connection() as connection:
+            found = connection.execute(
+                "SELECT bytes FROM bytes_of_days WHERE day = ? AND owner = ?",
+                [day.isoformat(), owner],
+            ).fetchone()
+        return int(found[0]) if found else 0
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""
@@ -431,6 +447,22 @@ def _change(connection: sqlite3.Connection, upload: Upload, changes: Mapping[str
         [json.dumps(json.loads(document) | fields), upload.sequence],
     )
     return changed
+
+
+def _count_bytes(connection: sqlite3.Connection, upload: Upload) -> None:
+    """Add the file to those of its owner and day; days before yesterday are forgotten.
+
+    A sum that is kept, as an index of the records would cost each change of one.
+    """
+    day = upload.submitted_at.date()
+    connection.execute(
+        "INSERT INTO bytes_of_days VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
+        [day.isoformat(), upload.owner, upload.size],
+    )
+    connection.execute(
+        "DELETE FROM bytes_of_days WHERE day < ?", [(day - timedelta(days=1)).isoformat()]
+    )
 
 
 def _insert_set_aside(connection: sqlite3.Connection, unreadable: UnreadableRecord) -> bool:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -175,6 +176,24 @@ def test_the_queued_are_told_by_their_sequences_in_order(
     finish(store, "u-0", announced=False)
     store.update("u-2", expect={State.QUEUED}, state=State.LOADING)
     assert store.queued(9) == [sequences[1], *sequences[3:]]
+
+
+def test_the_bytes_of_an_owner_are_counted_by_the_day(store: UploadStore) -> None:
+    midnight = datetime(2021, 11, 7, tzinfo=UTC)
+    last = midnight + timedelta(days=1) - timedelta(microseconds=1)
+    sent = [
+        *(("ana", midnight, 1), ("ana", last, 2), ("bob", midnight, 4)),
+        *(("ana", midnight - timedelta(microseconds=1), 8), ("ana", midnight, 16)),
+    ]
+    for number, (owner, at, size) in enumerate(sent):
+        store.accept(an_upload(id=f"u-{number}", owner=owner, submitted_at=at, size=size))
+    # What becomes of a file changes nothing.
+    finish(store, "u-0", announced=True)
+    assert store.bytes_of_day("ana", midnight.date()) == 1 + 2 + 16
+    assert store.bytes_of_day("bob", midnight.date()) == 4
+    assert store.bytes_of_day("ana", midnight.date() - timedelta(days=1)) == 8
+    assert store.bytes_of_day("ana", midnight.date() + timedelta(days=1)) == 0
+    assert store.bytes_of_day("eva", midnight.date()) == 0
 
 
 def test_the_unfinished_of_an_owner_are_counted_up_to_a_limit(

@@ -443,10 +443,33 @@ LINES = (
     SafetyLine(
         promise="share: uploads that come at once count before they are accepted",
         path="gateway/uploads/admission.py",
-        old="            coming = self._coming[user]\n",
-        new="            coming = 1\n",
+        old="            return self._coming[user]\n",
+        new="            return 1\n",
         test="tests/unit/gateway/uploads/test_admission.py::"
         "test_uploads_that_come_at_once_share_the_places_of_their_user",
+    ),
+    SafetyLine(
+        promise="bytes: a user sends no more in a day than it may, whatever comes at once",
+        path="gateway/uploads/quota.py",
+        old="            total = allowance.sent_before + self._coming[allowance.user].bytes\n",
+        new="            total = allowance.sent_before\n",
+        test="tests/unit/gateway/uploads/test_quota.py::test_what_comes_at_once_counts_together",
+    ),
+    SafetyLine(
+        promise="bytes: what nobody announced is counted while it comes",
+        path="gateway/uploads/accept.py",
+        old="                place.receive(len(chunk))\n",
+        new="",
+        test="tests/unit/gateway/uploads/test_quota.py::"
+        "test_what_nobody_announced_is_counted_while_it_comes",
+    ),
+    SafetyLine(
+        promise="bytes: what was accepted counts for those that came with it",
+        path="gateway/uploads/accept.py",
+        old="        place.keep()\n",
+        new="",
+        test="tests/unit/gateway/uploads/test_quota.py::"
+        "test_what_was_accepted_counts_for_the_one_that_began_before",
     ),
     SafetyLine(
         promise="share: a repeat of what was accepted is never refused",

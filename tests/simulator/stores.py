@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from muster.contracts.uploads import (
@@ -335,6 +335,14 @@ class SimulatedUploads(_Calls):
             lambda upload: upload.owner == owner and not upload.state.is_final,
         )
         return len(found[:limit])
+
+    def bytes_of_day(self, owner: str, day: date) -> int:
+        """The bytes of the owner's files of that day."""
+        found = self._select(
+            "bytes_of_day",
+            lambda upload: upload.owner == owner and upload.submitted_at.date() == day,
+        )
+        return sum(upload.size for upload in found)
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for."""

@@ -4,6 +4,8 @@ import { pause, tellSession } from "./api.js";
 
 // In seconds; together longer than the 30 for which a try that died keeps its key.
 const PAUSES = [1, 2, 4, 8, 15, 15];
+// A longer wait, such as one for tomorrow, is for who sends the file to decide.
+const LONGEST_WAIT = 300;
 const PASSING = new Set([0, 429, 502, 503, 504]);
 
 /**
@@ -20,6 +22,7 @@ export async function transfer(file, query, { signal, onProgress, onPause }) {
     if (signal.aborted) return result;
     if (result.status === 0 && !(await isReadable(file))) return { status: null, answer: null };
     result.passes = PASSING.has(result.status) || (result.status === 409 && result.retryAfter > 0);
+    if (result.retryAfter > LONGEST_WAIT) result.passes = false;
     if (!result.passes || seconds === null) return result;
     const wait = Math.max(seconds, result.retryAfter);
     onPause(result, wait);

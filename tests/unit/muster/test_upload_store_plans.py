@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import date
 from itertools import product
 from pathlib import Path
 
@@ -40,6 +41,7 @@ CALLS: dict[str, Callable[[UploadStore], object]] = LISTS | {
     "oldest_queued": lambda store: store.oldest_queued(),
     "queued": lambda store: store.queued(9),
     "count_unfinished": lambda store: store.count_unfinished("user-1", 9),
+    "bytes_of_day": lambda store: store.bytes_of_day("user-1", date(2021, 11, 7)),
     "cancelling": lambda store: store.cancelling(),
     "backlog": lambda store: store.backlog(),
     "set_aside": lambda store: store.set_aside(9),

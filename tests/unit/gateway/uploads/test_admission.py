@@ -204,7 +204,7 @@ def test_the_store_is_asked_for_the_oldest_once_a_second(
 
     def is_taken() -> bool:
         try:
-            admission.take_place("ana", None)()
+            admission.take_place("ana", None).leave()
         except QueueTooLong:
             return False
         return True
@@ -234,4 +234,4 @@ def test_a_store_that_is_away_costs_no_place(
         outage.setattr(stores.uploads, "count_unfinished", away)
         with pytest.raises(StoreUnavailable):
             admission.take_place("ana", None)
-    admission.take_place("ana", None)()
+    admission.take_place("ana", None).leave()
