@@ -3,6 +3,7 @@
 The models are also what the OpenAPI document shows.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
@@ -258,6 +259,12 @@ def client_gone() -> Gone:
     return partial(has_gone, request.environ.get("gunicorn.socket"))
 
 
+def client_left() -> Callable[[], bool]:
+    """What says whether the client of this request has closed or reset its connection."""
+    connection = request.environ.get("gunicorn.socket")
+    return connection.has_left if isinstance(connection, ClientSocket) else lambda: False
+
+
 def request_body() -> RequestBody:
     """The body of an upload, not read yet, with what its headers say of it."""
     connection = request.environ.get("gunicorn.socket")
@@ -271,6 +278,7 @@ def request_body() -> RequestBody:
         coding=_content_coding(),
         length=request.content_length,
         limit=services().limits.upload_bytes,
+        has_left=client_left(),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Counter
 
-from gateway.errors import IdempotencyKeyInFlight, IdempotencyKeyReused, WrongColumns
+from gateway.errors import ClientGone, IdempotencyKeyInFlight, IdempotencyKeyReused, WrongColumns
 from gateway.uploads.admission import Admission, Place
 from gateway.uploads.filenames import clean_filename, table_for
 from gateway.uploads.idempotency import claimed, fingerprint
@@ -125,7 +125,8 @@ class Uploads:
         never came is swept away. If the same request was sent before with its idempotency key,
         that upload is returned. Raises, before the body is read, what `Admission.take_place`
         raises; IdempotencyKeyInFlight, IdempotencyKeyReused, TooManyBytes, what `Submission.read`
-        raises, and StoreUnavailable. Then nothing is accepted, and the key is free again.
+        raises, ClientGone if the client has left meanwhile, and StoreUnavailable. Then nothing is
+        accepted, and the key is free again.
         """
         place = self._admission.take_place(
             submission.owner.id, submission.key, submission.body.minimum
@@ -160,6 +161,9 @@ class Uploads:
                 renew()
 
             file = submission.read(write)
+        if submission.body.has_left():
+            self._files.delete(upload_id)
+            raise ClientGone("The client has closed the connection.")
         draft = submission.draft(upload_id, file, in_record=kept.content is not None)
         try:
             upload = self._records.accept(draft, kept.content)

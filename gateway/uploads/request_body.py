@@ -63,6 +63,7 @@ class RequestBody:
     """A body that has not been read, with what its headers say of it.
 
     `length` is in bytes, None if chunked; `limit` is the maximum size of the file, inflated.
+    `has_left` says whether its client reads no answer any more.
     """
 
     stream: Stream
@@ -71,6 +72,7 @@ class RequestBody:
     coding: str
     length: int | None
     limit: int
+    has_left: Callable[[], bool] = lambda: False
 
     def open(self) -> "UploadedFile":
         """The file: the body itself, or the part `file` of a form, read as far as it begins.

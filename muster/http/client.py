@@ -30,7 +30,7 @@ CUT_OFF = prometheus_client.Counter(
     "muster_clients_cut_off_total", "Connections that the server ended.", ("reason",)
 )
 for _reason in (
-    *("idle", "full", "head-time", "head-size"),
+    *("idle", "full", "gone", "head-time", "head-size"),
     *("body-time", "body-rate", "answer-rate", "share"),
 ):
     CUT_OFF.labels(_reason)
@@ -45,6 +45,9 @@ _LOOK_SECONDS = 1.0
 # A client this far behind counts as slow.
 _LATE_SECONDS = 2.0
 _SENDFILE_BYTES = 1024 * 1024
+# Nobody gives up before; until then it is not asked whether somebody has.
+_PATIENCE_SECONDS = 1.0
+_INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ClientTooSlow(TimeoutError):
@@ -148,8 +151,14 @@ class ClientSocket(socket.socket):
         self._settings = places.settings
         self.begin_request()
 
-    def begin_request(self) -> None:
-        """Forget what was waited for the request before."""
+    def begin_request(self, *, takes_interim: bool = False) -> None:
+        """Forget what was waited for the request before.
+
+        `takes_interim` tells whether its client can be sent an interim response.
+        """
+        self._began = time.monotonic()
+        self._takes_interim = takes_interim
+        self._is_broken = False
         self.owner = self._address
         self._received = _Transfer()
         self._sent = _Transfer()
@@ -169,6 +178,35 @@ class ClientSocket(socket.socket):
         since = self._waits_since
         now = 0.0 if since is None else time.monotonic() - since
         return max(self._received.late, self._sent.late) + now
+
+    def has_left(self) -> bool:
+        """Whether the client has closed or reset the connection, so that nobody reads an answer.
+
+        One that only ends its own side (a half-close) has not left, and looks like one that has
+        closed until something is sent to it. A second after its request it is therefore sent an
+        interim response, which clients pass over (RFC 9110, section 15.2), and which the system of
+        one that has closed answers with a reset: at once on this machine, else soon. Behind a proxy
+        it is the proxy's connection.
+        """
+        waited = time.monotonic() - self._began
+        if self._takes_interim and waited >= _PATIENCE_SECONDS and self._has_ended():
+            self._takes_interim = False
+            self.send_now(_INTERIM)
+        try:
+            # Reading the error clears it.
+            self._is_broken |= self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        except OSError:
+            return True
+        return self._is_broken
+
+    def _has_ended(self) -> bool:
+        try:
+            return super().recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._is_broken = True
+            return False
 
     def end_request(self) -> None:
         """Give back the place that the request took."""

@@ -96,6 +96,11 @@ class ClientConnection:
         """Whether a thread can begin with what is there."""
         return self._size is not None and len(self.head) >= self._size
 
+    @property
+    def takes_interim(self) -> bool:
+        """Whether its client can be sent an interim response, which one of HTTP/1.0 can't."""
+        return self.head.partition(b"\r\n")[0].endswith(b" HTTP/1.1")
+
     def linger(self) -> None:
         """Send no more, and wait a little for the other end to close; raises OSError if it has."""
         self.sock.shutdown(socket.SHUT_WR)

@@ -241,6 +241,7 @@ class Worker(ThreadWorker):
         connection.sock.close()
 
     def _hand_over(self, connection: ClientConnection) -> None:
+        connection.sock.begin_request(takes_interim=connection.takes_interim)
         answered = self.tpool.submit(self._answer, connection)
         answered.add_done_callback(
             lambda done: self.method_queue.defer(self._go_on, connection, done)
@@ -259,6 +260,9 @@ class Worker(ThreadWorker):
 
     def _answer(self, connection: ClientConnection) -> bool:
         """In a thread: answer the request that is there. Returns whether another may follow."""
+        if connection.sock.has_left():
+            CUT_OFF.labels("gone").inc()
+            return False
         try:
             answered: bool = self.handle_request(self._parse(connection), cast(Any, connection))
             return answered
@@ -274,7 +278,6 @@ class Worker(ThreadWorker):
         return False
 
     def _parse(self, connection: ClientConnection) -> "Request":
-        connection.sock.begin_request()
         if connection.parser is None:
             connection.parser = get_parser(self.cfg, connection.sock, connection.client)
         connection.parser.unreader.unread(bytes(connection.head))

@@ -449,6 +449,30 @@ LINES = (
         "test_uploads_that_come_at_once_share_the_places_of_their_user",
     ),
     SafetyLine(
+        promise="gone: a request whose client has left while it waited is not begun",
+        path="muster/http/worker.py",
+        old="        if connection.sock.has_left():\n",
+        new="        if False:\n",
+        test="tests/unit/muster/http/test_clients_that_left.py::"
+        "test_a_request_whose_client_has_left_is_not_begun",
+    ),
+    SafetyLine(
+        promise="gone: a half-close is no reset, and its client is answered",
+        path="muster/http/client.py",
+        old="            self._takes_interim = False\n",
+        new="            return True\n",
+        test="tests/unit/muster/http/test_clients_that_left.py::"
+        "test_a_client_that_only_sends_no_more_is_answered",
+    ),
+    SafetyLine(
+        promise="gone: an upload whose client has left is not accepted",
+        path="gateway/uploads/accept.py",
+        old="        if submission.body.has_left():\n",
+        new="        if False:\n",
+        test="tests/unit/gateway/uploads/test_gone_clients.py::"
+        "test_an_upload_whose_client_has_left_is_not_accepted",
+    ),
+    SafetyLine(
         promise="bytes: a user sends no more in a day than it may, whatever comes at once",
         path="gateway/uploads/quota.py",
         old="            total = allowance.sent_before + self._coming[allowance.user].bytes\n",
