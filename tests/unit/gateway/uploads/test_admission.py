@@ -235,3 +235,20 @@ def test_a_store_that_is_away_costs_no_place(
         with pytest.raises(StoreUnavailable):
             admission.take_place("ana", None)
     admission.take_place("ana", None).leave()
+
+
+def test_who_floods_is_slowed_at_the_door_and_others_wait_for_a_share_at_most(
+    make_app: MakeApp, stores: Stores
+) -> None:
+    client = make_app(uploads_per_user=3).test_client()
+    assert [post(client).status_code for _ in range(20)] == [202] * 3 + [429] * 17
+    sent = post(client, BOB).get_json()["id"]
+    places = []
+    # While each is loaded the flood goes on: Ana has the place of what is done, behind Bob.
+    while sent in (waiting := [each.id for each in stores.uploads.unfinished(0, 100)]):
+        places.append(waiting.index(sent) + 1)
+        # It leaves the queue once it is announced.
+        stores.uploads.update(waiting[0], expect=UNFINISHED, state=State.COMPLETED, announced=True)
+        statuses = [post(client).status_code for _ in range(5)]
+        assert statuses == ([429] * 5 if waiting[0] == sent else [202] + [429] * 4)
+    assert places == [4, 3, 2, 1]
