@@ -30,14 +30,11 @@ def chromium() -> Iterator[Browser]:
 
 
 def families(*names: str) -> list[ParameterSet]:
-    """Parameters of `new_site` for tests that need not run on both families."""
-    # All tests of an xdist group run in one process: there is one suite and one browser a family.
-    # The first of them waits until everything has started.
+    """Parameters of `new_site`. What a page does it does on any backends: `make chaos` looks."""
+    # The first test of a family waits until everything has started.
+    marks = {"servers": [pytest.mark.chaos]}
     return [
-        pytest.param(
-            name, marks=[pytest.mark.xdist_group(f"browser {name}"), pytest.mark.timeout(900)]
-        )
-        for name in names
+        pytest.param(name, marks=[pytest.mark.timeout(900), *marks.get(name, [])]) for name in names
     ]
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import only_on
 from tests.browser.site import Site
 
 YEAR = 2021
@@ -40,7 +39,6 @@ def test_a_table_can_be_browsed_to_its_end(page: Page, site: Site) -> None:
 
 
 @pytest.mark.parametrize("table", ["Departments", "Jobs"])
-@only_on("servers")
 def test_the_other_tables(page: Page, site: Site, table: str) -> None:
     page.goto("/tables")
     page.get_by_role("link", name=table, exact=True).first.click()
@@ -49,7 +47,6 @@ def test_the_other_tables(page: Page, site: Site, table: str) -> None:
     expect(cells).to_have_text([str(value) for value in first.values()])
 
 
-@only_on("servers")
 def test_the_years_with_hires_are_there_to_pick(page: Page) -> None:
     page.goto("/questions")
     page.get_by_role("link", name=str(YEAR), exact=True).click()
@@ -100,7 +97,6 @@ def test_departments_above_the_mean_have_bars_and_numbers(page: Page, site: Site
     expect(section.locator("svg rect")).to_have_count(len(answer["rows"]))
 
 
-@only_on("servers")
 @pytest.mark.parametrize(
     ("question", "link"),
     [("departments-above-mean", "Download as CSV"), ("hires-by-quarter", "Download all as CSV")],

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Download, Page, expect
 
 from embedded.client import Json
-from tests.browser.conftest import only_on
 from tests.browser.first_day import FirstDay
 from tests.browser.site import Site
 from tests.browser.states import expect_final
@@ -76,7 +75,6 @@ def test_a_row_is_corrected_in_place_and_sent_again(page: Page, site: Site, reje
     expect(page).to_have_url(f"/uploads/{rejected['id']}")
 
 
-@only_on("servers")
 def test_nothing_is_sent_while_nothing_was_changed(page: Page, site: Site, rejected: Json) -> None:
     before = len(site.ana.uploads())
     page.get_by_role("button", name="Send the changed").click()
@@ -84,7 +82,6 @@ def test_nothing_is_sent_while_nothing_was_changed(page: Page, site: Site, rejec
     assert len(site.ana.uploads()) == before
 
 
-@only_on("servers")
 def test_who_leaves_is_asked_whether_changes_may_be_lost(page: Page, rejected: Json) -> None:
     page.get_by_label("job, line 2").press_sequentially("B")
     with page.expect_event("dialog") as asked:
@@ -120,7 +117,6 @@ def job_in(content: bytes) -> str:
     return row["job"]
 
 
-@only_on("servers")
 def test_an_upload_that_failed_says_why(page: Page, site: Site) -> None:
     upload = site.ana.wait(site.ana.upload("jobs.csv", b"")["id"])
     page.goto(f"/uploads/{upload['id']}")

@@ -4,10 +4,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.choosing import choose, chosen, csv_file, done, send, sent
-from tests.browser.conftest import only_on
 from tests.browser.site import MAX_UPLOAD_BYTES, Site, begin_session
-
-pytestmark = only_on("servers")
 
 ONE_JOB = csv_file("jobs.csv", b"401,Cooper\n")
 

@@ -174,7 +174,6 @@ def test_a_file_whose_way_broke_off_is_sent_again_as_the_same_upload(page: Page)
     assert len(set(keys)) == 1
 
 
-@only_on("servers")
 def test_without_scripts_a_file_is_sent_and_followed(site: Site) -> None:
     with site.open_page(ANA, scripts=False) as page:
         page.goto("/")
@@ -187,7 +186,6 @@ def test_without_scripts_a_file_is_sent_and_followed(site: Site) -> None:
     assert {"id": 307, "job": "Diver"} in site.ana.rows("jobs")
 
 
-@only_on("servers")
 @pytest.mark.parametrize("name", ["departments.csv.gz", "DEPARTMENTS.CSV"])
 def test_the_table_is_found_by_the_name(page: Page, name: str) -> None:
     page.goto("/")

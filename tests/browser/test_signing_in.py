@@ -4,7 +4,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gateway.web.session import COOKIE
-from tests.browser.conftest import only_on
 from tests.browser.site import ANA, PASSWORD, Site, begin_session, sign_in
 
 MALLORY = "mallory@example.com"
@@ -45,7 +44,6 @@ def test_signing_in_leads_on_to_the_page_that_was_asked_for(strangers_page: Page
     expect(strangers_page.get_by_role("heading", name="Jobs")).to_be_visible()
 
 
-@only_on("servers")
 def test_no_script_and_no_other_site_gets_the_session(page: Page) -> None:
     page.goto("/")
     (cookie,) = page.context.cookies()
@@ -77,7 +75,6 @@ def test_a_session_that_ends_while_a_page_is_open_leads_to_the_form(page: Page) 
     expect(page).to_have_url("/login?next=/tables")
 
 
-@only_on("servers")
 @pytest.mark.parametrize("origin", [NEIGHBOUR, ELSEWHERE])
 def test_no_other_site_can_act_for_somebody_signed_in(site: Site, origin: str) -> None:
     button = f"<form method=post action={site.url}/logout><button>Win a prize</button></form>"

@@ -2,11 +2,8 @@
 
 import pytest
 
-from tests.browser.conftest import only_on
 from tests.browser.site import TIMEOUT_MILLISECONDS, Site
 from tests.browser.watching import CANARY, Watch
-
-pytestmark = only_on("servers")
 
 INJECT = f"""() => {{
   const script = document.createElement("script");

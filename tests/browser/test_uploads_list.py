@@ -6,10 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from embedded.client import Client
-from tests.browser.conftest import only_on
 from tests.browser.site import PASSWORD, Site
-
-pytestmark = only_on("servers")
 
 BEN = "ben@example.com"
 # One more than there are on a page.

@@ -5,11 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import only_on
 from tests.browser.site import PASSWORD, Site, begin_session, sign_in
 from tests.e2e.waiting import wait_until
-
-pytestmark = only_on("servers")
 
 ANOTHER = "staple another battery"
 
