@@ -154,9 +154,11 @@ class Suite:
             self.scratch,
         )
 
-    def accept(self, table: str, content: str | bytes, **options: Any) -> str:
+    def accept(
+        self, table: str, content: str | bytes, *, upload_id: str | None = None, **options: Any
+    ) -> str:
         """An upload that waits for its loader; returns its id."""
-        upload_id = uuid.uuid4().hex
+        upload_id = upload_id or uuid.uuid4().hex
         data = content.encode() if isinstance(content, str) else content
         with self.stores.files.write(upload_id) as file:
             file.write(data)
