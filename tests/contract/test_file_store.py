@@ -58,8 +58,10 @@ def test_a_file_of_many_megabytes_is_read_as_it_was_written(files: FileStore) ->
 def test_memory_does_not_grow_with_the_file(file_url: str) -> None:
     with Child("copy", file_url, "80") as copying:
         written, read = (int(line) for line in copying.lines(2))
-    assert written < 20_000_000
-    assert read < 20_000_000
+    # The client of S3, made by the first call, takes as much as two parts of a file.
+    most = 40_000_000 if file_url.startswith("s3:") else 20_000_000
+    assert written < most
+    assert read < most
 
 
 def test_reading_may_begin_anywhere(files: FileStore) -> None:
