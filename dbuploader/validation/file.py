@@ -141,7 +141,7 @@ class FileValidator:
 
     def _take(self, chunk: CheckedChunk, doubts: TextWarnings) -> pa.RecordBatch:
         errors = self._find_key_errors(chunk)
-        good = chunk.select(_not_in(chunk.lines, errors))
+        good = chunk.select(_not_in(chunk.lines, errors)) if errors else chunk
         if chunk.only_inserted:
             lines = pa.array(chunk.only_inserted, pa.int64())
             keys = good.rows.column(self._table.key)

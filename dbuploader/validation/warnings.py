@@ -5,6 +5,7 @@ They are loaded as they came; the warnings are for the uploader.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 
 import pyarrow as pa
@@ -99,6 +100,7 @@ class Misreading:
         return UploadWarning("misread-text", line, message)
 
 
+@lru_cache
 def _trace(codec: str) -> str:
     """In the syntax of RE2, what characters of more than a byte in UTF-8 look like in `codec`."""
     leads, continuations = (each.decode(codec, "ignore") for each in (_LEADS, _CONTINUATIONS))
