@@ -59,9 +59,9 @@ fmt: $(DEV) ## put the code into its style
 	$(BIN)/ruff format
 
 chaos: $(DEV) servers ## run the long fault sweeps, and each property with thirty times the examples
-	@$(BIN)/pytest -m chaos tests/browser
-	@exec $(BIN)/pytest -n 2 --dist loadgroup -rP -m "chaos or hypothesis" --ignore tests/browser \
-		--hypothesis-profile thorough
+	@$(BIN)/pytest -m chaos tests/browser; browser=$$?; \
+	$(BIN)/pytest -n 2 --dist loadgroup -rP -m "chaos or hypothesis" --ignore tests/browser \
+		--hypothesis-profile thorough && exit $$browser
 
 bench: $(BENCH) servers ## measure it all into bench/RESULTS.md, 25 minutes; ONLY=load RUNS=5 HIRES=1000000
 	@exec .venv-bench/bin/python -m bench --hires "$(HIRES)" --runs "$(RUNS)" --only "$(ONLY)"
