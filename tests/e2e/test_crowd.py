@@ -7,12 +7,11 @@ that each load's counts tell which others came before it.
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import ExitStack
 
 import pytest
 
 from embedded.client import Client, Json
-from embedded.suite_process import SuiteProcess
 from tests.e2e.conftest import ADMIN
 from tests.e2e.families import Family
 from tests.e2e.model import Model
@@ -30,14 +29,13 @@ COUNTS = [
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(7200)]
 
 
-def send(suite: SuiteProcess, files: Sequence[UploadFile]) -> list[float]:
+def send(client: Client, files: Sequence[UploadFile]) -> list[float]:
     """Post the files, one after the other; returns when each was begun to be."""
     begun = []
-    with Client(suite.url, ADMIN, suite.admin_password()) as client:
-        for file in files:
-            begun.append(time.monotonic())
-            file.accepted = client.upload(file.name, file.content, **file.options)
-            file.accepted_at = time.monotonic()
+    for file in files:
+        begun.append(time.monotonic())
+        file.accepted = client.upload(file.name, file.content, **file.options)
+        file.accepted_at = time.monotonic()
     return begun
 
 
@@ -52,9 +50,12 @@ def finished(admin: Client, count: int) -> list[Json]:
 def test_each_of_a_crowd_is_loaded_in_its_turn(family: Family, count: int) -> None:
     files = make_files(count, ROWS, seed=18, hires=HIRES)
     shares = [files[place::CLIENTS] for place in range(CLIENTS)]
-    with family.run() as suite, Client(suite.url, ADMIN, suite.admin_password()) as admin:
-        with ThreadPoolExecutor(CLIENTS) as clients:
-            sent = list(clients.map(partial(send, suite), shares))
+    with family.run() as suite, ExitStack() as stack, ThreadPoolExecutor(CLIENTS) as threads:
+        password = suite.admin_password()
+        admin, *clients = (
+            stack.enter_context(Client(suite.url, ADMIN, password)) for _ in range(1 + CLIENTS)
+        )
+        sent = list(threads.map(send, clients, shares))
         uploads = finished(admin, count)
 
         begun = {
