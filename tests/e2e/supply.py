@@ -20,7 +20,7 @@ class Supply:
         self.parents = small[:2]
         self._lock = threading.Lock()
         self._small = _some_again(small[2:])
-        self._large = iter(make_files(count // 30, _LARGE, _SEED))
+        self._large = iter(make_files(count // 10, _LARGE, _SEED))
 
     def next(self, kind: Kind) -> UploadFile:
         """A file that leads to an upload of the kind."""

@@ -192,19 +192,24 @@ def test_what_fails_among_them_fails_alone(file: SqliteFile) -> None:
 
 
 def test_none_is_answered_before_all_is_committed(file: SqliteFile) -> None:
+    begun = threading.Event()
+
+    def write_early() -> None:
+        with file.writing() as connection:
+            begun.set()
+            eventually(lambda: file._waiting == 1)
+            connection.execute("INSERT INTO notes VALUES ('early')")
+
     def look() -> None:
         with file.writing():
-            # Longer than the others would need.
+            # Longer than the other would need.
             assert not wait([outcome], 0.2).done
             assert notes(file) == []
 
     with ThreadPoolExecutor(2) as threads:
-        with file._write_turn:
-            outcome = threads.submit(write, file, "early")
-            eventually(lambda: file._waiting == 1)
-            looked = threads.submit(look)
-            eventually(lambda: file._waiting == 2)
-        looked.result()
+        outcome = threads.submit(write_early)
+        begun.wait()
+        threads.submit(look).result()
         outcome.result()
     assert notes(file) == ["early"]
 
