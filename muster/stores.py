@@ -1,13 +1,14 @@
 """The CSV store, as a service opens it: files and upload records, at one URL or at two."""
 
 from dataclasses import dataclass
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import BinaryIO
 
 from muster.backends.shared import Shared
 from muster.contracts.uploads import Upload
 from muster.filestore import FileNotStored, FileStore, open_file_store
 from muster.uploadstore import UploadStore, open_upload_store
+from muster.weather import FileDamaged
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,16 @@ class Stores:
     uploads: UploadStore
 
     def open_file(self, upload: Upload) -> BinaryIO:
-        """The upload's file, from its start; seekable. Raises as `FileStore.open` does."""
-        if not upload.in_record:
-            return self.files.open(upload.id)
-        content = self.uploads.content(upload.id)
-        if content is None:
-            raise FileNotStored(upload.id)
-        return BytesIO(content)
+        """The upload's file, from its start; seekable. Raises as `FileStore.open` does.
+
+        One of another size than was sent is damaged.
+        """
+        stored = self._open(upload)
+        if (size := stored.seek(0, SEEK_END)) != upload.size:
+            stored.close()
+            raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
+        stored.seek(0)
+        return stored
 
     def check(self) -> None:
         """Return if both can be read and written; raises StoreUnavailable."""
@@ -35,6 +39,14 @@ class Stores:
         """Give up connections. Neither can be used afterwards."""
         self.files.close()
         self.uploads.close()
+
+    def _open(self, upload: Upload) -> BinaryIO:
+        if not upload.in_record:
+            return self.files.open(upload.id)
+        content = self.uploads.content(upload.id)
+        if content is None:
+            raise FileNotStored(upload.id)
+        return BytesIO(content)
 
 
 def open_stores(csv_store_url: str, file_store_url: str = "", places: int | None = None) -> Stores:

@@ -1,6 +1,5 @@
 """The load of one upload, from its file to its outcome."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -157,7 +156,7 @@ class UploadLoad:
             decided = self._find_decided()
             if decided is not None:
                 return decided
-            stored = self._open_file()
+            stored = self._open_stored()
         self._result.clear()
         with stored as file, self._progress.work.running(), _room_given_back(self._result):
             self._progress.work.check()
@@ -172,15 +171,6 @@ class UploadLoad:
                     pass
         most = self._upload.options.max_rejects
         return self._end(State.FAILED, failures.too_many_rejects(len(self._result.rejects), most))
-
-    def _open_file(self) -> BinaryIO:
-        upload = self._upload
-        stored = self._open_stored()
-        if (size := stored.seek(0, io.SEEK_END)) != upload.size:
-            stored.close()
-            raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
-        stored.seek(0)
-        return stored
 
     def _open_stored(self) -> BinaryIO:
         return self._services.stores.open_file(self._upload)

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -15,7 +14,6 @@ from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields
 from muster.stores import Stores
 from muster.uploadstore import UploadNotFound
-from muster.weather import FileDamaged
 
 _CORRECTIONS = 20
 
@@ -85,12 +83,7 @@ class UploadAccess:
     def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:
         """The upload and its file; raises UploadNotFound, FileNotStored and FileDamaged."""
         upload = self.get(who, upload_id)
-        file = self._stores.open_file(upload)
-        if (size := file.seek(0, io.SEEK_END)) != upload.size:
-            file.close()
-            raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
-        file.seek(0)
-        return upload, file
+        return upload, self._stores.open_file(upload)
 
     def open_rejects(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO | None]:
         """The upload and its stored rejects (muster/contracts/rejects.py), None if it has none.

@@ -17,6 +17,7 @@ from muster.adapters import path_of
 from muster.backends.atomic_file import WholeFile, make_directory
 from muster.backends.shared import Shared
 from muster.filestore import FileNotStored, FileWriter
+from muster.filestore.common import finished
 from muster.weather import FileDamaged, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -46,13 +47,8 @@ class FolderFileStore:
     @contextmanager
     def write(self, name: str) -> Iterator[FileWriter]:
         """Write the file `name`: whole and durable once the block ends without an exception."""
-        writer = _Writer(self._path_of(name))
-        try:
+        with finished(_Writer(self._path_of(name))) as writer:
             yield writer
-            writer.finish()
-        except BaseException:
-            writer.abandon()
-            raise
 
     def open(self, name: str) -> BinaryIO:
         """Read the file `name`, from its start; seekable. Raises FileNotStored or FileDamaged."""

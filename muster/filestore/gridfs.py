@@ -25,10 +25,11 @@ from muster.backends.mongodb import Document, MongoConnection, connection_to
 from muster.backends.shared import Shared
 from muster.contracts.uploads import now
 from muster.filestore import FileNotStored, FileWriter
+from muster.filestore.common import BlockFile, finished
 from muster.weather import FileDamaged, StoreUnavailable
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    pass
 
 T = TypeVar("T")
 
@@ -59,13 +60,8 @@ class GridfsFileStore:
     @contextmanager
     def write(self, name: str) -> Iterator[FileWriter]:
         """Write the file `name`: whole and durable once the block ends without an exception."""
-        writer = _Writer(self.connection, name)
-        try:
+        with finished(_Writer(self.connection, name)) as writer:
             yield writer
-            writer.finish()
-        except BaseException:
-            writer.abandon()
-            raise
 
     def open(self, name: str) -> BinaryIO:
         """Read the file `name`, from its start; seekable. Raises FileNotStored or FileDamaged."""
@@ -238,7 +234,7 @@ def _number(version: Document) -> int:
     return int((version.get("metadata") or {}).get("version", 0))
 
 
-class _StoredFile(io.RawIOBase):
+class _StoredFile(BlockFile):
     """The file that a files document describes, from its start.
 
     Made and read, it raises FileDamaged where chunks are missing or of another length than they
@@ -257,40 +253,7 @@ class _StoredFile(io.RawIOBase):
             self._chunks = -(-self._length // self._chunk_bytes)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise FileDamaged(f"{self._name}: {error!r}") from error
-        self._position = 0
-        self._block = b""
-        self._block_start = 0
         self._look_over()
-
-    def readable(self) -> bool:
-        """Whether it can be read: yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Whether reading may go on elsewhere: yes."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go on reading at `offset`, counted as `io.SEEK_SET`, `SEEK_CUR` or `SEEK_END` say."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
-        if start + offset < 0:
-            raise ValueError("a file has nothing before its start")
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        """Fill the start of `buffer`; returns the number of bytes, 0 at the end of the file."""
-        if self._position >= self._length:
-            return 0
-        offset = self._position - self._block_start
-        if not 0 <= offset < len(self._block):
-            self._fetch()
-            offset = self._position - self._block_start
-        target = memoryview(buffer).cast("B")
-        part = self._block[offset : offset + len(target)]
-        target[: len(part)] = part
-        self._position += len(part)
-        return len(part)
 
     def _look_over(self) -> None:
         """Check what can be checked without reading it all, so that a reader knows before."""

@@ -21,10 +21,11 @@ from botocore.exceptions import ClientError
 from muster.backends.s3 import S3Bucket, code_of
 from muster.backends.shared import Shared
 from muster.filestore import FileNotStored, FileWriter
+from muster.filestore.common import BlockFile, finished
 from muster.weather import FileDamaged, StoreUnavailable
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    pass
 
 # S3 takes no smaller part, but for the last, and 10,000 of them: 48 GiB. Reading takes as much at
 # once, so that what was written in one call is read and checked in one.
@@ -54,13 +55,8 @@ class S3FileStore:
     @contextmanager
     def write(self, name: str) -> Iterator[FileWriter]:
         """Write the file `name`: whole and durable once the block ends without an exception."""
-        writer = _Writer(self._bucket, name)
-        try:
+        with finished(_Writer(self._bucket, name)) as writer:
             yield writer
-            writer.finish()
-        except BaseException:
-            writer.abandon()
-            raise
 
     def open(self, name: str) -> BinaryIO:
         """Read the file `name`, from its start; seekable. Raises FileNotStored or FileDamaged."""
@@ -275,7 +271,7 @@ class _Writer:
         return False
 
 
-class _StoredFile(io.RawIOBase):
+class _StoredFile(BlockFile):
     """The file `name`, from its start.
 
     Made and read, it raises StoreUnavailable, also when the file is removed or replaced meanwhile:
@@ -288,55 +284,22 @@ class _StoredFile(io.RawIOBase):
         self._bucket = bucket
         self._name = name
         self._etag: str | None = None
-        self._length = 0
         self._md5: str | None = None
-        self._position = 0
-        self._block = b""
-        self._block_start = 0
-        self._fetch(0)
+        self._fetch()
         if self._is_other():
             # The network may have changed it, too.
-            self._fetch(0)
+            self._fetch()
             if self._is_other():
                 raise FileDamaged(f"{name} has another hash than what was written")
-
-    def readable(self) -> bool:
-        """Whether it can be read: yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Whether reading may go on elsewhere: yes."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go on reading at `offset`, counted as `io.SEEK_SET`, `SEEK_CUR` or `SEEK_END` say."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
-        if start + offset < 0:
-            raise ValueError("a file has nothing before its start")
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        """Fill the start of `buffer`; returns the number of bytes, 0 at the end of the file."""
-        if self._position >= self._length:
-            return 0
-        offset = self._position - self._block_start
-        if not 0 <= offset < len(self._block):
-            self._fetch(self._position // _PART_BYTES * _PART_BYTES)
-            offset = self._position - self._block_start
-        target = memoryview(buffer).cast("B")
-        part = self._block[offset : offset + len(target)]
-        target[: len(part)] = part
-        self._position += len(part)
-        return len(part)
 
     def _is_other(self) -> bool:
         if self._md5 is None or self._length > _PART_BYTES:
             return False
         return _md5(self._block).hex() != self._md5
 
-    def _fetch(self, start: int) -> None:
-        """Have the block at `start`; the first says what file it is, and all others are of it."""
+    def _fetch(self) -> None:
+        """Have the block; the first says what file it is, and all others are of it."""
+        start = self._position // _PART_BYTES * _PART_BYTES
         pinned = {} if self._etag is None else {"IfMatch": self._etag}
         span = f"bytes={start}-{start + _PART_BYTES - 1}"
         named = self._bucket.of(self._name)

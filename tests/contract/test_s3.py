@@ -209,8 +209,8 @@ def test_bytes_that_the_network_changed_once_are_read_again(
     with changed, closing(open_file_store(through(changed.port, bucket))) as elsewhere:
         fetch = s3._StoredFile._fetch
 
-        def fetch_and_repair(file: s3._StoredFile, start: int) -> None:
-            fetch(file, start)
+        def fetch_and_repair(file: s3._StoredFile) -> None:
+            fetch(file)
             changed.is_on = False
 
         monkeypatch.setattr(s3._StoredFile, "_fetch", fetch_and_repair)
