@@ -3,11 +3,13 @@
 import hashlib
 import re
 from typing import Any
+from uuid import uuid4
 
 from flask import Blueprint, Response, g, jsonify, request
 
 from dbuploader.api.request import read_rows
 from dbuploader.batches.idempotency import BatchKey
+from dbuploader.journal.changes import Author
 from dbuploader.services import services
 from muster.contracts.tables import get_table
 from muster.http.problems import Problem
@@ -26,7 +28,9 @@ def merge_rows(table: str) -> Response:
     if not request.is_json:
         raise Problem(415, "unsupported-media-type", "Not JSON", "Send application/json.")
     body = request.get_data(cache=False)
-    answer = services().batches.merge(declared, read_rows(body), _idempotency_key(table, body))
+    author = Author(uuid4().hex, "batch", g.principal.id, g.principal.email)
+    key = _idempotency_key(table, body)
+    answer = services().batches.merge(declared, read_rows(body), key, author)
     if answer.status == 422:
         raise _rows_rejected(answer.content)
     return jsonify(answer.content)

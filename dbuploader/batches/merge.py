@@ -25,6 +25,7 @@ from dbuploader.batches.rows import (
     find_repeats,
 )
 from dbuploader.db.statistics import Statistics
+from dbuploader.journal.changes import Author, ChangeRecorder, enter
 from dbuploader.merge.merge import Merge
 from dbuploader.metrics import count_rows
 from dbuploader.settings import BatchLimits
@@ -51,14 +52,18 @@ class Batches:
         self._claims = Claims(database, limits.keep_answers)
         self._statistics = Statistics(database)
 
-    def merge(self, table: Table, rows: Sequence[object], key: BatchKey | None) -> BatchAnswer:
+    def merge(
+        self, table: Table, rows: Sequence[object], key: BatchKey | None, author: Author
+    ) -> BatchAnswer:
         """Write all `rows` or none, and say which; under a known `key`, the first answer again.
+
+        It is a change of `author` in the journal.
 
         Raises DatabaseUnavailable or ConstraintViolated when the same batch may succeed later,
         and KeyReused or KeyInFlight.
         """
         if key is None:
-            return _run(lambda: self._merge(table, rows, lambda _connection, _answer: None))
+            return _run(lambda: self._merge(table, rows, author, lambda _connection, _answer: None))
         claim = _run(lambda: self._claims.claim(key))
         if isinstance(claim, BatchAnswer):
             return claim
@@ -67,7 +72,7 @@ class Batches:
             self._claims.keep(connection, key, claim, answer)
 
         try:
-            return _run(lambda: self._merge(table, rows, keep))
+            return _run(lambda: self._merge(table, rows, author, keep))
         except ClaimLost:
             return _run(lambda: self._claims.find_answer(key, claim))
         except BaseException:
@@ -78,14 +83,17 @@ class Batches:
         self,
         table: Table,
         rows: Sequence[object],
+        author: Author,
         keep: Callable[[Connection, BatchAnswer], None],
     ) -> BatchAnswer:
         good, errors = check_rows(table, rows)
         try:
             with self._database.write() as connection:
-                counts = _write(connection, table, good, errors)
+                changes = ChangeRecorder(connection, table, author.entry)
+                counts = _write(connection, table, changes, good, errors)
                 answer = BatchAnswer.accepted(counts)
                 keep(connection, answer)
+                enter(connection, author, changes)
         except BatchRejected as rejection:
             some = choose_errors(rejection.errors, self._limits.errors)
             answer = BatchAnswer.rejected(list(map(asdict, some)), len(rejection.errors))
@@ -106,13 +114,17 @@ def _run(call: Callable[[], T]) -> T:
 
 
 def _write(
-    connection: Connection, table: Table, rows: NumberedRows, errors: Sequence[BatchRowError]
+    connection: Connection,
+    table: Table,
+    changes: ChangeRecorder,
+    rows: NumberedRows,
+    errors: Sequence[BatchRowError],
 ) -> dict[str, int]:
     distinct, repeat_errors = find_repeats(table, rows)
     all_errors = [*errors, *find_orphans(connection, table, rows), *repeat_errors]
     if all_errors:
         raise BatchRejected(all_errors)
-    merge = Merge(connection, table)
+    merge = Merge(connection, table, changes)
     merge.add(to_batch(table, distinct))
     merge.finish()
     counts = asdict(merge.counts)

@@ -1,5 +1,6 @@
 """Merging many rows: the next are prepared while the database takes some."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
@@ -18,7 +19,7 @@ from dbuploader.db.lookup import (
 )
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.load_data import BulkWriter, RowFiles
-from dbuploader.merge.merge import KeysChanged, Merge, in_order
+from dbuploader.merge.merge import Changes, KeysChanged, Merge, in_order
 from muster.contracts.tables import ForeignKey, Table
 
 _CALLS_AHEAD = 3
@@ -40,12 +41,13 @@ class BulkMerge(Merge):
         self,
         connection: Connection,
         table: Table,
+        changes: Changes,
         files: RowFiles,
         *,
         insert: bool,
         only_inserted: BitMap | None = None,
     ) -> None:
-        super().__init__(connection, table, insert=insert, only_inserted=only_inserted)
+        super().__init__(connection, table, changes, insert=insert, only_inserted=only_inserted)
         self._files = files
         self._before = key_range(connection, table)
         self._parents: dict[str, pa.Array] = {}
@@ -99,10 +101,11 @@ class BulkMerge(Merge):
         self._looked_up = rows, found
 
     def finish(self) -> None:
-        """Bring the summary up to date; call it before the transaction ends."""
+        """As in Merge."""
         self._merge_looked_up()
         self._writer.finish()
         super().finish()
+        self._thread.finish()
 
     def _are_certainly_new(self, rows: pa.RecordBatch) -> bool:
         # What was inserted since is this upload's, or fails as a key that is taken.
@@ -121,6 +124,10 @@ class BulkMerge(Merge):
         found = self._thread.result(call)
         classifier = self._classifier
         self._merge(classifier.take_new(rows) if found is None else classifier.compare(rows, found))
+
+    def _execute(self, call: Callable[[], None]) -> None:
+        self._writer.end()
+        self._thread.submit(call)
 
     def _write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
         if self._files.directory is not None:

@@ -1,7 +1,8 @@
 """Merging rows into their table within a transaction, as uploads and batches both do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,11 +33,35 @@ class MergeCounts:
 
 
 class MergePlan(NamedTuple):
-    """The new rows, and the changed ones as they are before and after."""
+    """The new rows, the changed ones as they are before and after, and the unchanged ones."""
 
     new: pa.RecordBatch
     before: pa.RecordBatch
     after: pa.RecordBatch
+    same: pa.RecordBatch
+
+
+class Changes(Protocol):
+    """Who is told what a merge does to the rows, as it is done, and keeps it.
+
+    `flush` uses the connection of the merge: call it when all is told, or it `is_full`.
+    """
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `flush` is to be called."""
+
+    def insert(self, rows: pa.RecordBatch, /) -> None:
+        """These rows are new."""
+
+    def update(self, before: pa.RecordBatch, /) -> None:
+        """These rows get other values: here they are as they were."""
+
+    def hold(self, rows: pa.RecordBatch, /) -> None:
+        """These rows were there with the same values."""
+
+    def flush(self) -> None:
+        """Write what is held."""
 
 
 class Classifier:
@@ -62,37 +87,43 @@ class Classifier:
         keys = rows.column(self._table.key)
         known, found = find_rows(keys, existing.batch(), self._table.key)
         present = rows.filter(known)
-        changed = pc.invert(equal_rows(present, found))
+        same = equal_rows(present, found)
+        changed = pc.invert(same)
         plan = MergePlan(
-            rows.filter(pc.invert(known)), found.filter(changed), present.filter(changed)
+            rows.filter(pc.invert(known)),
+            found.filter(changed),
+            present.filter(changed),
+            present.filter(same),
         )
         self.counts.inserted += len(plan.new)
         self.counts.updated += len(plan.after)
-        self.counts.unchanged += len(present) - len(plan.after)
+        self.counts.unchanged += len(plan.same)
         return plan
 
     def take_new(self, rows: pa.RecordBatch) -> MergePlan:
         """As plan(), for rows of which none exists."""
         self.counts.inserted += len(rows)
-        return MergePlan(rows, rows[:0], rows[:0])
+        return MergePlan(rows, rows[:0], rows[:0], rows[:0])
 
 
 class Merge:
-    """Merges rows into `table` within the transaction of `connection`, and keeps the summary.
+    """Merges rows into `table` within the transaction of `connection`.
 
-    With `insert` none of the keys may exist. No existing row with a key in `only_inserted` is
-    changed. `differences` are those of the summary that are not written yet, None for a table that
-    it does not count.
+    It keeps the summary, and tells `changes` what it does. With `insert` none of the keys may
+    exist. No existing row with a key in `only_inserted` is changed. `differences` are those of the
+    summary that are not written yet, None for a table that it does not count.
     """
 
     def __init__(
         self,
         connection: Connection,
         table: Table,
+        changes: Changes,
         *,
         insert: bool = False,
         only_inserted: BitMap | None = None,
     ) -> None:
+        self._changes = changes
         self._connection = connection
         self._table = table
         self._insert = insert
@@ -113,8 +144,9 @@ class Merge:
         self._merge(self._classifier.plan(in_order(rows, self._table.key)))
 
     def finish(self) -> None:
-        """Bring the summary up to date; call it before the transaction ends."""
+        """Bring summary and journal up to date; call it before the transaction ends."""
         self._summarise()
+        self._execute(self._changes.flush)
 
     def _merge(self, plan: MergePlan) -> None:
         if self._insert and self.counts.updated + self.counts.unchanged:
@@ -130,7 +162,15 @@ class Merge:
     def _write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
         write_rows(self._connection, self._table.name, rows, replace=replace)
 
+    def _execute(self, call: Callable[[], None]) -> None:
+        call()
+
     def _note(self, plan: MergePlan) -> None:
+        self._changes.insert(plan.new)
+        self._changes.update(plan.before)
+        self._changes.hold(plan.same)
+        if self._changes.is_full:
+            self._execute(self._changes.flush)
         if self.differences is None:
             return
         self.differences.add(plan.new)

@@ -7,7 +7,7 @@ that both are committed together.
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -19,13 +19,23 @@ from sqlalchemy.exc import DBAPIError
 
 from dbuploader.db.rows import upsert
 from dbuploader.db.schema import ledger, load_attempts
+from dbuploader.journal.changes import (
+    Author,
+    ChangeRecorder,
+    Numbered,
+    lock_head,
+    move_head,
+    write_changes,
+)
 from dbuploader.uploads.outcome import UploadOutcome
 from muster.contracts.strict_json import Unreadable, read_json
 from muster.contracts.uploads import (
     Cause,
     Failure,
+    Impact,
     RowCounts,
     State,
+    UndoCounts,
     UnreadableRecord,
     Upload,
     UploadWarning,
@@ -36,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 _CAUSES = TypeAdapter(tuple[Cause, ...])
 _WARNINGS = TypeAdapter(tuple[UploadWarning, ...])
+_IMPACT = TypeAdapter(Impact)
+_UNDONE = TypeAdapter(UndoCounts)
 _DECIDE = insert(ledger)
 
 
@@ -44,6 +56,14 @@ class Attempt(NamedTuple):
 
     number: int
     seconds: float
+
+
+class Decision(NamedTuple):
+    """How an upload is decided, and what it did to the rows; None if it wrote none."""
+
+    upload: Upload
+    outcome: UploadOutcome
+    changes: ChangeRecorder | None = None
 
 
 class Ledger:
@@ -65,13 +85,36 @@ class Ledger:
         except (Unreadable, ValueError) as error:
             raise UnreadableRecord(f"the ledger: {error}", upload_id=upload.id) from None
 
-    def insert(self, connection: Connection, upload: Upload, outcome: UploadOutcome) -> None:
-        """Decide the upload in the transaction that writes its rows.
+    def insert(
+        self, connection: Connection, decisions: Sequence["Decision"]
+    ) -> list[UploadOutcome]:
+        """Decide uploads in the transaction that writes their rows, as its last act.
 
-        Raises ConstraintViolated if it was decided before.
+        Each gets the next number in the journal, and what it wrote is entered there. Returns the
+        outcomes with their numbers. Raises ConstraintViolated if one was decided before.
         """
-        keys = {"upload_id": upload.id, "table_name": upload.table}
-        connection.execute(_DECIDE, {**keys, **_values(outcome)})
+        head = lock_head(connection)
+        numbered = [*enumerate(decisions, start=head.number + 1)]
+        outcomes = [_numbered(number, decision) for number, decision in numbered]
+        write_changes(
+            connection,
+            [
+                Numbered(number, author_of(decision.upload), decision.changes)
+                for number, decision in numbered
+                if decision.changes is not None
+            ],
+        )
+        rows = [
+            {
+                "upload_id": decision.upload.id,
+                "table_name": decision.upload.table,
+                **_values(outcome),
+            }
+            for decision, outcome in zip(decisions, outcomes, strict=True)
+        ]
+        connection.execute(_DECIDE, rows)
+        move_head(connection, head._replace(number=head.number + len(decisions)))
+        return outcomes
 
     def decide(self, upload: Upload, outcome: UploadOutcome) -> UploadOutcome:
         """Make `outcome` the upload's, unless it already has another: that one is returned.
@@ -81,10 +124,10 @@ class Ledger:
         """
         try:
             with self._database.write() as connection:
-                self.insert(connection, upload, outcome)
+                (decided,) = self.insert(connection, [Decision(upload, outcome)])
         except ConstraintViolated:
             return self.find(upload) or outcome
-        return outcome
+        return decided
 
     def start_attempt(self, upload: Upload, attempt_id: str) -> Attempt:
         """Count the attempt, once however often this is called; the first is 1.
@@ -182,6 +225,17 @@ def _keep_seconds(connection: Connection, upload: Upload, seconds: float) -> Non
     connection.execute(update(load_attempts).where(_attempts_at(upload)).values(seconds=seconds))
 
 
+def author_of(upload: Upload) -> Author:
+    """Who makes the change that the upload is."""
+    return Author(upload.id, upload.kind, upload.owner, upload.submitted_by)
+
+
+def _numbered(number: int, decision: Decision) -> UploadOutcome:
+    changes = decision.changes
+    change = number if changes is not None and changes.has_written else None
+    return replace(decision.outcome, number=number, change=change)
+
+
 def _values(outcome: UploadOutcome) -> dict[str, Any]:
     rows = asdict(outcome.rows)
     return {
@@ -194,8 +248,16 @@ def _values(outcome: UploadOutcome) -> dict[str, Any]:
         "warnings": json.dumps([asdict(warning) for warning in outcome.warnings]),
         "warnings_total": outcome.warnings_total,
         "rejects": outcome.rejects,
+        "number": outcome.number,
+        "change": outcome.change,
+        "impact": _json_or_none(outcome.impact),
+        "undone": _json_or_none(outcome.undone),
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
+
+
+def _json_or_none(value: Impact | UndoCounts | None) -> str | None:
+    return None if value is None else json.dumps(asdict(value))
 
 
 def _outcome_of(row: Row[Any]) -> UploadOutcome:
@@ -216,4 +278,8 @@ def _outcome_of(row: Row[Any]) -> UploadOutcome:
         warnings=read_json(_WARNINGS, row.warnings or "[]"),
         warnings_total=row.warnings_total or 0,
         rejects=row.rejects,
+        impact=None if row.impact is None else read_json(_IMPACT, row.impact),
+        undone=None if row.undone is None else read_json(_UNDONE, row.undone),
+        change=row.change,
+        number=row.number,
     )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from dbuploader.arrow import rebatch, rows_schema
 from dbuploader.csvfile.model import FileError
 from dbuploader.db.statistics import Statistics
+from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.bulk import BulkMerge
 from dbuploader.merge.load_data import RowFiles
@@ -22,7 +23,7 @@ from dbuploader.metrics import LOAD_SECONDS
 from dbuploader.scratch import Scratch, weather_of_disk
 from dbuploader.settings import LoadLimits
 from dbuploader.uploads import outcome as failures
-from dbuploader.uploads.ledger import Ledger
+from dbuploader.uploads.ledger import Decision, Ledger
 from dbuploader.uploads.outcome import MOST_INTERRUPTIONS, UploadOutcome
 from dbuploader.uploads.progress import Cancelled, Progress, TooSlow
 from dbuploader.validation.file import FileValidator, ValidationResult
@@ -192,9 +193,10 @@ class UploadLoad:
             LOAD_SECONDS.labels(self._table.name, "loading").time(),
             self._transaction() as connection,
         ):
-            counts = self._merge(connection, rows, batches)
+            changes = ChangeRecorder(connection, self._table, self._upload.id)
+            counts = self._merge(connection, changes, rows, batches)
             self._allow_rejects()
-            outcome = self._decide_loaded(connection, counts)
+            outcome = self._decide_loaded(connection, changes, counts)
         self._services.statistics.changed(self._table, counts.inserted + counts.updated)
         return outcome
 
@@ -213,13 +215,18 @@ class UploadLoad:
             yield connection
 
     def _merge(
-        self, connection: Connection, rows: pa.RecordBatch, further: Iterator[pa.RecordBatch]
+        self,
+        connection: Connection,
+        changes: ChangeRecorder,
+        rows: pa.RecordBatch,
+        further: Iterator[pa.RecordBatch],
     ) -> MergeCounts:
         """Merge all rows in a thread, while this one reads and checks the next."""
         with (
             BulkMerge(
                 connection,
                 self._table,
+                changes,
                 self._services.row_files,
                 insert=self._upload.options.mode == "insert",
                 only_inserted=self._result.only_inserted,
@@ -233,7 +240,9 @@ class UploadLoad:
             merging.submit(merge.finish)
         return merge.counts
 
-    def _decide_loaded(self, connection: Connection, counts: MergeCounts) -> UploadOutcome:
+    def _decide_loaded(
+        self, connection: Connection, changes: ChangeRecorder, counts: MergeCounts
+    ) -> UploadOutcome:
         """What is left to do before COMMIT."""
         # Ends here if another loader was quicker, whose rejects must stay.
         self._progress.wait()
@@ -245,7 +254,10 @@ class UploadLoad:
         outcome = self._outcome(state, rows)
         # Last, so that nobody who decides otherwise waits for this transaction. It is refused
         # if somebody has decided.
-        self._ledger.insert(connection, self._upload, outcome)
+        return self._decide_in(connection, Decision(self._upload, outcome, changes))
+
+    def _decide_in(self, connection: Connection, decision: Decision) -> UploadOutcome:
+        (outcome,) = self._ledger.insert(connection, [decision])
         return outcome
 
     def _try_out(self, batches: Iterator[pa.RecordBatch]) -> UploadOutcome:

@@ -5,7 +5,15 @@ The codes are in `muster/contracts/error_codes.py`, the details of one upload he
 
 from dataclasses import dataclass, field
 
-from muster.contracts.uploads import Cause, Failure, RowCounts, State, UploadWarning
+from muster.contracts.uploads import (
+    Cause,
+    Failure,
+    Impact,
+    RowCounts,
+    State,
+    UndoCounts,
+    UploadWarning,
+)
 from muster.weather import Unavailable
 
 MOST_ATTEMPTS = 3
@@ -20,7 +28,8 @@ class NotFinished(Exception):
 class UploadOutcome:
     """What the upload record will say once it is final.
 
-    `rejects` names the load that has stored them, if there are any.
+    `rejects` names the load that has stored them, if there are any. `change` is the number of what
+    it wrote in the journal, and `number` its own place there: the ledger gives both.
     """
 
     state: State
@@ -30,6 +39,10 @@ class UploadOutcome:
     warnings: tuple[UploadWarning, ...] = ()
     warnings_total: int = 0
     rejects: str | None = None
+    impact: Impact | None = None
+    undone: UndoCounts | None = None
+    change: int | None = None
+    number: int | None = None
 
 
 FILE_MISSING = Failure("file-missing", "The file is not in the store: send it again.")

@@ -352,5 +352,9 @@ def _both(earlier: str | None, attempt_id: str) -> str:
 
 def _final(outcome: UploadOutcome, finished_at: datetime) -> dict[str, Any]:
     """What the record of an upload says that was decided so."""
-    decided = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
+    decided = {
+        field.name: getattr(outcome, field.name)
+        for field in fields(outcome)
+        if field.name != "number"
+    }
     return {**decided, "finished_at": finished_at, "progress": 1.0}

@@ -18,9 +18,11 @@ from typing import BinaryIO, TypeVar
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.merge import Merge, MergeCounts
 from dbuploader.merge.summary import HiresDifferences, add_to_summary
+from dbuploader.uploads.ledger import Decision, Ledger
 from dbuploader.uploads.load import LoadServices, UploadLoad, abandoned_on_error
 from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.progress import Progress, WorkTime
@@ -101,11 +103,12 @@ class UploadRun:
         self, connection: Connection, files: Sequence["StoredFile"]
     ) -> list[UploadOutcome]:
         whole = Whole(connection)
-        outcomes = [self._load_one(whole, file) for file in files]
+        for file in files:
+            self._load_one(whole, file)
         add_to_summary(connection, whole.summary.take())
-        return outcomes
+        return Ledger(self._services.database).insert(connection, whole.decisions)
 
-    def _load_one(self, whole: "Whole", file: "StoredFile") -> UploadOutcome:
+    def _load_one(self, whole: "Whole", file: "StoredFile") -> None:
         upload = file.upload
         work = WorkTime(self._services.limits.seconds, keep=_not_kept)
         progress = RunProgress(
@@ -115,7 +118,8 @@ class UploadRun:
             working_on(upload),
             span(f"load {upload.table}", attributes={"muster.upload_id": upload.id}),
         ):
-            return PartialLoad(file, progress, self._services, whole).run()
+            load = PartialLoad(file, progress, self._services, whole)
+            whole.decisions.append(Decision(upload, load.run(), load.changes))
 
     def _heed_stop(self) -> None:
         if self._stop.is_set():
@@ -124,11 +128,15 @@ class UploadRun:
 
 @dataclass(frozen=True)
 class Whole:
-    """What the loads of a run share: its transaction, what they found, and what they change."""
+    """What the loads of a run share: its transaction, what they found, and what they change.
+
+    The uploads are decided together at its end.
+    """
 
     connection: Connection
     parents: KnownParents = field(default_factory=KnownParents)
     summary: HiresDifferences = field(default_factory=HiresDifferences)
+    decisions: list[Decision] = field(default_factory=list)
 
 
 class StoredFile:
@@ -204,6 +212,7 @@ class PartialLoad(UploadLoad):
         self._parents = whole.parents
         self._summary = whole.summary
         self._differences: HiresDifferences | None = None
+        self.changes: ChangeRecorder | None = None
 
     def _load(self) -> UploadOutcome:
         return self._pass()
@@ -223,23 +232,31 @@ class PartialLoad(UploadLoad):
             self._summary.include(self._differences)
 
     def _merge(
-        self, connection: Connection, rows: pa.RecordBatch, further: Iterator[pa.RecordBatch]
+        self,
+        connection: Connection,
+        changes: ChangeRecorder,
+        rows: pa.RecordBatch,
+        further: Iterator[pa.RecordBatch],
     ) -> MergeCounts:
         merge = Merge(
             connection,
             self._table,
+            changes,
             insert=self._upload.options.mode == "insert",
             only_inserted=self._result.only_inserted,
         )
         for batch in chain([rows], further):
             self._allow_rejects()
             merge.add(batch)
+        changes.flush()
         self._differences = merge.differences
         return merge.counts
 
+    def _decide_in(self, _connection: Connection, decision: Decision) -> UploadOutcome:
+        self.changes = decision.changes
+        return decision.outcome
+
     def _decide(self, outcome: UploadOutcome) -> UploadOutcome:
-        with self._database.write() as connection:
-            self._ledger.insert(connection, self._upload, outcome)
         return outcome
 
 

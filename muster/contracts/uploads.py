@@ -80,12 +80,20 @@ DateOrder = Literal["iso", "dmy", "mdy"]
 
 UNFINISHED = frozenset({State.QUEUED, State.VALIDATING, State.LOADING})
 
+Kind = Literal["upload", "undo", "erasure"]
+"""What an upload does: load its file, take another's change back, or take a person's row out."""
+
 
 @dataclass(frozen=True)
 class Options:
-    """How to read and load the file, as the uploader chose it."""
+    """How to read and load the file, as the uploader chose it.
 
-    mode: Literal["upsert", "insert"] = "upsert"
+    An undo has but `dry_run` and a mode of its own: `all` does nothing unless all can be undone.
+    The expectations hold a load before it commits: the rows of the file, and how many may be
+    inserted or updated, as a number or as a share of the rows read (`5%`).
+    """
+
+    mode: Literal["upsert", "insert", "possible", "all"] = "upsert"
     max_rejects: int | None = None
     dry_run: bool = False
     header: Literal["auto", "present", "absent"] = "auto"
@@ -93,6 +101,73 @@ class Options:
     encoding: str = "auto"
     columns: str = ""
     dates: DateOrder = "iso"
+    expect_rows: int | None = None
+    max_inserted: str | None = None
+    max_updated: str | None = None
+
+
+@dataclass(frozen=True)
+class UndoCounts:
+    """Rows that the undone change wrote by what became of them; `written` is the sum of all others.
+
+    `restored` have their former values again, `removed` are gone; `kept` were touched by a later
+    change, and to `blocked` others refer, or what they referred to is gone.
+    """
+
+    written: int = 0
+    restored: int = 0
+    removed: int = 0
+    kept: int = 0
+    blocked: int = 0
+
+
+@dataclass(frozen=True)
+class HiresImpact:
+    """How a number in the answer to hires-by-quarter changes: that of a department and quarter."""
+
+    year: int
+    quarter: int
+    department_id: int
+    department: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class MeanImpact:
+    """A department that comes above the mean of its year, or is above it no longer."""
+
+    year: int
+    department_id: int
+    department: str
+    above: bool
+
+
+@dataclass(frozen=True)
+class LaterHolder:
+    """A later upload that held rows unchanged which an undo takes away: it was no change of them.
+
+    `upload` is None where it is a batch's.
+    """
+
+    change: int | None
+    upload: str | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What an upload changes in the answers to the questions: the largest first, the rest counted.
+
+    `holders` are of an undo.
+    """
+
+    hires: tuple[HiresImpact, ...] = ()
+    hires_total: int = 0
+    departments: tuple[MeanImpact, ...] = ()
+    departments_total: int = 0
+    holders: tuple[LaterHolder, ...] = ()
+    holders_total: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,6 +248,11 @@ class Upload:
     which of several is, it lists all, separated by spaces. `rejects` names the load whose rejected
     rows are the upload's, once it is final: another load may still be storing its own. The file of
     one that is `in_record` is kept with its record, as it is small.
+
+    An undo `undoes` another upload, which is then `undone_by` it, and has `undone` in place of
+    `rows`; it has no file. An erasure takes the row `erases` out of `table`. `loads` names the dry
+    run whose file this one loads. `change` is the number of what it wrote in the journal of
+    changes, `impact` what that changes in the answers.
     """
 
     id: str
@@ -205,6 +285,14 @@ class Upload:
     stopped_attempt: str | None = None
     rejects: str | None = None
     in_record: bool = False
+    kind: Kind = "upload"
+    undoes: str | None = None
+    undone_by: str | None = None
+    undone: UndoCounts | None = None
+    erases: int | None = None
+    loads: str | None = None
+    change: int | None = None
+    impact: Impact | None = None
     sequence: int = 0
     version: int = 0
 

@@ -20,7 +20,7 @@ from dbuploader.batches.merge import Batches
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import State
 from muster.database import Database, open_database
-from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite
+from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite, an_author
 
 STATEMENTS: dict[str, list[str]] = json.loads(
     (Path(__file__).parents[1] / "data/mysql.json").read_text("utf-8")
@@ -69,7 +69,9 @@ def test_uploads_are_loaded_once_and_their_attempts_stay_counted(suite: Suite) -
 
 def test_a_batch_that_was_answered_gets_its_answer(suite: Suite) -> None:
     batches, jobs = Batches(suite.database, BATCH_LIMITS), get_table("jobs")
-    answer = batches.merge(jobs, [{"id": 9, "job": "Cook"}], BatchKey("1", "batch-1", "f" * 64))
+    answer = batches.merge(
+        jobs, [{"id": 9, "job": "Cook"}], BatchKey("1", "batch-1", "f" * 64), an_author()
+    )
     assert answer.content == {"read": 1, "inserted": 1, "updated": 0, "unchanged": 0}
     assert suite.rows("jobs")[-1] == (9, 'Baker\'s "best" ÿ 🐝')
 

@@ -29,7 +29,7 @@ from queries.rows import TableRows
 from tests.contract.hostile_defaults import ON_MARIADB, ON_MYSQL, REFUSED, WORST, Default, hostile
 from tests.servers.mariadb import MariaServer, administration, run
 from tests.unit.auth.suite import OTHER_PASSWORD, PlainHasher, new_user
-from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite
+from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite, an_author
 
 # One process of the run starts the server, not each.
 pytestmark = pytest.mark.xdist_group("mysql-node")
@@ -140,9 +140,11 @@ def send_batches(database: Database) -> dict[str, Any]:
     orphan = {"id": 100, "name": "Bo", "datetime": NOON, "department_id": 99, "job_id": 1}
     key = BatchKey("1", "a key", "a fingerprint")
     return {
-        "a batch": [batches.merge(get_table("jobs"), jobs, key) for _ in range(2)],
-        "a batch without a key": batches.merge(get_table("jobs"), jobs, None),
-        "a batch with an orphan": batches.merge(get_table("hired_employees"), [orphan], None),
+        "a batch": [batches.merge(get_table("jobs"), jobs, key, an_author()) for _ in range(2)],
+        "a batch without a key": batches.merge(get_table("jobs"), jobs, None, an_author()),
+        "a batch with an orphan": batches.merge(
+            get_table("hired_employees"), [orphan], None, an_author()
+        ),
     }
 
 

@@ -17,6 +17,7 @@ from dbuploader.arrow import to_batch
 from dbuploader.batches.idempotency import BatchKey
 from dbuploader.batches.merge import Batches
 from dbuploader.db import check_schema as check_for_loading
+from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.merge.bulk import BulkMerge
 from dbuploader.merge.load_data import RowFiles
 from dbuploader.merge.merge import MergeCounts
@@ -25,7 +26,7 @@ from muster.database import DatabaseUnavailable, open_database
 from queries.hiring import Hiring
 from queries.repository import check_schema as check_for_queries
 from tests.servers.mariadb import MariaServer, require_mariadb, run
-from tests.unit.dbuploader.suite import BATCH_LIMITS
+from tests.unit.dbuploader.suite import BATCH_LIMITS, an_author
 
 # One process of the run starts the server, not each.
 pytestmark = pytest.mark.xdist_group("mysql-accounts")
@@ -106,7 +107,7 @@ def test_dbuploader_merges_and_queries_reads(urls: Mapping[str, str]) -> None:
             ("hired_employees", hire(2022)),
         ):
             key = BatchKey("1", f"{table} {row}"[:64], "fingerprint")
-            assert batches.merge(get_table(table), [row], key).status == 200
+            assert batches.merge(get_table(table), [row], key, an_author()).status == 200
         assert [hires[2:] for hires in Hiring(asking).by_quarter(2022)] == [(1, 0, 0, 0)]
         assert Hiring(asking).by_quarter(2021) == []
 
@@ -118,7 +119,13 @@ def test_dbuploader_loads_in_bulk(urls: Mapping[str, str], tmp_path: Path) -> No
         for name, counts in (("Nurse", MergeCounts(inserted=1)), ("Cook", MergeCounts(updated=1))):
             with (
                 database.write() as connection,
-                BulkMerge(connection, jobs, files, insert=False) as merge,
+                BulkMerge(
+                    connection,
+                    jobs,
+                    ChangeRecorder(connection, jobs, name),
+                    files,
+                    insert=False,
+                ) as merge,
             ):
                 merge.add(to_batch(jobs, [(50, name)]))
                 merge.finish()

@@ -20,7 +20,8 @@ from dbuploader.db import schema
 from dbuploader.db.rows import upsert
 from dbuploader.db.schema import load_attempts
 from dbuploader.merge.bulk import BulkMerge
-from dbuploader.uploads.ledger import Attempt, Ledger
+from dbuploader.uploads.ledger import Attempt, Decision, Ledger
+from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.validation.file import ValidationResult
 from gateway.uploads.accept import Submission
@@ -49,9 +50,17 @@ def _cleared_but_for_counts(self: ValidationResult) -> None:
     self.read, self.repeats = read, repeats
 
 
-def _decided_again(self: Ledger, connection: Connection, upload: Upload, outcome: Any) -> None:
-    connection.execute(delete(schema.ledger).where(schema.ledger.c.upload_id == upload.id))
-    _INSERT(self, connection, upload, outcome)
+def _decided_again(
+    self: Ledger, connection: Connection, decisions: Sequence[Decision]
+) -> list[UploadOutcome]:
+    # As if neither the ledger nor the journal refused a second entry.
+    for table, column in (
+        (schema.ledger, schema.ledger.c.upload_id),
+        (schema.changes, schema.changes.c.entry),
+    ):
+        ids = [decision.upload.id for decision in decisions]
+        connection.execute(delete(table).where(column.in_(ids)))
+    return _INSERT(self, connection, decisions)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
+from dbuploader.journal.changes import Author
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
 from dbuploader.settings import BatchLimits, LoadLimits
@@ -29,6 +30,11 @@ from tests.servers.templates import migrate_by_template
 
 Hook = Callable[..., None]
 BATCH_LIMITS = BatchLimits(errors=1000, keep_answers=timedelta(hours=24))
+
+
+def an_author() -> Author:
+    """Somebody who sends one batch."""
+    return Author(uuid.uuid4().hex, "batch", "ana", "ana@example.com")
 
 
 class Killed(BaseException):

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
 
 from dbuploader.csvfile.model import FileError
+from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.merge.merge import Merge, MergeCounts
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
@@ -55,7 +57,8 @@ class Loader:
             validation = FileValidator(self._database, Options(**options), checked)  # type: ignore[arg-type]
             batches = list(validation.run(io.BytesIO(content)))
             with self._database.write() as connection:
-                merge = Merge(connection, target, only_inserted=checked.only_inserted)
+                changes = ChangeRecorder(connection, target, uuid4().hex)
+                merge = Merge(connection, target, changes, only_inserted=checked.only_inserted)
                 for rows in batches:
                     merge.add(rows)
                 merge.finish()

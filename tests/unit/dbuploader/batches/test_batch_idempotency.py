@@ -28,7 +28,7 @@ from dbuploader.services import Services
 from muster.contracts.tables import get_table
 from muster.database import Database, DatabaseUnavailable
 from muster.http.service import provide, provided
-from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite
+from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite, an_author
 
 JOBS = "/v1/tables/jobs/rows"
 ROW = {"id": 9, "job": "Baker"}
@@ -194,7 +194,7 @@ def test_a_claim_that_was_taken_over_writes_nothing(suite: Suite) -> None:
     with pytest.raises(ClaimLost), suite.database.write() as connection:
         claims.keep(connection, key, mine, BatchAnswer.accepted({}))
     with pytest.raises(KeyInFlight):
-        batches.merge(get_table("jobs"), [ROW], key)
+        batches.merge(get_table("jobs"), [ROW], key, an_author())
 
     assert suite.rows("jobs")[-1] == (3, "Editor")
 

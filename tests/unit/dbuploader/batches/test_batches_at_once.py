@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from dbuploader.batches.merge import Batches
 from muster.contracts.tables import get_table
-from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite
+from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite, an_author
 
 KEYS = range(1, 60)
 
@@ -36,7 +36,9 @@ def test_overlapping_batches_are_all_written_and_counted(suite: Suite) -> None:
     batches = Batches(suite.database, BATCH_LIMITS)
 
     def merge(number: int) -> Counter[str]:
-        return Counter(batches.merge(get_table("hired_employees"), a_batch(number), None).content)
+        return Counter(
+            batches.merge(get_table("hired_employees"), a_batch(number), None, an_author()).content
+        )
 
     with ThreadPoolExecutor(4) as pool:
         counts = sum(pool.map(merge, range(24)), Counter())

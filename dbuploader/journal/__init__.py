@@ -1,0 +1,4 @@
+"""The journal: every change of rows, what it wrote, and the rows as they were before.
+
+It is written in the transaction of the rows, by `changes.py`. Imports `merge` and `db`.
+"""
