@@ -20,8 +20,10 @@ CODES: Mapping[str, str] = {code: error.title for code, error in ROW_ERRORS.item
 PERMISSIONS: Mapping[str, str] = {
     "uploads:write": "upload files",
     "uploads:read": "see one's own uploads",
-    "uploads:admin": "see and cancel everybody's uploads",
+    "uploads:undo": "undo one's own uploads",
+    "uploads:admin": "see, cancel and undo everybody's uploads",
     "rows:write": "write rows by the API",
+    "rows:erase": "erase a person's row everywhere",
     "queries:read": "see tables and hiring",
     "users:admin": "manage users",
 }

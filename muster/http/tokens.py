@@ -20,8 +20,10 @@ from muster.observability.tracing import bind_log_fields
 PERMISSIONS = (
     "uploads:write",
     "uploads:read",
+    "uploads:undo",
     "uploads:admin",
     "rows:write",
+    "rows:erase",
     "queries:read",
     "users:admin",
 )

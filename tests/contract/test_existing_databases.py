@@ -80,8 +80,10 @@ def test_users_log_in_with_their_passwords(mysql_database_url: str) -> None:
     database = fill(mysql_database_url, "auth")
     auth.migrations.migrate(database)
     with UserStore(database).reading() as users:
-        ana = users.find("ana@example.com")
+        ana, admin = users.find("ana@example.com"), users.find("admin@example.com")
     assert ana is not None
+    assert admin is not None
     assert ana.permissions == {"uploads:write", "uploads:read"}
+    assert {"uploads:admin", "uploads:undo"} <= admin.permissions
     assert owasp_hasher().verify(ana.password_hash, "correct horse battery")
     database.close()

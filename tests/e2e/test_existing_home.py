@@ -40,6 +40,9 @@ def test_a_home_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
         assert repeated_batch(client) == {"read": 1, "inserted": 1, "updated": 0, "unchanged": 0}
         assert departments["id"] in {upload["id"] for upload in client.uploads()}
 
+        me = client.session.get(f"{client.url}/v1/me").json()
+        assert {"uploads:admin", "uploads:undo"} <= set(me["permissions"])
+
         with Client(suite.url, "ana@example.com", "correct horse battery") as other:
             assert other.uploads() == []
             assert len(other.rows("jobs")) == 3

@@ -18,6 +18,7 @@ from auth.repository import UserStore
 from auth.schema import metadata
 from auth.services import Services
 from auth.settings import Settings
+from auth.users import StoredUser
 from muster.database import open_database
 from muster.http.service import provided
 from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
@@ -37,6 +38,36 @@ def test_a_second_migration_changes_nothing(settings: Settings) -> None:
     migrate(database)
     migrate(database)
     database.close()
+
+
+def test_who_administers_uploads_may_undo_them_once_the_permission_is_there(
+    settings: Settings,
+) -> None:
+    database = open_database(settings.auth_database_url)
+    migrate(database)
+    store = UserStore(database)
+    users = {
+        name: StoredUser(name, f"{name}@example.com", "hash", frozenset(permissions))
+        for name, permissions in {
+            "admin": ["users:admin", "uploads:admin"],
+            "both": ["uploads:admin", "uploads:undo"],
+            "ana": ["uploads:write"],
+        }.items()
+    }
+    with store.writing() as table:
+        for user in users.values():
+            table.add(user)
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    migrate(database)
+    with store.reading() as table:
+        now = {user.id: user.permissions for user in table.all()}
+    database.close()
+    assert now == {
+        "admin": {"users:admin", "uploads:admin", "uploads:undo"},
+        "both": {"uploads:admin", "uploads:undo"},
+        "ana": {"uploads:write"},
+    }
 
 
 def test_the_schema_of_a_later_release_is_left_as_it_is(settings: Settings) -> None:
