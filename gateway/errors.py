@@ -13,7 +13,7 @@ import structlog
 from flask import Response, request
 from pydantic import ValidationError
 
-from muster.contracts.tables import UnknownTable, tables
+from muster.contracts.tables import InvalidKey, UnknownTable, tables
 from muster.contracts.uploads import UnreadableRecord, Upload
 from muster.filestore import FileNotStored
 from muster.http.client import ClientTooSlow
@@ -302,6 +302,7 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     GatewayError: lambda error: error.to_problem(),
     ClientTooSlow: too_slow,
     UnknownTable: _unknown_table,
+    InvalidKey: lambda error: invalid([{"field": "key", "message": str(error)}]),
     UploadNotFound: _not_found("There is no such upload."),
     FileNotStored: _not_found("The file is not there any more."),
     FileDamaged: _file_damaged,

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from muster.backends.dependencies import once
-from muster.contracts.tables import UnknownTable
+from muster.contracts.tables import InvalidKey, UnknownTable
 from muster.contracts.tables.sql import hires_summary
 from muster.database import DatabaseUnavailable
 from muster.database.replicas import open_reads
@@ -14,8 +14,9 @@ from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
 from queries.hiring import Hiring
+from queries.parameters import unprocessable
 from queries.repository import check_schema
-from queries.rows import TableRows
+from queries.rows import RowNotFound, TableRows
 from queries.services import Services
 from queries.settings import Settings
 from queries.views import blueprint
@@ -45,6 +46,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         {
             DatabaseUnavailable: lambda _: unavailable("The employment database"),
             UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            RowNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            InvalidKey: lambda error: unprocessable("key", str(error)),
         },
     )
     return app

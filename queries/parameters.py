@@ -31,7 +31,7 @@ def limit() -> int:
 
 
 def unprocessable(field: str, message: str) -> Problem:
-    """422 for the query parameter `field`."""
+    """422 for what the request says in `field`."""
     return Problem(
         422,
         "invalid-request",

@@ -105,6 +105,13 @@ def rows_after(
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def find_row(connection: Connection, table: Table, key: int) -> dict[str, Value] | None:
+    """The row with that key, its columns in their order; None if there is none."""
+    rows = sql_table(table.name)
+    found = connection.execute(select(rows).where(rows.c[table.key] == key)).mappings().first()
+    return None if found is None else dict(found)
+
+
 def check_schema(database: Reads) -> None:
     """Return if every table exists with its columns; raises otherwise."""
     with database.read() as connection:

@@ -1,4 +1,4 @@
-"""A table's rows in the order of its key, a page at a time."""
+"""A table's rows: a page at a time in the order of its key, and one by its key."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -15,6 +15,13 @@ Cell = int | str
 
 class InvalidCursor(Exception):
     """No answer has ever had that cursor."""
+
+
+class RowNotFound(Exception):
+    """The table has no row with that key; the message names both."""
+
+    def __init__(self, table: Table, key: int) -> None:
+        super().__init__(f"{table.name} has no row with the {table.key} {key}.")
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,21 @@ class TableRows:
         after = 0 if cursor is None else _key_of(cursor)
         with self._database.read() as connection:
             found = repository.rows_after(connection, table, after, limit + 1)
-        rows = [{name: _cell(value) for name, value in row.items()} for row in found[:limit]]
+        rows = [_as_json(row) for row in found[:limit]]
         more = len(found) > limit
         return TablePage(rows, _cursor_of(found[limit - 1][table.key]) if more else None)
+
+    def find(self, table: Table, key: int) -> dict[str, Cell]:
+        """The row with that key. Raises RowNotFound or DatabaseUnavailable."""
+        with self._database.read() as connection:
+            row = repository.find_row(connection, table, key)
+        if row is None:
+            raise RowNotFound(table, key)
+        return _as_json(row)
+
+
+def _as_json(row: dict[str, repository.Value]) -> dict[str, Cell]:
+    return {name: _cell(value) for name, value in row.items()}
 
 
 def _cell(value: repository.Value) -> Cell:

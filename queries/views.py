@@ -52,3 +52,11 @@ def table_rows(table: str) -> Response:
     except InvalidCursor:
         raise parameters.unprocessable("cursor", "Give the `next` of an earlier page.") from None
     return as_json({"rows": page.rows, "next": page.next})
+
+
+@blueprint.get("/v1/tables/<table>/rows/<key>")
+@requires("queries:read")
+def table_row(table: str, key: str) -> Response:
+    """One row of a table."""
+    declared = get_table(table)
+    return as_json(services().rows.find(declared, declared.read_key(key)))

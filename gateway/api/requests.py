@@ -195,6 +195,12 @@ class TablePath(Parameters):
     table: TableName
 
 
+class RowPath(TablePath):
+    """Which row of which table."""
+
+    key: str = Field(description="The row's key, in decimal digits.", examples=["42"])
+
+
 class UserPath(Parameters):
     """Which user."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from gateway.api.openapi import ANY_TOKEN, Api
-from gateway.api.requests import BatchHeaders, RowsQuery, TablePath
+from gateway.api.requests import BatchHeaders, RowPath, RowsQuery, TablePath
 from gateway.api.responses import BatchCounts, RowPage, Tables, TableSchema
 from gateway.proxy.forward import forward
 from gateway.services import services
@@ -28,6 +28,12 @@ _ROWS: dict[str, Any] = {
             },
             "example": [{"id": 1, "job": "Recruiter"}, {"id": 2, "job": "Manager"}],
         }
+    },
+}
+_ROW: dict[str, Any] = {
+    "description": "The row, by column.",
+    "content": {
+        "application/json": {"schema": {"type": "object"}, "example": {"id": 1, "job": "Recruiter"}}
     },
 }
 
@@ -56,6 +62,19 @@ def show_table(path: TablePath) -> Response:
 def read_rows(path: TablePath, query: RowsQuery) -> Response:
     """Rows in key order."""
     get_table(path.table)
+    return forward(services().queries)
+
+
+@api.operation(
+    "get",
+    "/v1/tables/<table>/rows/<key>",
+    access=("queries:read",),
+    answers={200: _ROW},
+    refusals=(404, 422),
+)
+def read_row(path: RowPath) -> Response:
+    """One row."""
+    get_table(path.table).read_key(path.key)
     return forward(services().queries)
 
 

@@ -42,6 +42,10 @@ class DeclarationRefused(ConfigurationError):
     """A declaration says what Muster does not obey."""
 
 
+class InvalidKey(Exception):
+    """No row of the table can have that key; the message says which keys there can be."""
+
+
 @dataclass(frozen=True)
 class IntegerColumn:
     """A column of integers from `minimum` to `maximum`.
@@ -125,6 +129,17 @@ class Table:
     def column_names(self) -> tuple[str, ...]:
         """The columns' names in the declared order."""
         return tuple(column.name for column in self.columns)
+
+    def read_key(self, text: str) -> int:
+        """The key that `text` writes in decimal digits, as a path has it; raises InvalidKey."""
+        integers = [each for each in self.columns if isinstance(each, IntegerColumn)]
+        (column,) = [each for each in integers if each.name == self.key]
+        if re.fullmatch(r"0|[1-9][0-9]{0,9}", text):
+            key = int(text)
+            if column.minimum <= key <= column.maximum:
+                return key
+        least, most = f"{column.minimum:,}", f"{column.maximum:,}"
+        raise InvalidKey(f"The keys of {self.name} are whole numbers from {least} to {most}.")
 
 
 def read_declarations(schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, Table]:

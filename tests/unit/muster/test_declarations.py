@@ -10,7 +10,9 @@ from muster.contracts.tables import (
     DatetimeColumn,
     DeclarationRefused,
     IntegerColumn,
+    InvalidKey,
     StringColumn,
+    get_table,
     tables,
 )
 from muster.contracts.tables.declaration import read_declarations
@@ -152,3 +154,17 @@ def test_tables_that_refer_to_each_other_in_a_circle_are_refused() -> None:
 def test_a_file_is_called_like_its_table() -> None:
     with pytest.raises(DeclarationRefused, match=r"call it areas\.json"):
         read_declarations({"regions.json": AREAS})
+
+
+@pytest.mark.parametrize(("text", "key"), [("1", 1), ("42", 42), ("2147483647", 2147483647)])
+def test_a_key_is_read_as_a_path_has_it(text: str, key: int) -> None:
+    assert get_table("jobs").read_key(text) == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "-1", "+1", "01", "1.0", "1_0", " 1", "1\n", "٣", "x", "2147483648", "9" * 999],
+)
+def test_what_no_row_can_have_is_no_key(text: str) -> None:
+    with pytest.raises(InvalidKey, match="jobs are whole numbers from 1 to 2,147,483,647"):
+        get_table("jobs").read_key(text)

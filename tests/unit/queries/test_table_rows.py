@@ -1,4 +1,4 @@
-"""GET /v1/tables/{table}/rows."""
+"""GET /v1/tables/{table}/rows, and one row of it."""
 
 from datetime import datetime
 from typing import Any
@@ -87,3 +87,32 @@ def test_a_bad_limit_or_cursor_is_refused(client: FlaskClient, query: dict[str, 
     assert answer.status_code == 422
     assert answer.json is not None
     assert answer.json["errors"][0]["field"] in query
+
+
+def test_one_row_is_found_by_its_key(client: FlaskClient, database: Database) -> None:
+    fill(database, {1: "Sales"}, {2: "Clerk", 3: "Cook"})
+    answer = client.get("/v1/tables/jobs/rows/3")
+    assert (answer.status_code, answer.get_json()) == (200, {"id": 3, "job": "Cook"})
+
+
+def test_a_row_that_is_not_there_is_named(client: FlaskClient, database: Database) -> None:
+    fill(database, {3: "Sales"}, {2: "Clerk"})
+    answer = client.get("/v1/tables/jobs/rows/3")
+    assert answer.status_code == 404
+    assert answer.get_json()["detail"] == "jobs has no row with the id 3."
+
+
+@pytest.mark.parametrize("key", ["0", "x", "1.0", "01", "-1", "2147483648"])
+def test_what_no_row_can_have_for_a_key_is_refused(client: FlaskClient, key: str) -> None:
+    answer = client.get(f"/v1/tables/jobs/rows/{key}")
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["field"] == "key"
+
+
+def test_a_row_of_no_table_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/v1/tables/hires_summary/rows/1").status_code == 404
+
+
+def test_a_row_needs_the_permission(client: FlaskClient) -> None:
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer rows:write"
+    assert client.get("/v1/tables/jobs/rows/1").status_code == 403
