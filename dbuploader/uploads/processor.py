@@ -1,12 +1,12 @@
 """Bringing uploads to their final state, in the order of their acceptance, and announcing it."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import structlog
@@ -33,7 +33,15 @@ from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
 from muster.broker.messaging import publish_each
 from muster.contracts.messages import UploadFinished
-from muster.contracts.uploads import UNFINISHED, Failure, State, UnreadableRecord, Upload, now
+from muster.contracts.uploads import (
+    UNFINISHED,
+    Failure,
+    Kind,
+    State,
+    UnreadableRecord,
+    Upload,
+    now,
+)
 from muster.database import Database
 from muster.observability.spans import span
 from muster.observability.tracing import working_on
@@ -234,6 +242,7 @@ class UploadProcessor:
 
         Raises Stopped, UnreadableRecord, StateConflict and Cancelled.
         """
+        load = _load_of(upload)
         progress = self._progress_of(upload)
         # An earlier load may have been committed without anybody hearing of it.
         decided = progress.patiently(partial(self._ledger.find, upload))
@@ -250,7 +259,7 @@ class UploadProcessor:
             return self._fail(upload, progress, TOO_MANY_ATTEMPTS)
         ATTEMPTS.labels(upload.table).inc()
         try:
-            return UploadLoad(upload, progress, self._services).run()
+            return load(upload, progress, self._services).run()
         except (Stopped, UnreadableRecord):
             self._take_back(upload, attempt_id, progress.work.seconds)
             raise
@@ -329,6 +338,26 @@ class UploadProcessor:
         changes = {final.id: {"announced": True} for final in finals}
         # Where this is undone, it is announced again.
         return self._uploads.update_each(changes, expect=frozenset(State), durable=False)
+
+
+class Load(Protocol):
+    """One attempt at one upload."""
+
+    def run(self) -> UploadOutcome:
+        """What then stands in the ledger; raises Stopped and StateConflict."""
+
+
+_LOADS: Mapping[Kind, Callable[[Upload, Progress, LoadServices], Load]] = {"upload": UploadLoad}
+"""What does the work of an upload of each kind."""
+
+
+def _load_of(upload: Upload) -> Callable[[Upload, Progress, LoadServices], Load]:
+    try:
+        return _LOADS[upload.kind]
+    except KeyError:
+        raise UnreadableRecord(
+            f"kind: this version can't do what is of kind {upload.kind}", upload_id=upload.id
+        ) from None
 
 
 def up_to(sequence: int, uploads: Sequence[Upload], most: int) -> Iterator[Upload]:

@@ -59,7 +59,8 @@ def first_run(uploads: Sequence[Upload], most: int) -> list[Upload]:
 
 def _is_for_a_run(upload: Upload) -> bool:
     return (
-        upload.state is State.QUEUED
+        upload.kind == "upload"
+        and upload.state is State.QUEUED
         and not upload.cancel_requested
         and upload.size <= _MOST_UPLOAD_BYTES
     )

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, select, update
 
 from dbuploader.consumer import UploadConsumer
-from dbuploader.db.schema import ledger
+from dbuploader.db.schema import ledger, load_attempts
 from dbuploader.uploads.ledger import Ledger
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Ack, DeadLetter, Delivery, Retry
@@ -138,3 +138,20 @@ def test_a_message_that_cannot_be_read_is_a_dead_letter(body: bytes) -> None:
 
     assert isinstance(verdict, DeadLetter)
     assert "upload.accepted" in verdict.reason
+
+
+def test_a_kind_that_this_version_does_not_know_waits_and_holds_nothing_up(suite: Suite) -> None:
+    first, odd, behind = (suite.accept("jobs", f"{key},Baker\n") for key in (7, 8, 9))
+    suite.store.update(odd, expect=UNFINISHED, kind="erasure")
+
+    assert handled(suite, odd) == Retry(60)
+    assert handled(suite, behind) == Ack()
+
+    states = [suite.store.get(each).state for each in (first, odd, behind)]
+    assert states == [State.COMPLETED, State.QUEUED, State.COMPLETED]
+    with suite.database.read() as connection:
+        assert connection.execute(select(load_attempts).where(_at(odd))).first() is None
+
+
+def _at(upload_id: str) -> ColumnElement[bool]:
+    return load_attempts.c.upload_id == upload_id

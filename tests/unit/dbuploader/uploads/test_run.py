@@ -384,7 +384,8 @@ def test_a_run_is_of_small_uploads_that_nobody_has_begun(suite: Suite) -> None:
     medium = replace(small, size=60_000)
     begun = replace(small, state=State.VALIDATING)
     cancelled = replace(small, cancel_requested=True)
-    for odd in (large, begun, cancelled):
+    undo = replace(small, kind="undo")
+    for odd in (large, begun, cancelled, undo):
         assert first_run([small, small, odd, small], AT_ONCE) == [small, small]
         assert first_run([odd, small], AT_ONCE) == []
     assert len(first_run([small] * 100, AT_ONCE)) == AT_ONCE
