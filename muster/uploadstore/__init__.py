@@ -119,6 +119,9 @@ class UploadStore(Protocol):
     def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
         """At most `limit` records that mend the rejected rows of that upload, newest first."""
 
+    def find_undoing(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that undo that upload, newest first; a dry run undoes nothing."""
+
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""
 

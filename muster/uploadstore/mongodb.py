@@ -89,6 +89,10 @@ _INDEXES = [
         [("previous", ASCENDING), ("sequence", ASCENDING)],
         partialFilterExpression={"previous": {"$gte": ""}},
     ),
+    IndexModel(
+        [("undoes", ASCENDING), ("options.dry_run", ASCENDING), ("sequence", ASCENDING)],
+        partialFilterExpression={"undoes": {"$gte": ""}},
+    ),
     IndexModel([("set_aside", ASCENDING)], sparse=True),
 ]
 
@@ -192,6 +196,11 @@ class MongoUploadStore:
     def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
         """At most `limit` records that mend the rejected rows of that upload, newest first."""
         return self._select({"previous": upload_id}, DESCENDING, limit)
+
+    def find_undoing(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that undo that upload, newest first."""
+        query = {"undoes": upload_id, "options.dry_run": False}
+        return self._select(query, DESCENDING, limit)
 
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""

@@ -57,6 +57,10 @@ _FILTERS = {
 }
 # Not a column: older files have none, and an index needs none.
 _PREVIOUS = "json_extract(document, '$.previous')"
+_UNDOES = (
+    "(CASE WHEN json_valid(document) AND NOT json_extract(document, '$.options.dry_run') "
+    "THEN json_extract(document, '$.undoes') END)"
+)
 
 _DERIVED = (
     *("id", "owner", "table", "state", "idempotency_key"),
@@ -91,6 +95,8 @@ CREATE INDEX IF NOT EXISTS uploads_open ON uploads (sequence) WHERE {_OPEN};
 CREATE INDEX IF NOT EXISTS uploads_cancelling ON uploads (sequence) WHERE {_CANCELLING};
 CREATE INDEX IF NOT EXISTS uploads_mending ON uploads ({_PREVIOUS}, sequence)
     WHERE {_PREVIOUS} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_undoing ON uploads ({_UNDOES}, sequence)
+    WHERE {_UNDOES} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_damaged ON uploads (sequence) WHERE {_DAMAGED};
 {_LISTS}
 CREATE TABLE IF NOT EXISTS contents (
@@ -230,6 +236,10 @@ class SqliteUploadStore:
     def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
         """At most `limit` records that mend the rejected rows of that upload, newest first."""
         return self._select(f"{_PREVIOUS} = ? ORDER BY sequence DESC LIMIT ?", upload_id, limit)
+
+    def find_undoing(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that undo that upload, newest first."""
+        return self._select(f"{_UNDOES} = ? ORDER BY sequence DESC LIMIT ?", upload_id, limit)
 
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's idempotency key belongs to."""

@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from muster.contracts.uploads import State, Upload, record_format
+from muster.contracts.uploads import Options, State, Upload, record_format
 from muster.uploadstore import UploadStore, open_upload_store
 from muster.uploadstore.sqlite import COUNT_OF_OWNER, SqliteUploadStore
 from tests.contract.records import an_upload
@@ -119,6 +119,17 @@ def test_uploads_that_mend_another_are_found_newest_first(store: UploadStore) ->
     assert ids(store.find_mending("u-0", limit=10)) == ["u-2", "u-1"]
     assert ids(store.find_mending("u-0", limit=1)) == ["u-2"]
     assert ids(store.find_mending("u-3", limit=10)) == []
+
+
+def test_uploads_that_undo_another_are_found_newest_first(store: UploadStore) -> None:
+    for number, undoes in enumerate([None, "u-0", "u-0", "u-1", "u-0"]):
+        options = Options(mode="possible", dry_run=number == 4)
+        store.accept(an_upload(id=f"u-{number}", undoes=undoes, options=options))
+    assert ids(store.find_undoing("u-0", limit=10)) == ["u-2", "u-1"]
+    assert ids(store.find_undoing("u-0", limit=1)) == ["u-2"]
+    assert ids(store.find_undoing("u-2", limit=10)) == []
+    store.update("u-2", expect={State.QUEUED}, state=State.COMPLETED)
+    assert [each.state for each in store.find_undoing("u-0", limit=1)] == [State.COMPLETED]
 
 
 def test_the_outbox_has_what_is_not_published_in_order(

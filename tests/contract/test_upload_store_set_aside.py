@@ -19,7 +19,8 @@ FORMAT_IN = ("muster.uploadstore.sqlite.record_format", "muster.uploadstore.mong
 
 def accept_three(store: UploadStore) -> None:
     for number, upload_id in enumerate(("u-1", "bad", "u-3")):
-        store.accept(an_upload(id=upload_id, previous="u-0", idempotency_key=f"k-{number}"))
+        key, of = f"k-{number}", {"previous": "u-0", "undoes": "u-0"}
+        store.accept(an_upload(id=upload_id, idempotency_key=key, **of))
     for upload_id in ("u-1", "bad", "u-3"):
         store.update(upload_id, expect=UNFINISHED, cancel_requested=True)
 
@@ -29,6 +30,7 @@ LISTINGS: Mapping[str, Callable[[UploadStore], list[Upload]]] = {
     "find of a state": lambda store: store.find(
         owner="user-1", state=State.QUEUED, table="jobs", before=9, limit=9
     ),
+    "find_undoing": lambda store: store.find_undoing("u-0", 9),
     "find_mending": lambda store: store.find_mending("u-0", 9),
     "unpublished": lambda store: store.unpublished(9),
     "unfinished": lambda store: store.unfinished(0, 9),

@@ -169,7 +169,7 @@ LOOKS = frozenset(
         *("uploads.unfinished", "uploads.cancelling", "uploads.unpublished", "uploads.backlog"),
         *("uploads.oldest_unpublished", "uploads.unnamed", "uploads.wait_for_change"),
         *("uploads.set_aside", "uploads.count_set_aside", "uploads.check", "uploads.content"),
-        *("uploads.queued", "uploads.bytes_of_day"),
+        *("uploads.queued", "uploads.bytes_of_day", "uploads.find_undoing"),
         *("files.open", "files.size", "files.names", "files.check"),
         *("broker.delivery", "broker.depth", "broker.dead_letters", "broker.check"),
         *("database.read", "database.write", "database.part", "database.analyze"),

@@ -275,6 +275,14 @@ class SimulatedUploads(_Calls):
         found = self._select("find_mending", lambda upload: upload.previous == upload_id)
         return found[::-1][:limit]
 
+    def find_undoing(self, upload_id: str, limit: int) -> list[Upload]:
+        """Records that undo that upload, newest first."""
+        found = self._select(
+            "find_undoing",
+            lambda upload: upload.undoes == upload_id and not upload.options.dry_run,
+        )
+        return found[::-1][:limit]
+
     def find_by_key(self, owner: str, key: str) -> Upload | None:
         """The upload that the owner's key belongs to."""
         return self._call("find_by_key", lambda: self._find_by_key(owner, key))
