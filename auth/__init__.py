@@ -1,5 +1,5 @@
 """The auth service: users, permissions, access tokens.
 
 From the outside in: `views` and the command in `cli` call `logins` and `accounts`, which keep users
-by `repository`; `tokens` has the signing key. A module imports only what comes after it there.
+by `repository`; `tokens` issues and checks them. A module imports only what comes after it there.
 """

@@ -24,7 +24,7 @@ from auth.repository import UserStore
 from auth.schema import revocations
 from auth.services import Services
 from auth.settings import Settings
-from auth.tokens import AccessTokens, load_key
+from auth.tokens import AccessTokens
 from auth.views import blueprint
 from muster.backends.dependencies import once
 from muster.database import DatabaseUnavailable, open_database
@@ -33,6 +33,7 @@ from muster.http.service import Health, install_service, provide
 from muster.http.tokens import authenticate_with, unauthorized
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
+from muster.signing_key import load_key
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -7,9 +7,10 @@ from flask import current_app
 from auth.accounts import Accounts
 from auth.logins import Logins
 from auth.settings import Settings
-from auth.tokens import AccessTokens, SigningKey
+from auth.tokens import AccessTokens
 from muster.database import Database
 from muster.http.service import provided
+from muster.signing_key import SigningKey
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def delete_user(user_id: str) -> tuple[str, int]:
 @blueprint.get("/.well-known/jwks.json")
 def show_keys() -> Response:
     """The public key that tokens are checked with, as a JWK Set (RFC 7517)."""
-    response = jsonify(services().signing_key.jwks())
+    response = jsonify(keys=[services().signing_key.jwk])
     response.headers["Cache-Control"] = "max-age=300"
     return response
 

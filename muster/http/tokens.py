@@ -16,6 +16,7 @@ from muster.http.client import name_owner
 from muster.http.problems import Problem, unavailable
 from muster.http.service import provide, provided
 from muster.observability.tracing import bind_log_fields
+from muster.signing_key import ALGORITHM
 
 PERMISSIONS = (
     "uploads:write",
@@ -29,7 +30,6 @@ PERMISSIONS = (
 )
 ISSUER = "muster-auth"
 AUDIENCE = "muster"
-ALGORITHM = "EdDSA"
 _KEYS_TIMEOUT = 5.0
 _KEYS_REST = 5.0
 RECENT_SECONDS = 30.0

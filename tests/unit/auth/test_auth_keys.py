@@ -15,9 +15,9 @@ from flask import Flask
 
 from auth.app import create_app
 from auth.settings import Settings
-from auth.tokens import SigningKey, load_key
 from muster.adapters import ConfigurationError
 from muster.http.tokens import KeysUnavailable, TokenVerifier
+from muster.signing_key import SigningKey, load_key
 from tests.unit.auth.suite import AuthSuite
 
 

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from auth.services import Services
-from auth.tokens import AccessTokens, SigningKey
+from auth.tokens import AccessTokens
 from muster.database import DatabaseUnavailable
 from muster.http.service import provided
 from muster.http.tokens import Principal, authenticate_with
+from muster.signing_key import SigningKey
 from tests.unit.auth.suite import AuthSuite
 
 Forge = Callable[[AuthSuite], str]

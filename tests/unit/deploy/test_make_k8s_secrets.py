@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from auth.tokens import load_key
 from deploy.make_k8s_secrets import DEV, write_secrets
 from muster.adapters import ConfigurationError
+from muster.signing_key import load_key
 
 
 @pytest.fixture

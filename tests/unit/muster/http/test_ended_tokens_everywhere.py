@@ -16,8 +16,8 @@ import gateway.app
 import gateway.settings
 import queries.app
 import queries.settings
-from auth.tokens import SigningKey
-from muster.http.tokens import ALGORITHM, AUDIENCE, ISSUER
+from muster.http.tokens import AUDIENCE, ISSUER
+from muster.signing_key import ALGORITHM, SigningKey
 from tests.unit.gateway.behind import Behind, serve_behind
 
 # What any token may ask of each service, without anything behind it but auth.
@@ -43,7 +43,7 @@ KEY = SigningKey(Ed25519PrivateKey.generate())
 @pytest.fixture
 def auth() -> Iterator[Behind]:
     with serve_behind() as behind:
-        behind.answers["GET /.well-known/jwks.json"] = (200, KEY.jwks())
+        behind.answers["GET /.well-known/jwks.json"] = (200, {"keys": [KEY.jwk]})
         behind.answers["GET /v1/revocations"] = (200, {"revocations": {}, "tokens": []})
         yield behind
 
