@@ -58,6 +58,7 @@ class Services:
                     settings.max_queued_seconds,
                     settings.bytes_per_user_a_day,
                 ),
+                settings.expectations,
             ),
             access=UploadAccess(stores),
             follower=UploadFollower(

@@ -1,8 +1,47 @@
 """What the gateway reads from the environment; its HTTP app and its relay share it."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic_settings import NoDecode
+
+from muster.contracts.expectations import RowLimit
+from muster.contracts.tables import tables
+from muster.contracts.uploads import Options
 from muster.settings import FileSettings
+
+
+class TableLimits(BaseModel):
+    """What a file may do to a table whose uploader doesn't say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_inserted: RowLimit | None = None
+    max_updated: RowLimit | None = None
+
+    def fill(self, options: Options) -> Options:
+        """The options, with these limits where they have none."""
+        return replace(
+            options,
+            max_inserted=options.max_inserted or self.max_inserted,
+            max_updated=options.max_updated or self.max_updated,
+        )
+
+
+_LIMITS = TypeAdapter(dict[str, TableLimits])
+
+
+def _limits_by_table(value: Any) -> dict[str, TableLimits]:
+    """The limits in a JSON object, one member for each table. Raises ValueError."""
+    if not isinstance(value, str):
+        return _LIMITS.validate_python(value)
+    limits = _LIMITS.validate_json(value or "{}")
+    if unknown := limits.keys() - tables().keys():
+        known = ", ".join(tables())
+        raise ValueError(f"there is no table {', '.join(sorted(unknown))}; the tables are {known}")
+    return limits
 
 
 class Settings(FileSettings):
@@ -47,6 +86,12 @@ class Settings(FileSettings):
         default=0,
         ge=0,
         description="How many bytes a user may send in a day of UTC, inflated; 0 is no limit.",
+    )
+    expectations: Annotated[
+        Mapping[str, TableLimits], NoDecode, BeforeValidator(_limits_by_table)
+    ] = Field(
+        default_factory=dict,
+        description="What a file may do to a table whose uploader doesn't say, in JSON.",
     )
     max_queued_seconds: float = Field(
         default=0,

@@ -88,7 +88,14 @@ class WorkerSettings(ServiceSettings):
 
 
 class FileSettings(WorkerSettings):
-    """What a service reads that opens stored files, and not upload records alone."""
+    """What a service reads that accepts or loads uploads, and not reads their records alone."""
+
+    undo_days: float = Field(
+        default=30.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="For how many days the rows as they were before a change are kept, to undo it.",
+    )
 
     file_store_url: str = Field(
         default="",

@@ -11,7 +11,9 @@ from muster.contracts.error_codes import ROW_ERRORS, UPLOAD_ERRORS
 
 PAGE = Path(__file__).parents[1] / "docs/errors.md"
 
-_CODE = re.compile(r"\bMUSTER_[A-Z_]+|\b[a-z_]+=(?:\w+)?|\bmax_rejects\b|\b\d+/\d+/\d+|\b1\.5\b")
+_CODE = re.compile(
+    r"\bMUSTER_[A-Z_]+|\b[a-z_]+=(?:\w+)?|\bmax_[a-z]+\b|\bexpect_rows\b|\b\d+/\d+/\d+|\b1\.5\b"
+)
 
 
 def with_tables(page: str) -> str:

@@ -1,6 +1,6 @@
 """The load of one upload, from its file to its outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from dbuploader.uploads.progress import Cancelled, Progress, TooSlow
 from dbuploader.validation.file import FileValidator, ValidationResult
 from dbuploader.validation.foreign_keys import KnownParents
 from dbuploader.validation.rejects import RejectsFull
+from muster.contracts.expectations import unmet
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Failure, RowCounts, State, Upload
 from muster.database import (
@@ -49,6 +50,14 @@ _MOST_STARTS = 5
 
 class TooManyRejects(Exception):
     """More rows are rejected than the upload allows: none of the others is loaded."""
+
+
+class NotAsExpected(Exception):
+    """The load would do other than the uploader expects, by the clauses `unmet`."""
+
+    def __init__(self, unmet: Sequence[str]) -> None:
+        super().__init__("; ".join(unmet))
+        self.unmet = unmet
 
 
 class StatementsEnded(Exception):
@@ -105,6 +114,7 @@ class UploadLoad:
                 FileError,
                 FileNotStored,
                 FileDamaged,
+                NotAsExpected,
                 RejectsFull,
                 TooSlow,
                 StatementsEnded,
@@ -121,6 +131,8 @@ class UploadLoad:
             case FileDamaged():
                 log.error("the file is damaged", error=str(error))
                 return failures.FILE_DAMAGED
+            case NotAsExpected():
+                return failures.not_as_expected(error.unmet)
             case RejectsFull():
                 most = self._services.limits.reject_bytes
                 return failures.rejects_full(self._result.read, len(self._result.rejects), most)
@@ -246,10 +258,10 @@ class UploadLoad:
         """What is left to do before COMMIT."""
         # Ends here if another loader was quicker, whose rejects must stay.
         self._progress.wait()
+        rows = self._expected_rows(counts)
         # Before the rows: whoever sees them loaded can also see which were not.
         self._store_rejects()
         self._progress.heed()
-        rows = self._loaded_rows(counts)
         state = State.COMPLETED_WITH_REJECTS if rows.rejected else State.COMPLETED
         outcome = self._outcome(state, rows)
         # Last, so that nobody who decides otherwise waits for this transaction. It is refused
@@ -266,7 +278,7 @@ class UploadLoad:
             for rows in batches:
                 classifier.plan(rows)
         self._allow_rejects()
-        return self._end(State.VALIDATED, rows=self._loaded_rows(classifier.counts))
+        return self._end(State.VALIDATED, rows=self._expected_rows(classifier.counts))
 
     def _end(
         self, state: State, error: Failure | None = None, rows: RowCounts | None = None
@@ -314,6 +326,13 @@ class UploadLoad:
             result.warnings_total,
             self._id_with_rejects,
         )
+
+    def _expected_rows(self, counts: MergeCounts) -> RowCounts:
+        """What became of the rows; raises NotAsExpected."""
+        rows = self._loaded_rows(counts)
+        if clauses := unmet(self._upload.options, rows):
+            raise NotAsExpected(clauses)
+        return rows
 
     def _loaded_rows(self, counts: MergeCounts) -> RowCounts:
         return RowCounts(

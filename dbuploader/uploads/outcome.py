@@ -3,6 +3,7 @@
 The codes are in `muster/contracts/error_codes.py`, the details of one upload here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from muster.contracts.uploads import (
@@ -82,6 +83,11 @@ def too_many_rejects(rejected: int, most: int | None) -> Failure:
         "too-many-rejects",
         f"{rejected} rows were rejected and at most {most} may be. Nothing was loaded.",
     )
+
+
+def not_as_expected(unmet: Sequence[str]) -> Failure:
+    """The clauses say which expectations the rows don't meet."""
+    return Failure("expectation", f"{'; '.join(unmet)}. Nothing was loaded.")
 
 
 def rejects_full(read: int, rejected: int, most_bytes: int) -> Failure:

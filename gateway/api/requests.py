@@ -24,6 +24,7 @@ from gateway.services import services
 from gateway.uploads.follow import MAX_WAIT_SECONDS, Gone, has_gone
 from gateway.uploads.request_body import RequestBody
 from muster.contracts.encodings import AUTO, NAMES, UnknownEncoding, find_codec
+from muster.contracts.expectations import RowLimit
 from muster.contracts.tables import tables
 from muster.contracts.uploads import DateOrder, Options, State
 from muster.http.client import ClientSocket
@@ -131,6 +132,20 @@ class UploadQuery(Query):
         description="In which order day and month stand in dates such as 7/11/2021: dmy or mdy. "
         "With iso such a date is rejected; the year comes first.",
     )
+    expect_rows: Annotated[int, Field(ge=0, le=2**31 - 1), _Digits] | None = Field(
+        None, description="Load nothing if the file has another number of rows, rejected ones too."
+    )
+    max_inserted: RowLimit | None = Field(
+        None,
+        description="Load nothing if more rows would be inserted: a number, or a share of the rows "
+        "read. If left out, what the installation sets for the table.",
+        examples=["500"],
+    )
+    max_updated: RowLimit | None = Field(
+        None,
+        description="Load nothing if more rows would be updated, likewise; `100%` is no limit.",
+        examples=["5%"],
+    )
     previous: str | None = Field(
         None, description="The id of the upload whose rejected rows the file has, corrected."
     )
@@ -146,6 +161,9 @@ class UploadQuery(Query):
             encoding=self.encoding,
             columns=self.columns,
             dates=self.dates,
+            expect_rows=self.expect_rows,
+            max_inserted=self.max_inserted,
+            max_updated=self.max_updated,
         )
 
 

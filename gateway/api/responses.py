@@ -44,6 +44,9 @@ _EXAMPLE: JsonDict = {
         "encoding": "auto",
         "columns": "",
         "dates": "iso",
+        "expect_rows": None,
+        "max_inserted": None,
+        "max_updated": "5%",
     },
     "progress": 1.0,
     "rows": {

@@ -6,13 +6,14 @@ accepted.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 from prometheus_client import Counter
 
 from gateway.errors import ClientGone, IdempotencyKeyInFlight, IdempotencyKeyReused, WrongColumns
+from gateway.settings import TableLimits
 from gateway.uploads.admission import Admission, Place
 from gateway.uploads.filenames import clean_filename, table_for
 from gateway.uploads.idempotency import claimed, fingerprint
@@ -71,8 +72,14 @@ class Submission:
         digest = fingerprint(table, filename, self.options, received.sha256)
         return SubmittedFile(table, filename, received, digest)
 
-    def draft(self, upload_id: str, file: "SubmittedFile", *, in_record: bool) -> Upload:
-        """The record of the upload, to be accepted by the store."""
+    def draft(
+        self, upload_id: str, file: "SubmittedFile", limits: TableLimits, *, in_record: bool
+    ) -> Upload:
+        """The record of the upload, to be accepted by the store.
+
+        The `limits` of its table hold, unless it corrects rejected rows: of those few, most may
+        well be updates.
+        """
         trace = current_trace()
         return Upload(
             id=upload_id,
@@ -85,7 +92,7 @@ class Submission:
             submitted_at=now(),
             request_id=trace.request_id,
             traceparent=trace.traceparent,
-            options=self.options,
+            options=limits.fill(self.options) if self.previous is None else self.options,
             idempotency_key=self.key,
             previous=self.previous,
             in_record=in_record,
@@ -111,11 +118,13 @@ class Uploads:
         stores: Stores,
         outbox: Outbox,
         admission: Admission,
+        limits: Mapping[str, TableLimits],
         most_in_record: int = MOST_IN_RECORD,
     ) -> None:
         self._files, self._records = stores.files, stores.uploads
         self._outbox = outbox
         self._admission = admission
+        self._limits = limits
         self._most_in_record = most_in_record
 
     def accept(self, submission: Submission) -> Upload:
@@ -164,7 +173,8 @@ class Uploads:
         if submission.body.has_left():
             self._files.delete(upload_id)
             raise ClientGone("The client has closed the connection.")
-        draft = submission.draft(upload_id, file, in_record=kept.content is not None)
+        limits = self._limits.get(file.table, TableLimits())
+        draft = submission.draft(upload_id, file, limits, in_record=kept.content is not None)
         try:
             upload = self._records.accept(draft, kept.content)
         except KeyTaken as taken:

@@ -69,10 +69,15 @@ def submission_of(owner: Principal, upload: Upload, content: bytes, limit: int) 
         length=len(content),
         limit=limit,
     )
+    as_written = replace(
+        upload.options, header="present", delimiter=",", encoding="utf-8", columns=""
+    )
+    # What is expected of the whole file is not of some of its rows.
+    options = replace(as_written, expect_rows=None, max_inserted=None, max_updated=None)
     return Submission(
         owner,
         body,
-        replace(upload.options, header="present", delimiter=",", encoding="utf-8", columns=""),
+        options,
         upload.table,
         f"{stem[:200]}.mended.csv",
         previous=upload.id,

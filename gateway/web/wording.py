@@ -47,6 +47,9 @@ def wishes(options: Options) -> list[str]:
     said = {
         "rows whose key is taken are rejected": options.mode == "insert",
         f"nothing is loaded with more than {limit} rejected": limit is not None,
+        f"{options.expect_rows} rows are expected": options.expect_rows is not None,
+        f"at most {options.max_inserted} may be inserted": options.max_inserted is not None,
+        f"at most {options.max_updated} may be updated": options.max_updated is not None,
         f"the first line {'names the columns' if header == 'present' else 'is a row'}": header
         != "auto",
         f"cells are separated by {_DELIMITERS.get(options.delimiter)}": options.delimiter != "auto",

@@ -18,8 +18,10 @@ RowErrorCode = Literal[
     "quote-error",
     "encoding-error",
     "row-error",
+    "kept",
+    "blocked",
 ]
-"""Why a row is rejected."""
+"""Why a row is rejected, or, of an undo, why it is not undone."""
 
 FailureCode = Literal[
     "empty-file",
@@ -34,11 +36,14 @@ FailureCode = Literal[
     "quote-error",
     "row-error",
     "too-many-rejects",
+    "expectation",
     "too-slow",
     "too-many-attempts",
     "changed-meanwhile",
     "file-missing",
     "file-damaged",
+    "undo-incomplete",
+    "undo-expired",
     "internal-error",
 ]
 """Why a whole upload failed."""
@@ -131,6 +136,18 @@ ROW_ERRORS: Mapping[str, RowError] = {
         cause="A line has more than 64 KiB.",
         remedy="Check whether the file is CSV at all.",
     ),
+    "kept": RowError(
+        title="Changed later",
+        summary="a later change touched the row, or it was undone before",
+        cause="Of an undo: a later upload or batch changed the row, or it was undone before.",
+        remedy="Undo that later change first, then this one again.",
+    ),
+    "blocked": RowError(
+        title="Other rows depend on it",
+        summary="other rows refer to the row, or what it referred to is gone",
+        cause="Of an undo: other rows refer to the row, or a row that it referred to is gone.",
+        remedy="Undo what loaded those rows, or what removed that one, then this one again.",
+    ),
 }
 
 _HEADER = "Correct the first line of the file, or leave it out, and send the file again."
@@ -205,6 +222,14 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
         "them with max_rejects=.",
         see="`links.rejects` has those that were kept.",
     ),
+    "expectation": UploadError(
+        title="Not what was expected",
+        meaning="Another number of rows was read than expect_rows says, or more would have been "
+        "inserted or updated than max_inserted or max_updated allows.",
+        remedy="Check whether it is the right file. If it is, allow what it does, with "
+        "expect_rows=, max_inserted= or max_updated=, and send it again.",
+        see="`MUSTER_EXPECTATIONS` has the limits of uploads without their own.",
+    ),
     "too-slow": UploadError(
         title="The load took too long",
         meaning="Its load has worked for MUSTER_LOAD_SECONDS, restarts of the loader not deducted, "
@@ -237,6 +262,19 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
         "read.",
         remedy="Send the file again.",
         see="Operators: [a damaged file](troubleshooting.md#a-damaged-file).",
+    ),
+    "undo-incomplete": UploadError(
+        title="Not all of it can be undone",
+        meaning="With mode=all nothing is undone unless every row can be. Later changes touched "
+        "some of the rows, or other rows refer to them.",
+        remedy="Undo those later changes first, or what is possible, with mode=possible.",
+        see="`links.rejects` has the rows.",
+    ),
+    "undo-expired": UploadError(
+        title="Too old to be undone",
+        meaning="The rows as they were before the upload are kept for MUSTER_UNDO_DAYS, and are "
+        "gone.",
+        remedy="Send a file with the rows as they should be.",
     ),
     "internal-error": UploadError(
         title="A fault in Muster",

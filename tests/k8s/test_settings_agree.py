@@ -53,6 +53,8 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_MAX_QUEUED_SECONDS": "is a choice of the installation",
     "MUSTER_UPLOADS_PER_USER": "is a choice of the installation",
     "MUSTER_BYTES_PER_USER_A_DAY": "is a choice of the installation",
+    "MUSTER_EXPECTATIONS": "is a choice of the installation",
+    "MUSTER_UNDO_DAYS": "is a choice of the installation",
     "MUSTER_BODY_SECONDS": "is tuned by who measured",
     "MUSTER_MIN_BYTES_PER_SECOND": "is tuned by who measured",
     "MUSTER_READ_TIMEOUT_SECONDS": "is tuned by who measured",

@@ -139,6 +139,14 @@ LINES = (
         "test_rejects_are_stored_before_the_rows_are_seen",
     ),
     SafetyLine(
+        promise="expectations: a load that does other than was expected is not committed",
+        path="dbuploader/uploads/load.py",
+        old="        rows = self._expected_rows(counts)\n        # Before the rows:",
+        new="        rows = self._loaded_rows(counts)\n        # Before the rows:",
+        test="tests/unit/dbuploader/uploads/test_load_expectations.py::"
+        "test_a_large_file_is_taken_back_before_it_is_committed",
+    ),
+    SafetyLine(
         promise="outbox: what the broker did not take is published later",
         path="gateway/uploads/outbox.py",
         old="        publish(self._broker,",

@@ -181,8 +181,8 @@ def _final_states_changed() -> Iterator[None]:
         yield
 
 
-def _without_its_key(self: Submission, upload_id: str, file: Any, **options: bool) -> Upload:
-    upload = _DRAFT(self, upload_id, file, **options)
+def _without_its_key(self: Submission, *arguments: Any, **options: bool) -> Upload:
+    upload = _DRAFT(self, *arguments, **options)
     object.__setattr__(upload, "idempotency_key", None)
     return upload
 

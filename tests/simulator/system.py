@@ -160,7 +160,7 @@ class System:
         broker = cast(Broker, SimulatedBroker(self.world, self.queues, process))
         admission = Admission(store.uploads, uploads_per_user=0, max_queued_seconds=0)
         most = MOST_IN_RECORD if self.plan.in_record else -1
-        uploads = Uploads(store, Outbox(store.uploads, broker), admission, most)
+        uploads = Uploads(store, Outbox(store.uploads, broker), admission, {}, most)
         gateway = Gateway(uploads, UploadAccess(store))
         self._gateway = process, gateway
         process.stop.wait()

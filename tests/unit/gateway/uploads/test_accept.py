@@ -143,6 +143,9 @@ def test_the_options_are_kept_as_the_loader_takes_them(client: FlaskClient) -> N
         "encoding": "cp1252",
         "columns": "Nr.:id,Remarks:",
         "dates": "dmy",
+        "expect_rows": "2",
+        "max_inserted": "2",
+        "max_updated": "5%",
     }
     answer = client.post(
         "/v1/uploads",
@@ -155,6 +158,7 @@ def test_the_options_are_kept_as_the_loader_takes_them(client: FlaskClient) -> N
         "max_rejects": 0,
         "dry_run": True,
         "delimiter": "tab",
+        "expect_rows": 2,
     }
 
 
