@@ -181,7 +181,7 @@ def _final_states_changed() -> Iterator[None]:
         yield
 
 
-def _without_its_key(self: Submission, *arguments: Any, **options: bool) -> Upload:
+def _without_its_key(self: Submission, *arguments: Any, **options: Any) -> Upload:
     upload = _DRAFT(self, *arguments, **options)
     object.__setattr__(upload, "idempotency_key", None)
     return upload
