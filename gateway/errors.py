@@ -14,7 +14,7 @@ from flask import Response, request
 from pydantic import ValidationError
 
 from muster.contracts.tables import InvalidKey, UnknownTable, tables
-from muster.contracts.uploads import UnreadableRecord, Upload
+from muster.contracts.uploads import FilesRemoved, UnreadableRecord, Upload
 from muster.filestore import FileNotStored
 from muster.http.client import ClientTooSlow
 from muster.http.problems import Problem, too_slow, unavailable
@@ -166,6 +166,22 @@ class UploadNotFinished(GatewayError):
 
     def __init__(self, upload: Upload) -> None:
         super().__init__(f"The upload is {upload.state}: its rejects are known once it is final.")
+
+
+class FilesNotKept(GatewayError):
+    """The file and the rejects of an upload are no longer kept."""
+
+    status, kind, title = 410, "file-removed", "Not kept"
+
+    def __init__(self, removed: FilesRemoved) -> None:
+        on = f"{removed.at:%Y-%m-%d}"
+        super().__init__(
+            f"A row that may stand in it was erased on {on}, and the file and the rejects with it. "
+            "If others of its rows are missing, send a file without that one."
+            if removed.why == "erased"
+            else f"The file and the rejects were kept until {on}, and removed then. The counts are "
+            "kept. If it should be loaded again, send the file again."
+        )
 
 
 class TooManyWaiters(GatewayError):

@@ -1,4 +1,4 @@
-"""`python -m gateway.relay`: publishes what the gateway could not, and sweeps away orphan files.
+"""`python -m gateway.relay`: publishes what the gateway could not, and removes files in time.
 
 It also measures how much work waits, and for how long, because it runs while the loader and the
 notification may not.
@@ -19,6 +19,7 @@ import structlog
 from prometheus_client import Gauge
 
 from gateway.settings import Settings
+from gateway.uploads.expiry import BATCH, FileExpiry
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.sweep import OrphanSweep
 from muster.backends.dependencies import once
@@ -43,6 +44,7 @@ INTERVAL_SECONDS = 1.0
 GRACE = timedelta(seconds=2)
 _BATCH = 100
 _SWEEP_EVERY_SECONDS = 600.0
+_EXPIRE_EVERY_SECONDS = 60.0
 _MEASURE_EVERY_SECONDS = 15.0
 _MAX_HEARTBEAT_SECONDS = 60.0
 _EMAIL_QUEUE = "notification"
@@ -56,14 +58,16 @@ class Relay:
         stores: Stores,
         broker: Broker,
         sweep_after: float,
+        keep_files_days: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stores = stores
         self._outbox = Outbox(stores.uploads, broker)
         self._backlog = BacklogMeter(stores.uploads, broker)
         self._sweep = OrphanSweep(stores, sweep_after)
+        self._expiry = FileExpiry(stores, keep_files_days)
         self._clock = clock
-        self._swept_at = -float("inf")
+        self._swept_at = self._expired_at = -math.inf
         self._turned_at = clock()
 
     def run(self, stop: threading.Event) -> None:
@@ -77,7 +81,7 @@ class Relay:
             stop.wait(INTERVAL_SECONDS)
 
     def turn(self) -> None:
-        """Measure what waits and publish it, oldest first, and sweep now and then.
+        """Measure what waits and publish it, oldest first; remove what is kept for no one.
 
         The first that can't be published ends the turn, so that none overtakes it. Raises
         Unavailable.
@@ -90,6 +94,16 @@ class Relay:
             self._swept_at = self._clock()
             removed = self._sweep.run()
             log.info("swept", removed=removed)
+        if self._clock() - self._expired_at >= _EXPIRE_EVERY_SECONDS:
+            self._expire()
+
+    def _expire(self) -> None:
+        """A batch of files; after a full one the next turn goes on."""
+        expired = self._expiry.run()
+        if expired < BATCH:
+            self._expired_at = self._clock()
+        if expired:
+            log.info("files expired", removed=expired)
 
     def check(self) -> None:
         """Return if turns are being taken; raises RuntimeError."""
@@ -149,7 +163,7 @@ def main() -> None:
         urls = settings.csv_store_url, settings.file_store_url
         stores = worker.open("CSV store", partial(open_stores, *urls))
         broker = worker.open("broker", partial(open_broker, settings.broker_url))
-        relay = Relay(stores, broker, settings.sweep_after_seconds)
+        relay = Relay(stores, broker, settings.sweep_after_seconds, settings.keep_files_days)
         worker.serve_health(ready={"CSV store": once(stores.check)}, alive=relay.check)
         relay.run(worker.stop)
 

@@ -111,6 +111,13 @@ class Settings(FileSettings):
         description="How old a stored file without an upload must be to be removed.",
     )
 
+    keep_files_days: int = Field(
+        default=0,
+        ge=0,
+        description="How many days files and rejects are kept after their upload ended; "
+        "0 is for ever.",
+    )
+
     @property
     def store_places(self) -> int:
         """How many requests may be in the store at once: the others never wait for it."""

@@ -1,14 +1,17 @@
 """The CSV store, as a service opens it: files and upload records, at one URL or at two."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import SEEK_END, BytesIO
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from muster.backends.shared import Shared
-from muster.contracts.uploads import Upload
+from muster.contracts.uploads import UNFINISHED, State, Upload
 from muster.filestore import FileNotStored, FileStore, open_file_store
 from muster.uploadstore import UploadStore, open_upload_store
 from muster.weather import FileDamaged
+
+_FINAL = frozenset(State) - UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,20 @@ class Stores:
             raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
         stored.seek(0)
         return stored
+
+    def remove_files(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Make `changes` of final uploads, `files_removed` among them, and remove file and rejects.
+
+        The records say so first: then nobody who dies in between leaves a file that is named. May
+        be repeated. Raises StoreUnavailable.
+        """
+        for upload in self.uploads.drop_contents(changes, expect=_FINAL):
+            if upload.files_removed is None:
+                continue
+            if not upload.in_record:
+                self.files.delete(upload.id)
+            if upload.rejects is not None or upload.rows.rejected:
+                self.files.delete(upload.rejects_name)
 
     def check(self) -> None:
         """Return if both can be read and written; raises StoreUnavailable."""

@@ -77,6 +77,7 @@ _EXAMPLE: JsonDict = {
     "warnings_total": 1,
     "email": {"state": "sent", "at": "2021-11-07T02:48:43.500000Z", "reason": None},
     "previous": None,
+    "files_removed": None,
     "links": {
         "self": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",
         "file": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/file",
@@ -104,6 +105,15 @@ class Place(BaseModel):
         description=f"1 is the next; {MOST_PLACES:,} is that one or any behind it.",
     )
     since: datetime
+
+
+class Removal(BaseModel):
+    """Why the file and the rejects of an upload are no longer kept."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    why: Literal["erased", "expired"]
+    at: datetime
 
 
 class UploadDocument(BaseModel):
@@ -142,6 +152,10 @@ class UploadDocument(BaseModel):
         "days of trying) are not, and `reason` says why."
     )
     previous: str | None = Field(description="The upload whose rejected rows this one corrects.")
+    files_removed: Removal | None = Field(
+        description="Since when file and rejects are no longer kept, and whether they `expired` or "
+        "one of their rows was `erased`; null while they are."
+    )
     links: Links
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from gateway.errors import UnknownCursor, UploadNotFinished
+from gateway.errors import FilesNotKept, UnknownCursor, UploadNotFinished
 from muster.contracts.rejects import ensure_whole
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload
@@ -81,14 +81,19 @@ class UploadAccess:
         return self._records.update(upload.id, expect=UNFINISHED, cancel_requested=True)
 
     def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:
-        """The upload and its file; raises UploadNotFound, FileNotStored and FileDamaged."""
+        """The upload and its file.
+
+        Raises UploadNotFound, FilesNotKept, FileNotStored and FileDamaged.
+        """
         upload = self.get(who, upload_id)
+        _ensure_kept(upload)
         return upload, self._stores.open_file(upload)
 
     def open_rejects(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO | None]:
         """The upload and its stored rejects (muster/contracts/rejects.py), None if it has none.
 
-        Raises UploadNotFound, UploadNotFinished, FileNotStored if it had some, and FileDamaged.
+        Raises UploadNotFound, UploadNotFinished, FilesNotKept or FileNotStored if it had some, and
+        FileDamaged.
         """
         upload = self.get(who, upload_id)
         if not upload.state.is_final:
@@ -96,6 +101,7 @@ class UploadAccess:
         # An earlier attempt may have stored some, in a version whose loads had no names.
         if not upload.rows.rejected:
             return upload, None
+        _ensure_kept(upload)
         stored = self._files.open(upload.rejects_name)
         try:
             ensure_whole(stored)
@@ -103,6 +109,11 @@ class UploadAccess:
             stored.close()
             raise
         return upload, stored
+
+
+def _ensure_kept(upload: Upload) -> None:
+    if upload.files_removed is not None:
+        raise FilesNotKept(upload.files_removed)
 
 
 def _sees(who: Principal, upload: Upload) -> bool:

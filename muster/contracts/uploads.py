@@ -238,6 +238,18 @@ class Email:
 
 
 @dataclass(frozen=True)
+class FilesRemoved:
+    """Why and since when the file and the rejects of an upload are no longer kept.
+
+    They `expired`, or a row that they may have held was `erased`, by the upload `by`.
+    """
+
+    why: Literal["erased", "expired"]
+    at: Moment
+    by: str | None = None
+
+
+@dataclass(frozen=True)
 class Upload:
     """One accepted upload. Times are UTC with their zone.
 
@@ -247,7 +259,8 @@ class Upload:
     corrects. `stopped_attempt` was ended on request and may still be counted; if it is not known
     which of several is, it lists all, separated by spaces. `rejects` names the load whose rejected
     rows are the upload's, once it is final: another load may still be storing its own. The file of
-    one that is `in_record` is kept with its record, as it is small.
+    one that is `in_record` is kept with its record, as it is small. Neither file nor rejects are
+    kept once `files_removed` says so.
 
     An undo `undoes` another upload, which is then `undone_by` it, and has `undone` in place of
     `rows`; it has no file. An erasure takes the row `erases` out of `table`. `loads` names the dry
@@ -293,6 +306,7 @@ class Upload:
     loads: str | None = None
     change: int | None = None
     impact: Impact | None = None
+    files_removed: FilesRemoved | None = None
     sequence: int = 0
     version: int = 0
 
@@ -324,6 +338,7 @@ class Upload:
             cancel_requested=False,
             email=None,
             rejects=None,
+            files_removed=None,
         )
 
     def to_document(self) -> dict[str, Any]:

@@ -105,6 +105,11 @@ class UploadStore(Protocol):
         as it is; one that is not there, or can't be read, is left out.
         """
 
+    def drop_contents(
+        self, changes: Mapping[str, Mapping[str, Any]], *, expect: Collection[State]
+    ) -> list[Upload]:
+        """As `update_each`, durably; files that are kept with the changed records go with it."""
+
     def find(
         self,
         *,
@@ -160,6 +165,15 @@ class UploadStore(Protocol):
 
     def cancelling(self) -> list[Upload]:
         """Queued records whose cancellation is asked for, in order of acceptance."""
+
+    def expiring(self, before: datetime, limit: int) -> list[Upload]:
+        """At most `limit` final records that ended before then and have files, oldest first."""
+
+    def erased_by(self, erasure: str, after: int, limit: int) -> list[Upload]:
+        """At most `limit` records whose files that erasure removed, in order.
+
+        They are of a sequence greater than `after`.
+        """
 
     def backlog(self) -> Backlog:
         """What the loader has still to do; counted in an index."""

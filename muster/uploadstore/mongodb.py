@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -93,6 +93,11 @@ _INDEXES = [
         [("undoes", ASCENDING), ("options.dry_run", ASCENDING), ("sequence", ASCENDING)],
         partialFilterExpression={"undoes": {"$gte": ""}},
     ),
+    IndexModel([("files_removed.why", ASCENDING), ("finished_at", ASCENDING)]),
+    IndexModel(
+        [("files_removed.by", ASCENDING), ("sequence", ASCENDING)],
+        partialFilterExpression={"files_removed.by": {"$gte": ""}},
+    ),
     IndexModel([("set_aside", ASCENDING)], sparse=True),
 ]
 
@@ -158,12 +163,28 @@ class MongoUploadStore:
         durable: bool = True,
     ) -> list[Upload]:
         """As `update`, for several records by their ids, in two calls of the server."""
+        return self._change_each(changes, expect, {}, durable=durable)
+
+    def drop_contents(
+        self, changes: Mapping[str, Mapping[str, Any]], *, expect: Collection[State]
+    ) -> list[Upload]:
+        """As `update_each`; the files that are kept with the changed records go with it."""
+        return self._change_each(changes, expect, {"$unset": {_CONTENT: ""}}, durable=True)
+
+    def _change_each(
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        expect: Collection[State],
+        more: Document,
+        *,
+        durable: bool,
+    ) -> list[Upload]:
         if not changes:
             return []
         updates = [
             UpdateOne(
                 {"_id": upload_id, "state": {"$in": sorted(expect)}},
-                {"$set": to_fields(dict(fields)), "$inc": {"version": 1}},
+                {"$set": to_fields(dict(fields)), "$inc": {"version": 1}, **more},
             )
             for upload_id, fields in changes.items()
         ]
@@ -288,6 +309,17 @@ class MongoUploadStore:
         """Queued records whose cancellation is asked for, in order of acceptance."""
         return self._select({"state": State.QUEUED, "cancel_requested": True}, ASCENDING)
 
+    def expiring(self, before: datetime, limit: int) -> list[Upload]:
+        """At most `limit` final records whose files are kept, that ended before then."""
+        ended = {"$gt": "", "$lt": before.astimezone(UTC).isoformat()}
+        kept = {"files_removed.why": None, "finished_at": ended}
+        return self._select(kept, ASCENDING, limit, by="finished_at")
+
+    def erased_by(self, erasure: str, after: int, limit: int) -> list[Upload]:
+        """At most `limit` records whose files that erasure removed, beyond a sequence."""
+        theirs = {"files_removed.by": erasure, "sequence": {"$gt": after}}
+        return self._select(theirs, ASCENDING, limit)
+
     def backlog(self) -> Backlog:
         """What the loader has still to do."""
         oldest = next(iter(self._select(_OPEN, ASCENDING, 1)), None)
@@ -336,7 +368,8 @@ class MongoUploadStore:
         names = {*files}
         ids = [*{upload_of_file(name) for name in names}]
         with self.connection.using() as database:
-            found = database["uploads"].find({"_id": {"$in": ids}}, {"state": 1, "rejects": 1})
+            those = {"_id": {"$in": ids}, "files_removed.why": None}
+            found = database["uploads"].find(those, {"state": 1, "rejects": 1})
             records = {each["_id"]: (each.get("state"), each.get("rejects")) for each in found}
         return {name for name in names if not is_named(name, records)}
 
@@ -365,11 +398,13 @@ class MongoUploadStore:
             yield {"$gte": max(upper, 0), "$lt": end}
             end, length = upper, length * _SPAN_GROWTH
 
-    def _select(self, query: Document, order: int, limit: int | None = None) -> list[Upload]:
+    def _select(
+        self, query: Document, order: int, limit: int | None = None, by: str = "sequence"
+    ) -> list[Upload]:
         while True:
             with self.connection.using() as database:
                 found = database["uploads"].find({**query, **_not_set_aside()}, _RECORD)
-                cursor = found.sort("sequence", order)
+                cursor = found.sort(by, order)
                 documents = list(cursor if limit is None else cursor.limit(limit))
             uploads = [upload for each in documents if (upload := self._try_to_read(each))]
             if len(uploads) == len(documents):

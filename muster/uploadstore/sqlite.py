@@ -6,7 +6,7 @@ A record is a JSON document; the columns that queries need are derived from it.
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -55,7 +55,14 @@ _FILTERS = {
     name: f'(CASE WHEN json_valid(document) THEN "{name}" END)'
     for name in ("owner", "table", "state")
 }
-# Not a column: older files have none, and an index needs none.
+# None is a column: older files have none, and an index needs none.
+_KEPT_FILES_END = (
+    "(CASE WHEN json_valid(document) AND json_extract(document, '$.files_removed.why') IS NULL "
+    "THEN json_extract(document, '$.finished_at') END)"
+)
+_ERASED_BY = (
+    "(CASE WHEN json_valid(document) THEN json_extract(document, '$.files_removed.by') END)"
+)
 _PREVIOUS = "json_extract(document, '$.previous')"
 _UNDOES = (
     "(CASE WHEN json_valid(document) AND NOT json_extract(document, '$.options.dry_run') "
@@ -97,6 +104,10 @@ CREATE INDEX IF NOT EXISTS uploads_mending ON uploads ({_PREVIOUS}, sequence)
     WHERE {_PREVIOUS} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_undoing ON uploads ({_UNDOES}, sequence)
     WHERE {_UNDOES} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_expiring ON uploads ({_KEPT_FILES_END}, sequence)
+    WHERE {_KEPT_FILES_END} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_erased ON uploads ({_ERASED_BY}, sequence)
+    WHERE {_ERASED_BY} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_damaged ON uploads (sequence) WHERE {_DAMAGED};
 {_LISTS}
 CREATE TABLE IF NOT EXISTS contents (
@@ -194,13 +205,29 @@ class SqliteUploadStore:
         durable: bool = True,
     ) -> list[Upload]:
         """As `update`, for several records by their ids, in one transaction."""
+        return self._change_each(changes, expect, durable=durable, change=_change)
+
+    def drop_contents(
+        self, changes: Mapping[str, Mapping[str, Any]], *, expect: Collection[State]
+    ) -> list[Upload]:
+        """As `update_each`; the files that are kept with the changed records go with it."""
+        return self._change_each(changes, expect, durable=True, change=_strip)
+
+    def _change_each(
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        expect: Collection[State],
+        *,
+        durable: bool,
+        change: Callable[[sqlite3.Connection, Upload, Mapping[str, Any]], Upload],
+    ) -> list[Upload]:
         if not changes:
             return []
         with self._file.writing(durable=durable) as connection:
             condition = "id IN (SELECT value FROM json_each(?)) ORDER BY sequence"
             found = _read(connection, condition, json.dumps([*changes]))
             uploads = [
-                _change(connection, each, changes[each.id]) if each.state in expect else each
+                change(connection, each, changes[each.id]) if each.state in expect else each
                 for each in found
                 if isinstance(each, Upload)
             ]
@@ -317,6 +344,16 @@ class SqliteUploadStore:
         """Queued records whose cancellation is asked for, in order of acceptance."""
         return self._select(f"{_CANCELLING} ORDER BY sequence")
 
+    def expiring(self, before: datetime, limit: int) -> list[Upload]:
+        """At most `limit` final records whose files are kept, that ended before then."""
+        condition = f"{_KEPT_FILES_END} < ? ORDER BY {_KEPT_FILES_END}, sequence LIMIT ?"
+        return self._select(condition, before.astimezone(UTC).isoformat(), limit)
+
+    def erased_by(self, erasure: str, after: int, limit: int) -> list[Upload]:
+        """At most `limit` records whose files that erasure removed, beyond a sequence."""
+        condition = f"{_ERASED_BY} = ? AND sequence > ? ORDER BY sequence LIMIT ?"
+        return self._select(condition, erasure, after, limit)
+
     def backlog(self) -> Backlog:
         """What the loader has still to do."""
         oldest = next(iter(self._select(f"{_OPEN} ORDER BY sequence LIMIT 1")), None)
@@ -387,11 +424,13 @@ class SqliteUploadStore:
             # Of a document that is no JSON nothing but its id in the index can be had.
             found = connection.execute(
                 "SELECT value, CASE WHEN json_valid(document) THEN state END, "
-                "CASE WHEN json_valid(document) THEN json_extract(document, '$.rejects') END "
+                "CASE WHEN json_valid(document) THEN json_extract(document, '$.rejects') END, "
+                "CASE WHEN json_valid(document) "
+                "THEN json_extract(document, '$.files_removed.why') END "
                 "FROM json_each(?) JOIN uploads ON uploads.id = value",
                 [json.dumps([*{upload_of_file(name) for name in names}])],
             )
-            records = {row[0]: (row[1], row[2]) for row in found}
+            records = {row[0]: (row[1], row[2]) for row in found if row[3] is None}
         return {name for name in names if not is_named(name, records)}
 
     def check(self) -> None:
@@ -457,6 +496,12 @@ def _change(connection: sqlite3.Connection, upload: Upload, changes: Mapping[str
         [json.dumps(json.loads(document) | fields), upload.sequence],
     )
     return changed
+
+
+def _strip(connection: sqlite3.Connection, upload: Upload, changes: Mapping[str, Any]) -> Upload:
+    """As _change(); the file that is kept with the record goes with it."""
+    connection.execute("DELETE FROM contents WHERE sequence = ?", [upload.sequence])
+    return _change(connection, upload, changes)
 
 
 def _count_bytes(connection: sqlite3.Connection, upload: Upload) -> None:

@@ -60,6 +60,7 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_READ_TIMEOUT_SECONDS": "is tuned by who measured",
     "MUSTER_MAX_SLOW_CLIENTS": "follows from the threads",
     "MUSTER_SWEEP_AFTER_SECONDS": "is tuned by who measured",
+    "MUSTER_KEEP_FILES_DAYS": "is a choice of the installation",
     "MUSTER_STUCK_SECONDS": "is the last resort",
     "MUSTER_STALL_SECONDS": "is tuned by who measured",
     "MUSTER_LOAD_SECONDS": "is tuned by who measured",

@@ -70,6 +70,7 @@ class Server:
         self._keeper.rollback()
         for table in self._tables:
             self._keeper.execute(f"DELETE FROM {table.name}")
+        self._keeper.execute("INSERT INTO journal_head VALUES (1, 0, NULL)")
 
     def transaction_of(self, connection: Connection) -> Transaction | None:
         """The one that is open on the connection."""

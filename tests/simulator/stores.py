@@ -214,7 +214,21 @@ class SimulatedUploads(_Calls):
     ) -> list[Upload]:
         """As `update`, for several records."""
         del durable
+        return self._update_each("update_each", changes, expect)
 
+    def drop_contents(
+        self, changes: Mapping[str, Mapping[str, Any]], *, expect: Collection[State]
+    ) -> list[Upload]:
+        """As `update_each`; the files that are kept with the records go with it."""
+        changed = self._update_each("drop_contents", changes, expect)
+        for upload in changed:
+            if upload.state in expect:
+                self._data.contents.pop(upload.id, None)
+        return changed
+
+    def _update_each(
+        self, name: str, changes: Mapping[str, Mapping[str, Any]], expect: Collection[State]
+    ) -> list[Upload]:
         def work() -> list[Upload]:
             for upload_id in changes:
                 upload = self._data.uploads.get(upload_id)
@@ -228,7 +242,7 @@ class SimulatedUploads(_Calls):
             return [upload for upload in there if upload.id not in self._data.unreadable]
 
         with self._charging(changes):
-            return self._call("update_each", work)
+            return self._call(name, work)
 
     def _change(self, upload: Upload, changes: Mapping[str, Any]) -> Upload:
         changed = replace(upload, **changes, version=upload.version + 1)
@@ -359,6 +373,20 @@ class SimulatedUploads(_Calls):
             lambda upload: upload.state is State.QUEUED and upload.cancel_requested,
         )
 
+    def expiring(self, before: datetime, limit: int) -> list[Upload]:
+        """Final records whose files are kept, that ended before then."""
+        found = self._select("expiring", lambda upload: _ended_before(upload, before))
+        return sorted(found, key=_end_of)[:limit]
+
+    def erased_by(self, erasure: str, after: int, limit: int) -> list[Upload]:
+        """Records whose files that erasure removed, beyond a sequence."""
+
+        def is_wanted(upload: Upload) -> bool:
+            removed = upload.files_removed
+            return removed is not None and removed.by == erasure and upload.sequence > after
+
+        return self._select("erased_by", is_wanted)[:limit]
+
     def backlog(self) -> Backlog:
         """What the loader has still to do."""
         waiting = self._select("backlog", _is_open)
@@ -392,6 +420,7 @@ class SimulatedUploads(_Calls):
                 upload.id: (upload.state.value, upload.rejects)
                 for name in names
                 if (upload := self._data.uploads.get(upload_of_file(name))) is not None
+                and upload.files_removed is None
             }
             return {name for name in names if not is_named(name, records)}
 
@@ -439,6 +468,15 @@ def simulated_stores(world: World, data: StoredData, process: Process | None) ->
     files = SimulatedFiles(world, data, process)
     uploads = SimulatedUploads(world, data, process)
     return Stores(cast(FileStore, files), cast(UploadStore, uploads))
+
+
+def _ended_before(upload: Upload, moment: datetime) -> bool:
+    is_kept = upload.files_removed is None and upload.finished_at is not None
+    return is_kept and _end_of(upload) < moment
+
+
+def _end_of(upload: Upload) -> datetime:
+    return upload.finished_at or upload.submitted_at
 
 
 def _is_open(upload: Upload) -> bool:
