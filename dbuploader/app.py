@@ -5,13 +5,13 @@ As in `dbuploader.consumer`, what imports pyarrow comes after the database's dri
 
 from flask import Flask
 
-from dbuploader.api.request import MalformedJson, WrongRows
+from dbuploader.api.request import InvalidParameter, MalformedJson, WrongRows
 from dbuploader.batches.idempotency import KeyInFlight, KeyReused
 from dbuploader.db import check_schema
 from dbuploader.db.schema import load_attempts
 from dbuploader.settings import Settings
 from muster.backends.dependencies import once
-from muster.contracts.tables import UnknownTable
+from muster.contracts.tables import InvalidKey, UnknownTable
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
 from muster.http.problems import Problem, answer_with, unavailable
 from muster.http.revocations import check_with
@@ -19,6 +19,7 @@ from muster.http.service import Health, install_service, provide
 from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
+from muster.stores import open_stores
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -26,13 +27,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     configure_logging("dbuploader", settings.log_level)
     export_spans("dbuploader")
+    stores = open_stores(settings.csv_store_url, settings.file_store_url)
     database = open_database(
         settings.employment_database_url,
         allow_multi_primary=settings.allow_multi_primary,
         trial=load_attempts,
     )
-    from dbuploader.api.views import blueprint
+    from dbuploader.api import history, views
     from dbuploader.batches.merge import Batches
+    from dbuploader.journal.history import RowHistory
+    from dbuploader.journal.origin import LineFinder
     from dbuploader.services import Services
     from dbuploader.validation.rows import check_declarations
 
@@ -40,14 +44,24 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("dbuploader")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_bytes
     authenticate_with(app, check_with(settings.auth_url).verify)
-    provide(app, Services(database, Batches(database, settings.batch_limits)))
-    app.register_blueprint(blueprint)
+    batches = Batches(database, settings.batch_limits)
+    provide(app, Services(database, batches, RowHistory(database), LineFinder(stores)))
+    for blueprint in (views.blueprint, history.blueprint):
+        app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
     # Without its tables it can answer nothing. Later each request reports an outage itself.
     ready = {name: once(each) for name, each in checks.items()}
-    install_service(app, "dbuploader", Health(ready, checks))
+    # It knows the history of a row without the files, too, but for the lines.
+    dependencies = {**checks, "CSV store": stores.check}
+    install_service(app, "dbuploader", Health(ready, dependencies))
     _install_errors(app)
     return app
+
+
+def _invalid(field: str, message: str) -> Problem:
+    errors = [{"field": field, "message": message}]
+    detail = f"{field}: {message}"
+    return Problem(422, "invalid-request", "Invalid request", detail, errors=errors)
 
 
 def _install_errors(app: Flask) -> None:
@@ -55,6 +69,8 @@ def _install_errors(app: Flask) -> None:
         app,
         {
             UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            InvalidKey: lambda error: _invalid("key", str(error)),
+            InvalidParameter: lambda error: _invalid(error.field, str(error)),
             MalformedJson: lambda error: Problem(400, "malformed-json", "Bad JSON", str(error)),
             WrongRows: lambda error: Problem(422, "wrong-rows", "Not a batch", str(error)),
             KeyReused: lambda _: Problem(

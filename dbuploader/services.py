@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from flask import current_app
 
 from dbuploader.batches.merge import Batches
+from dbuploader.journal.history import RowHistory
+from dbuploader.journal.origin import LineFinder
 from muster.database import Database
 from muster.http.service import provided
 
 
 @dataclass(frozen=True)
 class Services:
-    """The batches, over the employment database."""
+    """The batches and the history of rows, over the employment database and the CSV store."""
 
     database: Database
     batches: Batches
+    history: RowHistory
+    lines: LineFinder
 
 
 def services() -> Services:

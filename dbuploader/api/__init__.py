@@ -1,4 +1,4 @@
-"""HTTP in: the one route, and what the body of a batch must be. Begin with `views.py`.
+"""HTTP in: batches of rows (`views.py`) and the history of a row (`history.py`).
 
 May import `services` and what is below it.
 """

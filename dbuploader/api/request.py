@@ -1,9 +1,16 @@
-"""The body of a batch: a JSON array of rows, or an object that holds one as `rows`."""
+"""What requests say: a batch in its body, which part of a history in its query.
+
+A batch is a JSON array of rows, or an object that holds one as `rows`.
+"""
 
 import json
+import re
+from collections.abc import Mapping
 from typing import NoReturn
 
 MOST_ROWS = 1000
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
 
 _LONGEST_INTEGER = 20
 
@@ -12,8 +19,34 @@ class MalformedJson(Exception):
     """The body is not JSON (RFC 8259); the message says where."""
 
 
+class InvalidParameter(Exception):
+    """The query parameter `field` can't be used; the message says what to write."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class WrongRows(Exception):
     """The body is JSON, but not 1 to 1000 rows; the message says what it is."""
+
+
+def read_limit(query: Mapping[str, str]) -> int:
+    """How many changes to answer with; raises InvalidParameter."""
+    text = query.get("limit", str(DEFAULT_LIMIT))
+    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= MAX_LIMIT:
+        return int(text)
+    raise InvalidParameter("limit", f"Give a number of changes from 1 to {MAX_LIMIT}.")
+
+
+def read_cursor(query: Mapping[str, str]) -> int | None:
+    """The number below which to go on, which is that of a change; raises InvalidParameter."""
+    text = query.get("cursor")
+    if text is None:
+        return None
+    if re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        return int(text)
+    raise InvalidParameter("cursor", "Give the `next` of an earlier page.")
 
 
 def read_rows(body: bytes) -> list[object]:

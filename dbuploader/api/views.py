@@ -1,4 +1,4 @@
-"""The loader's route: batches of rows."""
+"""The route for batches of rows."""
 
 import hashlib
 import re

@@ -193,6 +193,13 @@ class RowsQuery(Query):
     cursor: str | None = Field(None, description="`next` of the page before.")
 
 
+class HistoryQuery(Query):
+    """Which changes of a row to read."""
+
+    limit: Annotated[int, Field(ge=1, le=100), _Digits] = Field(20, description="How many at most.")
+    cursor: str | None = Field(None, description="`next` of the page before.")
+
+
 class YearQuery(Query):
     """The year that is asked about."""
 

@@ -15,6 +15,7 @@ from muster.contracts.uploads import (
     Cause,
     Email,
     Failure,
+    Kind,
     Options,
     RowCounts,
     State,
@@ -284,6 +285,43 @@ class RowPage(BaseModel):
 
     rows: list[dict[str, Any]] = Field(examples=[[{"id": 1, "job": "Recruiter"}]])
     next: str | None
+
+
+class RowChange(BaseModel):
+    """A change that wrote a row."""
+
+    change: int = Field(description="Its number: the higher, the later.")
+    kind: Kind | Literal["batch"]
+    effect: Literal["inserted", "updated", "removed"] = Field(description="What it did to the row.")
+    upload: str | None = Field(
+        description="The upload's id; null of a batch, and of another user's upload, which only "
+        "`uploads:admin` shows."
+    )
+    at: datetime
+    by: str | None = Field(
+        description="Who made it; null of another user's, which only `uploads:admin` shows.",
+        examples=["ana@example.com"],
+    )
+    line: int | None = Field(
+        description="The physical line of the upload's file on which the row begins; null where "
+        "there is no such file any more, where it is larger than 16 MiB, or where it was not read "
+        "to that line within a second."
+    )
+    before: dict[str, Any] | None = Field(
+        description="The row as it was before; null where it was not there, and where that is no "
+        "longer kept.",
+        examples=[{"id": 1, "job": "Recruiter"}],
+    )
+
+
+class RowHistory(BaseModel):
+    """Changes of a row, newest first."""
+
+    changes: list[RowChange]
+    next: str | None = Field(
+        description="The cursor of the next page, if there is one. A page may have fewer changes "
+        "than its limit though others follow."
+    )
 
 
 class BatchCounts(BaseModel):

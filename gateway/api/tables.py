@@ -7,8 +7,8 @@ from typing import Any
 from flask import Response, jsonify
 
 from gateway.api.openapi import ANY_TOKEN, Api
-from gateway.api.requests import BatchHeaders, RowPath, RowsQuery, TablePath
-from gateway.api.responses import BatchCounts, RowPage, Tables, TableSchema
+from gateway.api.requests import BatchHeaders, HistoryQuery, RowPath, RowsQuery, TablePath
+from gateway.api.responses import BatchCounts, RowHistory, RowPage, Tables, TableSchema
 from gateway.proxy.forward import forward
 from gateway.services import services
 from muster.contracts.tables import get_table, tables
@@ -76,6 +76,19 @@ def read_row(path: RowPath) -> Response:
     """One row."""
     get_table(path.table).read_key(path.key)
     return forward(services().queries)
+
+
+@api.operation(
+    "get",
+    "/v1/tables/<table>/rows/<key>/history",
+    access=("queries:read",),
+    answers={200: RowHistory},
+    refusals=(404, 422),
+)
+def read_row_history(path: RowPath, query: HistoryQuery) -> Response:
+    """The changes that wrote a row, newest first, also of one that is gone."""
+    get_table(path.table).read_key(path.key)
+    return forward(services().dbuploader)
 
 
 @api.operation(

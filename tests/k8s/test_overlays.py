@@ -165,7 +165,7 @@ def test_with_files_in_s3_whoever_opens_them_is_told_where_and_reaches_them(
         for workload in manifests.workloads()
         if selects(policy["spec"]["podSelector"], workload.labels)
     }
-    assert told == reach == {"gateway", "gateway-relay", "dbuploader-consumer"}
+    assert told == reach == {"gateway", "gateway-relay", "dbuploader", "dbuploader-consumer"}
 
 
 def test_who_is_scaled_by_keda_has_no_number_of_its_own(tree: Tree) -> None:

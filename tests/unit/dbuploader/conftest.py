@@ -51,7 +51,7 @@ def suite(empty_suite: Suite) -> Suite:
 @pytest.fixture
 def app(suite: Suite) -> Iterator[Flask]:
     """The HTTP side; a token is `OWNER:PERMISSION,...`."""
-    app = create_app(Settings(employment_database_url=suite.urls["employment_database_url"]))
+    app = create_app(Settings.model_validate(suite.urls))
     authenticate_with(app, _verify)
     yield app
     provided(app, Services).database.close()

@@ -36,6 +36,7 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("get", "/v1/tables/{table}/rows"): {"queries:read"},
     ("post", "/v1/tables/{table}/rows"): {"rows:write"},
     ("get", "/v1/tables/{table}/rows/{key}"): {"queries:read"},
+    ("get", "/v1/tables/{table}/rows/{key}/history"): {"queries:read"},
     ("get", "/v1/queries/hires-by-quarter"): {"queries:read"},
     ("get", "/v1/queries/years"): {"queries:read"},
     ("get", "/v1/queries/departments-above-mean"): {"queries:read"},

@@ -1,0 +1,109 @@
+"""Where a row came from: the physical line of the stored file of an upload that wrote it."""
+
+import time
+from threading import Lock
+from typing import BinaryIO
+
+import pyarrow.compute as pc
+import structlog
+
+from dbuploader.csvfile.model import CsvOptions, FileError
+from dbuploader.csvfile.reader import open_csv
+from dbuploader.validation.chunks import ColumnChecker
+from muster.contracts.rejects import read_rejects
+from muster.contracts.tables import Table
+from muster.contracts.tables.mapping import parse_columns
+from muster.contracts.uploads import UnreadableRecord, Upload
+from muster.filestore import FileNotStored
+from muster.stores import Stores
+from muster.uploadstore import UploadNotFound
+from muster.weather import FileDamaged, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+MOST_BYTES = 16 * 1024**2
+"""A larger file is not read."""
+
+_SECONDS = 1.0
+_NOT_TO_BE_HAD = (
+    FileDamaged,
+    FileError,
+    FileNotStored,
+    UnreadableRecord,
+    UploadNotFound,
+    ValueError,
+)
+
+
+class LineFinder:
+    """Finds lines in the files of `stores`, for one request at a time: it takes a core."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._turn = Lock()
+
+    def find_each(self, table: Table, key: int, uploads: list[str]) -> dict[str, int]:
+        """The physical line, from 1, of the row with that key in the file of each upload.
+
+        One is left out whose file is gone, damaged or larger than MOST_BYTES, or was not read to
+        that line within a second for all of them.
+        """
+        until = time.monotonic() + _SECONDS
+        lines: dict[str, int] = {}
+        if not uploads or not self._turn.acquire(timeout=_SECONDS):
+            return lines
+        try:
+            for upload_id in uploads:
+                line = self._find(table, key, upload_id, until)
+                if line is not None:
+                    lines[upload_id] = line
+        except (StoreUnavailable, _TimeIsUp) as error:
+            log.info("not all lines are sought", error=repr(error))
+        finally:
+            self._turn.release()
+        return lines
+
+    def _find(self, table: Table, key: int, upload_id: str, until: float) -> int | None:
+        try:
+            upload = self._stores.uploads.get(upload_id)
+            if upload.size > MOST_BYTES:
+                return None
+            with self._stores.open_file(upload) as file:
+                return self._line_in(file, upload, table, key, until)
+        except _NOT_TO_BE_HAD as error:
+            log.info("no line of the file", upload_id=upload_id, error=repr(error))
+            return None
+
+    def _line_in(
+        self, file: BinaryIO, upload: Upload, table: Table, key: int, until: float
+    ) -> int | None:
+        """The first line with that key whose row was not rejected."""
+        options = upload.options
+        columns = parse_columns(options.columns, table)
+        how = CsvOptions(options.header, options.delimiter, options.encoding, columns)
+        records = open_csv(file, table, how)
+        checker = ColumnChecker(table, records.labels, options.dates)
+        for chunk in records.chunks():
+            if time.monotonic() > until:
+                raise _TimeIsUp
+            checked = checker.check(chunk)
+            has_key = pc.equal(checked.rows.column(table.key), key)
+            for line in checked.lines.filter(has_key).to_pylist():
+                if not self._is_rejected(upload, line):
+                    return int(line)
+        return None
+
+    def _is_rejected(self, upload: Upload, line: int) -> bool:
+        if not upload.rows.rejected:
+            return False
+        with self._stores.files.open(upload.rejects_name) as stored:
+            _, rejects = read_rejects(stored)
+            # They are in the order of the file.
+            for reject in rejects:
+                if reject.line >= line:
+                    return reject.line == line
+        return False
+
+
+class _TimeIsUp(Exception):
+    """Further lines are not sought."""
