@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -17,8 +17,9 @@ from dbuploader.merge.load_data import RowFiles
 from dbuploader.metrics import ATTEMPTS, count_finished
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
+from dbuploader.uploads.attempt import Load, LoadServices
 from dbuploader.uploads.ledger import Ledger
-from dbuploader.uploads.load import LoadServices, UploadLoad
+from dbuploader.uploads.load import UploadLoad
 from dbuploader.uploads.outcome import (
     INTERNAL_ERROR,
     MOST_ATTEMPTS,
@@ -338,13 +339,6 @@ class UploadProcessor:
         changes = {final.id: {"announced": True} for final in finals}
         # Where this is undone, it is announced again.
         return self._uploads.update_each(changes, expect=frozenset(State), durable=False)
-
-
-class Load(Protocol):
-    """One attempt at one upload."""
-
-    def run(self) -> UploadOutcome:
-        """What then stands in the ledger; raises Stopped and StateConflict."""
 
 
 _LOADS: Mapping[Kind, Callable[[Upload, Progress, LoadServices], Load]] = {"upload": UploadLoad}

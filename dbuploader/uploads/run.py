@@ -22,8 +22,9 @@ from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.merge import Merge, MergeCounts
 from dbuploader.merge.summary import HiresDifferences, add_to_summary
+from dbuploader.uploads.attempt import LoadServices, abandoned_on_error
 from dbuploader.uploads.ledger import Decision, Ledger
-from dbuploader.uploads.load import LoadServices, UploadLoad, abandoned_on_error
+from dbuploader.uploads.load import UploadLoad
 from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.progress import Progress, WorkTime
 from dbuploader.uploads.watchdog import Watchdog

@@ -17,9 +17,9 @@ class SafetyLine:
 LINES = (
     SafetyLine(
         promise="ledger insert: what is decided is not loaded again",
-        path="dbuploader/uploads/load.py",
-        old="        self._ledger.insert(connection, self._upload, outcome)\n",
-        new="",
+        path="dbuploader/uploads/attempt.py",
+        old="        (outcome,) = self._ledger.insert(connection, [decision])\n",
+        new="        outcome = decision.outcome\n",
         test="tests/unit/dbuploader/uploads/test_load_exactly_once.py::"
         "test_a_loader_that_was_thought_dead_cannot_load_what_has_failed",
     ),
@@ -83,8 +83,10 @@ LINES = (
     SafetyLine(
         promise="ledger insert: what ends without being loaded is decided in its run, too",
         path="dbuploader/uploads/run.py",
-        old="            self._ledger.insert(connection, self._upload, outcome)\n",
-        new="            pass\n",
+        old="            whole.decisions.append(Decision(upload, load.run(), load.changes))\n",
+        new="            outcome = load.run()\n"
+        "            if load.changes is not None:\n"
+        "                whole.decisions.append(Decision(upload, outcome, load.changes))\n",
         test="tests/unit/dbuploader/uploads/test_run.py::"
         "test_what_fails_leaves_nothing_and_takes_no_other_along",
     ),
@@ -131,7 +133,7 @@ LINES = (
     ),
     SafetyLine(
         promise="rejects first: who sees the rows loaded can see which were not",
-        path="dbuploader/uploads/load.py",
+        path="dbuploader/uploads/attempt.py",
         old="        # Before the rows: whoever sees them loaded can also see which were not.\n"
         "        self._store_rejects()\n",
         new="",
@@ -141,8 +143,8 @@ LINES = (
     SafetyLine(
         promise="expectations: a load that does other than was expected is not committed",
         path="dbuploader/uploads/load.py",
-        old="        rows = self._expected_rows(counts)\n        # Before the rows:",
-        new="        rows = self._loaded_rows(counts)\n        # Before the rows:",
+        old="        rows = self._expected_rows(counts)\n        self._before_commit()\n",
+        new="        rows = self._loaded_rows(counts)\n        self._before_commit()\n",
         test="tests/unit/dbuploader/uploads/test_load_expectations.py::"
         "test_a_large_file_is_taken_back_before_it_is_committed",
     ),

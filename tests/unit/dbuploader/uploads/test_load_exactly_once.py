@@ -167,9 +167,12 @@ def test_nobody_who_decides_waits_for_the_rows_of_another(suite: Suite) -> None:
         suite.processor().process_up_to(upload_id)
 
     (ledger,) = [place for place, text in enumerate(seen) if text.startswith("INSERT INTO ledger")]
-    assert seen[ledger - 1].startswith("INSERT INTO hires_summary")
+    head = max(place for place, text in enumerate(seen[:ledger]) if "FROM journal_head" in text)
+    assert seen[head - 1].startswith("INSERT INTO hires_summary")
+    assert {text.split()[2] for text in seen[head + 1 : ledger]} == {"changes", "changed_keys"}
+    assert seen[ledger + 1].startswith("UPDATE journal_head")
     # The next transaction, or the end.
-    assert set(seen[ledger + 1 : ledger + 2]) <= BEGINNINGS
+    assert set(seen[ledger + 2 : ledger + 3]) <= BEGINNINGS
 
 
 def test_nothing_of_a_failed_transaction_is_to_be_seen(suite: Suite) -> None:
