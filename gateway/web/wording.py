@@ -1,4 +1,4 @@
-"""What the page calls states, causes, options and permissions."""
+"""What the page calls states, causes, effects, options and permissions."""
 
 from collections.abc import Mapping
 
@@ -27,6 +27,17 @@ PERMISSIONS: Mapping[str, str] = {
     "queries:read": "see tables and hiring",
     "users:admin": "manage users",
 }
+EFFECTS: Mapping[tuple[str, str], str] = {
+    ("upload", "inserted"): "Added by an upload",
+    ("upload", "updated"): "Changed by an upload",
+    ("batch", "inserted"): "Added by a program",
+    ("batch", "updated"): "Changed by a program",
+    ("undo", "inserted"): "Brought back by an undo",
+    ("undo", "updated"): "Changed back by an undo",
+    ("undo", "removed"): "Removed by an undo",
+    ("erasure", "removed"): "Erased",
+}
+"""What a change of each kind did to a row."""
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 _DATES = {"dmy": "day", "mdy": "month"}
 _DELIMITERS = {",": "commas", ";": "semicolons", "tab": "tabs", "pipe": "pipes"}

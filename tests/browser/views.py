@@ -66,6 +66,17 @@ def _user(page: Page, _site: Site, _day: FirstDay) -> None:
     page.get_by_role("link", name=ANA, exact=True).click()
 
 
+def _row(page: Page, site: Site, _day: FirstDay) -> None:
+    site.ana.wait(site.ana.upload("departments.csv", b"77,Cellar\n")["id"])
+    site.write_rows("departments", [{"id": 77, "department": "Brewery"}])
+    later = b"id,department\n78,Archive\n77,Wine cellar\n"
+    site.ana.wait(site.ana.upload("departments.csv", later)["id"])
+    page.goto("/tables/departments")
+    page.get_by_label("Id").fill("77")
+    page.get_by_role("button", name="Show the row").click()
+    expect(page.get_by_role("heading", name="Departments: 77")).to_be_visible()
+
+
 VIEWS: Mapping[str, View] = {
     "sign-in": View(None, _at("/")),
     "wrong-password": View(None, _wrong_password),
@@ -77,6 +88,7 @@ VIEWS: Mapping[str, View] = {
     "failed": View(ANA, _failed),
     "tables": View(ANA, _at("/tables")),
     "table": View(ANA, _at("/tables/hired_employees")),
+    "row": View(ANA, _row),
     "hiring": View(ANA, _at("/questions?year=2021")),
     "no-hiring": View(ANA, _at("/questions?year=1999")),
     "account": View(ANA, _at("/account")),

@@ -1,6 +1,7 @@
 """The pages that other services answer for: users, my account, tables and the hiring questions."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -191,6 +192,7 @@ def test_an_answer_is_downloaded_as_csv(browser: FlaskClient, behind: Behind) ->
         ("/users/u1", "users:admin"),
         ("/tables", "queries:read"),
         ("/tables/jobs", "queries:read"),
+        ("/tables/jobs/7", "queries:read"),
         ("/questions", "queries:read"),
         ("/questions/hires-by-quarter.csv?year=2021", "queries:read"),
         ("/uploads/u1", "uploads:read"),
@@ -210,3 +212,93 @@ def test_a_service_that_is_away_is_said_on_a_page(browser: FlaskClient, behind: 
     answer = browser.get("/users")
     assert answer.status_code == 503
     assert "Try again" in answer.text
+
+
+def a_change(kind: str, effect: str, **more: Any) -> dict[str, Any]:
+    known = {"change": 7, "upload": None, "at": "2021-11-07T02:48:42.5Z", "by": None, "line": None}
+    return {**known, "kind": kind, "effect": effect, "before": None, **more}
+
+
+def a_row(behind: Behind, row: object, *changes: object, next: str | None = None) -> None:
+    missing = problem(404, "jobs has no row with the id 7.")
+    behind.answers["GET /v1/tables/jobs/rows/7"] = missing if row is None else (200, row)
+    page = {"changes": changes, "next": next}
+    behind.answers["GET /v1/tables/jobs/rows/7/history"] = (200, page)
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", html.partition("<main")[2]).split())
+
+
+def test_a_row_of_a_table_leads_to_its_history(browser: FlaskClient, behind: Behind) -> None:
+    rows = [{"id": 7, "job": "Cook"}]
+    behind.answers["GET /v1/tables/jobs/rows"] = (200, {"rows": rows, "next": None})
+    assert 'href="/tables/jobs/7"' in browser.get("/tables/jobs").text
+    assert browser.get("/tables/jobs?key=7").location == "/tables/jobs/7"
+    assert browser.get("/tables/jobs?key=x").status_code == 422
+
+
+def test_a_row_is_shown_with_what_changed_it(browser: FlaskClient, behind: Behind) -> None:
+    updated = a_change("upload", "updated", upload="u2", by="ana@example.com", line=1012)
+    inserted = a_change("upload", "inserted")
+    a_row(
+        behind, {"id": 7, "job": HOSTILE}, {**updated, "before": {"id": 7, "job": "Cook"}}, inserted
+    )
+    text = browser.get("/tables/jobs/7").text
+    assert HOSTILE not in text
+    assert 'href="/uploads/u2"' in text
+    told = words(text)
+    assert "Changed by an upload 2021-11-07 02:48:42 UTC by ana@example.com" in told
+    assert "line 1,012 of its file Job Cook → became" in told
+    assert "Added by an upload 2021-11-07 02:48:42 UTC by another user Id 7 Job Cook" in told
+    assert "Id 7 → became" not in told
+
+
+def test_a_row_that_is_gone_still_has_a_history(browser: FlaskClient, behind: Behind) -> None:
+    a_row(behind, None, a_change("undo", "removed", before={"id": 7, "job": "Cook"}))
+    told = words(browser.get("/tables/jobs/7").text)
+    assert "This row is no longer in the table." in told
+    assert "Removed by an undo" in told
+    assert "Job was Cook" in told
+
+
+def test_values_that_are_no_longer_kept_are_not_made_up(
+    browser: FlaskClient, behind: Behind
+) -> None:
+    a_row(behind, {"id": 7, "job": "Cook"}, a_change("batch", "updated"))
+    told = words(browser.get("/tables/jobs/7").text)
+    assert "Changed by a program" in told
+    assert "What it was before is no longer kept. Id 7 Job Cook" in told
+
+
+def test_a_row_that_was_never_there_is_not_found(browser: FlaskClient, behind: Behind) -> None:
+    a_row(behind, None)
+    answer = browser.get("/tables/jobs/7")
+    assert answer.status_code == 404
+    assert "Jobs has no row with the id 7, and had none." in answer.text
+
+
+def test_a_history_has_pages(browser: FlaskClient, behind: Behind) -> None:
+    older = a_change("batch", "updated", before={"id": 7, "job": "Baker"})
+    a_row(behind, {"id": 7, "job": "Cook"}, older, next="3")
+    assert 'href="/tables/jobs/7?cursor=3#history-title"' in browser.get("/tables/jobs/7").text
+    told = words(browser.get("/tables/jobs/7?cursor=9").text)
+    # After it the row was as the page before says.
+    assert "Id was 7 Job was Baker" in told
+    assert "Latest changes" in told
+    assert ("/v1/tables/jobs/rows/7/history?limit=20&cursor=9", None) in asked(behind, "GET")
+
+
+def test_a_row_is_shown_while_its_history_is_away(browser: FlaskClient, behind: Behind) -> None:
+    a_row(behind, {"id": 7, "job": "Cook"})
+    away = problem(503, "The employment database does not answer now.")
+    behind.answers["GET /v1/tables/jobs/rows/7/history"] = away
+    answer = browser.get("/tables/jobs/7")
+    assert answer.status_code == 200
+    assert "Job Cook" in words(answer.text)
+    assert "The history can't be shown just now." in answer.text
+
+
+def test_a_row_without_changes_says_why(browser: FlaskClient, behind: Behind) -> None:
+    a_row(behind, {"id": 7, "job": "Cook"})
+    assert "Nothing has changed this row since" in browser.get("/tables/jobs/7").text
