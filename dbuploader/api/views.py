@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
@@ -25,15 +26,28 @@ _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 def merge_rows(table: str) -> Response:
     """Write 1 to 1000 rows, all or nothing."""
     declared = get_table(table)
-    if not request.is_json:
-        raise Problem(415, "unsupported-media-type", "Not JSON", "Send application/json.")
-    body = request.get_data(cache=False)
+    body = _json_body()
     author = Author(uuid4().hex, "batch", g.principal.id, g.principal.email)
     key = _idempotency_key(table, body)
     answer = services().batches.merge(declared, read_rows(body), key, author)
     if answer.status == 422:
         raise _rows_rejected(answer.content)
     return jsonify(answer.content)
+
+
+@blueprint.post("/v1/tables/<table>/check")
+@requires("rows:write", "uploads:write")
+def check_rows(table: str) -> Response:
+    """Check 1 to 1000 rows, and write none."""
+    declared = get_table(table)
+    checked = services().batches.check(declared, read_rows(_json_body()))
+    return jsonify(asdict(checked))
+
+
+def _json_body() -> bytes:
+    if not request.is_json:
+        raise Problem(415, "unsupported-media-type", "Not JSON", "Send application/json.")
+    return request.get_data(cache=False)
 
 
 def _rows_rejected(content: Any) -> Problem:

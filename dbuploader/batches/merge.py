@@ -1,7 +1,7 @@
 """Batches: up to 1000 rows, checked and written in one transaction, all or nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -43,6 +43,15 @@ _retrying = retry(
 )
 
 
+@dataclass(frozen=True)
+class BatchCheck:
+    """How many rows were checked; `errors` are some of the `errors_total` found."""
+
+    read: int
+    errors: Sequence[BatchRowError]
+    errors_total: int
+
+
 class Batches:
     """Merges batches into the employment database; safe to share between threads."""
 
@@ -79,6 +88,13 @@ class Batches:
             self._claims.release(key, claim)
             raise
 
+    def check(self, table: Table, rows: Sequence[object]) -> BatchCheck:
+        """What merge() would reject of `rows`, and write nothing. Raises DatabaseUnavailable."""
+        good, errors = check_rows(table, rows)
+        with self._database.read() as connection:
+            found = BatchRejected(_find_errors(connection, table, good, errors)).errors
+        return BatchCheck(len(rows), choose_errors(found, self._limits.errors), len(found))
+
     def _merge(
         self,
         table: Table,
@@ -113,6 +129,14 @@ def _run(call: Callable[[], T]) -> T:
     return result
 
 
+def _find_errors(
+    connection: Connection, table: Table, rows: NumberedRows, errors: Sequence[BatchRowError]
+) -> list[BatchRowError]:
+    """The known `errors`, and what is wrong with `rows`, whose values are right."""
+    _, repeat_errors = find_repeats(table, rows)
+    return [*errors, *find_orphans(connection, table, rows), *repeat_errors]
+
+
 def _write(
     connection: Connection,
     table: Table,
@@ -120,10 +144,9 @@ def _write(
     rows: NumberedRows,
     errors: Sequence[BatchRowError],
 ) -> dict[str, int]:
-    distinct, repeat_errors = find_repeats(table, rows)
-    all_errors = [*errors, *find_orphans(connection, table, rows), *repeat_errors]
-    if all_errors:
+    if all_errors := _find_errors(connection, table, rows, errors):
         raise BatchRejected(all_errors)
+    distinct, _ = find_repeats(table, rows)
     merge = Merge(connection, table, changes)
     merge.add(to_batch(table, distinct))
     merge.finish()

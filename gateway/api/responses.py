@@ -333,6 +333,26 @@ class BatchCounts(BaseModel):
     unchanged: int
 
 
+class BatchRowError(BaseModel):
+    """What is wrong with a row of a batch."""
+
+    row: int = Field(ge=1, description="Its number in the batch, from 1.")
+    column: str | None
+    code: str = Field(examples=["foreign-key"])
+    message: str
+
+
+class BatchCheck(BaseModel):
+    """What is wrong with rows that were checked: no error means that they would be written."""
+
+    read: int = Field(description="How many rows were checked.")
+    errors: list[BatchRowError] = Field(
+        description="In the order of the rows: at most `MUSTER_MAX_BATCH_ERRORS`, each row's first "
+        "before any row's second."
+    )
+    errors_total: int = Field(description="How many errors there are.")
+
+
 class Years(BaseModel):
     """The years in which somebody was hired, in order."""
 

@@ -8,7 +8,7 @@ from flask import Response, jsonify
 
 from gateway.api.openapi import ANY_TOKEN, Api
 from gateway.api.requests import BatchHeaders, HistoryQuery, RowPath, RowsQuery, TablePath
-from gateway.api.responses import BatchCounts, RowHistory, RowPage, Tables, TableSchema
+from gateway.api.responses import BatchCheck, BatchCounts, RowHistory, RowPage, Tables, TableSchema
 from gateway.proxy.forward import forward
 from gateway.services import services
 from muster.contracts.tables import get_table, tables
@@ -89,6 +89,21 @@ def read_row_history(path: RowPath, query: HistoryQuery) -> Response:
     """The changes that wrote a row, newest first, also of one that is gone."""
     get_table(path.table).read_key(path.key)
     return forward(services().dbuploader)
+
+
+@api.operation(
+    "post",
+    "/v1/tables/<table>/check",
+    access=("rows:write", "uploads:write"),
+    answers={200: BatchCheck},
+    refusals=(400, 404, 413, 415, 422),
+    request_body=_ROWS,
+)
+def check_rows(path: TablePath) -> Response:
+    """Check up to 1000 rows as if they were written, and write none."""
+    get_table(path.table)
+    limit = services().limits.batch_bytes
+    return forward(services().dbuploader, with_body=True, max_bytes=limit)
 
 
 @api.operation(

@@ -1,4 +1,4 @@
-"""POST /v1/tables/{table}/rows: all or nothing."""
+"""POST /v1/tables/{table}/rows: all or nothing; and …/check, which writes none."""
 
 from dataclasses import replace
 from typing import cast
@@ -14,6 +14,7 @@ from muster.http.service import provide, provided
 from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite
 
 ROWS = "/v1/tables/hired_employees/rows"
+CHECK = "/v1/tables/hired_employees/check"
 HIRE = {"id": 1, "name": "Ana", "datetime": "2021-07-27T16:02:08Z", "department_id": 1, "job_id": 2}
 
 
@@ -47,6 +48,44 @@ def test_strings_are_read_as_cells(client: FlaskClient, suite: Suite) -> None:
 
     assert answer.status_code == 200
     assert suite.rows("hired_employees")[0][:2] == (7, "Ana")
+
+
+def test_a_check_says_what_writing_would_say_and_writes_nothing(
+    client: FlaskClient, suite: Suite
+) -> None:
+    rows = [HIRE, HIRE | {"id": 2, "department_id": 99, "job_id": None}, HIRE | {"name": "Bo"}, 4]
+
+    checked = client.post(CHECK, json=rows)
+
+    assert checked.status_code == 200
+    assert checked.json is not None
+    assert [(error["row"], error["code"]) for error in checked.json["errors"]] == [
+        (2, "constraint-error"),
+        (3, "primary-key"),
+        (4, "type-error"),
+    ]
+    assert (checked.json["read"], checked.json["errors_total"]) == (4, 3)
+    assert suite.rows("hired_employees") == []
+    refused = client.post(ROWS, json=rows).json
+    assert refused is not None
+    assert refused["errors"] == checked.json["errors"]
+
+
+def test_a_check_of_good_rows_finds_nothing(client: FlaskClient, suite: Suite) -> None:
+    answer = client.post(CHECK, json={"rows": [HIRE, HIRE, HIRE | {"id": 2}]})
+
+    assert (answer.status_code, answer.json) == (200, {"read": 3, "errors": [], "errors_total": 0})
+    assert suite.rows("hired_employees") == []
+
+
+@pytest.mark.parametrize(
+    ("table", "body", "status"),
+    [("nobody", "[]", 404), ("jobs", "[]", 422), ("jobs", "{", 400)],
+)
+def test_what_can_not_be_checked(client: FlaskClient, table: str, body: str, status: int) -> None:
+    path = f"/v1/tables/{table}/check"
+    assert client.post(path, data=body, content_type="application/json").status_code == status
+    assert client.post(CHECK, data="1,Ana", content_type="text/csv").status_code == 415
 
 
 def test_one_bad_row_writes_nothing_and_every_error_is_told(

@@ -35,6 +35,7 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("get", "/v1/tables/{table}"): None,
     ("get", "/v1/tables/{table}/rows"): {"queries:read"},
     ("post", "/v1/tables/{table}/rows"): {"rows:write"},
+    ("post", "/v1/tables/{table}/check"): {"rows:write", "uploads:write"},
     ("get", "/v1/tables/{table}/rows/{key}"): {"queries:read"},
     ("get", "/v1/tables/{table}/rows/{key}/history"): {"queries:read"},
     ("get", "/v1/queries/hires-by-quarter"): {"queries:read"},

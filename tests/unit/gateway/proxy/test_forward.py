@@ -52,6 +52,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
         ("GET", "/v1/queries/departments-above-mean?year=2021", QUERIES),
         ("GET", "/v1/tables/jobs/rows?limit=5&cursor=a%2Fb", QUERIES),
         ("POST", "/v1/tables/jobs/rows", ROWS),
+        ("POST", "/v1/tables/jobs/check", ROWS),
     ],
 )
 def test_a_request_arrives_as_it_was_sent(
