@@ -23,7 +23,7 @@ function reasonIn(answer) {
 }
 
 /** What became of the rows of a final upload. */
-export function outcome({ state, rows, error, warnings_total: warnings }) {
+export function outcome({ state, rows, error, warnings_total: warnings, impact }) {
   if (state === "failed") return error.detail;
   if (state === "cancelled") return "Nothing was loaded.";
   const loaded = inDigits(rows.inserted + rows.updated);
@@ -31,7 +31,16 @@ export function outcome({ state, rows, error, warnings_total: warnings }) {
     .filter(([number]) => number).map(([number, word]) => `, ${inDigits(number)} ${word}`).join("");
   const would = state === "validated" ? "would be " : "";
   const check = warnings ? ` Please check: ${warnings === 1 ? "1 warning" : `${inDigits(warnings)} warnings`}.` : "";
-  return `${rows.read === 1 ? "1 row" : `${inDigits(rows.read)} rows`}: ${loaded} ${would}loaded${others}.${check}`;
+  return `${rows.read === 1 ? "1 row" : `${inDigits(rows.read)} rows`}: ${loaded} ${would}loaded${others}.${changed(impact, would)}${check}`;
+}
+
+/** The largest of the numbers that change in the answers, and how many others do. */
+function changed(impact, would) {
+  if (!impact?.hires.length) return "";
+  const { department, year, quarter, before, after } = impact.hires[0];
+  const others = impact.hires_total - 1;
+  const more = others ? `, and ${inDigits(others)} more ${others === 1 ? "number" : "numbers"} ${would ? "would change" : "changed"}` : "";
+  return ` ${department}, Q${quarter} ${year}: ${inDigits(before)} → ${inDigits(after)}${more}.`;
 }
 
 /** How an outcome looks. */

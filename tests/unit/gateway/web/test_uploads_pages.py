@@ -10,7 +10,16 @@ from flask_openapi.openapi import OpenAPI
 
 from gateway.web.session import COOKIE
 from muster.contracts.rejects import CellError, Reject, RejectsHeader
-from muster.contracts.uploads import UNFINISHED, Cause, RowCounts, State, UploadWarning
+from muster.contracts.uploads import (
+    UNFINISHED,
+    Cause,
+    HiresImpact,
+    Impact,
+    MeanImpact,
+    RowCounts,
+    State,
+    UploadWarning,
+)
 from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, CSV
 
@@ -247,3 +256,47 @@ def test_who_may_only_read_sees_no_way_to_change(client: FlaskClient, stores: St
     client.set_cookie(COOKIE, "ana+uploads:read")
     assert 'id="send"' not in client.get("/").text
     assert "<input name=" not in client.get(f"/uploads/{upload_id}").text
+
+
+def told(browser: FlaskClient, upload_id: str) -> str:
+    """The words of the upload's page."""
+    html = browser.get(f"/uploads/{upload_id}").text.partition("<main")[2]
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+
+
+def test_a_dry_run_tells_first_what_it_would_change(browser: FlaskClient, stores: Stores) -> None:
+    upload_id = upload(browser, dry_run="true")
+    hires = tuple(HiresImpact(2021, 3, n, f"{HOSTILE}{n}", n, n + 1234) for n in range(1, 21))
+    means = (MeanImpact(2021, 1, "Sales", above=True), MeanImpact(2021, 2, "Legal", above=False))
+    stores.uploads.update(
+        upload_id,
+        expect=UNFINISHED,
+        state=State.VALIDATED,
+        rows=RowCounts(read=9, inserted=9),
+        impact=Impact(hires, 31, means, 5),
+    )
+    text = browser.get(f"/uploads/{upload_id}").text
+    assert HOSTILE not in text
+    assert text.index("What it would change in Hiring") < text.index("Would be inserted")
+    words = told(browser, upload_id)
+    assert "jobs.csv1 , Q3 2021: 1 → to 1,235" in words
+    assert "25 more numbers" in words
+    assert "and 11 that change less" in words
+    assert "Sales comes above the mean of 2021 Legal is no longer above the mean of 2021" in words
+    assert "and 3 more departments come above" in words
+    assert 'href="/questions' not in text
+    browser.set_cookie(COOKIE, "ana+uploads:read+queries:read")
+    assert 'href="/questions?year=2021&amp;department=' in browser.get(f"/uploads/{upload_id}").text
+
+
+def test_an_upload_that_changes_no_answer_says_so(browser: FlaskClient, stores: Stores) -> None:
+    upload_id = upload(browser)
+    stores.uploads.update(
+        upload_id, expect=UNFINISHED, state=State.COMPLETED, change=7, impact=Impact()
+    )
+    assert "What it changed in Hiring Nothing: the numbers stay the same" in told(
+        browser, upload_id
+    )
+    other = upload(browser)
+    stores.uploads.update(other, expect=UNFINISHED, state=State.COMPLETED)
+    assert "in Hiring" not in told(browser, other)
