@@ -33,8 +33,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         allow_multi_primary=settings.allow_multi_primary,
         trial=load_attempts,
     )
-    from dbuploader.api import history, views
+    from dbuploader.api import erasure, history, views
     from dbuploader.batches.merge import Batches
+    from dbuploader.journal.erasure import Erasures
     from dbuploader.journal.history import RowHistory
     from dbuploader.journal.origin import LineFinder
     from dbuploader.services import Services
@@ -45,8 +46,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_batch_bytes
     authenticate_with(app, check_with(settings.auth_url).verify)
     batches = Batches(database, settings.batch_limits)
-    provide(app, Services(database, batches, RowHistory(database), LineFinder(stores)))
-    for blueprint in (views.blueprint, history.blueprint):
+    services = Services(
+        database, batches, RowHistory(database), LineFinder(stores), Erasures(database)
+    )
+    provide(app, services)
+    for blueprint in (views.blueprint, history.blueprint, erasure.blueprint):
         app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
     # Without its tables it can answer nothing. Later each request reports an outage itself.
@@ -65,12 +69,18 @@ def _invalid(field: str, message: str) -> Problem:
 
 
 def _install_errors(app: Flask) -> None:
+    from dbuploader.journal.erasure import NothingToErase, RowReferred
+
     answer_with(
         app,
         {
             UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
             InvalidKey: lambda error: _invalid("key", str(error)),
             InvalidParameter: lambda error: _invalid(error.field, str(error)),
+            NothingToErase: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            RowReferred: lambda error: Problem(
+                409, "row-referred", "Other rows refer to it", str(error)
+            ),
             MalformedJson: lambda error: Problem(400, "malformed-json", "Bad JSON", str(error)),
             WrongRows: lambda error: Problem(422, "wrong-rows", "Not a batch", str(error)),
             KeyReused: lambda _: Problem(

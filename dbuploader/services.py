@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from dbuploader.batches.merge import Batches
+from dbuploader.journal.erasure import Erasures
 from dbuploader.journal.history import RowHistory
 from dbuploader.journal.origin import LineFinder
 from muster.database import Database
@@ -13,12 +14,13 @@ from muster.http.service import provided
 
 @dataclass(frozen=True)
 class Services:
-    """The batches and the history of rows, over the employment database and the CSV store."""
+    """Batches, the history of rows and erasures, over the employment database and the CSV store."""
 
     database: Database
     batches: Batches
     history: RowHistory
     lines: LineFinder
+    erasures: Erasures
 
 
 def services() -> Services:

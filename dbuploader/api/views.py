@@ -56,7 +56,9 @@ def _rows_rejected(content: Any) -> Problem:
         content = {"errors": content, "errors_total": len(content)}
     errors, total = content["errors"], content["errors_total"]
     detail = "Nothing was written. Correct the rows and send all of them again."
-    if len(errors) < total:
+    if not errors:
+        detail += " What was wrong is no longer kept, as a row was erased since."
+    elif len(errors) < total:
         detail += f" These are {len(errors)} of {total} errors (MUSTER_MAX_BATCH_ERRORS)."
     return Problem(
         422, "rows-rejected", "Some rows are wrong", detail, errors=errors, errors_total=total

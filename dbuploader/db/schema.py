@@ -126,6 +126,7 @@ erased_rows = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("erased_by", String(255), nullable=False),
     Column("erased_at", _datetime, nullable=False),
+    Index("ix_erased_rows_sequence", "sequence"),
 )
 """Tombstones: the upload of kind `erasure` took the row out everywhere.
 

@@ -61,6 +61,7 @@ class ChangeRecorder:
         self.table = table
         self.keys = {effect: BitMap() for effect in (*_WRITTEN, UNCHANGED)}
         self.former_bytes = 0
+        self._not_there = 0
         self._connection = connection
         self._entry = entry
         self._waiting: list[pa.RecordBatch] = []
@@ -88,9 +89,19 @@ class ChangeRecorder:
         self._note(REMOVED, before)
         self._keep(before)
 
-    def erase(self, keys: BitMap) -> None:
-        """Rows with these keys go, and nothing is kept of them."""
+    def erase(self, keys: BitMap, *, there: int) -> None:
+        """Rows with these keys are erased, of which so many were still `there`; none is kept.
+
+        Those that an undo had removed before are not to come back either.
+        """
         self.keys[REMOVED] |= keys
+        self._not_there += len(keys) - there
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many rows were inserted, updated and removed."""
+        inserted, updated, removed = (len(self.keys[effect]) for effect in _WRITTEN)
+        return inserted, updated, removed - self._not_there
 
     def hold(self, rows: pa.RecordBatch) -> None:
         """These rows were there with the same values."""
@@ -205,7 +216,6 @@ def write_changes(connection: Connection, numbered: Sequence[Numbered]) -> None:
 
 def _change(each: Numbered, now: datetime) -> tuple[Any, ...]:
     author, recorder = each.author, each.recorder
-    counts = [len(recorder.keys[effect]) for effect in _WRITTEN]
     return (
         each.number,
         author.entry,
@@ -215,7 +225,7 @@ def _change(each: Numbered, now: datetime) -> tuple[Any, ...]:
         author.made_by,
         now.isoformat(" ", "microseconds"),
         author.undoes,
-        *counts,
+        *recorder.counts,
         recorder.former_bytes,
         None,
     )

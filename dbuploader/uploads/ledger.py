@@ -20,6 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from dbuploader.db.rows import upsert
 from dbuploader.db.schema import ledger, load_attempts
 from dbuploader.journal.changes import (
+    INSERTED,
+    UPDATED,
     Author,
     ChangeRecorder,
     Numbered,
@@ -27,6 +29,8 @@ from dbuploader.journal.changes import (
     move_head,
     write_changes,
 )
+from dbuploader.journal.erasure import Tombstones
+from dbuploader.merge.merge import KeysChanged
 from dbuploader.uploads.outcome import UploadOutcome
 from muster.contracts.strict_json import Unreadable, read_json
 from muster.contracts.uploads import (
@@ -91,9 +95,11 @@ class Ledger:
         """Decide uploads in the transaction that writes their rows, as its last act.
 
         Each gets the next number in the journal, and what it wrote is entered there. Returns the
-        outcomes with their numbers. Raises ConstraintViolated if one was decided before.
+        outcomes with their numbers. Raises ConstraintViolated if one was decided before, and
+        KeysChanged if a row that was written has been erased meanwhile.
         """
         head = lock_head(connection)
+        _ensure_not_erased(connection, decisions)
         numbered = [*enumerate(decisions, start=head.number + 1)]
         outcomes = [_numbered(number, decision) for number, decision in numbered]
         write_changes(
@@ -225,6 +231,22 @@ def _keep_seconds(connection: Connection, upload: Upload, seconds: float) -> Non
     connection.execute(update(load_attempts).where(_attempts_at(upload)).values(seconds=seconds))
 
 
+def _ensure_not_erased(connection: Connection, decisions: Sequence[Decision]) -> None:
+    """Erasures that were committed since the uploads looked for them must not be undone by them."""
+    written = [
+        (upload.sequence, changes)
+        for upload, _, changes in decisions
+        if changes is not None and changes.has_written
+    ]
+    if not written:
+        return
+    tombstones = Tombstones.after(connection, min(sequence for sequence, _ in written), lock=True)
+    for sequence, changes in written:
+        there = changes.keys[INSERTED] | changes.keys[UPDATED]
+        if tombstones.keys(changes.table, sequence) & there:
+            raise KeysChanged
+
+
 def author_of(upload: Upload) -> Author:
     """Who makes the change that the upload is."""
     return Author(upload.id, upload.kind, upload.owner, upload.submitted_by)
@@ -232,8 +254,11 @@ def author_of(upload: Upload) -> Author:
 
 def _numbered(number: int, decision: Decision) -> UploadOutcome:
     changes = decision.changes
-    change = number if changes is not None and changes.has_written else None
-    return replace(decision.outcome, number=number, change=change)
+    if changes is not None:
+        change = number if changes.has_written else None
+        return replace(decision.outcome, number=number, change=change)
+    # That of an erasure was made before.
+    return replace(decision.outcome, number=number)
 
 
 def _values(outcome: UploadOutcome) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from typing import BinaryIO
 
 import pyarrow as pa
 import structlog
+from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from dbuploader.arrow import rebatch, rows_schema
 from dbuploader.csvfile.model import FileError
 from dbuploader.journal.changes import ChangeRecorder
+from dbuploader.journal.erasure import Tombstones
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.bulk import BulkMerge
 from dbuploader.merge.merge import Classifier, MergeCounts
@@ -106,10 +108,16 @@ class UploadLoad(Load):
 
     def _validate(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
         options = self._upload.options
-        validator = FileValidator(self._database, options, self._result, self._parents)
+        erased = self._erased_keys()
+        validator = FileValidator(self._database, options, self._result, self._parents, erased)
         for rows in validator.run(file):
             self._progress.reach(file.tell() / max(self._upload.size, 1))
             yield rows
+
+    def _erased_keys(self) -> BitMap:
+        with self._database.read() as connection:
+            tombstones = Tombstones.after(connection, self._upload.sequence)
+        return tombstones.keys(self._table, self._upload.sequence)
 
     def _write(self, batches: Iterator[pa.RecordBatch]) -> UploadOutcome:
         with LOAD_SECONDS.labels(self._table.name, "validating").time():

@@ -16,9 +16,11 @@ from itertools import chain, takewhile
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
+from pyroaring import BitMap
 from sqlalchemy import Connection
 
 from dbuploader.journal.changes import ChangeRecorder
+from dbuploader.journal.erasure import Tombstones
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.merge import Merge, MergeCounts
 from dbuploader.merge.summary import HiresDifferences, add_to_summary
@@ -104,7 +106,7 @@ class UploadRun:
     def _load_each(
         self, connection: Connection, files: Sequence["StoredFile"]
     ) -> list[UploadOutcome]:
-        whole = Whole(connection)
+        whole = Whole(connection, Tombstones.after(connection, files[0].upload.sequence))
         for file in files:
             self._load_one(whole, file)
         add_to_summary(connection, whole.summary.take())
@@ -132,10 +134,13 @@ class UploadRun:
 class Whole:
     """What the loads of a run share: its transaction, what they found, and what they change.
 
+    The `tombstones` are those that matter to any of them.
+
     The uploads are decided together at its end.
     """
 
     connection: Connection
+    tombstones: Tombstones
     parents: KnownParents = field(default_factory=KnownParents)
     summary: HiresDifferences = field(default_factory=HiresDifferences)
     decisions: list[Decision] = field(default_factory=list)
@@ -212,12 +217,16 @@ class PartialLoad(UploadLoad):
         self._file = file
         self._database = Part(services.database, whole.connection)
         self._parents = whole.parents
+        self._tombstones = whole.tombstones
         self._summary = whole.summary
         self._differences: HiresDifferences | None = None
         self.changes: ChangeRecorder | None = None
 
     def _load(self) -> UploadOutcome:
         return self._pass()
+
+    def _erased_keys(self) -> BitMap:
+        return self._tombstones.keys(self._table, self._upload.sequence)
 
     def _find_decided(self) -> UploadOutcome | None:
         # It was not when its attempt was counted; since then the ledger refuses a second outcome.

@@ -102,7 +102,10 @@ KeyErrors = dict[int, list[CellError]]
 
 
 class FileValidator:
-    """Validates one file by its table's declaration and by what the database holds."""
+    """Validates one file by its table's declaration and by what the database holds.
+
+    Rows with keys in `erased` are rejected.
+    """
 
     def __init__(
         self,
@@ -110,13 +113,15 @@ class FileValidator:
         options: Options,
         checked: ValidationResult,
         parents: KnownParents | None = None,
+        erased: BitMap | None = None,
     ) -> None:
         self._database = database
         self._options = options
         self._checked = checked
         self._table = checked.table
         self._references = ForeignKeyChecker(self._table, parents)
-        keys = [self._table.key] if options.mode == "insert" else []
+        self._erased = erased or BitMap()
+        keys = [self._table.key] if options.mode == "insert" or self._erased else []
         self._looked_up = [*keys, *(foreign.column for foreign in self._table.foreign_keys)]
 
     def run(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
@@ -204,10 +209,12 @@ class FileValidator:
             place = self._place(column)
             keys[column] = set(pc.unique(chunk.rows.column(column)).to_pylist())
             keys[column] |= {key for row in flawed if isinstance(key := row.values[place], int)}
+        key = self._table.key
         with self._database.read() as connection:
             bad = self._references.missing(connection, keys)
+            if self._erased and (gone := {each for each in keys[key] if each in self._erased}):
+                bad.append(BadKeys(key, gone, self._gone))
             if self._options.mode == "insert":
-                key = self._table.key
                 taken = existing_keys(connection, self._table.name, keys[key])
                 bad.append(BadKeys(key, taken, self._taken))
         return bad
@@ -218,6 +225,10 @@ class FileValidator:
             "out, or upload with mode=upsert"
         )
         return CellError("primary-key", self._table.key, message)
+
+    def _gone(self, key: int) -> CellError:
+        message = f"{self._table.name} {key} was erased after this file was sent: leave the row out"
+        return CellError("erased", self._table.key, message)
 
     def _overwriting(self, key: int) -> CellError:
         message = (

@@ -18,6 +18,7 @@ RowErrorCode = Literal[
     "quote-error",
     "encoding-error",
     "row-error",
+    "erased",
     "kept",
     "blocked",
 ]
@@ -44,6 +45,7 @@ FailureCode = Literal[
     "file-damaged",
     "undo-incomplete",
     "undo-expired",
+    "row-referred",
     "internal-error",
 ]
 """Why a whole upload failed."""
@@ -135,6 +137,12 @@ ROW_ERRORS: Mapping[str, RowError] = {
         summary="the row could not be read",
         cause="A line has more than 64 KiB.",
         remedy="Check whether the file is CSV at all.",
+    ),
+    "erased": RowError(
+        title="The row was erased",
+        summary="the row was erased",
+        cause="The row was erased after the file had been sent, and before it was loaded.",
+        remedy="Leave the row out. If it should be in the table again, send it anew.",
     ),
     "kept": RowError(
         title="Changed later",
@@ -275,6 +283,11 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
         meaning="The rows as they were before the upload are kept for MUSTER_UNDO_DAYS, and are "
         "gone.",
         remedy="Send a file with the rows as they should be.",
+    ),
+    "row-referred": UploadError(
+        title="Other rows refer to it",
+        meaning="The row was not erased, because other rows refer to it.",
+        remedy="Change or erase those rows first, then erase it again.",
     ),
     "internal-error": UploadError(
         title="A fault in Muster",

@@ -126,6 +126,7 @@ def _tables() -> list[sa.Table]:
             sa.Column("sequence", sa.BigInteger(), nullable=False),
             sa.Column("erased_by", sa.String(255), nullable=False),
             sa.Column("erased_at", _datetime, nullable=False),
+            sa.Index("ix_erased_rows_sequence", "sequence"),
             **_MYSQL,
         ),
         sa.Table(
