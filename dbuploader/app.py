@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         allow_multi_primary=settings.allow_multi_primary,
         trial=load_attempts,
     )
-    from dbuploader.api import erasure, history, views
+    from dbuploader.api import erasure, history, receipts, views
     from dbuploader.batches.merge import Batches
     from dbuploader.journal.erasure import Erasures
     from dbuploader.journal.history import RowHistory
@@ -50,7 +50,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         database, batches, RowHistory(database), LineFinder(stores), Erasures(database)
     )
     provide(app, services)
-    for blueprint in (views.blueprint, history.blueprint, erasure.blueprint):
+    for blueprint in (
+        views.blueprint,
+        history.blueprint,
+        erasure.blueprint,
+        receipts.blueprint,
+    ):
         app.register_blueprint(blueprint)
     checks = {"employment database": lambda: check_schema(database)}
     # Without its tables it can answer nothing. Later each request reports an outage itself.

@@ -19,6 +19,7 @@ import structlog
 from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.db import check_schema
 from dbuploader.db.schema import load_attempts
+from dbuploader.journal.receipts import ReceiptSigner
 from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
 from dbuploader.uploads.outcome import NotFinished
@@ -31,6 +32,7 @@ from muster.contracts.messages import UnreadableMessage, UploadAccepted
 from muster.contracts.uploads import UnreadableRecord
 from muster.database import Database, open_database
 from muster.observability.tracing import bind_log_fields
+from muster.signing_key import load_key
 from muster.stores import open_stores
 from muster.uploadstore import UploadNotFound
 from muster.weather import Unavailable
@@ -142,6 +144,7 @@ class UploadConsumer:
 
 def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:
     """Consume until the worker must stop."""
+    signer = ReceiptSigner(load_key(settings.receipt_key), settings.public_url)
     urls = settings.csv_store_url, settings.file_store_url
     stores = worker.open("CSV store", partial(open_stores, *urls))
     broker = worker.open("broker", partial(open_broker, settings.broker_url))
@@ -153,7 +156,14 @@ def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:
         worker.serve_health(ready={"broker": broker.check, "database": once(check)})
         watchdog = Watchdog(settings.stall_seconds)
         processor = processor_class(
-            stores, broker, database, worker.stop, watchdog, settings.load_limits, scratch
+            stores,
+            broker,
+            database,
+            worker.stop,
+            watchdog,
+            settings.load_limits,
+            scratch,
+            signer,
         )
         sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
         consumer = UploadConsumer(processor, watchdog, worker.heartbeat, sweep)

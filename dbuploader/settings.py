@@ -58,6 +58,20 @@ class Settings(FileSettings, SchemaSettings):
         description="How many small uploads that wait may be loaded in one transaction.",
     )
 
+    public_url: str = Field(
+        default="", description="Where users reach the gateway: receipts name it as their issuer."
+    )
+    receipt_key_file: Path | None = Field(
+        default=None,
+        description="The Ed25519 key that signs receipts, as PEM; made at first start if absent. "
+        "Default: receipt-key.pem in MUSTER_HOME.",
+    )
+
+    @property
+    def receipt_key(self) -> Path:
+        """Where the key that signs receipts is."""
+        return self.receipt_key_file or self.home / "receipt-key.pem"
+
     @property
     def scratch_root(self) -> Path:
         """Where the loader's folder is made."""

@@ -14,6 +14,8 @@ from string import Template
 from deploy.make_env import EXAMPLE, with_secrets
 
 DEV = Path(__file__).parents[1] / "k8s" / "overlays" / "dev"
+# That of auth's tokens, and that of the loader's receipts.
+_KEYS = ("signing-key.pem", "receipt-key.pem")
 # PrivateKeyInfo of an Ed25519 key, up to its 32 random bytes: RFC 8410, section 7.
 _ED25519 = bytes.fromhex("302e020100300506032b657004220420")
 
@@ -31,7 +33,7 @@ def new_signing_key() -> str:
 
 
 def write_secrets(directory: Path, examples: Path = DEV / "secrets.example") -> bool:
-    """Make `directory`, readable by nobody else, with a file for each of `examples` and a key.
+    """Make `directory`, readable by nobody else, with a file for each of `examples` and the keys.
 
     It appears with all of its files or not at all. Returns whether it was not there before.
     """
@@ -43,7 +45,8 @@ def write_secrets(directory: Path, examples: Path = DEV / "secrets.example") -> 
         for example in sorted(examples.glob("*.env")):
             text = Template(example.read_text("utf-8")).substitute(passwords)
             _write(unfinished / example.name, text)
-        _write(unfinished / "signing-key.pem", new_signing_key())
+        for key in _KEYS:
+            _write(unfinished / key, new_signing_key())
         unfinished.rename(directory)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -159,13 +159,13 @@ class IdempotencyKeyReused(GatewayError):
 
 
 class UploadNotFinished(GatewayError):
-    """The loader has not finished `upload`, so there are no rejects yet."""
+    """The loader has not finished `upload`: there are neither rejects nor a receipt yet."""
 
     status, kind, title = 409, "not-finished", "Not finished"
     retry_after = 1
 
     def __init__(self, upload: Upload) -> None:
-        super().__init__(f"The upload is {upload.state}: its rejects are known once it is final.")
+        super().__init__(f"The upload is {upload.state}: ask again once it is final.")
 
 
 class FilesNotKept(GatewayError):

@@ -1,4 +1,4 @@
-"""HTTP in: batches of rows (`views.py`) and the history of a row (`history.py`).
+"""HTTP in: batches of rows (`views.py`), the history of a row (`history.py`) and `receipts.py`.
 
 May import `services` and what is below it.
 """

@@ -1,4 +1,5 @@
 """The journal: every change of rows, what it wrote, and the rows as they were before.
 
-It is written in the transaction of the rows, by `changes.py`. Imports `merge` and `db`.
+It is written in the transaction of the rows, by `changes.py`; `receipts.py` signs how each upload
+was decided. Imports `merge` and `db`.
 """

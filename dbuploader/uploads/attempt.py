@@ -49,6 +49,7 @@ class LoadServices:
 
     stores: Stores
     database: Database
+    ledger: Ledger
     statistics: Statistics
     row_files: RowFiles
     limits: LoadLimits
@@ -72,7 +73,7 @@ class Load(ABC):
         self._rejects = rejects
         self._files = services.stores.files
         self._database: Transactions = services.database
-        self._ledger = Ledger(services.database)
+        self._ledger = services.ledger
         self._table = get_table(upload.table)
         self._id = uuid4().hex
         self._interruptions = 0

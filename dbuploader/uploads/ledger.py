@@ -24,12 +24,14 @@ from dbuploader.journal.changes import (
     UPDATED,
     Author,
     ChangeRecorder,
+    Head,
     Numbered,
     lock_head,
     move_head,
     write_changes,
 )
 from dbuploader.journal.erasure import Tombstones
+from dbuploader.journal.receipts import ReceiptSigner, digest
 from dbuploader.merge.merge import KeysChanged
 from dbuploader.uploads.outcome import UploadOutcome
 from muster.contracts.strict_json import Unreadable, read_json
@@ -73,8 +75,9 @@ class Decision(NamedTuple):
 class Ledger:
     """Each call but `insert` is a transaction of its own, and may raise DatabaseUnavailable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, signer: ReceiptSigner) -> None:
         self._database = database
+        self._signer = signer
 
     def find(self, upload: Upload) -> UploadOutcome | None:
         """How the upload was decided; None if it is not yet.
@@ -94,8 +97,8 @@ class Ledger:
     ) -> list[UploadOutcome]:
         """Decide uploads in the transaction that writes their rows, as its last act.
 
-        Each gets the next number in the journal, and what it wrote is entered there. Returns the
-        outcomes with their numbers. Raises ConstraintViolated if one was decided before, and
+        Each gets the next number in the journal, where what it wrote is entered, and a receipt.
+        Returns the outcomes with their numbers. Raises ConstraintViolated if one was decided before, and
         KeysChanged if a row that was written has been erased meanwhile.
         """
         head = lock_head(connection)
@@ -110,16 +113,17 @@ class Ledger:
                 if decision.changes is not None
             ],
         )
-        rows = [
-            {
-                "upload_id": decision.upload.id,
-                "table_name": decision.upload.table,
-                **_values(outcome),
-            }
+        decided = [
+            (decision.upload, _values(decision.upload, outcome))
             for decision, outcome in zip(decisions, outcomes, strict=True)
         ]
+        self._signer.publish_key(connection)
+        receipts = [*self._signer.sign_each(decided, head.receipt)]
+        rows = [
+            {**row, "receipt": receipt} for (_, row), receipt in zip(decided, receipts, strict=True)
+        ]
         connection.execute(_DECIDE, rows)
-        move_head(connection, head._replace(number=head.number + len(decisions)))
+        move_head(connection, Head(head.number + len(rows), digest(receipts[-1])))
         return outcomes
 
     def decide(self, upload: Upload, outcome: UploadOutcome) -> UploadOutcome:
@@ -261,9 +265,11 @@ def _numbered(number: int, decision: Decision) -> UploadOutcome:
     return replace(decision.outcome, number=number)
 
 
-def _values(outcome: UploadOutcome) -> dict[str, Any]:
+def _values(upload: Upload, outcome: UploadOutcome) -> dict[str, Any]:
     rows = asdict(outcome.rows)
     return {
+        "upload_id": upload.id,
+        "table_name": upload.table,
         "state": outcome.state.value,
         "rows_read": rows.pop("read"),
         **rows,

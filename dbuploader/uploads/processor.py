@@ -13,6 +13,7 @@ import structlog
 from cachetools import LRUCache
 
 from dbuploader.db.statistics import Statistics
+from dbuploader.journal.receipts import ReceiptSigner
 from dbuploader.merge.load_data import RowFiles
 from dbuploader.metrics import ATTEMPTS, count_finished
 from dbuploader.scratch import Scratch
@@ -69,6 +70,7 @@ class UploadProcessor:
         watchdog: Watchdog,
         limits: LoadLimits,
         scratch: Scratch,
+        signer: ReceiptSigner,
     ) -> None:
         self._uploads = stores.uploads
         self._broker = broker
@@ -77,10 +79,10 @@ class UploadProcessor:
         self._watchdog = watchdog
         self._limits = limits
         self._patiently = LoadRetry(stop, watchdog.touch).call
-        self._ledger = Ledger(database)
+        self._ledger = Ledger(database, signer)
         self._statistics = Statistics(database)
         self._services = LoadServices(
-            stores, database, self._statistics, RowFiles(database), limits, scratch
+            stores, database, self._ledger, self._statistics, RowFiles(database), limits, scratch
         )
         # Their messages are still to come.
         self._finished: LRUCache[str, bool] = LRUCache(_MOST_FINISHED)
@@ -200,17 +202,13 @@ class UploadProcessor:
         """
         for upload in self._uploads.cancelling():
             with working_on(upload):
-                # A power cut can undo that its record says it has begun.
-                if self._ledger.find(upload) is not None:
-                    continue
                 try:
-                    cancelled = self._uploads.update(
-                        upload.id,
-                        expect={State.QUEUED},
-                        state=State.CANCELLED,
-                        finished_at=now(),
-                        progress=1.0,
-                    )
+                    decided = self._ledger.decide(upload, UploadOutcome(State.CANCELLED))
+                    # A power cut can undo that its record says it has begun.
+                    if decided.state is not State.CANCELLED:
+                        continue
+                    final = _final(decided, now())
+                    cancelled = self._uploads.update(upload.id, expect={State.QUEUED}, **final)
                 except (StateConflict, UnreadableRecord):
                     continue
                 count_finished(cancelled)

@@ -25,7 +25,7 @@ from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.merge import Merge, MergeCounts
 from dbuploader.merge.summary import HiresDifferences, add_to_summary
 from dbuploader.uploads.attempt import LoadServices, abandoned_on_error
-from dbuploader.uploads.ledger import Decision, Ledger
+from dbuploader.uploads.ledger import Decision
 from dbuploader.uploads.load import UploadLoad
 from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.progress import Progress, WorkTime
@@ -110,7 +110,7 @@ class UploadRun:
         for file in files:
             self._load_one(whole, file)
         add_to_summary(connection, whole.summary.take())
-        return Ledger(self._services.database).insert(connection, whole.decisions)
+        return self._services.ledger.insert(connection, whole.decisions)
 
     def _load_one(self, whole: "Whole", file: "StoredFile") -> None:
         upload = file.upload

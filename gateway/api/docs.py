@@ -9,6 +9,7 @@ from flask_openapi.openapi import OpenAPI
 from markupsafe import Markup, escape
 
 _VERSION = "3.1.1"
+_API = ("/v1/", "/.well-known/")
 _POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -48,10 +49,12 @@ def prose(text: str | None) -> Markup:
 def _document(app: OpenAPI) -> dict[str, Any]:
     whole = app.api_doc
     # Health and metrics are routes of every service, and no part of the API.
-    paths = {path: item for path, item in whole["paths"].items() if path.startswith("/v1/")}
+    paths = {path: item for path, item in whole["paths"].items() if path.startswith(_API)}
     for item in paths.values():
         for operation in item.values():
             _drop_undeclared_answer(operation)
+            # The library leaves out that a public one needs nothing.
+            operation.setdefault("security", [])
     return {**whole, "openapi": _VERSION, "paths": paths}
 
 

@@ -16,8 +16,11 @@ from muster.http.tokens import requires
 Method = Literal["get", "post", "patch", "delete"]
 View = Callable[..., Response]
 Answers = Mapping[int, type[BaseModel] | dict[str, Any] | None]
-Access = tuple[str, ...] | Literal["basic"]
-"""Permissions of which one is needed, none for any token, or HTTP Basic, which auth checks."""
+Access = tuple[str, ...] | Literal["basic", "public"]
+"""Permissions of which one is needed, none for any token; or HTTP Basic, which auth checks.
+
+What is `public` needs nothing.
+"""
 
 ANY_TOKEN: Access = ()
 _SCHEMAS = "#/components/schemas"
@@ -47,7 +50,7 @@ class Api(APIBlueprint):
         access: Access = options.pop("access")
         # Not the library's check, which looks at every header and at the models' schemas.
         checked = _checked(view_func.__wrapped__)
-        guarded = checked if access == "basic" else requires(*access)(checked)
+        guarded = checked if isinstance(access, str) else requires(*access)(checked)
         super().add_url_rule(rule, endpoint, guarded, provide_automatic_options, **options)
 
     def schema_of(self, model: type[BaseModel]) -> dict[str, Any]:
@@ -74,7 +77,8 @@ class Api(APIBlueprint):
         """Serve `rule` by the view, to those that have `access`.
 
         `answers` and `refusals` are the statuses that the document lists; 401, 403 and 503 are
-        added. The view's parameters `path`, `query` and `header` are checked by their annotations.
+        added where there can be. The view's parameters `path`, `query` and `header` are checked by
+        their annotations.
         """
         errors = {status: problem(status) for status in _all(refusals, access)}
 
@@ -140,6 +144,8 @@ def _required(request_body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all(refusals: Collection[int], access: Access) -> list[int]:
+    if access == "public":
+        return sorted({*refusals, 503})
     own = {401, 503} | ({403} if access and access != "basic" else set())
     return sorted({*refusals, *own})
 
@@ -147,4 +153,6 @@ def _all(refusals: Collection[int], access: Access) -> list[int]:
 def _security(access: Access) -> list[dict[str, list[str]]]:
     if access == "basic":
         return [{"basic": []}]
+    if access == "public":
+        return []
     return [{"bearer": [permission]} for permission in access] or [{"bearer": []}]

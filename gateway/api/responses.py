@@ -84,6 +84,7 @@ _EXAMPLE: JsonDict = {
         "file": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/file",
         "rejects": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/rejects",
         "events": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/events",
+        "receipt": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/receipt",
     },
 }
 
@@ -95,6 +96,7 @@ class Links(BaseModel):
     file: str
     rejects: str
     events: str
+    receipt: str
 
 
 class Place(BaseModel):
@@ -169,7 +171,11 @@ def represent(upload: Upload, place: QueuePlace | None = None) -> dict[str, Any]
     """The upload as JSON takes it, with its place in the queue."""
     path = location_of(upload)
     links = Links(
-        self=path, file=f"{path}/file", rejects=f"{path}/rejects", events=f"{path}/events"
+        self=path,
+        file=f"{path}/file",
+        rejects=f"{path}/rejects",
+        events=f"{path}/events",
+        receipt=f"{path}/receipt",
     )
     queue = None if place is None else Place(position=place.position, since=place.since)
     fields = {
@@ -351,6 +357,23 @@ class BatchCheck(BaseModel):
         "before any row's second."
     )
     errors_total: int = Field(description="How many errors there are.")
+
+
+class JsonWebKey(BaseModel):
+    """The public half of a key that signs receipts (RFC 8037, section 2)."""
+
+    kty: str = Field(examples=["OKP"])
+    crv: str = Field(examples=["Ed25519"])
+    x: str = Field(description="The key, base64url.")
+    kid: str = Field(description="Which key a receipt names in its header.")
+    use: str = Field(examples=["sig"])
+    alg: str = Field(examples=["EdDSA"])
+
+
+class JsonWebKeys(BaseModel):
+    """A JWK Set (RFC 7517, section 5)."""
+
+    keys: list[JsonWebKey]
 
 
 class Years(BaseModel):

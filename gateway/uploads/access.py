@@ -49,6 +49,13 @@ class UploadAccess:
             raise UploadNotFound(upload_id)
         return upload
 
+    def get_final(self, who: Principal, upload_id: str) -> Upload:
+        """As get(); raises UploadNotFinished while the upload is not final."""
+        upload = self.get(who, upload_id)
+        if not upload.state.is_final:
+            raise UploadNotFinished(upload)
+        return upload
+
     def list(
         self,
         who: Principal,
@@ -95,9 +102,7 @@ class UploadAccess:
         Raises UploadNotFound, UploadNotFinished, FilesNotKept or FileNotStored if it had some, and
         FileDamaged.
         """
-        upload = self.get(who, upload_id)
-        if not upload.state.is_final:
-            raise UploadNotFinished(upload)
+        upload = self.get_final(who, upload_id)
         # An earlier attempt may have stored some, in a version whose loads had no names.
         if not upload.rows.rejected:
             return upload, None

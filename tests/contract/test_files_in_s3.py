@@ -22,6 +22,7 @@ from muster.http.tokens import authenticate_with
 from muster.stores import open_stores
 from tests.servers.s3 import client_of
 from tests.servers.templates import migrate_by_template
+from tests.unit.dbuploader.suite import a_signer
 from tests.unit.gateway.fakes import ANA, CSV, WordTokens
 
 # Smaller files are kept with their records; of more than 5 MiB they go in parts.
@@ -66,7 +67,14 @@ def loader(urls: Urls, tmp_path: Path) -> Iterator[UploadProcessor]:
     ):
         migrate_by_template(database, migrate)
         yield UploadProcessor(
-            stores, broker, database, Event(), Watchdog(300), settings.load_limits, scratch
+            stores,
+            broker,
+            database,
+            Event(),
+            Watchdog(300),
+            settings.load_limits,
+            scratch,
+            a_signer(),
         )
 
 

@@ -40,6 +40,7 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_HEALTH_HOST": "stands in the Dockerfile",
     "MUSTER_HEALTH_PORT": "stands in the Dockerfile",
     "MUSTER_SIGNING_KEY_FILE": "stands in the Dockerfile",
+    "MUSTER_RECEIPT_KEY_FILE": "stands in the Dockerfile",
     "MUSTER_THREADS": "is tuned by who measured",
     "MUSTER_MAX_WAITERS": "follows from the threads",
     "MUSTER_MAX_CONNECTIONS": "is tuned by who measured",
@@ -79,8 +80,8 @@ OF_THE_CLUSTERS_BACKENDS = {
     "mongo": {"HOME"},
 }
 # Volumes of what is not to be lost: in the pods, and in Compose.
-KEPT_AS = {"data", "signing-key"}
-KEPT_IN_COMPOSE = {"auth-db", "employment-db", "mailpit", "mongo", "rabbitmq", "signing-key"}
+KEPT_AS = {"data", "receipt-key", "signing-key"}
+KEPT_IN_COMPOSE = {"auth-db", "employment-db", "mailpit", "mongo", "rabbitmq", *KEPT_AS - {"data"}}
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -188,7 +189,8 @@ def test_what_is_kept_is_where_compose_keeps_it(dev: Manifests) -> None:
     }
     assert kept == composed
     assert "MUSTER_SIGNING_KEY_FILE=/var/lib/muster/signing-key.pem" in dockerfile("auth")
-    assert ("auth", "/var/lib/muster") in kept
+    assert "MUSTER_RECEIPT_KEY_FILE=/var/lib/muster/receipt-key.pem" in dockerfile("dbuploader")
+    assert {("auth", "/var/lib/muster"), ("dbuploader-consumer", "/var/lib/muster")} <= kept
 
 
 def test_every_key_of_a_config_map_or_secret_is_used(dev: Manifests) -> None:

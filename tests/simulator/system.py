@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.consumer import UploadConsumer
+from dbuploader.journal.receipts import ReceiptSigner
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
 from dbuploader.uploads.processor import UploadProcessor
@@ -27,6 +30,7 @@ from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import RequestBody
 from muster.broker import Broker
 from muster.contracts.uploads import Upload
+from muster.signing_key import SigningKey
 from muster.stores import Stores
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat
@@ -47,6 +51,8 @@ T = TypeVar("T")
 
 _RESTART_SECONDS = 1.0
 _TURN_SECONDS = 3.0
+# The same in each run: what is written does not depend on it.
+_SIGNER = ReceiptSigner(SigningKey(Ed25519PrivateKey.from_private_bytes(bytes(32))))
 _LIMITS = LoadLimits(reject_bytes=1024 * 1024, seconds=36_000, uploads=64)
 _SWEEP_SECONDS = 86_400.0
 _FILE_BYTES = 1024 * 1024
@@ -191,6 +197,7 @@ class System:
             watchdog,
             _LIMITS,
             self.scratch,
+            _SIGNER,
         )
         _charge_runs(processor, process)
         sweep = AnswerSweep(database, timedelta(hours=24))

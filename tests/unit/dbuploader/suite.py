@@ -10,9 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, select
 
 from dbuploader.journal.changes import Author
+from dbuploader.journal.receipts import ReceiptSigner
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
 from dbuploader.settings import BatchLimits, LoadLimits
@@ -24,6 +26,7 @@ from muster.contracts.tables.sql import hires_summary, sql_table
 from muster.contracts.uploads import Options, Upload, now
 from muster.database import Database, open_database
 from muster.filestore import FileStore
+from muster.signing_key import SigningKey
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
 from tests.servers.templates import migrate_by_template
@@ -35,6 +38,11 @@ BATCH_LIMITS = BatchLimits(errors=1000, keep_answers=timedelta(hours=24))
 def an_author() -> Author:
     """Somebody who sends one batch."""
     return Author(uuid.uuid4().hex, "batch", "ana", "ana@example.com")
+
+
+def a_signer(issuer: str = "") -> ReceiptSigner:
+    """With a new key."""
+    return ReceiptSigner(SigningKey(Ed25519PrivateKey.generate()), issuer)
 
 
 class Killed(BaseException):
@@ -137,6 +145,7 @@ class Suite:
         self.database = open_database(database_url, self.files if files else None, exclusive=True)
         self.stop = threading.Event()
         self.limits = LoadLimits(reject_bytes=1024 * 1024, seconds=3600)
+        self.signer = a_signer()
         self.faulty_files = Interposed(self.stores.files)
         self.faulty_store = Interposed(self.store)
         self.faulty_broker = Interposed(self.broker)
@@ -158,6 +167,7 @@ class Suite:
             watchdog or Watchdog(300),
             self.limits,
             self.scratch,
+            self.signer,
         )
 
     def accept(

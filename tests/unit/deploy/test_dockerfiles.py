@@ -7,12 +7,22 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("auth", "dbuploader", "gateway", "notification", "queries")
-# The one service that keeps a file of its own: the signing key.
-ONLY_IN_AUTH = {
+# The services that keep a file of their own: a key that signs.
+OF_A_KEY = {
     "RUN install -d -m 0700 /state",
-    "# The signing key is made here at the first start: mount a volume.",
     "COPY --from=builder --chown=10001:10001 /state /var/lib/muster",
-    "ENV MUSTER_SIGNING_KEY_FILE=/var/lib/muster/signing-key.pem",
+}
+ONLY_IN = {
+    "auth": OF_A_KEY
+    | {
+        "# The signing key is made here at the first start: mount a volume.",
+        "ENV MUSTER_SIGNING_KEY_FILE=/var/lib/muster/signing-key.pem",
+    },
+    "dbuploader": OF_A_KEY
+    | {
+        "# The consumer makes the key of receipts here at its first start: mount a volume.",
+        "ENV MUSTER_RECEIPT_KEY_FILE=/var/lib/muster/receipt-key.pem",
+    },
 }
 
 
@@ -21,8 +31,10 @@ def dockerfile(service: str) -> str:
 
 
 def shape(service: str) -> list[str]:
-    lines = re.sub(rf"\b{service}\b", "SERVICE", dockerfile(service)).splitlines()
-    return [line for line in lines if service != "auth" or line not in ONLY_IN_AUTH]
+    lines = [
+        line for line in dockerfile(service).splitlines() if line not in ONLY_IN.get(service, set())
+    ]
+    return [re.sub(rf"\b{service}\b", "SERVICE", line) for line in lines]
 
 
 @pytest.mark.parametrize("service", SERVICES)

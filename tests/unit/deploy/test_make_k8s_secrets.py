@@ -8,6 +8,8 @@ from deploy.make_k8s_secrets import DEV, write_secrets
 from muster.adapters import ConfigurationError
 from muster.signing_key import load_key
 
+KEYS = ("signing-key.pem", "receipt-key.pem")
+
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
@@ -17,7 +19,7 @@ def secrets(tmp_path: Path) -> Path:
 
 def test_each_example_becomes_a_file_and_names_no_variable_any_more(secrets: Path) -> None:
     examples = {path.name for path in (DEV / "secrets.example").iterdir()}
-    assert {path.name for path in secrets.iterdir()} == examples | {"signing-key.pem"}
+    assert {path.name for path in secrets.iterdir()} == examples | set(KEYS)
     assert not [path for path in secrets.iterdir() if "$" in path.read_text("utf-8")]
 
 
@@ -33,8 +35,8 @@ def test_both_ends_of_a_connection_get_the_same_password(secrets: Path) -> None:
     assert found("rabbitmq", "DEFAULT_PASS=(.+)") == found("gateway", "amqp://muster:(.+)@rabbitmq")
 
 
-def test_the_signing_key_is_one_that_auth_takes(secrets: Path) -> None:
-    assert load_key(secrets / "signing-key.pem").kid
+def test_auth_and_the_loader_take_their_keys_which_are_not_the_same(secrets: Path) -> None:
+    assert len({load_key(secrets / key).kid for key in KEYS}) == len(KEYS)
 
 
 def test_auth_takes_the_key_as_a_pod_mounts_it_and_not_if_all_may_read_it(secrets: Path) -> None:

@@ -24,7 +24,7 @@ from muster.filestore import FileStore
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
 from tests.servers.mysqlwire import MysqlWire, Passage
-from tests.unit.dbuploader.suite import Interposed, RecordingBroker, Suite
+from tests.unit.dbuploader.suite import Interposed, RecordingBroker, Suite, a_signer
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 # Forked from a process that has imported all this.
@@ -119,6 +119,7 @@ def _load(
         Watchdog(300),
         LoadLimits(reject_bytes=1024 * 1024, seconds=3600),
         scratch,
+        a_signer(),
     )
     processor.take_over()
     processor.process_up_to(upload_id)

@@ -85,6 +85,7 @@ class Loads:
             Watchdog(300),
             self.suite.limits,
             self.suite.scratch,
+            self.suite.signer,
         )
 
     def accept(self) -> str:

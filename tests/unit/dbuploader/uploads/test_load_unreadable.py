@@ -72,7 +72,7 @@ def test_a_record_that_another_version_changes_during_its_load_costs_no_attempt(
     suite.store.put_back()
     suite.processor().process_up_to(bad)
     assert suite.store.get(bad).state == State.COMPLETED
-    assert Ledger(suite.database).find(suite.store.get(bad)) is not None
+    assert Ledger(suite.database, suite.signer).find(suite.store.get(bad)) is not None
 
 
 def test_a_record_that_another_version_changes_as_its_message_comes_is_not_forgotten(
