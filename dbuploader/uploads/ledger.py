@@ -98,8 +98,8 @@ class Ledger:
         """Decide uploads in the transaction that writes their rows, as its last act.
 
         Each gets the next number in the journal, where what it wrote is entered, and a receipt.
-        Returns the outcomes with their numbers. Raises ConstraintViolated if one was decided before, and
-        KeysChanged if a row that was written has been erased meanwhile.
+        Returns the outcomes with their numbers. Raises ConstraintViolated if one was decided
+        before, and KeysChanged if a row that was written has been erased meanwhile.
         """
         head = lock_head(connection)
         _ensure_not_erased(connection, decisions)
