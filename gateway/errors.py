@@ -14,7 +14,7 @@ from flask import Response, request
 from pydantic import ValidationError
 
 from muster.contracts.tables import InvalidKey, UnknownTable, tables
-from muster.contracts.uploads import FilesRemoved, UnreadableRecord, Upload
+from muster.contracts.uploads import FilesRemoved, State, UnreadableRecord, Upload
 from muster.filestore import FileNotStored
 from muster.http.client import ClientTooSlow
 from muster.http.problems import Problem, too_slow, unavailable
@@ -184,6 +184,92 @@ class FilesNotKept(GatewayError):
         )
 
 
+class NoFile(GatewayError):
+    """What takes rows away or back has no file."""
+
+    status, kind, title = 404, "not-found", "Not found"
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(f"There is no file: this is an {upload.kind}, which is not made of one.")
+
+
+class NothingToUndo(GatewayError):
+    """The upload has written no rows, or not yet."""
+
+    status, kind, title = 409, "nothing-to-undo", "Nothing to undo"
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(f"The upload {_why_nothing(upload)}")
+
+
+class NotUndoable(GatewayError):
+    """An erasure is for good."""
+
+    status, kind, title = 409, "not-undoable", "Can't be undone"
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(
+            f"This is an {upload.kind}, which is for good: to have the row again, load it again."
+        )
+
+
+class UndoOfIt(GatewayError):
+    """Another undo of the upload is in the way: `undo`, None if the user may not know of it."""
+
+    status = 409
+
+    def __init__(self, undo: Upload | None, detail: str) -> None:
+        super().__init__(detail)
+        self.undo = undo
+
+    def to_problem(self) -> Problem:
+        """The answer, which names the undo."""
+        problem = super().to_problem()
+        problem.extra["undo"] = None if self.undo is None else self.undo.id
+        return problem
+
+
+class UndoWaits(UndoOfIt):
+    """An undo of the upload is not final yet, or is just being accepted."""
+
+    kind, title = "undo-waits", "An undo of it waits"
+    retry_after = 5
+
+    def __init__(self, undo: Upload | None) -> None:
+        which = "Another undo" if undo is None else f"Its undo {undo.id}"
+        super().__init__(
+            undo, f"{which} is not final yet: wait for it, or cancel it, before you undo it again."
+        )
+
+
+class AlreadyUndone(UndoOfIt):
+    """All that the upload wrote is taken back."""
+
+    kind, title = "already-undone", "Already undone"
+
+    def __init__(self, undo: Upload | None) -> None:
+        how = (
+            "another user has undone it, and can undo that"
+            if undo is None
+            else f"undo its undo, with POST /v1/uploads/{undo.id}/undo"
+        )
+        super().__init__(undo, f"All of it is undone. To have its rows back, {how}.")
+
+
+class UndoExpired(GatewayError):
+    """What the rows were before the upload is no longer kept, or never was."""
+
+    status, kind, title = 410, "undo-expired", "Too old to be undone"
+
+    def __init__(self, upload: Upload, days: float) -> None:
+        why = (
+            "It was loaded by a version of Muster that did not keep what the rows were before"
+            if upload.change is None
+            else f"What the rows were before it was kept for {days:g} days, and is gone"
+        )
+        super().__init__(f"{why}. Send a file with the rows as they should be.")
+
+
 class TooManyWaiters(GatewayError):
     """All places for requests that wait for uploads are taken."""
 
@@ -281,6 +367,19 @@ def _unknown_table(error: UnknownTable) -> Problem:
     if "table" in (request.view_args or {}):
         return Problem(404, "not-found", "Not found", str(error))
     return invalid([{"field": "table", "message": str(error)}])
+
+
+def _why_nothing(upload: Upload) -> str:
+    if not upload.state.is_final:
+        return (
+            f"is {upload.state}: wait until it is final, or cancel it, which loads nothing of it."
+        )
+    match upload.state:
+        case State.VALIDATED:
+            return "was a dry run, which changes nothing: there is nothing to take back."
+        case State.FAILED | State.CANCELLED:
+            return f"is {upload.state}, and changed nothing: there is nothing to take back."
+    return "changed no row of its table: there is nothing to take back."
 
 
 def _state_conflict(error: StateConflict) -> Problem:

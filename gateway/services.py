@@ -14,6 +14,7 @@ from gateway.uploads.admission import Admission
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.queue import UploadQueue
+from gateway.uploads.undo import Undos
 from muster.broker import Broker
 from muster.http.service import provided
 from muster.http.tokens import Tokens
@@ -34,6 +35,7 @@ class Services:
     """The gateway's rules, and the services behind it."""
 
     uploads: Uploads
+    undos: Undos
     access: UploadAccess
     follower: UploadFollower
     queue: UploadQueue
@@ -48,19 +50,19 @@ class Services:
     def over(cls, settings: Settings, stores: Stores, broker: Broker, tokens: Tokens) -> "Services":
         """All of them over these adapters; connects to nothing yet."""
         threads, waiters = settings.threads, settings.waiters
+        admission = Admission(
+            stores.uploads,
+            settings.uploads_per_user,
+            settings.max_queued_seconds,
+            settings.bytes_per_user_a_day,
+        )
+        outbox = Outbox(stores.uploads, broker)
+        uploads = Uploads(stores, outbox, admission, settings.expectations)
+        access = UploadAccess(stores)
         return cls(
-            uploads=Uploads(
-                stores,
-                Outbox(stores.uploads, broker),
-                Admission(
-                    stores.uploads,
-                    settings.uploads_per_user,
-                    settings.max_queued_seconds,
-                    settings.bytes_per_user_a_day,
-                ),
-                settings.expectations,
-            ),
-            access=UploadAccess(stores),
+            uploads=uploads,
+            undos=Undos(stores.uploads, uploads, access, admission, settings.undo_days),
+            access=access,
             follower=UploadFollower(
                 stores.uploads, waiters, settings.max_waiters_per_user, event_at_shutdown()
             ),

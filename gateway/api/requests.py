@@ -167,6 +167,21 @@ class UploadQuery(Query):
         )
 
 
+class UndoQuery(Query):
+    """How to undo an upload."""
+
+    mode: Literal["possible", "all"] = Field(
+        "possible",
+        description="Rows that a later change touched, or on which others depend, are left as they "
+        "are; with all, nothing is undone unless every row can be.",
+    )
+    dry_run: bool = Field(False, description="Say what would become of the rows, change nothing.")
+
+    def options(self) -> Options:
+        """What the loader needs of it."""
+        return Options(mode=self.mode, dry_run=self.dry_run)
+
+
 class ListQuery(Query):
     """Which uploads to list."""
 

@@ -4,6 +4,7 @@ Only the upload and its pages are made here. What other services answer is forwa
 models only describe it.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -11,14 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from gateway.uploads.queue import MOST_PLACES, QueuePlace
+from gateway.uploads.reject_file import MayName
 from muster.contracts.uploads import (
     Cause,
     Email,
     Failure,
+    Impact,
     Kind,
     Options,
     RowCounts,
     State,
+    UndoCounts,
     Upload,
     UploadWarning,
 )
@@ -78,6 +82,13 @@ _EXAMPLE: JsonDict = {
     "warnings_total": 1,
     "email": {"state": "sent", "at": "2021-11-07T02:48:43.500000Z", "reason": None},
     "previous": None,
+    "kind": "upload",
+    "undoes": None,
+    "is_undone": False,
+    "undone_by": None,
+    "loads": None,
+    "change": 17,
+    "impact": None,
     "files_removed": None,
     "links": {
         "self": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",
@@ -85,6 +96,7 @@ _EXAMPLE: JsonDict = {
         "rejects": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/rejects",
         "events": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/events",
         "receipt": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/receipt",
+        "undo": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/undo",
     },
 }
 
@@ -93,10 +105,47 @@ class Links(BaseModel):
     """Where more of the upload is, as paths on this host."""
 
     self: str
-    file: str
+    file: str | None = Field(description="Null of what is not made of a file, such as an undo.")
     rejects: str
     events: str
     receipt: str
+    undo: str | None = Field(
+        description="Where it is undone, by POST; null where it has changed nothing, is undone, or "
+        "can't be."
+    )
+
+
+class FileRows(BaseModel):
+    """Records of a file by what became of them; `read` is the sum of all the others."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    unprocessed: int
+
+
+class UndoRows(BaseModel):
+    """Rows that an undone upload wrote by what became of them; `written` is the sum of the others.
+
+    `restored` have their former values again, `removed` are gone, `kept` were touched by a later
+    change or undone before, and on those `blocked` others depend, or what they depend on is gone.
+    """
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    written: int
+    restored: int
+    removed: int
+    kept: int
+    blocked: int
+
+
+def _as_one_of(schema: JsonDict) -> None:
+    schema["oneOf"] = schema.pop("anyOf")
 
 
 class Place(BaseModel):
@@ -140,8 +189,13 @@ class UploadDocument(BaseModel):
     )
     options: Options
     progress: float = Field(ge=0, le=1)
-    rows: RowCounts
-    causes: list[Cause] = Field(description="Why rows were rejected, most rows first.")
+    rows: FileRows | UndoRows = Field(
+        description="Of an undo, the rows that the undone upload wrote.",
+        json_schema_extra=_as_one_of,
+    )
+    causes: list[Cause] = Field(
+        description="Why rows were rejected or, of an undo, kept or blocked, most rows first."
+    )
     error: Failure | None = Field(
         description="Why it failed, or what it waits for while it is not final."
     )
@@ -155,6 +209,24 @@ class UploadDocument(BaseModel):
         "days of trying) are not, and `reason` says why."
     )
     previous: str | None = Field(description="The upload whose rejected rows this one corrects.")
+    kind: Kind = Field(description="An `upload` is of a file; an `undo` takes another one back.")
+    undoes: str | None = Field(description="The upload that this one takes back.")
+    is_undone: bool = Field(
+        description="Whether an undo has taken it back, in part at least, and is not undone itself."
+    )
+    undone_by: str | None = Field(
+        description="That undo; null if it is another user's, which only `uploads:admin` shows."
+    )
+    loads: str | None = Field(description="The dry run whose file this one loads.")
+    change: int | None = Field(
+        description="The number of what it wrote in the journal of changes: the higher, the later. "
+        "Null if it wrote nothing."
+    )
+    impact: Impact | None = Field(
+        description="What it changes in the answers to the questions, and, of an undo, which later "
+        "uploads held rows that it takes away: their ids are null for batches, and for other "
+        "users' uploads, which only `uploads:admin` shows."
+    )
     files_removed: Removal | None = Field(
         description="Since when file and rejects are no longer kept, and whether they `expired` or "
         "one of their rows was `erased`; null while they are."
@@ -167,23 +239,55 @@ def location_of(upload: Upload) -> str:
     return f"/v1/uploads/{upload.id}"
 
 
-def represent(upload: Upload, place: QueuePlace | None = None) -> dict[str, Any]:
+def represent(
+    upload: Upload, place: QueuePlace | None = None, *, may_name: MayName
+) -> dict[str, Any]:
     """The upload as JSON takes it, with its place in the queue."""
-    path = location_of(upload)
-    links = Links(
-        self=path,
-        file=f"{path}/file",
-        rejects=f"{path}/rejects",
-        events=f"{path}/events",
-        receipt=f"{path}/receipt",
-    )
-    queue = None if place is None else Place(position=place.position, since=place.since)
     fields = {
         name: getattr(upload, name)
         for name in UploadDocument.model_fields
-        if name not in {"links", "queue"}
+        if name not in {"links", "queue", "rows", "is_undone", "undone_by", "impact"}
     }
-    return UploadDocument(links=links, queue=queue, **fields).model_dump(mode="json")
+    undo = upload.undone_by
+    document = UploadDocument(
+        links=_links(upload),
+        queue=None if place is None else Place(position=place.position, since=place.since),
+        rows=_rows(upload.tally),
+        is_undone=undo is not None,
+        undone_by=undo if undo is not None and may_name(undo) else None,
+        impact=_with_named(upload.impact, may_name),
+        **fields,
+    )
+    return document.model_dump(mode="json")
+
+
+def _links(upload: Upload) -> Links:
+    path = location_of(upload)
+    may_be_undone = upload.change is not None and upload.kind != "erasure" and not upload.undone_by
+    return Links(
+        self=path,
+        file=f"{path}/file" if upload.kind == "upload" else None,
+        rejects=f"{path}/rejects",
+        events=f"{path}/events",
+        receipt=f"{path}/receipt",
+        undo=f"{path}/undo" if may_be_undone else None,
+    )
+
+
+def _rows(tally: RowCounts | UndoCounts) -> FileRows | UndoRows:
+    model = UndoRows if isinstance(tally, UndoCounts) else FileRows
+    return model.model_validate(tally)
+
+
+def _with_named(impact: Impact | None, may_name: MayName) -> Impact | None:
+    """The impact without the ids of uploads that the reader may not be told of."""
+    if impact is None:
+        return None
+    holders = tuple(
+        each if each.upload is None or may_name(each.upload) else replace(each, upload=None)
+        for each in impact.holders
+    )
+    return replace(impact, holders=holders)
 
 
 _EMAIL = Field(examples=["ana@example.com"])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,11 +13,11 @@ from werkzeug.wsgi import wrap_file
 from gateway.api.openapi import Api
 from gateway.api.requests import RejectsQuery, UploadPath, client_gone
 from gateway.api.responses import represent
-from gateway.api.uploads import READERS
+from gateway.api.uploads import READERS, reader
 from gateway.services import services
 from gateway.uploads.filenames import as_download, inflated_name
 from gateway.uploads.queue import UploadQueue
-from gateway.uploads.reject_file import as_csv, as_ndjson
+from gateway.uploads.reject_file import MayName, as_csv, as_ndjson
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Upload
 from muster.http.tokens import validity_of_token
@@ -80,15 +81,23 @@ def get_file(path: UploadPath) -> Response:
     refusals=(404, 409, 410, 422),
 )
 def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
-    """The rejected rows: correct them, upload them, and only they are loaded."""
+    """The rejected rows: correct them, upload them, and only they are loaded.
+
+    Of an undo, the rows that it did not take back.
+    """
     upload, stored = services().access.open_rejects(g.principal, path.id)
     stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".rejects")
+    # Many rows of an undo are about the same uploads.
+    may_name = lru_cache(reader())
     body: Iterable[bytes]
     if request.accept_mimetypes.best_match(["text/csv", NDJSON], "text/csv") == NDJSON:
-        body, content_type, name = as_ndjson(stored), NDJSON, f"{stem}.rejects.ndjson"
+        about_uploads = may_name if upload.kind == "undo" else None
+        body, content_type = as_ndjson(stored, about_uploads), NDJSON
+        name = f"{stem}.rejects.ndjson"
     else:
         safe = query.spreadsheet == "safe"
-        body = as_csv(stored, get_table(upload.table), spreadsheet_safe=safe)
+        table = get_table(upload.table)
+        body = as_csv(stored, table, spreadsheet_safe=safe, may_name=may_name)
         content_type, name = _CSV, f"{stem}.rejects.csv"
     response = Response(body, content_type=content_type)
     response.vary.add("Accept")
@@ -113,7 +122,7 @@ def follow_upload(path: UploadPath) -> Response:
     queue = services().queue
     changes = services().follower.changes(upload, lambda: gone() or not is_valid(), queue.place_of)
     response = Response(
-        _event_stream(changes, queue), content_type="text/event-stream; charset=utf-8"
+        _event_stream(changes, queue, reader()), content_type="text/event-stream; charset=utf-8"
     )
     response.call_on_close(release)
     response.headers["Cache-Control"] = "no-store"
@@ -121,12 +130,14 @@ def follow_upload(path: UploadPath) -> Response:
     return response
 
 
-def _event_stream(changes: Iterator[Upload | None], queue: UploadQueue) -> Iterator[str]:
+def _event_stream(
+    changes: Iterator[Upload | None], queue: UploadQueue, may_name: MayName
+) -> Iterator[str]:
     for upload in changes:
         if upload is None:
             yield ": still here\n\n"
         else:
-            data = json.dumps(represent(upload, queue.place_of(upload)))
+            data = json.dumps(represent(upload, queue.place_of(upload), may_name=may_name))
             yield f"event: upload\nid: {upload.version}\ndata: {data}\n\n"
 
 

@@ -1,5 +1,6 @@
 """Uploads: accept, list, follow, cancel."""
 
+from functools import partial
 from typing import Any
 
 from flask import Response, g, jsonify
@@ -7,6 +8,7 @@ from flask import Response, g, jsonify
 from gateway.api.openapi import Access, Api
 from gateway.api.requests import (
     ListQuery,
+    UndoQuery,
     UploadHeaders,
     UploadPath,
     UploadQuery,
@@ -19,7 +21,9 @@ from gateway.api.responses import UploadDocument, UploadPage, location_of, repre
 from gateway.errors import PreviousNotFound
 from gateway.services import services
 from gateway.uploads.accept import Submission
+from gateway.uploads.reject_file import MayName
 from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
+from gateway.uploads.undo import UndoRequest
 from muster.contracts.uploads import Upload
 from muster.http.tokens import validity_of_token
 from muster.uploadstore import UploadNotFound
@@ -72,12 +76,24 @@ def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
         key=header.idempotency_key,
         previous=_previous(query),
     )
-    upload = services().uploads.accept(submission)
-    latest, applied = _waited(upload, header.prefer)
-    response = jsonify(represent(latest) if applied is None else _as_it_stands(latest))
-    response.status_code = 200 if latest.state.is_final else 202
-    response.headers["Location"] = location_of(upload)
-    return _with_preference(response, header.prefer, latest, applied)
+    return _accepted(services().uploads.accept(submission), header.prefer)
+
+
+@api.operation(
+    "post",
+    "/v1/uploads/<id>/undo",
+    access=("uploads:undo", "uploads:admin"),
+    answers={200: UploadDocument, 202: _ACCEPTED},
+    refusals=(404, 409, 410, 422, 429),
+)
+def undo_upload(path: UploadPath, query: UndoQuery, header: UploadHeaders) -> Response:
+    """Take an upload back: an upload of kind `undo`; with `Prefer: wait=N`, 200 if it is in time.
+
+    Rows that it inserted are removed, those that it updated have their former values again, and
+    those that a later change touched stay. An undo is undone likewise, which brings the rows back.
+    """
+    request = UndoRequest(g.principal, path.id, query.options(), header.idempotency_key)
+    return _accepted(services().undos.accept(request), header.prefer)
 
 
 @api.operation("get", "/v1/uploads", access=READERS, answers={200: UploadPage}, refusals=(422,))
@@ -109,7 +125,7 @@ def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
 @api.operation(
     "delete",
     "/v1/uploads/<id>",
-    access=("uploads:write", "uploads:admin"),
+    access=("uploads:write", "uploads:undo", "uploads:admin"),
     answers={202: UploadDocument},
     refusals=(404, 409),
 )
@@ -120,8 +136,23 @@ def cancel_upload(path: UploadPath) -> Response:
     return response
 
 
+def reader() -> MayName:
+    """What the user who asks may be told of, also after the request's context."""
+    return partial(services().access.may_name, g.principal)
+
+
+def _accepted(upload: Upload, prefer: str | None) -> Response:
+    """The answer to a request that made an upload."""
+    latest, applied = _waited(upload, prefer)
+    shown = represent(latest, may_name=reader()) if applied is None else _as_it_stands(latest)
+    response = jsonify(shown)
+    response.status_code = 200 if latest.state.is_final else 202
+    response.headers["Location"] = location_of(upload)
+    return _with_preference(response, prefer, latest, applied)
+
+
 def _as_it_stands(upload: Upload) -> dict[str, Any]:
-    return represent(upload, services().queue.place_of(upload))
+    return represent(upload, services().queue.place_of(upload), may_name=reader())
 
 
 def _previous(query: UploadQuery) -> str | None:

@@ -8,15 +8,16 @@ accepted.
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from prometheus_client import Counter
 
-from gateway.errors import ClientGone, IdempotencyKeyInFlight, IdempotencyKeyReused, WrongColumns
+from gateway.errors import ClientGone, WrongColumns
 from gateway.settings import TableLimits
 from gateway.uploads.admission import Admission, Place
 from gateway.uploads.filenames import clean_filename, table_for
-from gateway.uploads.idempotency import claimed, fingerprint
+from gateway.uploads.idempotency import accepted_once, fingerprint, same_request
 from gateway.uploads.kept_file import MOST_IN_RECORD, keeping
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import ReceivedFile, RequestBody
@@ -141,24 +142,29 @@ class Uploads:
             submission.owner.id, submission.key, submission.body.minimum
         )
         try:
-            return self._accept(submission, place)
+            return accepted_once(
+                self._records,
+                submission.owner.id,
+                submission.key,
+                partial(self._take, submission, place),
+                lambda: submission.read(_drop).fingerprint,
+            )
         finally:
             place.leave()
 
-    def _accept(self, submission: Submission, place: Place) -> Upload:
-        if submission.key is None:
-            return self._take(submission, place)
-        try:
-            with claimed(self._records, submission.owner.id, submission.key) as renew:
-                return self._take(submission, place, renew)
-        except KeyTaken as taken:
-            if taken.upload is None:
-                raise IdempotencyKeyInFlight from taken
-            return _same(taken.upload, submission.read(_drop))
+    def enter(self, draft: Upload, place: Place, content: bytes | None = None) -> Upload:
+        """Add the record to the store, durably, and announce it; returns the upload as accepted.
 
-    def _take(
-        self, submission: Submission, place: Place, renew: Callable[[], None] = lambda: None
-    ) -> Upload:
+        Raises KeyTaken and StoreUnavailable.
+        """
+        upload = self._records.accept(draft, content)
+        place.keep()
+        ACCEPTED.labels(upload.table).inc()
+        log.info("upload accepted", table=upload.table, kind=upload.kind, size=upload.size)
+        self._outbox.try_publish(upload)
+        return upload
+
+    def _take(self, submission: Submission, place: Place, renew: Callable[[], None]) -> Upload:
         """Store and announce; `renew` is called again and again while the file is read."""
         upload_id = uuid.uuid4().hex
         bind_log_fields(upload_id=upload_id)
@@ -176,25 +182,12 @@ class Uploads:
         limits = self._limits.get(file.table, TableLimits())
         draft = submission.draft(upload_id, file, limits, in_record=kept.content is not None)
         try:
-            upload = self._records.accept(draft, kept.content)
+            return self.enter(draft, place, kept.content)
         except KeyTaken as taken:
             # The claim ran out and another call with the key was quicker.
             self._files.delete(upload_id)
-            return _same(taken.upload, file)
-        place.keep()
-        ACCEPTED.labels(upload.table).inc()
-        log.info("upload accepted", table=upload.table, size=upload.size)
-        self._outbox.try_publish(upload)
-        return upload
+            return same_request(taken.upload, file.fingerprint)
 
 
 def _drop(_chunk: bytes) -> None:
     pass
-
-
-def _same(first: Upload | None, file: SubmittedFile) -> Upload:
-    """The first upload with the key, as it was accepted; raises IdempotencyKeyReused."""
-    if first is None or first.fingerprint != file.fingerprint:
-        raise IdempotencyKeyReused
-    bind_log_fields(upload_id=first.id)
-    return first.as_accepted()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from gateway.errors import FilesNotKept, UnknownCursor, UploadNotFinished
+from gateway.errors import FilesNotKept, NoFile, UnknownCursor, UploadNotFinished
 from muster.contracts.rejects import ensure_whole
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload
@@ -14,6 +14,7 @@ from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields
 from muster.stores import Stores
 from muster.uploadstore import UploadNotFound
+from muster.weather import StoreUnavailable
 
 _CORRECTIONS = 20
 
@@ -45,7 +46,7 @@ class UploadAccess:
                 raise
             raise UploadNotFound(upload_id) from None
         bind_log_fields(upload_id=upload.id)
-        if not _sees(who, upload):
+        if not self.sees(who, upload):
             raise UploadNotFound(upload_id)
         return upload
 
@@ -55,6 +56,19 @@ class UploadAccess:
         if not upload.state.is_final:
             raise UploadNotFinished(upload)
         return upload
+
+    def sees(self, who: Principal, upload: Upload) -> bool:
+        """Whether the user may see the upload."""
+        return upload.owner == who.id or _sees_all(who)
+
+    def may_name(self, who: Principal, upload_id: str) -> bool:
+        """Whether the user may be told of an upload of that id; not if that can't be known now."""
+        if _sees_all(who):
+            return True
+        try:
+            return self.sees(who, self._records.get(upload_id))
+        except (UploadNotFound, UnreadableRecord, StoreUnavailable):
+            return False
 
     def list(
         self,
@@ -80,7 +94,7 @@ class UploadAccess:
     def corrections(self, who: Principal, upload_id: str) -> Sequence[Upload]:
         """The latest 20 uploads that correct rejected rows of that one, newest first."""
         found = self._records.find_mending(upload_id, _CORRECTIONS)
-        return [upload for upload in found if _sees(who, upload)]
+        return [upload for upload in found if self.sees(who, upload)]
 
     def cancel(self, who: Principal, upload_id: str) -> Upload:
         """Ask for the upload to be cancelled. Raises UploadNotFound, StateConflict once final."""
@@ -90,9 +104,11 @@ class UploadAccess:
     def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:
         """The upload and its file.
 
-        Raises UploadNotFound, FilesNotKept, FileNotStored and FileDamaged.
+        Raises UploadNotFound, NoFile, FilesNotKept, FileNotStored and FileDamaged.
         """
         upload = self.get(who, upload_id)
+        if upload.kind != "upload":
+            raise NoFile(upload)
         _ensure_kept(upload)
         return upload, self._stores.open_file(upload)
 
@@ -103,8 +119,7 @@ class UploadAccess:
         FileDamaged.
         """
         upload = self.get_final(who, upload_id)
-        # An earlier attempt may have stored some, in a version whose loads had no names.
-        if not upload.rows.rejected:
+        if not upload.has_rejects:
             return upload, None
         _ensure_kept(upload)
         stored = self._files.open(upload.rejects_name)
@@ -119,10 +134,6 @@ class UploadAccess:
 def _ensure_kept(upload: Upload) -> None:
     if upload.files_removed is not None:
         raise FilesNotKept(upload.files_removed)
-
-
-def _sees(who: Principal, upload: Upload) -> bool:
-    return upload.owner == who.id or _sees_all(who)
 
 
 def _sees_all(who: Principal) -> bool:

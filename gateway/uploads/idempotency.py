@@ -11,14 +11,48 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from hashlib import sha256
 
-from muster.contracts.uploads import Options
-from muster.uploadstore import UploadStore
+from gateway.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
+from muster.contracts.uploads import Options, Upload
+from muster.observability.tracing import bind_log_fields
+from muster.uploadstore import KeyTaken, UploadStore
 from muster.weather import StoreUnavailable
 
 # How long a client is refused whose first try died with its gateway. Where a client only stalled,
 # and another call takes over its claim, the store still accepts only one of the two uploads.
 CLAIM_SECONDS = 30.0
 _LATER_OPTIONS = ("columns", "dates", "expect_rows", "max_inserted", "max_updated")
+
+
+def accepted_once(
+    uploads: UploadStore,
+    owner: str,
+    key: str | None,
+    accept: Callable[[Callable[[], None]], Upload],
+    digest: Callable[[], str | None],
+) -> Upload:
+    """What `accept` returns, or the upload that the same request made with the key before.
+
+    `accept` is given a function that keeps the key, to call again and again while it works; if it
+    is not needed, `digest` says which request this is. Raises IdempotencyKeyInFlight,
+    IdempotencyKeyReused, and what both raise.
+    """
+    if key is None:
+        return accept(lambda: None)
+    try:
+        with claimed(uploads, owner, key) as renew:
+            return accept(renew)
+    except KeyTaken as taken:
+        if taken.upload is None:
+            raise IdempotencyKeyInFlight from taken
+        return same_request(taken.upload, digest())
+
+
+def same_request(first: Upload | None, digest: str | None) -> Upload:
+    """The first upload with the key, as it was accepted; raises IdempotencyKeyReused."""
+    if first is None or first.fingerprint != digest:
+        raise IdempotencyKeyReused
+    bind_log_fields(upload_id=first.id)
+    return first.as_accepted()
 
 
 @contextmanager
@@ -53,5 +87,13 @@ def fingerprint(table: str, filename: str, options: Options, content_sha256: str
     for name in _LATER_OPTIONS:
         if asked[name] == getattr(Options, name):
             del asked[name]
-    request = ["POST", "/v1/uploads", table, filename, asked, content_sha256]
-    return sha256(json.dumps(request).encode()).hexdigest()
+    return _hash_of("/v1/uploads", table, filename, asked, content_sha256)
+
+
+def undo_fingerprint(upload_id: str, options: Options) -> str:
+    """As `fingerprint`, of a request to undo that upload."""
+    return _hash_of(f"/v1/uploads/{upload_id}/undo", options.mode, options.dry_run)
+
+
+def _hash_of(*request: object) -> str:
+    return sha256(json.dumps(["POST", *request]).encode()).hexdigest()

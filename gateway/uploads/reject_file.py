@@ -6,10 +6,11 @@ Also what keeps a spreadsheet from taking a cell of it for a formula.
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
-from muster.contracts.rejects import Reject, RejectsHeader, read_rejects
+from muster.contracts.rejects import CellError, Reject, RejectsHeader, read_rejects
 from muster.contracts.tables import Table
 
 _PIECE = 64 * 1024
@@ -21,17 +22,42 @@ _SPREADSHEET = "_spreadsheet"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
-def as_ndjson(stored: BinaryIO | None) -> Iterator[bytes]:
-    """All errors of each row: one object a line, `line`, `row`, `cells`, `raw` and `errors`."""
+MayName = Callable[[str], bool]
+"""Whether the reader may be told of the upload of an id."""
+
+
+def _nobody(_upload_id: str) -> bool:
+    return False
+
+
+def as_ndjson(stored: BinaryIO | None, may_name: MayName | None = None) -> Iterator[bytes]:
+    """All errors of each row: one object a line, `line`, `row`, `cells`, `raw` and `errors`.
+
+    With `may_name` the errors are about other uploads, and say which.
+    """
     if stored is None:
         return
     with stored:
-        next(stored, None)
-        while piece := stored.read(_PIECE):
-            yield piece
+        if may_name is None:
+            next(stored, None)
+            while piece := stored.read(_PIECE):
+                yield piece
+            return
+        for reject in read_rejects(stored)[1]:
+            errors = tuple(
+                CellError(error.code, error.column, _told(error, may_name))
+                for error in reject.errors
+            )
+            yield f"{replace(reject, errors=errors).to_json()}\n".encode()
 
 
-def as_csv(stored: BinaryIO | None, table: Table, *, spreadsheet_safe: bool) -> Iterator[bytes]:
+def as_csv(
+    stored: BinaryIO | None,
+    table: Table,
+    *,
+    spreadsheet_safe: bool,
+    may_name: MayName = _nobody,
+) -> Iterator[bytes]:
     """The original cells and why each row was rejected: CSV per RFC 4180, in UTF-8.
 
     With `spreadsheet_safe`, cells that a spreadsheet would take for a formula begin with an
@@ -39,25 +65,37 @@ def as_csv(stored: BinaryIO | None, table: Table, *, spreadsheet_safe: bool) -> 
     """
     if stored is None:
         header = RejectsHeader(table.column_names, raw=False)
-        lines = _lines(header, ())
+        lines = _lines(header, (), may_name)
         yield from _written(_made_safe(lines) if spreadsheet_safe else lines)
         return
     with stored:
-        lines = _lines(*read_rejects(stored))
+        lines = _lines(*read_rejects(stored), may_name)
         yield from _written(_made_safe(lines) if spreadsheet_safe else lines)
 
 
-def _lines(header: RejectsHeader, rejects: Iterable[Reject]) -> Iterator[Sequence[object]]:
+def _lines(
+    header: RejectsHeader, rejects: Iterable[Reject], may_name: MayName
+) -> Iterator[Sequence[object]]:
     raw_label = ("_raw",) if header.raw else ()
     yield (*header.labels, *_REASON, *raw_label)
     blanks = ("",) * len(header.labels)
     for reject in rejects:
         cause = reject.errors[0]
         more = len(reject.errors) - 1
-        message = f"{cause.message} (and {more} more)" if more else cause.message
-        reason = (reject.line, reject.row, cause.code, cause.column or "", message)
+        told = _told(cause, may_name)
+        message = f"{told} (and {more} more)" if more else told
+        # Rows of an undo stand on no line of a file.
+        reason = (reject.line or "", reject.row, cause.code, cause.column or "", message)
         raw = (reject.raw or "",) if header.raw else ()
         yield (*(blanks if reject.cells is None else reject.cells), *reason, *raw)
+
+
+def _told(error: CellError, may_name: MayName) -> str:
+    """The message, with the upload that it is about if the reader may be told of it."""
+    if error.upload is None:
+        return error.message
+    which = f"upload {error.upload}" if may_name(error.upload) else "another user's upload"
+    return f"{error.message}: {which}"
 
 
 def _made_safe(lines: Iterable[Sequence[object]]) -> Iterator[Sequence[object]]:

@@ -19,28 +19,33 @@ _write = json.JSONEncoder(ensure_ascii=False).encode
 
 @dataclass(frozen=True, slots=True)
 class CellError:
-    """What is wrong with a row: a code, the column it concerns (None: the whole row), why."""
+    """What is wrong with a row: a code, the column it concerns (None: the whole row), why.
+
+    `upload` is the id of another upload that the message is about: not everybody may be told it.
+    """
 
     code: str
     column: str | None
     message: str
+    upload: str | None = None
 
     def to_json(self) -> str:
         """A JSON object."""
+        upload = "" if self.upload is None else f', "upload": {_write(self.upload)}'
         return (
             f'{{"code": {_write(self.code)}, "column": {_write(self.column)}, '
-            f'"message": {_write(self.message)}}}'
+            f'"message": {_write(self.message)}{upload}}}'
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was not loaded.
+    """A row that was not loaded or, of an undo, not taken back.
 
-    `line` is the physical line, from 1, on which the record begins; `row` the record's number, from
-    1, the header not counted. `cells` are the original texts in the order of the input, one for
-    each label (blank where the record had too few), or None where it could not be split into them:
-    then `raw` is its text.
+    `line` is the physical line, from 1, on which the record begins, 0 of an undo; `row` the
+    record's number, from 1, the header not counted. `cells` are the original texts in the order of
+    the input, one for each label (blank where the record had too few), or None where it could not
+    be split into them: then `raw` is its text.
     `errors` holds at least one error; the first is the one that counts as the cause.
     """
 
@@ -71,7 +76,8 @@ class Reject:
                 cells=None if cells is None else tuple(cells),
                 raw=fields["raw"],
                 errors=tuple(
-                    CellError(error["code"], error["column"], error["message"]) for error in errors
+                    CellError(error["code"], error["column"], error["message"], error.get("upload"))
+                    for error in errors
                 ),
             )
         except (ValueError, LookupError, TypeError, RecursionError) as error:

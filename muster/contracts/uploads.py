@@ -311,6 +311,19 @@ class Upload:
     version: int = 0
 
     @property
+    def tally(self) -> RowCounts | UndoCounts:
+        """What became of its rows; of an undo, of the rows that the undone change wrote."""
+        return (self.undone or UndoCounts()) if self.kind == "undo" else self.rows
+
+    @property
+    def has_rejects(self) -> bool:
+        """Whether rows were stored that were rejected or, of an undo, kept or blocked.
+
+        Of a file an earlier attempt may have stored some, in a version whose loads had no names.
+        """
+        return self.rejects is not None if self.kind == "undo" else bool(self.rows.rejected)
+
+    @property
     def rejects_name(self) -> str:
         """The name under which the store keeps this upload's rejected rows."""
         return self.rejects_name_of(self.rejects)
@@ -338,6 +351,10 @@ class Upload:
             cancel_requested=False,
             email=None,
             rejects=None,
+            undone_by=None,
+            undone=None,
+            change=None,
+            impact=None,
             files_removed=None,
         )
 

@@ -1,10 +1,12 @@
 """What people are told about an upload, by email and on the page: plain words, exactly true."""
 
-from muster.contracts.uploads import State, Upload
+from muster.contracts.uploads import State, UndoCounts, Upload
 
 
 def sentence(upload: Upload) -> str:
-    """The state of the upload in a sentence or two."""
+    """The final state of the upload in a sentence or two."""
+    if upload.kind == "undo":
+        return _sentence_of_undo(upload)
     rows = upload.rows
     match upload.state:
         case State.FAILED:
@@ -25,7 +27,16 @@ def sentence(upload: Upload) -> str:
 
 def counts(upload: Upload) -> list[tuple[str, str]]:
     """What became of the rows, each with its number; the first is the sum of the others."""
-    rows, dry_run = upload.rows, upload.state is State.VALIDATED
+    rows, dry_run = upload.tally, upload.state is State.VALIDATED
+    if isinstance(rows, UndoCounts):
+        numbers = {
+            "Rows that it wrote": rows.written,
+            "Would be restored" if dry_run else "Restored": rows.restored,
+            "Would be removed" if dry_run else "Removed": rows.removed,
+            "Kept, changed later": rows.kept,
+            "Blocked, others depend on it": rows.blocked,
+        }
+        return [(name, f"{number:,}") for name, number in numbers.items()]
     numbers = {
         "Rows read": rows.read,
         "Would be inserted" if dry_run else "Inserted": rows.inserted,
@@ -35,6 +46,34 @@ def counts(upload: Upload) -> list[tuple[str, str]]:
         "Unprocessed": rows.unprocessed,
     }
     return [(name, f"{number:,}") for name, number in numbers.items()]
+
+
+def undone(upload: Upload) -> str:
+    """What became of the rows of an undo: `1,929 rows removed, 12 restored, 3 kept`."""
+    rows = upload.undone or UndoCounts()
+    numbers = {
+        "removed": rows.removed,
+        "restored": rows.restored,
+        "kept": rows.kept,
+        "blocked": rows.blocked,
+    }
+    found = [(number, name) for name, number in numbers.items() if number] or [(0, "removed")]
+    (number, name), *others = found
+    return ", ".join([f"{count_rows(number)} {name}", *(f"{n:,} {name}" for n, name in others)])
+
+
+def _sentence_of_undo(upload: Upload) -> str:
+    match upload.state:
+        case State.FAILED:
+            return "The upload could not be undone, so nothing in the table was changed."
+        case State.CANCELLED:
+            return "The undo was cancelled, and nothing was undone."
+        case State.VALIDATED:
+            return f"This was a dry run, and nothing was undone. It would mean: {undone(upload)}."
+    rows = upload.undone or UndoCounts()
+    if not rows.removed + rows.restored:
+        return f"Nothing was undone: {undone(upload)}."
+    return f"Undone: {undone(upload)}."
 
 
 def count_rows(number: int) -> str:

@@ -8,6 +8,7 @@ from flask import Response, g, request, url_for
 
 from gateway.api.requests import request_body
 from gateway.api.responses import represent
+from gateway.api.uploads import reader
 from gateway.services import services
 from gateway.uploads.accept import Submission
 from gateway.uploads.corrections import (
@@ -139,11 +140,11 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         "upload.html",
         status,
         upload=upload,
-        document=represent(upload, place),
+        document=represent(upload, place, may_name=reader()),
         standing=standing(place),
         states=STATES,
         codes=CODES,
-        counts=list(zip(counts(upload), asdict(upload.rows), strict=True)),
+        counts=list(zip(counts(upload), asdict(upload.tally), strict=True)),
         sentence=sentence(upload) if upload.state.is_final else None,
         rejects=rejects,
         page_size=_REJECTS_PER_PAGE,

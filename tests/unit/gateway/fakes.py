@@ -52,8 +52,8 @@ def bearer(name: str, *permissions: str) -> dict[str, str]:
     return {"Authorization": "Bearer " + "+".join((name, *permissions))}
 
 
-ANA = bearer("ana", "uploads:write", "uploads:read")
-BOB = bearer("bob", "uploads:write", "uploads:read")
+ANA = bearer("ana", "uploads:write", "uploads:read", "uploads:undo")
+BOB = bearer("bob", "uploads:write", "uploads:read", "uploads:undo")
 ADMIN = bearer("admin", "uploads:admin")
 CSV = {"Content-Type": "text/csv"}
 

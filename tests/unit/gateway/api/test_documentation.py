@@ -93,7 +93,7 @@ def test_the_upload_that_is_answered_is_the_one_that_is_documented(
     schema = document["components"]["schemas"]["UploadDocument"]
     assert set(answer.get_json()) == set(schema["properties"]) == set(schema["examples"][0])
     upload = stores.uploads.get(answer.get_json()["id"])
-    assert UploadDocument.model_validate(represent(upload)).id == upload.id
+    assert UploadDocument.model_validate(represent(upload, may_name=bool)).id == upload.id
 
 
 def test_the_page_shows_every_operation(client: FlaskClient, document: dict[str, Any]) -> None:
