@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.uploads.queue import MOST_PLACES, QueuePlace
 from muster.contracts.error_codes import ROW_ERRORS
-from muster.contracts.uploads import Options, State
+from muster.contracts.uploads import Options, State, Upload
 
 STATES: Mapping[State, str] = {
     State.QUEUED: "Waiting",
@@ -16,6 +16,15 @@ STATES: Mapping[State, str] = {
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
 }
+WORDS: Mapping[str, str] = {
+    **{str(state): word for state, word in STATES.items()},
+    "undo loading": "Undoing",
+    "undo completed": "Undone",
+    "undo completed_with_rejects": "Not all undone",
+    "erasure loading": "Erasing",
+    "erasure completed": "Erased",
+}
+"""The same, with what a state is called of another kind than `upload`."""
 CODES: Mapping[str, str] = {code: error.title for code, error in ROW_ERRORS.items()}
 PERMISSIONS: Mapping[str, str] = {
     "uploads:write": "upload files",
@@ -52,10 +61,21 @@ def standing(place: QueuePlace | None) -> str:
     return f"{number:,}{ending}{' or later' if number == MOST_PLACES else ''} in the queue"
 
 
+def title_of(upload: Upload) -> str:
+    """What the page calls the upload: its file, or what it does where it has none of its own."""
+    match upload.kind:
+        case "undo":
+            return f"Undo of {upload.filename}"
+        case "erasure":
+            return f"Erasure of {upload.erases} from {upload.table}"
+    return upload.filename
+
+
 def wishes(options: Options) -> list[str]:
     """What the uploader asked for that is not the usual, but for a dry run."""
     limit, header = options.max_rejects, options.header
     said = {
+        "nothing is undone unless every row can be": options.mode == "all",
         "rows whose key is taken are rejected": options.mode == "insert",
         f"nothing is loaded with more than {limit} rejected": limit is not None,
         f"{options.expect_rows} rows are expected": options.expect_rows is not None,

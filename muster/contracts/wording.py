@@ -5,6 +5,9 @@ from muster.contracts.uploads import State, UndoCounts, Upload
 
 def sentence(upload: Upload) -> str:
     """The final state of the upload in a sentence or two."""
+    if upload.undone_by is not None:
+        what = "The undo was done" if upload.kind == "undo" else "Your file was loaded"
+        return f"{what}, and has been undone since, in whole or in part."
     if upload.kind == "undo":
         return _sentence_of_undo(upload)
     rows = upload.rows

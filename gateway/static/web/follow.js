@@ -9,7 +9,7 @@ const element = document.getElementById("upload");
 const told = document.getElementById("told");
 
 function take(upload) {
-  if (upload.state !== element.dataset.state) told.textContent = wordFor(upload.state);
+  if (upload.state !== element.dataset.state) told.textContent = wordFor(upload);
   show(element, upload);
 }
 

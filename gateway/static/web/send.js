@@ -104,7 +104,7 @@ function take(item, upload) {
   } else if (upload.error) {
     say(item, upload.error.detail, "note", upload);
   } else if (upload.state !== item.dataset.state) {
-    say(item, `${wordFor(upload.state)} …`, "", upload);
+    say(item, `${wordFor(upload)} …`, "", upload);
   }
   show(item, upload);
 }

@@ -9,6 +9,7 @@ from flask import Response, g, request, url_for
 from gateway.api.requests import request_body
 from gateway.api.responses import represent
 from gateway.api.uploads import reader
+from gateway.errors import UndoOfIt
 from gateway.services import services
 from gateway.uploads.accept import Submission
 from gateway.uploads.corrections import (
@@ -18,16 +19,18 @@ from gateway.uploads.corrections import (
     read_page,
     submission_of,
 )
+from gateway.uploads.undo import UndoRequest
 from gateway.web.forms import allow_form
 from gateway.web.pages import PageBlueprint, go, page
-from gateway.web.wording import CODES, STATES, standing, wishes
+from gateway.web.wording import CODES, STATES, WORDS, standing, title_of, wishes
 from muster.contracts.encodings import NAMES
 from muster.contracts.tables import tables
-from muster.contracts.uploads import Options, State, Upload
-from muster.contracts.wording import counts, sentence
+from muster.contracts.uploads import Options, State, UnreadableRecord, Upload
+from muster.contracts.wording import counts, sentence, undone
 from muster.filestore import FileNotStored
 from muster.http.problems import Problem
 from muster.http.tokens import requires
+from muster.uploadstore import UploadNotFound
 from muster.weather import FileDamaged
 
 log = structlog.get_logger(__name__)
@@ -52,7 +55,12 @@ def front() -> Response:
         return go(next(others, "/account"))
     if not g.principal.may(*_READERS):
         return page(
-            "uploads.html", uploads=[], tables=tables().values(), states=STATES, encodings=NAMES
+            "uploads.html",
+            uploads=[],
+            tables=tables().values(),
+            states=STATES,
+            words=WORDS,
+            encodings=NAMES,
         )
     state, table = request.args.get("state") or None, request.args.get("table") or None
     cursor = request.args.get("cursor")
@@ -73,6 +81,9 @@ def front() -> Response:
         table=table,
         tables=tables().values(),
         states=STATES,
+        words=WORDS,
+        title_of=title_of,
+        undone=undone,
         encodings=NAMES,
     )
 
@@ -94,11 +105,27 @@ def one(id: str) -> Response:
 
 
 @pages.post("/uploads/<id>/cancel")
-@requires("uploads:write", "uploads:admin")
+@requires("uploads:write", "uploads:undo", "uploads:admin")
 def cancel(id: str) -> Response:
     """Ask for an upload to be cancelled."""
     services().access.cancel(g.principal, id)
     return go(url_for("uploads_pages.one", id=id))
+
+
+@pages.post("/uploads/<id>/undo")
+@requires("uploads:undo", "uploads:admin")
+def undo(id: str) -> Response:
+    """Undo an upload, or see first what that would do: on the page of the undo."""
+    options = Options(
+        mode="all" if request.form.get("mode") == "all" else "possible",
+        dry_run=request.form.get("dry_run") == "true",
+    )
+    try:
+        return _go_to(services().undos.accept(UndoRequest(g.principal, id, options)))
+    except UndoOfIt as error:
+        if error.undo is None:
+            raise
+        return _go_to(error.undo)
 
 
 @pages.post("/uploads/<id>/mended")
@@ -130,7 +157,7 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
     """The page of one upload, with a complaint about what was sent from it."""
     upload = services().access.get(g.principal, id)
     rejects = None
-    if upload.state.is_final and upload.rows.rejected:
+    if upload.state.is_final and upload.has_rejects and not upload.files_removed:
         try:
             upload, rejects = _rejects_page(id)
         except (FileNotStored, FileDamaged) as error:
@@ -142,7 +169,10 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         upload=upload,
         document=represent(upload, place, may_name=reader()),
         standing=standing(place),
-        states=STATES,
+        words=WORDS,
+        title_of=title_of,
+        undoes=_find_undone(upload),
+        may_name=reader(),
         codes=CODES,
         counts=list(zip(counts(upload), asdict(upload.tally), strict=True)),
         sentence=sentence(upload) if upload.state.is_final else None,
@@ -152,6 +182,16 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         wishes=wishes(upload.options),
         complaint=complaint,
     )
+
+
+def _find_undone(undo: Upload) -> Upload | None:
+    """What the undo takes back, if the user may see it."""
+    if undo.undoes is None:
+        return None
+    try:
+        return services().access.get(g.principal, undo.undoes)
+    except (UploadNotFound, UnreadableRecord):
+        return None
 
 
 def _rejects_page(id: str) -> tuple[Upload, RejectsPage]:

@@ -13,12 +13,15 @@ from muster.contracts.rejects import CellError, Reject, RejectsHeader
 from muster.contracts.uploads import (
     UNFINISHED,
     Cause,
+    FilesRemoved,
     HiresImpact,
     Impact,
     MeanImpact,
     RowCounts,
     State,
+    UndoCounts,
     UploadWarning,
+    now,
 )
 from muster.stores import Stores
 from tests.unit.gateway.fakes import ANA, CSV
@@ -26,6 +29,9 @@ from tests.unit.gateway.fakes import ANA, CSV
 HERE = {"Sec-Fetch-Site": "same-origin"}
 HOSTILE = "<img src=x onerror=alert(1)>\"'\u202ejobs.csv"
 BLANK = CellError("constraint-error", "job", "the cell is blank: job is required")
+
+
+MAY_UNDO = "ana+uploads:write+uploads:read+uploads:undo"
 
 
 @pytest.fixture
@@ -300,3 +306,131 @@ def test_an_upload_that_changes_no_answer_says_so(browser: FlaskClient, stores: 
     other = upload(browser)
     stores.uploads.update(other, expect=UNFINISHED, state=State.COMPLETED)
     assert "in Hiring" not in told(browser, other)
+
+
+def loaded(browser: FlaskClient, stores: Stores) -> str:
+    """An upload that has written three rows, a moment ago."""
+    upload_id = upload(browser)
+    stores.uploads.update(
+        upload_id,
+        expect=UNFINISHED,
+        state=State.COMPLETED,
+        finished_at=now(),
+        rows=RowCounts(read=3, inserted=2, updated=1),
+        change=7,
+    )
+    return upload_id
+
+
+def ask_to_undo(browser: FlaskClient, upload_id: str, **form: str) -> str:
+    """The id of the undo."""
+    answer = browser.post(f"/uploads/{upload_id}/undo", data=form, headers=HERE)
+    assert answer.status_code == 303, answer.text
+    return str(answer.location).removeprefix("/uploads/")
+
+
+def leave(stores: Stores, undo_id: str, state: State, counts: UndoCounts, *left: CellError) -> None:
+    """The undo ends so; each row that it leaves as it is has one of these reasons."""
+    lines = [RejectsHeader(("id", "job"), raw=False).to_json()]
+    rejects = [Reject(0, n, (str(n), HOSTILE), None, (why,)) for n, why in enumerate(left, 1)]
+    lines += [reject.to_json() for reject in rejects]
+    if left:
+        with stores.files.write(f"{undo_id}.load.rejects") as file:
+            file.write("".join(f"{line}\n" for line in lines).encode())
+    name = "load" if left else None
+    stores.uploads.update(
+        undo_id, expect=UNFINISHED, state=state, undone=counts, rejects=name, finished_at=now()
+    )
+
+
+def test_an_undo_is_asked_for_only_by_who_may(browser: FlaskClient, stores: Stores) -> None:
+    upload_id = loaded(browser, stores)
+    assert f"/uploads/{upload_id}/undo" not in browser.get(f"/uploads/{upload_id}").text
+    assert browser.post(f"/uploads/{upload_id}/undo", headers=HERE).status_code == 403
+    browser.set_cookie(COOKIE, MAY_UNDO)
+    assert "Nothing is undone yet." in told(browser, upload_id)
+    not_loaded = upload(browser)
+    assert "See what it would do" not in told(browser, not_loaded)
+    assert browser.post(f"/uploads/{not_loaded}/undo", headers=HERE).status_code == 409
+
+
+def test_an_undo_is_shown_before_it_is_done(browser: FlaskClient, stores: Stores) -> None:
+    browser.set_cookie(COOKIE, MAY_UNDO)
+    upload_id = loaded(browser, stores)
+    preview = ask_to_undo(browser, upload_id, dry_run="true")
+    assert stores.uploads.get(preview).options.dry_run
+    assert "Undo of jobs.csv Waiting Dry run: nothing is undone" in told(browser, preview)
+    leave(stores, preview, State.VALIDATED, UndoCounts(written=3, restored=1, removed=2))
+    words = told(browser, preview)
+    assert "Rows that it wrote 3 Would be restored 1 Would be removed 2" in words
+    assert "Only if still every row can be undone Undo 3 rows Leave it as it is" in words
+    assert "Undoes the upload" in words
+    undo = stores.uploads.get(ask_to_undo(browser, upload_id, mode="all"))
+    assert (undo.kind, undo.options.mode, undo.options.dry_run) == ("undo", "all", False)
+    assert "nothing is undone unless every row can be" in told(browser, undo.id)
+    # Once more leads to the one that waits.
+    assert ask_to_undo(browser, upload_id) == undo.id
+
+
+def test_rows_that_an_undo_leaves_are_told_with_their_reasons(
+    browser: FlaskClient, stores: Stores
+) -> None:
+    browser.set_cookie(COOKIE, MAY_UNDO)
+    upload_id, later = loaded(browser, stores), upload(browser)
+    undo = ask_to_undo(browser, upload_id)
+    kept = CellError("kept", None, "changed by change 9", later)
+    others = CellError("kept", None, "changed by change 10", "somebody's")
+    counts = UndoCounts(written=3, removed=1, kept=2)
+    leave(stores, undo, State.COMPLETED_WITH_REJECTS, counts, kept, others)
+    text, words = browser.get(f"/uploads/{undo}").text, told(browser, undo)
+    assert HOSTILE not in text
+    assert "Not all undone" in words
+    assert "Rows that stayed as they were id job Why" in words
+    assert f'<a href="/uploads/{later}">see the upload</a>' in text
+    assert "changed by change 10 : another user's upload" in words
+    assert "Download the file" not in words
+    assert "Send the changed rows" not in words
+
+
+def test_where_nothing_can_be_undone_nothing_is_offered(
+    browser: FlaskClient, stores: Stores
+) -> None:
+    browser.set_cookie(COOKIE, MAY_UNDO)
+    preview = ask_to_undo(browser, loaded(browser, stores), dry_run="true")
+    kept = CellError("kept", None, "changed by change 9")
+    leave(stores, preview, State.VALIDATED, UndoCounts(written=1, kept=1), kept)
+    words = told(browser, preview)
+    assert "There is nothing to undo" in words
+    assert "Rows that would stay as they are" in words
+    assert "Leave it as it is" not in words
+
+
+def test_an_undone_upload_says_so_and_its_undo_can_be_undone(
+    browser: FlaskClient, stores: Stores
+) -> None:
+    browser.set_cookie(COOKIE, MAY_UNDO)
+    upload_id = loaded(browser, stores)
+    undo = ask_to_undo(browser, upload_id)
+    leave(stores, undo, State.COMPLETED, UndoCounts(written=3, restored=1, removed=2))
+    stores.uploads.update(undo, expect={State.COMPLETED}, change=8)
+    stores.uploads.update(upload_id, expect={State.COMPLETED}, undone_by=undo)
+    words = told(browser, upload_id)
+    assert "jobs.csv Loaded Undone Your file was loaded, and has been undone since" in words
+    assert "Undone by an undo" in words
+    assert "See what it would do" not in words
+    assert "Undo the undo This brings back what the undo took away." in told(browser, undo)
+    rows = browser.get("/").text
+    assert "2 rows removed, 1 restored" in rows
+    assert "Undo of jobs.csv" in rows
+
+
+def test_rejected_rows_that_are_no_longer_kept_are_said_to_be_gone(
+    browser: FlaskClient, stores: Stores
+) -> None:
+    upload_id = upload(browser)
+    finish(stores, upload_id)
+    removal = FilesRemoved("expired", now())
+    stores.uploads.update(upload_id, expect={State.COMPLETED_WITH_REJECTS}, files_removed=removal)
+    words = told(browser, upload_id)
+    assert "are no longer kept" in words
+    assert "Download" not in words
