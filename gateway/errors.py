@@ -270,6 +270,18 @@ class UndoExpired(GatewayError):
         super().__init__(f"{why}. Send a file with the rows as they should be.")
 
 
+class NoSuchRow(GatewayError):
+    """The table has no such row, and never had one."""
+
+    status, kind, title = 404, "not-found", "Not found"
+
+
+class RowReferred(GatewayError):
+    """The row can't be erased while others refer to it; the message names some."""
+
+    status, kind, title = 409, "row-referred", "Other rows refer to it"
+
+
 class TooManyWaiters(GatewayError):
     """All places for requests that wait for uploads are taken."""
 

@@ -11,6 +11,7 @@ from gateway.settings import Settings
 from gateway.uploads.accept import Uploads
 from gateway.uploads.access import UploadAccess
 from gateway.uploads.admission import Admission
+from gateway.uploads.erase import RowErasures
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.queue import UploadQueue
@@ -37,6 +38,7 @@ class Services:
     uploads: Uploads
     undos: Undos
     access: UploadAccess
+    erasures: RowErasures
     follower: UploadFollower
     queue: UploadQueue
     auth: Upstream
@@ -56,20 +58,21 @@ class Services:
             settings.max_queued_seconds,
             settings.bytes_per_user_a_day,
         )
-        outbox = Outbox(stores.uploads, broker)
-        uploads = Uploads(stores, outbox, admission, settings.expectations)
+        dbuploader = Upstream("dbuploader", settings.dbuploader_url, threads)
+        uploads = Uploads(stores, Outbox(stores.uploads, broker), admission, settings.expectations)
         access = UploadAccess(stores)
         return cls(
             uploads=uploads,
             undos=Undos(stores.uploads, uploads, access, admission, settings.undo_days),
             access=access,
+            erasures=RowErasures(stores.uploads, uploads, admission, dbuploader),
             follower=UploadFollower(
                 stores.uploads, waiters, settings.max_waiters_per_user, event_at_shutdown()
             ),
             queue=UploadQueue(stores.uploads),
             auth=Upstream("auth", settings.auth_url, threads),
             queries=Upstream("queries", settings.queries_url, threads),
-            dbuploader=Upstream("dbuploader", settings.dbuploader_url, threads),
+            dbuploader=dbuploader,
             coalescer=RequestCoalescer(lambda answer: answer.is_shareable),
             tokens=tokens,
             limits=Limits(

@@ -89,6 +89,7 @@ _EXAMPLE: JsonDict = {
     "loads": None,
     "change": 17,
     "impact": None,
+    "erases": None,
     "files_removed": None,
     "links": {
         "self": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",
@@ -209,7 +210,10 @@ class UploadDocument(BaseModel):
         "days of trying) are not, and `reason` says why."
     )
     previous: str | None = Field(description="The upload whose rejected rows this one corrects.")
-    kind: Kind = Field(description="An `upload` is of a file; an `undo` takes another one back.")
+    kind: Kind = Field(
+        description="An `upload` is of a file; an `undo` takes another one back, and an `erasure` "
+        "one row out."
+    )
     undoes: str | None = Field(description="The upload that this one takes back.")
     is_undone: bool = Field(
         description="Whether an undo has taken it back, in part at least, and is not undone itself."
@@ -227,6 +231,7 @@ class UploadDocument(BaseModel):
         "uploads held rows that it takes away: their ids are null for batches, and for other "
         "users' uploads, which only `uploads:admin` shows."
     )
+    erases: int | None = Field(description="Of an erasure, the key of the row that it takes out.")
     files_removed: Removal | None = Field(
         description="Since when file and rejects are no longer kept, and whether they `expired` or "
         "one of their rows was `erased`; null while they are."

@@ -4,11 +4,22 @@
 
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, g, jsonify
 
 from gateway.api.openapi import ANY_TOKEN, Api
 from gateway.api.requests import BatchHeaders, HistoryQuery, RowPath, RowsQuery, TablePath
-from gateway.api.responses import BatchCheck, BatchCounts, RowHistory, RowPage, Tables, TableSchema
+from gateway.api.responses import (
+    BatchCheck,
+    BatchCounts,
+    RowHistory,
+    RowPage,
+    Tables,
+    TableSchema,
+    UploadDocument,
+    location_of,
+    represent,
+)
+from gateway.api.uploads import reader
 from gateway.proxy.forward import forward
 from gateway.services import services
 from muster.contracts.tables import get_table, tables
@@ -89,6 +100,27 @@ def read_row_history(path: RowPath, query: HistoryQuery) -> Response:
     """The changes that wrote a row, newest first, also of one that is gone."""
     get_table(path.table).read_key(path.key)
     return forward(services().dbuploader)
+
+
+@api.operation(
+    "delete",
+    "/v1/tables/<table>/rows/<key>",
+    access=("rows:erase",),
+    answers={200: UploadDocument, 202: UploadDocument},
+    refusals=(404, 409, 422, 429),
+)
+def erase_row(path: RowPath) -> Response:
+    """Erase a row everywhere: 200 once table, journal and answers are clean.
+
+    The `erasure`, an upload, then removes the files, rejects and emails that hold it. With 202 it
+    does all of it, as the loader did not answer just now.
+    """
+    table = get_table(path.table)
+    erased = services().erasures.erase(g.principal, table, table.read_key(path.key))
+    response = jsonify(represent(erased.upload, may_name=reader()))
+    response.status_code = 200 if erased.is_erased else 202
+    response.headers["Location"] = location_of(erased.upload)
+    return response
 
 
 @api.operation(

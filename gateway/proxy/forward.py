@@ -36,6 +36,23 @@ def forward_coalesced(
     return _response(coalescer.call(key, lambda: _send(upstream, b"")))
 
 
+def ask(upstream: Upstream, method: str, path: str, document: bytes = b"") -> UpstreamResponse:
+    """What the service answers the user of this request, who did not ask for just that.
+
+    The `document` is JSON. Raises UpstreamUnavailable.
+    """
+    return upstream.send(
+        method,
+        path,
+        headers={
+            "Authorization": request.headers.get("Authorization", ""),
+            "Content-Type": "application/json",
+        },
+        body=document,
+        client_address=request.remote_addr or "",
+    )
+
+
 def _send(upstream: Upstream, body: bytes) -> UpstreamResponse:
     return upstream.send(
         # The length and the tag of an answer to HEAD are those of what GET would answer.

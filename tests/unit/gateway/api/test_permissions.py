@@ -39,6 +39,7 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("post", "/v1/tables/{table}/rows"): {"rows:write"},
     ("post", "/v1/tables/{table}/check"): {"rows:write", "uploads:write"},
     ("get", "/v1/tables/{table}/rows/{key}"): {"queries:read"},
+    ("delete", "/v1/tables/{table}/rows/{key}"): {"rows:erase"},
     ("get", "/v1/tables/{table}/rows/{key}/history"): {"queries:read"},
     ("get", "/v1/queries/hires-by-quarter"): {"queries:read"},
     ("get", "/v1/queries/years"): {"queries:read"},
