@@ -29,7 +29,8 @@ _KEYS_IN_PART = 500_000
 _HELD_BYTES = 16 * 1024**2
 _PARTS_AT_ONCE = 8
 
-_LOCK_HEAD = select(journal_head.c.number, journal_head.c.receipt).with_for_update()
+_FIND_HEAD = select(journal_head.c.number, journal_head.c.receipt)
+_LOCK_HEAD = _FIND_HEAD.with_for_update()
 _MOVE_HEAD = update(journal_head)
 _ENTER = insert(changes)
 _ENTER_KEYS = insert(changed_keys)
@@ -59,11 +60,11 @@ class ChangeRecorder:
 
     def __init__(self, connection: Connection, table: Table, entry: str) -> None:
         self.table = table
+        self.entry = entry
         self.keys = {effect: BitMap() for effect in (*_WRITTEN, UNCHANGED)}
         self.former_bytes = 0
         self._not_there = 0
         self._connection = connection
-        self._entry = entry
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._parts: list[tuple[Any, ...]] = []
@@ -139,7 +140,7 @@ class ChangeRecorder:
         for some in _parts_of(rows):
             content = pack_rows(some)
             span = bitmap_of(some.column(self.table.key))
-            self._parts.append((self._entry, self._count, span.min(), span.max(), content))
+            self._parts.append((self.entry, self._count, span.min(), span.max(), content))
             self._count += 1
             self._held += len(content)
             self.former_bytes += len(content)
@@ -172,6 +173,11 @@ class Head(NamedTuple):
 
     number: int
     receipt: str | None
+
+
+def find_head(connection: Connection) -> Head:
+    """The head of the journal as it is committed; others may move it."""
+    return Head(*connection.execute(_FIND_HEAD).one())
 
 
 def lock_head(connection: Connection) -> Head:

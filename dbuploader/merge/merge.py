@@ -15,9 +15,6 @@ from dbuploader.db.rows import write_rows
 from dbuploader.merge.summary import SUMMARISED, HiresDifferences, add_to_summary
 from muster.contracts.tables import Table
 
-# Nearly 200 bytes each while they are summed up. To write them waits for all rows before.
-_SUMMARY_DIFFERENCES_HELD = 500_000
-
 
 class KeysChanged(Exception):
     """Keys that were free, or parents that existed, have changed since they were looked up."""
@@ -65,13 +62,17 @@ class Changes(Protocol):
 
 
 class Classifier:
-    """Tells new, changed and unchanged rows apart, and counts them."""
+    """Tells new, changed and unchanged rows apart, and counts them.
+
+    `differences` are those of the summary, None for a table that it does not count.
+    """
 
     def __init__(self, connection: Connection, table: Table, *, lock: bool) -> None:
         self._connection = connection
         self._table = table
         self._lock = lock
         self.counts = MergeCounts()
+        self.differences = HiresDifferences() if table.name == SUMMARISED else None
 
     def plan(self, rows: pa.RecordBatch) -> MergePlan:
         """What merging `rows`, whose keys are distinct, would do."""
@@ -95,23 +96,28 @@ class Classifier:
             present.filter(changed),
             present.filter(same),
         )
-        self.counts.inserted += len(plan.new)
-        self.counts.updated += len(plan.after)
-        self.counts.unchanged += len(plan.same)
-        return plan
+        return self._count(plan)
 
     def take_new(self, rows: pa.RecordBatch) -> MergePlan:
         """As plan(), for rows of which none exists."""
-        self.counts.inserted += len(rows)
-        return MergePlan(rows, rows[:0], rows[:0], rows[:0])
+        return self._count(MergePlan(rows, rows[:0], rows[:0], rows[:0]))
+
+    def _count(self, plan: MergePlan) -> MergePlan:
+        self.counts.inserted += len(plan.new)
+        self.counts.updated += len(plan.after)
+        self.counts.unchanged += len(plan.same)
+        if self.differences is not None:
+            self.differences.add(plan.new)
+            self.differences.add(plan.after)
+            self.differences.remove(plan.before)
+        return plan
 
 
 class Merge:
     """Merges rows into `table` within the transaction of `connection`.
 
     It keeps the summary, and tells `changes` what it does. With `insert` none of the keys may
-    exist. No existing row with a key in `only_inserted` is changed. `differences` are those of the
-    summary that are not written yet, None for a table that it does not count.
+    exist. No existing row with a key in `only_inserted` is changed.
     """
 
     def __init__(
@@ -130,12 +136,16 @@ class Merge:
         # The caller may add to it meanwhile.
         self._only_inserted = BitMap() if only_inserted is None else only_inserted
         self._classifier = Classifier(connection, table, lock=True)
-        self.differences = HiresDifferences() if table.name == SUMMARISED else None
 
     @property
     def counts(self) -> MergeCounts:
         """The rows merged so far."""
         return self._classifier.counts
+
+    @property
+    def differences(self) -> HiresDifferences | None:
+        """What is merged so far changes in the summary; it holds what is not written there yet."""
+        return self._classifier.differences
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Merge rows with distinct keys; raises KeysChanged, ConstraintViolated and RowsDamaged."""
@@ -171,12 +181,7 @@ class Merge:
         self._changes.hold(plan.same)
         if self._changes.is_full:
             self._execute(self._changes.flush)
-        if self.differences is None:
-            return
-        self.differences.add(plan.new)
-        self.differences.add(plan.after)
-        self.differences.remove(plan.before)
-        if len(self.differences) > _SUMMARY_DIFFERENCES_HELD:
+        if self.differences is not None and self.differences.is_full:
             self._summarise()
 
     def _summarise(self) -> None:

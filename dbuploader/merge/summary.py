@@ -1,6 +1,7 @@
 """The summary of hires: what changed rows change in it, and writing that to the database."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +14,10 @@ from muster.contracts.tables.sql import hires_summary
 
 SUMMARISED = "hired_employees"
 """The table whose rows the summary counts."""
-_GROUP = ["year", "quarter", "department_id", "job_id"]
+MOST_NUMBERS = 100_000
+"""Of how many numbers, by year, quarter and department, it is known how each changes."""
+_DEPARTMENT = ["year", "quarter", "department_id"]
+_GROUP = [*_DEPARTMENT, "job_id"]
 _NOTHING = pa.schema(
     [*((name, pa.int32()) for name in _GROUP), ("hired", pa.int64())]
 ).empty_table()
@@ -21,6 +25,9 @@ _YEAR = slice(0, 4)
 _MONTH = slice(5, 7)
 # Fewer are not worth the time that adding up takes.
 _SUMMED_UP = 200_000
+# Nearly 200 bytes each while they are summed up. To write them waits for all rows before.
+_MOST_HELD = 500_000
+_FEW = 5_000
 _GROUPS_AT_ONCE = 10_000
 _HIRED = hires_summary.c.hired
 _KEYS = list(hires_summary.primary_key.columns.keys())
@@ -30,6 +37,15 @@ _DELETE_EMPTIED = delete(hires_summary).where(
 )
 
 
+class Difference(NamedTuple):
+    """By how much a number of hires changes: that of a year, quarter and department."""
+
+    year: int
+    quarter: int
+    department_id: int
+    by: int
+
+
 class HiresDifferences:
     """Adds up by how much each number of hires in the summary changes.
 
@@ -37,52 +53,109 @@ class HiresDifferences:
     """
 
     def __init__(self) -> None:
-        self._summed = _NOTHING
-        self._further: list[pa.Table] = []
-        self._count = 0
+        self._held = _Sums(_GROUP)
+        self._taken: _Sums | None = _Sums(_DEPARTMENT)
 
     def __len__(self) -> int:
         """How many differences are held; each group may have several."""
-        return len(self._summed) + self._count
+        return len(self._held)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the differences that are held take much memory: then take() them."""
+        return len(self) > _MOST_HELD
 
     def add(self, hires: pa.RecordBatch) -> None:
         """Count rows that exist from now on."""
         if len(hires):
-            self._note(_count(hires))
+            self._held.note(_count(hires))
 
     def remove(self, hires: pa.RecordBatch) -> None:
         """Count rows that exist no longer."""
         if len(hires):
             counted = _count(hires)
-            self._note(counted.set_column(4, "hired", pc.negate(counted.column("hired"))))
+            self._held.note(counted.set_column(4, "hired", pc.negate(counted.column("hired"))))
 
     def include(self, other: "HiresDifferences") -> None:
-        """Count what `other` counts, too."""
-        for changes in (other._summed, *other._further):
-            self._note(changes)
+        """Count what `other` counts, too, and has not given away."""
+        for changes in other._held.parts:
+            self._held.note(changes)
 
     def take(self) -> pa.Table:
-        """The differences so far, which are then forgotten, in the order of the summary's key.
+        """The differences so far, which are then no longer held, in the order of the summary's key.
 
         The columns are the summary's; none of the numbers is 0.
         """
-        self._sum_up()
-        changed = self._summed.filter(pc.not_equal(self._summed.column("hired"), 0))
-        self._summed = _NOTHING
-        return changed.sort_by([(name, "ascending") for name in _GROUP])
+        changed = self._held.take()
+        if self._taken is not None:
+            self._taken.note(changed.drop_columns("job_id"))
+            if len(self._taken) > 2 * max(MOST_NUMBERS, _SUMMED_UP):
+                self._taken = None
+        return changed
 
-    def _note(self, changes: pa.Table) -> None:
+    def by_department(self) -> list[Difference] | None:
+        """All differences, also those taken, in order and none of them 0; None if too many."""
+        if self._taken is None:
+            return None
+        parts = [*self._taken.parts, *(part.drop_columns("job_id") for part in self._held.parts)]
+        if sum(map(len, parts)) <= _FEW:
+            return _add_up(parts)
+        sums = _Sums(_DEPARTMENT)
+        for part in parts:
+            sums.note(part)
+        summed = sums.take()
+        if len(summed) > MOST_NUMBERS:
+            return None
+        return [*map(Difference._make, to_rows(summed))]
+
+
+class _Sums:
+    """Adds up numbers of hires by the columns `group`."""
+
+    def __init__(self, group: list[str]) -> None:
+        self._group = group
+        self._names = [*group, "hired"]
+        self._summed = _NOTHING.select(self._names)
+        self._further: list[pa.Table] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._summed) + self._count
+
+    @property
+    def parts(self) -> list[pa.Table]:
+        """What is to be added up."""
+        return [self._summed, *self._further]
+
+    def note(self, changes: pa.Table) -> None:
         self._further.append(changes)
         self._count += len(changes)
         # Only once it may halve them, so that each difference is added up only a few times.
         if self._count > max(_SUMMED_UP, len(self._summed)):
             self._sum_up()
 
+    def take(self) -> pa.Table:
+        """The sums that are not 0, in order, which are then forgotten."""
+        self._sum_up()
+        changed = self._summed.filter(pc.not_equal(self._summed.column("hired"), 0))
+        self._summed = self._summed[:0]
+        return changed.sort_by([(name, "ascending") for name in self._group])
+
     def _sum_up(self) -> None:
-        changes = pa.concat_tables([self._summed, *self._further])
-        groups = changes.group_by(_GROUP, use_threads=False).aggregate([("hired", "sum")])
-        self._summed = groups.select([*_GROUP, "hired_sum"]).rename_columns(_NOTHING.schema.names)
+        groups = pa.concat_tables(self.parts).group_by(self._group, use_threads=False)
+        summed = groups.aggregate([("hired", "sum")])
+        self._summed = summed.select([*self._group, "hired_sum"]).rename_columns(self._names)
         self._further, self._count = [], 0
+
+
+def _add_up(parts: list[pa.Table]) -> list[Difference]:
+    """As columns would be: for few numbers that takes several times as long."""
+    sums: dict[tuple[int, int, int], int] = {}
+    for part in parts:
+        *groups, hired = [column.to_pylist() for column in part.columns]
+        for group, by in zip(zip(*groups, strict=True), hired, strict=True):
+            sums[group] = sums.get(group, 0) + by
+    return [Difference(*group, by) for group, by in sorted(sums.items()) if by]
 
 
 def _count(hires: pa.RecordBatch) -> pa.Table:

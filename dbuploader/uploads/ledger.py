@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from pydantic import TypeAdapter
@@ -26,11 +26,11 @@ from dbuploader.journal.changes import (
     ChangeRecorder,
     Head,
     Numbered,
-    lock_head,
     move_head,
     write_changes,
 )
 from dbuploader.journal.erasure import Tombstones
+from dbuploader.journal.impact import Effect, lock_head_and_tell
 from dbuploader.journal.receipts import ReceiptSigner, digest
 from dbuploader.merge.merge import KeysChanged
 from dbuploader.uploads.outcome import UploadOutcome
@@ -47,6 +47,8 @@ from muster.contracts.uploads import (
     UploadWarning,
 )
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -65,11 +67,15 @@ class Attempt(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """How an upload is decided, and what it did to the rows; None if it wrote none."""
+    """How an upload is decided, and what it did to the rows; None if it wrote none.
+
+    Its impact is told of `effect`, if given, when it is decided.
+    """
 
     upload: Upload
     outcome: UploadOutcome
     changes: ChangeRecorder | None = None
+    effect: Effect | None = None
 
 
 class Ledger:
@@ -101,10 +107,14 @@ class Ledger:
         Returns the outcomes with their numbers. Raises ConstraintViolated if one was decided
         before, and KeysChanged if a row that was written has been erased meanwhile.
         """
-        head = lock_head(connection)
+        effects = [decision.effect for decision in decisions]
+        head, impacts = lock_head_and_tell(connection, effects)
         _ensure_not_erased(connection, decisions)
         numbered = [*enumerate(decisions, start=head.number + 1)]
-        outcomes = [_numbered(number, decision) for number, decision in numbered]
+        outcomes = [
+            _numbered(number, decision, impact)
+            for (number, decision), impact in zip(numbered, impacts, strict=True)
+        ]
         write_changes(
             connection,
             [
@@ -238,9 +248,9 @@ def _keep_seconds(connection: Connection, upload: Upload, seconds: float) -> Non
 def _ensure_not_erased(connection: Connection, decisions: Sequence[Decision]) -> None:
     """Erasures that were committed since the uploads looked for them must not be undone by them."""
     written = [
-        (upload.sequence, changes)
-        for upload, _, changes in decisions
-        if changes is not None and changes.has_written
+        (decision.upload.sequence, decision.changes)
+        for decision in decisions
+        if decision.changes is not None and decision.changes.has_written
     ]
     if not written:
         return
@@ -256,13 +266,20 @@ def author_of(upload: Upload) -> Author:
     return Author(upload.id, upload.kind, upload.owner, upload.submitted_by)
 
 
-def _numbered(number: int, decision: Decision) -> UploadOutcome:
-    changes = decision.changes
+def _numbered(number: int, decision: Decision, told: Impact | None) -> UploadOutcome:
+    changes, outcome = decision.changes, decision.outcome
+    impact = outcome.impact if told is None else _with_holders(told, outcome.impact)
     if changes is not None:
         change = number if changes.has_written else None
-        return replace(decision.outcome, number=number, change=change)
+        return replace(outcome, number=number, change=change, impact=impact)
     # That of an erasure was made before.
-    return replace(decision.outcome, number=number)
+    return replace(outcome, number=number, impact=impact)
+
+
+def _with_holders(impact: Impact, of_undo: Impact | None) -> Impact:
+    if of_undo is None:
+        return impact
+    return replace(impact, holders=of_undo.holders, holders_total=of_undo.holders_total)
 
 
 def _values(upload: Upload, outcome: UploadOutcome) -> dict[str, Any]:
@@ -281,14 +298,14 @@ def _values(upload: Upload, outcome: UploadOutcome) -> dict[str, Any]:
         "rejects": outcome.rejects,
         "number": outcome.number,
         "change": outcome.change,
-        "impact": _json_or_none(outcome.impact),
-        "undone": _json_or_none(outcome.undone),
+        "impact": _json_or_none(_IMPACT, outcome.impact),
+        "undone": _json_or_none(_UNDONE, outcome.undone),
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
 
 
-def _json_or_none(value: Impact | UndoCounts | None) -> str | None:
-    return None if value is None else json.dumps(asdict(value))
+def _json_or_none(adapter: TypeAdapter[T], value: T | None) -> str | None:
+    return None if value is None else adapter.dump_json(value).decode()
 
 
 def _outcome_of(row: Row[Any]) -> UploadOutcome:

@@ -15,9 +15,10 @@ from dbuploader.arrow import rebatch, rows_schema
 from dbuploader.csvfile.model import FileError
 from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.journal.erasure import Tombstones
+from dbuploader.journal.impact import Effect, tell
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.bulk import BulkMerge
-from dbuploader.merge.merge import Classifier, MergeCounts
+from dbuploader.merge.merge import Classifier, Merge, MergeCounts
 from dbuploader.metrics import LOAD_SECONDS
 from dbuploader.scratch import weather_of_disk
 from dbuploader.uploads import outcome as failures
@@ -30,7 +31,7 @@ from dbuploader.validation.foreign_keys import KnownParents
 from dbuploader.validation.rejects import RejectsFull
 from muster.contracts.expectations import unmet
 from muster.contracts.tables import get_table
-from muster.contracts.uploads import Failure, RowCounts, State, Upload
+from muster.contracts.uploads import Failure, Impact, RowCounts, State, Upload
 from muster.filestore import FileNotStored
 from muster.weather import DiskUnavailable, FileDamaged
 
@@ -51,6 +52,8 @@ class NotAsExpected(Exception):
 
 class UploadLoad(Load):
     """Checks the file, loads its good rows in one transaction, and stores the bad ones."""
+
+    _locks_in_dry_runs = False
 
     def __init__(self, upload: Upload, progress: Progress, services: LoadServices) -> None:
         table = get_table(upload.table)
@@ -130,10 +133,10 @@ class UploadLoad(Load):
             self._transaction() as connection,
         ):
             changes = ChangeRecorder(connection, self._table, self._upload.id)
-            counts = self._merge(connection, changes, rows, batches)
+            merge = self._merge(connection, changes, rows, batches)
             self._allow_rejects()
-            outcome = self._decide_loaded(connection, changes, counts)
-        self._services.statistics.changed(self._table, counts.inserted + counts.updated)
+            outcome = self._decide_loaded(connection, changes, merge)
+        self._services.statistics.changed(self._table, merge.counts.inserted + merge.counts.updated)
         return outcome
 
     def _merge(
@@ -142,7 +145,7 @@ class UploadLoad(Load):
         changes: ChangeRecorder,
         rows: pa.RecordBatch,
         further: Iterator[pa.RecordBatch],
-    ) -> MergeCounts:
+    ) -> Merge:
         """Merge all rows in a thread, while this one reads and checks the next."""
         with (
             BulkMerge(
@@ -160,25 +163,38 @@ class UploadLoad(Load):
                 self._allow_rejects()
                 merging.submit(partial(merge.add, rows))
             merging.submit(merge.finish)
-        return merge.counts
+        return merge
 
     def _decide_loaded(
-        self, connection: Connection, changes: ChangeRecorder, counts: MergeCounts
+        self, connection: Connection, changes: ChangeRecorder, merge: Merge
     ) -> UploadOutcome:
         # Before anything is stored: where the upload fails, it has its own rejects.
-        rows = self._expected_rows(counts)
+        rows = self._expected_rows(merge.counts)
         self._before_commit()
         state = State.COMPLETED_WITH_REJECTS if rows.rejected else State.COMPLETED
         outcome = self._outcome(state, rows)
-        return self._decide_in(connection, Decision(self._upload, outcome, changes))
+        effect = Effect.of(changes, merge.differences)
+        return self._decide_in(connection, Decision(self._upload, outcome, changes, effect))
 
     def _try_out(self, batches: Iterator[pa.RecordBatch]) -> UploadOutcome:
         with self._database.read() as connection:
-            classifier = Classifier(connection, self._table, lock=False)
-            for rows in batches:
-                classifier.plan(rows)
-        self._allow_rejects()
-        return self._end(State.VALIDATED, rows=self._expected_rows(classifier.counts))
+            classifier = Classifier(connection, self._table, lock=self._locks_in_dry_runs)
+            for batch in batches:
+                classifier.plan(batch)
+                if classifier.differences is not None and classifier.differences.is_full:
+                    classifier.differences.take()
+            self._allow_rejects()
+            rows = self._expected_rows(classifier.counts)
+            impact = self._tell_tried(connection, classifier)
+        return self._end_with(replace(self._outcome(State.VALIDATED, rows), impact=impact))
+
+    def _tell_tried(self, connection: Connection, tried: Classifier) -> Impact | None:
+        (impact,) = tell(connection, [self._effect_of(tried)])
+        return impact
+
+    def _effect_of(self, tried: Classifier) -> Effect:
+        inserted = tried.counts.inserted
+        return Effect.tried(self._upload.id, self._table, inserted, tried.differences)
 
     def _allow_rejects(self) -> None:
         most = self._upload.options.max_rejects

@@ -21,8 +21,9 @@ from sqlalchemy import Connection
 
 from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.journal.erasure import Tombstones
+from dbuploader.journal.impact import Effect
 from dbuploader.merge.background import BackgroundWorker
-from dbuploader.merge.merge import Merge, MergeCounts
+from dbuploader.merge.merge import Classifier, Merge
 from dbuploader.merge.summary import HiresDifferences, add_to_summary
 from dbuploader.uploads.attempt import LoadServices, abandoned_on_error
 from dbuploader.uploads.ledger import Decision
@@ -123,7 +124,7 @@ class UploadRun:
             span(f"load {upload.table}", attributes={"muster.upload_id": upload.id}),
         ):
             load = PartialLoad(file, progress, self._services, whole)
-            whole.decisions.append(Decision(upload, load.run(), load.changes))
+            whole.decisions.append(Decision(upload, load.run(), load.changes, load.effect))
 
     def _heed_stop(self) -> None:
         if self._stop.is_set():
@@ -207,8 +208,11 @@ class PartialLoad(UploadLoad):
     """The load of one upload of a run, within its transaction.
 
     It starts once: what has changed meanwhile looks the same to the whole transaction. What it
-    changes in the summary is written once for all.
+    changes in the summary is written once for all. The rows that a dry run compares stay as they
+    are until what it would change is told, at the run's end.
     """
+
+    _locks_in_dry_runs = True
 
     def __init__(
         self, file: StoredFile, progress: Progress, services: LoadServices, whole: Whole
@@ -219,8 +223,8 @@ class PartialLoad(UploadLoad):
         self._parents = whole.parents
         self._tombstones = whole.tombstones
         self._summary = whole.summary
-        self._differences: HiresDifferences | None = None
         self.changes: ChangeRecorder | None = None
+        self.effect: Effect | None = None
 
     def _load(self) -> UploadOutcome:
         return self._pass()
@@ -239,8 +243,8 @@ class PartialLoad(UploadLoad):
     def _transaction(self) -> Iterator[Connection]:
         with self._database.write() as connection:
             yield connection
-        if self._differences is not None:
-            self._summary.include(self._differences)
+        if self.effect is not None and self.effect.hires is not None:
+            self._summary.include(self.effect.hires)
 
     def _merge(
         self,
@@ -248,7 +252,7 @@ class PartialLoad(UploadLoad):
         changes: ChangeRecorder,
         rows: pa.RecordBatch,
         further: Iterator[pa.RecordBatch],
-    ) -> MergeCounts:
+    ) -> Merge:
         merge = Merge(
             connection,
             self._table,
@@ -260,14 +264,19 @@ class PartialLoad(UploadLoad):
             self._allow_rejects()
             merge.add(batch)
         changes.flush()
-        self._differences = merge.differences
-        return merge.counts
+        return merge
+
+    def _tell_tried(self, _connection: Connection, tried: Classifier) -> None:
+        # With those of the others, at the run's end.
+        self.effect = self._effect_of(tried)
 
     def _decide_in(self, _connection: Connection, decision: Decision) -> UploadOutcome:
-        self.changes = decision.changes
+        self.changes, self.effect = decision.changes, decision.effect
         return decision.outcome
 
     def _decide(self, outcome: UploadOutcome) -> UploadOutcome:
+        if outcome.state is not State.VALIDATED:
+            self.effect = None
         return outcome
 
 

@@ -166,9 +166,12 @@ def test_nobody_who_decides_waits_for_the_rows_of_another(suite: Suite) -> None:
     with statements(suite) as seen:
         suite.processor().process_up_to(upload_id)
 
-    (head,) = [place for place, text in enumerate(seen) if "FROM journal_head" in text]
+    head = max(place for place, text in enumerate(seen) if "FROM journal_head" in text)
     (moved,) = [place for place, text in enumerate(seen) if text.startswith("UPDATE journal_head")]
-    assert seen[head - 1].startswith("INSERT INTO hires_summary")
+    summary = max(place for place, text in enumerate(seen) if "INTO hires_summary" in text)
+    # What the impact is told of is read before, and locks nothing.
+    assert {text.split()[0] for text in seen[summary + 1 : head]} == {"SELECT"}
+    assert not any("FOR UPDATE" in text for text in seen[summary + 1 : head])
     assert [text.split()[2] for text in seen[head + 1 : moved] if text.startswith("INSERT")] == [
         "changes",
         "changed_keys",
