@@ -1,23 +1,21 @@
 """What the uploader is told, whatever the channel, and text from outside made fit to be shown."""
 
 from muster.contracts.uploads import State, Upload
-from muster.contracts.wording import count_rows
+from muster.contracts.wording import count_rows, is_undone, undone
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def subject(upload: Upload) -> str:
     """The subject line: the table, and what became of the rows."""
-    return f"{visible(upload.table)}: {_outcome(upload)}"
+    outcome = _outcome_of_undo(upload) if upload.kind == "undo" else _outcome(upload)
+    return f"{visible(upload.table)}: {outcome}"
 
 
 def _outcome(upload: Upload) -> str:
     match upload.state:
-        case State.FAILED if upload.error is not None:
-            reason = visible(upload.error.code).replace("-", " ")
-            return f"failed, nothing loaded: {reason}"
         case State.FAILED:
-            return "failed, nothing loaded"
+            return f"failed, nothing loaded{_reason(upload)}"
         case State.CANCELLED:
             return "cancelled, nothing loaded"
     written = upload.rows.inserted + upload.rows.updated
@@ -27,6 +25,21 @@ def _outcome(upload: Upload) -> str:
         parts.append(f"{upload.rows.unchanged:,} already there")
     parts.append(f"{upload.rows.rejected:,} rejected" if upload.rows.rejected else "none rejected")
     return ", ".join(["dry run", *parts] if dry_run else parts)
+
+
+def _outcome_of_undo(upload: Upload) -> str:
+    match upload.state:
+        case State.FAILED:
+            return f"undo failed, nothing undone{_reason(upload)}"
+        case State.CANCELLED:
+            return "undo cancelled, nothing undone"
+        case State.VALIDATED:
+            return f"dry run of an undo: {undone(upload)}"
+    return f"{'undone' if is_undone(upload) else 'nothing undone'}: {undone(upload)}"
+
+
+def _reason(upload: Upload) -> str:
+    return "" if upload.error is None else f": {visible(upload.error.code).replace('-', ' ')}"
 
 
 def visible(text: str, limit: int = 120) -> str:

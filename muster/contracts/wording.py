@@ -65,6 +65,12 @@ def undone(upload: Upload) -> str:
     return ", ".join([f"{count_rows(number)} {name}", *(f"{n:,} {name}" for n, name in others)])
 
 
+def is_undone(upload: Upload) -> bool:
+    """Whether the undo has taken back a row at least, or, of a dry run, would."""
+    rows = upload.undone or UndoCounts()
+    return rows.removed + rows.restored > 0
+
+
 def _sentence_of_undo(upload: Upload) -> str:
     match upload.state:
         case State.FAILED:
@@ -73,10 +79,7 @@ def _sentence_of_undo(upload: Upload) -> str:
             return "The undo was cancelled, and nothing was undone."
         case State.VALIDATED:
             return f"This was a dry run, and nothing was undone. It would mean: {undone(upload)}."
-    rows = upload.undone or UndoCounts()
-    if not rows.removed + rows.restored:
-        return f"Nothing was undone: {undone(upload)}."
-    return f"Undone: {undone(upload)}."
+    return f"{'Undone' if is_undone(upload) else 'Nothing was undone'}: {undone(upload)}."
 
 
 def count_rows(number: int) -> str:

@@ -6,7 +6,7 @@ The token is in the variable TOKEN, which the command of `login` sets.
 import re
 import shlex
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from muster.contracts.uploads import Options, Upload
 
@@ -48,6 +48,12 @@ def send_file(public_url: str, upload: Upload) -> str:
         if option != "dry_run" and value != getattr(Options, option)
     }
     return _send(public_url, shlex.quote(name), {"table": upload.table, **options})
+
+
+def undo(public_url: str, upload: Upload) -> str:
+    """Undo the upload that this undo is of, as far as it can be."""
+    url = shlex.quote(f"{public_url}/v1/uploads/{quote(upload.undoes or '', safe='')}/undo")
+    return _lines(f"curl --fail-with-body -sS -X POST {_AUTHORIZATION}", url)
 
 
 def _send(public_url: str, file: str, parameters: dict[str, Any]) -> str:

@@ -11,13 +11,19 @@ from notification import wording
 from notification.channels.email import commands
 from notification.wording import visible
 
+_OF_UNDOS = frozenset({"undo-blocked", "undo-expired", "nothing-to-undo", "already-undone"})
+_UNDO_AGAIN = "Undo it again. If that fails, too, give its id to the operators."
+
 
 @dataclass(frozen=True)
 class Reason:
-    """Why some rows were rejected: how many and where the first is; the column, the message."""
+    """Why some rows were rejected: how many and where the first is; the column, the message.
+
+    Rows of an undo are nowhere in a file.
+    """
 
     rows: str
-    where: str
+    where: str | None
     column: str | None
     message: str
 
@@ -51,7 +57,8 @@ class Step:
 class EmailContent:
     """One email. `facts` and `counts` are pairs of a name and a value.
 
-    `further_doubts` is how many there are besides `doubts`; empty if none.
+    `further_doubts` is how many there are besides `doubts`; empty if none. `because` ends the
+    sentence that says why it was sent.
     """
 
     subject: str
@@ -61,17 +68,19 @@ class EmailContent:
     facts: list[tuple[str, str]]
     counts: list[tuple[str, str]]
     reasons: list[Reason]
+    reasons_title: str
     doubts: list[Doubt]
     further_doubts: str
     problem: LoadFailure | None
     steps: list[Step]
+    because: str
     upload_id: str
     request_id: str
 
 
 def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
     """What the email about a final upload says."""
-    failure = upload.error if upload.state is State.FAILED else None
+    is_undo = upload.kind == "undo"
     return EmailContent(
         subject=wording.subject(upload),
         state=upload.state,
@@ -80,10 +89,12 @@ def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
         facts=_facts(upload),
         counts=counts(upload),
         reasons=[_reason(cause) for cause in upload.causes],
+        reasons_title=f"Why rows were {'not undone' if is_undo else 'rejected'}",
         doubts=[_doubt(warning) for warning in upload.warnings],
         further_doubts=_further(upload.warnings_total - len(upload.warnings)),
-        problem=None if failure is None else _problem(failure),
-        steps=_steps(upload, public_url),
+        problem=_problem(upload),
+        steps=_steps_of_undo(upload, public_url) if is_undo else _steps(upload, public_url),
+        because=f"you {'undid an upload' if is_undo else 'uploaded a file'}",
         upload_id=upload.id,
         request_id=trace.request_id,
     )
@@ -95,6 +106,8 @@ def _facts(upload: Upload) -> list[tuple[str, str]]:
         ("Table", visible(upload.table)),
         ("Sent", _time(upload.submitted_at)),
     ]
+    if upload.undoes is not None:
+        facts.insert(0, ("Undoes", visible(upload.undoes)))
     if upload.finished_at is not None:
         facts.append(("Finished", _time(upload.finished_at)))
     return facts
@@ -108,7 +121,7 @@ def _reason(cause: Cause) -> Reason:
     first = "on" if cause.rows == 1 else "the first on"
     return Reason(
         rows=count_rows(cause.rows),
-        where=f"{first} line {cause.first_line:,}",
+        where=f"{first} line {cause.first_line:,}" if cause.first_line else None,
         column=None if cause.column is None else visible(cause.column),
         message=visible(cause.message, 400),
     )
@@ -122,9 +135,18 @@ def _further(number: int) -> str:
     return f"and {number:,} more" if number > 0 else ""
 
 
-def _problem(failure: Failure) -> LoadFailure:
-    code = visible(failure.code)
-    return LoadFailure(code, visible(failure.detail, 1000), upload_error(failure.code).remedy)
+def _problem(upload: Upload) -> LoadFailure | None:
+    if upload.state is not State.FAILED or upload.error is None:
+        return None
+    code, detail = visible(upload.error.code), visible(upload.error.detail, 1000)
+    return LoadFailure(code, detail, _advice(upload, upload.error))
+
+
+def _advice(upload: Upload, failure: Failure) -> str:
+    """What to do about the failure; what sends a file again is no advice on an undo."""
+    error = upload_error(failure.code)
+    is_for_files = upload.kind == "undo" and failure.code not in _OF_UNDOS
+    return _UNDO_AGAIN if is_for_files and not error.for_operators else error.remedy
 
 
 def _steps(upload: Upload, public_url: str) -> list[Step]:
@@ -140,6 +162,31 @@ def _steps(upload: Upload, public_url: str) -> list[Step]:
     return [login, *rejects, Step(_again(upload), commands.send_file(public_url, upload))]
 
 
+def _steps_of_undo(upload: Upload, public_url: str) -> list[Step]:
+    """What shows the rows that were not undone, and undoes what may still be."""
+    login = Step("Log in; it asks for your password.", commands.login(public_url, upload))
+    steps = []
+    if upload.has_rejects:
+        text = "Get the rows that are not undone, each with its reason."
+        steps.append(Step(text, commands.fetch_rejects(public_url, upload)))
+    if again := _undo_again(upload):
+        steps.append(Step(again, commands.undo(public_url, upload)))
+    return [login, *steps] if steps else []
+
+
+def _undo_again(upload: Upload) -> str | None:
+    match upload.state:
+        case State.VALIDATED:
+            return "Undo it without dry_run, to take back what can be."
+        case State.CANCELLED:
+            return "Undo it again, if it should be undone after all."
+        case State.FAILED if upload.has_rejects:
+            return "Or undo what can be, and leave those rows as they are."
+        case State.FAILED if upload.error is not None and upload.error.code not in _OF_UNDOS:
+            return None if upload_error(upload.error.code).for_operators else "Undo it again."
+    return None
+
+
 def _correct(upload: Upload) -> str:
     text = (
         "Correct them in that file and send it: only those rows are loaded then. The columns that "
@@ -153,6 +200,8 @@ def _correct(upload: Upload) -> str:
 def _again(upload: Upload) -> str:
     if upload.state is State.CANCELLED:
         return "Send the file again, if it should be loaded after all."
+    if upload.error is not None and upload.error.code == "expectation":
+        return "Send the right file, or this one with other limits in the address."
     if upload.state is State.FAILED:
         return "Send the corrected file."
     if upload.rows.rejected:

@@ -10,6 +10,7 @@ from muster.contracts.uploads import (
     Options,
     RowCounts,
     State,
+    UndoCounts,
     Upload,
     UploadWarning,
 )
@@ -79,6 +80,42 @@ WITH_WARNINGS = replace(
     ),
     warnings_total=1234,
 )
+NOT_EXPECTED = replace(
+    COMPLETED,
+    state=State.FAILED,
+    rows=RowCounts(read=1999, rejected=70, unprocessed=1929),
+    options=Options(max_updated="5%"),
+    error=Failure(
+        "expectation",
+        "1,900 of 1,999 rows would be updated and at most 5% may be (max_updated). "
+        "Nothing was loaded.",
+    ),
+)
+UNDONE = replace(
+    COMPLETED,
+    kind="undo",
+    undoes="0190d3f2a7b84c5e9d1f6a2b3c4d5e00",
+    size=0,
+    rows=RowCounts(),
+    undone=UndoCounts(written=1941, removed=1929, restored=12),
+    options=Options(mode="possible"),
+)
+UNDONE_IN_PART = replace(
+    UNDONE,
+    state=State.COMPLETED_WITH_REJECTS,
+    undone=UndoCounts(written=1944, removed=1929, restored=12, kept=3),
+    causes=(Cause("kept", "id", 3, 0, "change 9, an upload, has written it later"),),
+    rejects="load",
+)
+UNDO_TRIED = replace(UNDONE, state=State.VALIDATED, options=Options(mode="all", dry_run=True))
+UNDO_FAILED = replace(
+    UNDONE_IN_PART,
+    state=State.FAILED,
+    undone=None,
+    options=Options(mode="all"),
+    error=Failure("undo-blocked", "Of 1944 rows 3 were changed later. Nothing was undone."),
+)
+UNDO_CANCELLED = replace(UNDONE, state=State.CANCELLED, undone=None)
 STORIES = (
     COMPLETED,
     WITH_WARNINGS,
@@ -87,6 +124,12 @@ STORIES = (
     TOO_MANY_REJECTS,
     DRY_RUN,
     CANCELLED,
+    NOT_EXPECTED,
+    UNDONE,
+    UNDONE_IN_PART,
+    UNDO_TRIED,
+    UNDO_FAILED,
+    UNDO_CANCELLED,
     HOSTILE,
 )
 TRACE = Trace(COMPLETED.request_id, COMPLETED.traceparent)

@@ -59,6 +59,19 @@ def test_both_say_what_the_file_was_and_what_became_of_its_rows() -> None:
         assert stories.WITH_REJECTS.request_id in text
 
 
+def test_both_say_what_an_undo_was_of_and_which_rows_it_left() -> None:
+    for text in both(stories.UNDONE_IN_PART):
+        words = " ".join(text.split())
+        assert "Undone: 1,929 rows removed, 12 restored, 3 kept." in words
+        assert str(stories.UNDONE.undoes) in words
+        assert "Why rows were not undone" in words
+        assert "3 rows, column id" in words
+        assert "change 9, an upload, has written it later" in words
+        assert "because you undid an upload." in words
+        assert "line 0" not in words
+        assert "rejected" not in words
+
+
 def test_both_give_each_cause_with_its_rows_and_first_line() -> None:
     for text in both(stories.WITH_REJECTS):
         words = " ".join(text.split())

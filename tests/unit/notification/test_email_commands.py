@@ -52,6 +52,12 @@ def test_logging_in_asks_for_the_password(curl: Curl) -> None:
     ]
 
 
+def test_an_undo_is_repeated_as_far_as_it_can_be(curl: Curl) -> None:
+    url = f"http://127.0.0.1:8080/v1/uploads/{stories.UNDONE.undoes}/undo"
+    asked = curl(commands.undo(PUBLIC_URL, stories.UNDO_FAILED))
+    assert asked == ["--fail-with-body", "-sS", "-X", "POST", *HEADER, url]
+
+
 def test_the_rejects_go_to_a_file(curl: Curl) -> None:
     upload = stories.WITH_REJECTS
     url = f"http://127.0.0.1:8080/v1/uploads/{upload.id}/rejects"

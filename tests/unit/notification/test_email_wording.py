@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from muster.contracts.uploads import Failure, RowCounts, State, Upload
+from muster.contracts.error_codes import UPLOAD_ERRORS
+from muster.contracts.uploads import Failure, RowCounts, State, UndoCounts, Upload
 from muster.contracts.wording import counts, sentence
 from notification import wording
 from notification.channels.email.content import content_of
 from notification.wording import visible
 from tests.unit.notification import stories
 from tests.unit.notification.stories import TRACE
+
+OPERATORS = {code for code, error in UPLOAD_ERRORS.items() if error.for_operators}
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,12 @@ from tests.unit.notification.stories import TRACE
         (stories.TOO_MANY_REJECTS, "failed, nothing loaded: too many rejects"),
         (stories.DRY_RUN, "dry run, 1,929 rows would load, 70 rejected"),
         (stories.CANCELLED, "cancelled, nothing loaded"),
+        (stories.NOT_EXPECTED, "failed, nothing loaded: expectation"),
+        (stories.UNDONE, "undone: 1,929 rows removed, 12 restored"),
+        (stories.UNDONE_IN_PART, "undone: 1,929 rows removed, 12 restored, 3 kept"),
+        (stories.UNDO_TRIED, "dry run of an undo: 1,929 rows removed, 12 restored"),
+        (stories.UNDO_FAILED, "undo failed, nothing undone: undo blocked"),
+        (stories.UNDO_CANCELLED, "undo cancelled, nothing undone"),
     ],
 )
 def test_the_subject_says_what_became_of_the_rows(upload: Upload, subject: str) -> None:
@@ -51,6 +60,89 @@ def test_one_row_is_one_row() -> None:
 )
 def test_the_sentence_is_true_of_the_counts(rows: RowCounts, expected: str) -> None:
     assert sentence(replace(stories.COMPLETED, rows=rows)) == expected
+
+
+@pytest.mark.parametrize(
+    ("upload", "expected"),
+    [
+        (stories.UNDONE, "Undone: 1,929 rows removed, 12 restored."),
+        (stories.UNDONE_IN_PART, "Undone: 1,929 rows removed, 12 restored, 3 kept."),
+        (
+            replace(stories.UNDONE, undone=UndoCounts(written=1, restored=1)),
+            "Undone: 1 row restored.",
+        ),
+        (
+            replace(stories.UNDONE_IN_PART, undone=UndoCounts(written=5, kept=1, blocked=4)),
+            "Nothing was undone: 1 row kept, 4 blocked.",
+        ),
+        (
+            stories.UNDO_TRIED,
+            "This was a dry run, and nothing was undone. It would mean: 1,929 rows removed, "
+            "12 restored.",
+        ),
+        (
+            stories.UNDO_FAILED,
+            "The upload could not be undone, so nothing in the table was changed.",
+        ),
+        (stories.UNDO_CANCELLED, "The undo was cancelled, and nothing was undone."),
+    ],
+)
+def test_the_sentence_of_an_undo_is_true_of_its_counts(upload: Upload, expected: str) -> None:
+    assert sentence(upload) == expected
+
+
+def test_the_counts_of_an_undo_are_its_own() -> None:
+    assert counts(stories.UNDONE_IN_PART) == [
+        ("Rows that it wrote", "1,944"),
+        ("Restored", "12"),
+        ("Removed", "1,929"),
+        ("Kept, changed later", "3"),
+        ("Blocked, others depend on it", "0"),
+    ]
+
+
+def steps(upload: Upload) -> list[str]:
+    return [step.text for step in content_of(upload, TRACE, "http://localhost").steps]
+
+
+@pytest.mark.parametrize(
+    ("upload", "last"),
+    [
+        (stories.UNDONE, []),
+        (stories.UNDONE_IN_PART, ["Get the rows that are not undone, each with its reason."]),
+        (stories.UNDO_TRIED, ["Undo it without dry_run, to take back what can be."]),
+        (
+            stories.UNDO_FAILED,
+            [
+                "Get the rows that are not undone, each with its reason.",
+                "Or undo what can be, and leave those rows as they are.",
+            ],
+        ),
+        (stories.UNDO_CANCELLED, ["Undo it again, if it should be undone after all."]),
+    ],
+)
+def test_the_steps_of_an_undo_send_no_file(upload: Upload, last: list[str]) -> None:
+    login = ["Log in; it asks for your password."] if last else []
+    assert steps(upload) == login + last
+
+
+@pytest.mark.parametrize("code", [*UPLOAD_ERRORS, "of-a-later-version"])
+def test_no_failure_of_an_undo_is_answered_with_a_file(code: str) -> None:
+    upload = replace(stories.UNDO_FAILED, rejects=None, error=Failure(code, "Something is wrong."))
+    content = content_of(upload, TRACE, "http://localhost")
+    assert content.problem is not None
+    assert content.problem.advice
+    if code not in {"undo-expired", *OPERATORS}:
+        told = " ".join([content.problem.advice, *steps(upload)])
+        assert "file" not in told.lower()
+
+
+def test_what_was_not_expected_is_answered_with_the_right_file_or_other_limits() -> None:
+    content = content_of(stories.NOT_EXPECTED, TRACE, "http://localhost")
+    assert content.problem is not None
+    assert content.problem.advice.startswith("Check whether it is the right file.")
+    assert content.steps[-1].text.startswith("Send the right file, or this one with other limits")
+    assert "max_updated=5%25" in content.steps[-1].command
 
 
 def test_all_counts_are_there() -> None:
