@@ -76,6 +76,12 @@ def bitmap_of(keys: pa.Array) -> BitMap:
     return BitMap(values[unsigned.offset : unsigned.offset + len(unsigned)])
 
 
+def keys_of(bitmap: BitMap) -> pa.Int32Array:
+    """The keys of the bitmap in their order, as a batch has them."""
+    values = pa.py_buffer(bitmap.to_array())
+    return pa.Array.from_buffers(pa.uint32(), len(bitmap), [None, values]).cast(pa.int32())
+
+
 def find_rows(keys: pa.Array, known: pa.RecordBatch, key: str) -> tuple[pa.Array, pa.RecordBatch]:
     """Which of `keys` are in `known`, and the rows there that have them, in the order of `keys`.
 

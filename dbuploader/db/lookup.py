@@ -1,11 +1,13 @@
 """The rows of the declared tables, looked up by key."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyroaring import BitMap
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     String,
     bindparam,
     cast,
+    exists,
     func,
     literal,
     literal_column,
@@ -21,7 +24,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from dbuploader.arrow import to_batch
+from dbuploader.arrow import bitmap_of, to_batch
 from dbuploader.db.tsv import from_tsv
 from muster.contracts import tables as declared
 from muster.contracts.tables.sql import sql_table
@@ -106,6 +109,38 @@ def count_locked(connection: Connection, table: str, keys: list[int]) -> int:
     return len(connection.execute(there, {"keys": keys}).all())
 
 
+def lock_keys(connection: Connection, table: declared.Table, keys: pa.Array) -> None:
+    """Keep others from changing the rows that have these keys, at most some 10,000."""
+    wanted = _Wanted(keys)
+    statement = _count_locked_rows(table.name, in_span=wanted.in_span)
+    connection.execute(statement, wanted.parameters).one()
+
+
+def find_referred(
+    connection: Connection, foreign: declared.ForeignKey, child: str, keys: pa.Array
+) -> BitMap:
+    """Those of the parent's `keys`, at most some 10,000, that rows of `child` have."""
+    wanted = _Wanted(keys)
+    statement = _select_referred(child, foreign, in_span=wanted.in_span)
+    found = BitMap(connection.scalars(statement, wanted.parameters))
+    return found & bitmap_of(keys)
+
+
+def find_referring(
+    connection: Connection,
+    foreign: declared.ForeignKey,
+    child: declared.Table,
+    keys: Collection[int],
+    most: int,
+) -> dict[int, list[int]]:
+    """By key of the parent, the first keys of the rows of `child` that have it, at most so many."""
+    statement = _select_referring(child.name, child.key, foreign.column)
+    found: dict[int, list[int]] = defaultdict(list)
+    for key, referring in connection.execute(statement, {"keys": [*keys], "most": most}):
+        found[key].append(referring)
+    return found
+
+
 def _find(
     connection: Connection, table: declared.Table, keys: pa.Array, *, lock: bool
 ) -> _Text | pa.RecordBatch:
@@ -167,6 +202,31 @@ def _with_keys(statement: Select[Any], table: str, *, in_span: bool, lock: bool)
     )
     statement = statement.where(wanted)
     return statement.with_for_update() if lock else statement
+
+
+@lru_cache
+def _count_locked_rows(table: str, *, in_span: bool) -> Select[Any]:
+    return _with_keys(select(func.count()), table, in_span=in_span, lock=True)
+
+
+@lru_cache
+def _select_referred(child: str, foreign: declared.ForeignKey, *, in_span: bool) -> Select[Any]:
+    """Those of the parent's keys that rows of `child` have: a search of its index for each."""
+    (key,) = sql_table(foreign.parent).primary_key
+    column = sql_table(child).c[foreign.column]
+    referred = select(key).where(exists().where(column == key))
+    return _with_keys(referred, foreign.parent, in_span=in_span, lock=False)
+
+
+@lru_cache
+def _select_referring(child: str, key_name: str, column_name: str) -> Select[Any]:
+    target = sql_table(child)
+    column, key = target.c[column_name], target.c[key_name]
+    place = func.row_number().over(partition_by=column, order_by=key).label("place")
+    wanted = column.in_(bindparam("keys", expanding=True))
+    placed = select(column.label("parent"), key.label("referring"), place).where(wanted).subquery()
+    first = placed.c.place <= bindparam("most")
+    return select(placed.c.parent, placed.c.referring).where(first).order_by(*placed.c)
 
 
 @lru_cache

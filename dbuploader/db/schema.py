@@ -76,7 +76,7 @@ changes = Table(
     Column("owner", String(64), nullable=False),
     Column("made_by", String(255), nullable=False),
     Column("made_at", _datetime, nullable=False, index=True),
-    Column("undoes", BigInteger),
+    Column("undoes", BigInteger, index=True),
     Column("inserted", Integer, nullable=False),
     Column("updated", Integer, nullable=False),
     Column("removed", Integer, nullable=False),

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from dbuploader.db.statistics import Statistics
 from dbuploader.merge.load_data import RowFiles
 from dbuploader.merge.merge import KeysChanged
-from dbuploader.scratch import Scratch
+from dbuploader.scratch import Scratch, weather_of_disk
 from dbuploader.settings import LoadLimits
 from dbuploader.uploads import outcome as failures
 from dbuploader.uploads.ledger import Decision, Ledger
@@ -30,6 +30,7 @@ from muster.database import (
     Transactions,
 )
 from muster.stores import Stores
+from muster.weather import DiskUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +109,16 @@ class Load(ABC):
     def _clear(self) -> None:
         """Forget what the last pass has found, and give back its room; raises nothing."""
         self._rejects.clear()
+
+    @contextmanager
+    def _room_given_back(self) -> Iterator[None]:
+        """What the disk refuses is waited for; meanwhile others may have the room it took."""
+        try:
+            with weather_of_disk():
+                yield
+        except DiskUnavailable:
+            self._clear()
+            raise
 
     def _failure_of(self, error: Exception) -> Failure | None:
         """What the uploader is told of an error that ends the whole upload; None of any other."""

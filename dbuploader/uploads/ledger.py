@@ -69,13 +69,15 @@ class Attempt(NamedTuple):
 class Decision(NamedTuple):
     """How an upload is decided, and what it did to the rows; None if it wrote none.
 
-    Its impact is told of `effect`, if given, when it is decided.
+    Its impact is told of `effect`, if given, when it is decided. `undoes` is the number of the
+    change that it takes back.
     """
 
     upload: Upload
     outcome: UploadOutcome
     changes: ChangeRecorder | None = None
     effect: Effect | None = None
+    undoes: int | None = None
 
 
 class Ledger:
@@ -118,7 +120,7 @@ class Ledger:
         write_changes(
             connection,
             [
-                Numbered(number, author_of(decision.upload), decision.changes)
+                Numbered(number, author_of(decision), decision.changes)
                 for number, decision in numbered
                 if decision.changes is not None
             ],
@@ -261,9 +263,10 @@ def _ensure_not_erased(connection: Connection, decisions: Sequence[Decision]) ->
             raise KeysChanged
 
 
-def author_of(upload: Upload) -> Author:
+def author_of(decision: Decision) -> Author:
     """Who makes the change that the upload is."""
-    return Author(upload.id, upload.kind, upload.owner, upload.submitted_by)
+    upload = decision.upload
+    return Author(upload.id, upload.kind, upload.owner, upload.submitted_by, decision.undoes)
 
 
 def _numbered(number: int, decision: Decision, told: Impact | None) -> UploadOutcome:

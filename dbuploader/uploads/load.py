@@ -1,7 +1,6 @@
 """The load of one upload, from its file to its outcome."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
@@ -20,7 +19,6 @@ from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.bulk import BulkMerge
 from dbuploader.merge.merge import Classifier, Merge, MergeCounts
 from dbuploader.metrics import LOAD_SECONDS
-from dbuploader.scratch import weather_of_disk
 from dbuploader.uploads import outcome as failures
 from dbuploader.uploads.attempt import Load, LoadServices
 from dbuploader.uploads.ledger import Decision
@@ -33,7 +31,7 @@ from muster.contracts.expectations import unmet
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Failure, Impact, RowCounts, State, Upload
 from muster.filestore import FileNotStored
-from muster.weather import DiskUnavailable, FileDamaged
+from muster.weather import FileDamaged
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +90,7 @@ class UploadLoad(Load):
                 return decided
             stored = self._open_stored()
         self._result.clear()
-        with stored as file, self._progress.work.running(), _room_given_back(self._result):
+        with stored as file, self._progress.work.running(), self._room_given_back():
             self._progress.work.check()
             batches = rebatch(self._validate(file), rows_schema(self._table))
             try:
@@ -230,14 +228,3 @@ class UploadLoad(Load):
     def _unloaded_rows(self) -> RowCounts:
         read, rejected = self._result.read, len(self._rejects)
         return RowCounts(read=read, rejected=rejected, unprocessed=read - rejected)
-
-
-@contextmanager
-def _room_given_back(result: ValidationResult) -> Iterator[None]:
-    """What the disk refuses is waited for; meanwhile others may have the room that was taken."""
-    try:
-        with weather_of_disk():
-            yield
-    except DiskUnavailable:
-        result.clear()
-        raise

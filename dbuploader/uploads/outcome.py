@@ -68,6 +68,40 @@ INTERNAL_ERROR = Failure(
 )
 
 
+UNDO_EXPIRED = Failure(
+    "undo-expired",
+    "The rows as they were before are no longer kept (MUSTER_UNDO_DAYS). Nothing was undone.",
+)
+NOTHING_TO_UNDO = Failure(
+    "nothing-to-undo", "The upload wrote no row that could be taken back. Nothing was undone."
+)
+
+
+def already_undone(number: int) -> Failure:
+    """The change of that number has taken back every row."""
+    return Failure(
+        "already-undone", f"Change {number} has taken back every row before. Nothing was undone."
+    )
+
+
+def undo_blocked(counts: UndoCounts) -> Failure:
+    """What mode=all does not allow."""
+    return Failure(
+        "undo-blocked",
+        f"Of {counts.written} rows {counts.kept} were changed later, and {counts.blocked} are "
+        "referred to by others or referred to what is gone. Nothing was undone.",
+    )
+
+
+def undo_rejects_full(rejected: int, most_bytes: int) -> Failure:
+    """The rows that can't be undone fill the room that there is for them."""
+    return Failure(
+        "too-many-rejects",
+        f"More rows than {rejected} can't be undone, which take the {most_bytes} bytes that are "
+        "kept of them (MUSTER_MAX_REJECTS_BYTES). Nothing was undone.",
+    )
+
+
 def too_slow(seconds: float, most: float) -> Failure:
     """It has worked for `seconds`, and may for `most`."""
     return Failure(

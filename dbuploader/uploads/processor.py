@@ -31,6 +31,8 @@ from dbuploader.uploads.outcome import (
 from dbuploader.uploads.progress import Cancelled, Progress, WorkTime
 from dbuploader.uploads.retry import LoadRetry
 from dbuploader.uploads.run import UploadRun, first_run
+from dbuploader.uploads.undo import UndoLoad
+from dbuploader.uploads.undone import note_undone
 from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Broker
 from muster.broker.messaging import publish_each
@@ -324,6 +326,9 @@ class UploadProcessor:
     def _announce(self, finals: Sequence[Upload]) -> None:
         silent = [final for final in finals if not final.announced]
         if silent:
+            for undo in silent:
+                if undo.kind == "undo" and undo.change is not None:
+                    self._patiently(partial(note_undone, self._database, self._uploads, undo))
             self._patiently(partial(self._publish, silent))
             announced = self._patiently(partial(self._mark_announced, silent))
             # Without those whose records can't be read by now: their messages come again.
@@ -339,7 +344,10 @@ class UploadProcessor:
         return self._uploads.update_each(changes, expect=frozenset(State), durable=False)
 
 
-_LOADS: Mapping[Kind, Callable[[Upload, Progress, LoadServices], Load]] = {"upload": UploadLoad}
+_LOADS: Mapping[Kind, Callable[[Upload, Progress, LoadServices], Load]] = {
+    "upload": UploadLoad,
+    "undo": UndoLoad,
+}
 """What does the work of an upload of each kind."""
 
 

@@ -43,9 +43,11 @@ FailureCode = Literal[
     "changed-meanwhile",
     "file-missing",
     "file-damaged",
-    "undo-incomplete",
+    "undo-blocked",
     "undo-expired",
     "row-referred",
+    "nothing-to-undo",
+    "already-undone",
     "internal-error",
 ]
 """Why a whole upload failed."""
@@ -271,7 +273,7 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
         remedy="Send the file again.",
         see="Operators: [a damaged file](troubleshooting.md#a-damaged-file).",
     ),
-    "undo-incomplete": UploadError(
+    "undo-blocked": UploadError(
         title="Not all of it can be undone",
         meaning="With mode=all nothing is undone unless every row can be. Later changes touched "
         "some of the rows, or other rows refer to them.",
@@ -288,6 +290,16 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
         title="Other rows refer to it",
         meaning="The row was not erased, because other rows refer to it.",
         remedy="Change or erase those rows first, then erase it again.",
+    ),
+    "nothing-to-undo": UploadError(
+        title="Nothing to undo",
+        meaning="The upload wrote no row, or it was an erasure, which nobody can take back.",
+        remedy="Check whether it is the right upload.",
+    ),
+    "already-undone": UploadError(
+        title="Undone before",
+        meaning="An earlier undo has taken back every row that the upload wrote.",
+        remedy="To have the rows again, undo that undo.",
     ),
     "internal-error": UploadError(
         title="A fault in Muster",

@@ -87,7 +87,7 @@ def _tables() -> list[sa.Table]:
             sa.Column("owner", sa.String(64), nullable=False),
             sa.Column("made_by", sa.String(255), nullable=False),
             sa.Column("made_at", _datetime, nullable=False, index=True),
-            sa.Column("undoes", sa.BigInteger()),
+            sa.Column("undoes", sa.BigInteger(), index=True),
             sa.Column("inserted", sa.Integer(), nullable=False),
             sa.Column("updated", sa.Integer(), nullable=False),
             sa.Column("removed", sa.Integer(), nullable=False),

@@ -1,5 +1,6 @@
 """The loader over the embedded adapters, and ways to make them fail at a chosen moment."""
 
+import hashlib
 import json
 import threading
 import uuid
@@ -193,6 +194,35 @@ class Suite:
         )
         self.store.accept(upload)
         return upload_id
+
+    def accept_undo(self, undoes: str, *, upload_id: str | None = None, **options: Any) -> str:
+        """An undo of that upload, which waits for its loader; returns its id."""
+        upload_id = upload_id or uuid.uuid4().hex
+        options.setdefault("mode", "possible")
+        undone = self.store.get(undoes)
+        undo = Upload(
+            id=upload_id,
+            table=undone.table,
+            filename=undone.filename,
+            size=0,
+            sha256=hashlib.sha256(b"").hexdigest(),
+            owner="1",
+            submitted_by="ana@example.com",
+            submitted_at=now(),
+            request_id=f"request-{upload_id}",
+            traceparent=f"00-{upload_id}-{'1' * 16}-01",
+            options=Options(**options),
+            kind="undo",
+            undoes=undoes,
+        )
+        self.store.accept(undo)
+        return upload_id
+
+    def undo(self, upload: Upload, **options: Any) -> Upload:
+        """An undo of the upload, accepted and finished."""
+        upload_id = self.accept_undo(upload.id, **options)
+        self.processor().process_up_to(upload_id)
+        return self.store.get(upload_id)
 
     def load(self, table: str, content: str | bytes, **options: Any) -> Upload:
         """An upload, accepted and finished."""
