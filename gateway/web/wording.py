@@ -67,7 +67,7 @@ def title_of(upload: Upload) -> str:
         case "undo":
             return f"Undo of {upload.filename}"
         case "erasure":
-            return f"Erasure of {upload.erases} from {upload.table}"
+            return f"Erasure of {upload.filename.replace('_', ' ')}"
     return upload.filename
 
 

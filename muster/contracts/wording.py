@@ -10,6 +10,8 @@ def sentence(upload: Upload) -> str:
         return f"{what}, and has been undone since, in whole or in part."
     if upload.kind == "undo":
         return _sentence_of_undo(upload)
+    if upload.kind == "erasure":
+        return _sentence_of_erasure(upload)
     rows = upload.rows
     match upload.state:
         case State.FAILED:
@@ -80,6 +82,15 @@ def _sentence_of_undo(upload: Upload) -> str:
         case State.VALIDATED:
             return f"This was a dry run, and nothing was undone. It would mean: {undone(upload)}."
     return f"{'Undone' if is_undone(upload) else 'Nothing was undone'}: {undone(upload)}."
+
+
+def _sentence_of_erasure(upload: Upload) -> str:
+    match upload.state:
+        case State.FAILED:
+            return "The row could not be erased everywhere."
+        case State.CANCELLED:
+            return "The erasure was cancelled before it was finished."
+    return "The row was erased: neither the table nor its history, files and rejected rows hold it."
 
 
 def count_rows(number: int) -> str:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Response, request, url_for
+from flask import Response, g, request, url_for
 
+from gateway.api.uploads import READERS
 from gateway.errors import UpstreamUnavailable
 from gateway.services import services
 from gateway.web.api_client import call
@@ -64,6 +65,20 @@ def row(table: str, key: str) -> Response:
         next=history and history["next"],
         cursor=cursor,
     )
+
+
+@pages.post("/tables/<table>/<key>/erase")
+@requires("rows:erase")
+def erase(table: str, key: str) -> Response:
+    """Erase a row everywhere, if the form says that it is meant."""
+    declared = get_table(table)
+    number = declared.read_key(key)
+    if request.form.get("sure") != "yes":
+        return go(url_for("tables_pages.row", table=declared.name, key=number))
+    erased = services().erasures.erase(g.principal, declared, number)
+    if not g.principal.may(*READERS):
+        return go(url_for("tables_pages.rows", table=declared.name))
+    return go(url_for("uploads_pages.one", id=erased.upload.id))
 
 
 def _find_row(table: Table, key: int) -> Row | None:

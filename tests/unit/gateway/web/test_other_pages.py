@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from gateway.web.session import COOKIE
 from gateway.web.wording import PERMISSIONS as MEANINGS
 from muster.http.tokens import PERMISSIONS
+from muster.stores import Stores
 from tests.unit.gateway.behind import Behind
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
@@ -302,3 +303,34 @@ def test_a_row_is_shown_while_its_history_is_away(browser: FlaskClient, behind: 
 def test_a_row_without_changes_says_why(browser: FlaskClient, behind: Behind) -> None:
     a_row(behind, {"id": 7, "job": "Cook"})
     assert "Nothing has changed this row since" in browser.get("/tables/jobs/7").text
+
+
+def test_a_row_is_erased_by_who_may_and_means_it(
+    client: FlaskClient, behind: Behind, stores: Stores
+) -> None:
+    a_row(behind, {"id": 7, "job": "Cook"})
+    client.set_cookie(COOKIE, "ana+queries:read")
+    assert "Erase" not in client.get("/tables/jobs/7").text
+    assert client.post("/tables/jobs/7/erase", headers=HERE).status_code == 403
+    client.set_cookie(COOKIE, "ana+queries:read+rows:erase+uploads:read")
+    assert "no undo brings the row back" in client.get("/tables/jobs/7").text
+    behind.answers["GET /v1/tables/jobs/rows/7/erasure"] = (204, None)
+    behind.answers["PUT /v1/tables/jobs/rows/7/erasure"] = (204, None)
+    assert client.post("/tables/jobs/7/erase", headers=HERE).location == "/tables/jobs/7"
+    answer = client.post("/tables/jobs/7/erase", data={"sure": "yes"}, headers=HERE)
+    (erasure,) = stores.uploads.find(owner="ana", state=None, table=None, before=None, limit=9)
+    assert answer.location == f"/uploads/{erasure.id}"
+    assert (erasure.kind, erasure.erases) == ("erasure", 7)
+    text = client.get(f"/uploads/{erasure.id}").text
+    assert "Erasure of jobs 7" in text
+    assert "Rows read" not in text
+
+
+def test_a_row_to_which_others_refer_is_not_erased(client: FlaskClient, behind: Behind) -> None:
+    a_row(behind, {"id": 7, "job": "Cook"})
+    client.set_cookie(COOKIE, "ana+queries:read+rows:erase")
+    referred = problem(409, "hired_employees 3 refers to it.")
+    behind.answers["GET /v1/tables/jobs/rows/7/erasure"] = referred
+    answer = client.post("/tables/jobs/7/erase", data={"sure": "yes"}, headers=HERE)
+    assert answer.status_code == 409
+    assert "hired_employees 3 refers to it." in answer.text
