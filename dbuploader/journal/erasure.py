@@ -15,10 +15,18 @@ from pyroaring import BitMap
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, tuple_, update
 
 from dbuploader.db.lookup import find_rows_of
-from dbuploader.db.schema import batch_answers, changed_keys, changes, erased_rows, former_rows
+from dbuploader.db.schema import (
+    batch_answers,
+    changed_keys,
+    changes,
+    erased_rows,
+    former_rows,
+    ledger,
+)
 from dbuploader.journal.changes import (
     INSERTED,
     REMOVED,
+    UNCHANGED,
     UPDATED,
     Author,
     ChangeRecorder,
@@ -82,7 +90,7 @@ def ensure_erasable(connection: Connection, table: Table, key: int) -> None:
     _ensure_unreferred(connection, table, key, lock=False)
     keys = pa.array([key], pa.int64())
     there = len(find_rows_of(connection, table, keys, lock=False).batch())
-    if not there and next(_entries_with(connection, table, key), None) is None:
+    if not there and next(_writers(connection, table, key), None) is None:
         raise NothingToErase(f"{table.name} has no row {key}, and never had one.")
 
 
@@ -100,7 +108,7 @@ def erase_row(connection: Connection, erasure: Erasure) -> int | None:
     _ensure_unreferred(connection, table, key, lock=True)
     _remove(connection, table, key, rows)
     is_known = bool(len(rows))
-    for number, entry in _entries_with(connection, table, key):
+    for number, entry in _writers(connection, table, key):
         is_known = True
         _forget_former(connection, table, key, number, entry)
     _unquote_answers(connection)
@@ -170,11 +178,34 @@ def _remove(connection: Connection, table: Table, key: int, rows: pa.RecordBatch
         add_to_summary(connection, differences.take())
 
 
-def _entries_with(connection: Connection, table: Table, key: int) -> Iterator[tuple[int, str]]:
-    """The number and the entry of each change that wrote the row, in their order."""
+def uploads_holding(connection: Connection, table: Table, key: int) -> list[str]:
+    """The ids of uploads that have loaded the row, or held it as it was; others may hold it too."""
+    of_number = select(ledger.c.upload_id)
+    return [
+        upload_id
+        for number in _numbers_with(connection, table, key, {INSERTED, UPDATED, UNCHANGED})
+        for upload_id in connection.scalars(of_number.where(ledger.c.number == number))
+    ]
+
+
+def _writers(connection: Connection, table: Table, key: int) -> Iterator[tuple[int, str]]:
+    """The number and the entry of each change that wrote the row."""
+    of_number = select(changes.c.entry)
+    for number in _numbers_with(connection, table, key, {INSERTED, UPDATED, REMOVED}):
+        for entry in connection.scalars(of_number.where(changes.c.number == number)):
+            yield number, entry
+
+
+def _numbers_with(
+    connection: Connection, table: Table, key: int, effects: set[str]
+) -> Iterator[int]:
+    """The numbers that had one of the effects on the row."""
     columns = changed_keys.c
     covering = and_(
-        columns.table_name == table.name, columns.first_key <= key, columns.last_key >= key
+        columns.table_name == table.name,
+        columns.first_key <= key,
+        columns.last_key >= key,
+        columns.effect.in_(effects),
     )
     place = tuple_(columns.number, columns.effect, columns.part)
     following = select(columns.number, columns.effect, columns.part, columns.bitmap).where(covering)
@@ -182,20 +213,10 @@ def _entries_with(connection: Connection, table: Table, key: int) -> Iterator[tu
     following = following.limit(_BITMAPS_AT_ONCE)
     some = connection.execute(following).all()
     while some:
-        for number in sorted(
-            {part.number for part in some if _wrote(part.effect, part.bitmap, key)}
-        ):
-            entry = connection.scalars(select(changes.c.entry).where(changes.c.number == number))
-            # Those that only held it unchanged may be no change.
-            for each in entry:
-                yield number, each
+        yield from {part.number for part in some if key in BitMap.deserialize(part.bitmap)}
         last = some[-1]
         beyond = place > (last.number, last.effect, last.part)
         some = connection.execute(following.where(beyond)).all()
-
-
-def _wrote(effect: str, bitmap: bytes, key: int) -> bool:
-    return effect in {INSERTED, UPDATED, REMOVED} and key in BitMap.deserialize(bitmap)
 
 
 def _forget_former(connection: Connection, table: Table, key: int, number: int, entry: str) -> None:

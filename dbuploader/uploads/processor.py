@@ -19,6 +19,7 @@ from dbuploader.metrics import ATTEMPTS, count_finished
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
 from dbuploader.uploads.attempt import Load, LoadServices
+from dbuploader.uploads.erasure import ErasureLoad
 from dbuploader.uploads.ledger import Ledger
 from dbuploader.uploads.load import UploadLoad
 from dbuploader.uploads.outcome import (
@@ -347,6 +348,7 @@ class UploadProcessor:
 _LOADS: Mapping[Kind, Callable[[Upload, Progress, LoadServices], Load]] = {
     "upload": UploadLoad,
     "undo": UndoLoad,
+    "erasure": ErasureLoad,
 }
 """What does the work of an upload of each kind."""
 
