@@ -19,6 +19,7 @@ import structlog
 from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.db import check_schema
 from dbuploader.db.schema import load_attempts
+from dbuploader.journal.expiry import ChangeExpiry
 from dbuploader.journal.receipts import ReceiptSigner
 from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
@@ -92,9 +93,11 @@ class UploadConsumer:
         watchdog: Watchdog,
         heartbeat: Heartbeat,
         sweep: AnswerSweep,
+        expiry: ChangeExpiry,
     ) -> None:
         self._processor = processor
         self._sweep = sweep
+        self._expiry = expiry
         self._watchdog = watchdog
         self._heartbeat = heartbeat
         self._chores = Chores(self._do_chores)
@@ -136,6 +139,7 @@ class UploadConsumer:
         if self._watchdog.idle:
             # A load may have the database to itself.
             self._sweep.run_if_due()
+            self._expiry.run_if_due()
         try:
             self._processor.cancel_queued()
         except Unavailable as error:
@@ -166,7 +170,8 @@ def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:
             signer,
         )
         sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
-        consumer = UploadConsumer(processor, watchdog, worker.heartbeat, sweep)
+        expiry = ChangeExpiry(database, settings.undo_days)
+        consumer = UploadConsumer(processor, watchdog, worker.heartbeat, sweep, expiry)
         try:
             # An attempt must not be counted on a database that does not exist yet.
             LoadRetry(worker.stop, worker.heartbeat.beat).call(check)

@@ -17,8 +17,14 @@ import pyarrow.compute as pc
 from pyroaring import BitMap
 from sqlalchemy import Connection
 
-from dbuploader.arrow import bitmap_of, keys_of
-from dbuploader.db.lookup import existing_keys, find_referred, find_referring, lock_keys
+from dbuploader.arrow import bitmap_of, find_rows, keys_of
+from dbuploader.db.lookup import (
+    existing_keys,
+    find_referred,
+    find_referring,
+    find_rows_of,
+    lock_keys,
+)
 from dbuploader.journal.changes import INSERTED, REMOVED, ChangeRecorder
 from dbuploader.journal.lookup import (
     Touch,
@@ -32,6 +38,7 @@ from dbuploader.merge.bulk import BulkMerge
 from dbuploader.merge.load_data import RowFiles
 from dbuploader.merge.merge import KeysChanged
 from dbuploader.merge.removal import ROWS_AT_ONCE, Removal
+from dbuploader.merge.summary import SUMMARISED, HiresDifferences
 from muster.contracts.error_codes import RowErrorCode
 from muster.contracts.tables import ForeignKey, Table, tables
 from muster.contracts.uploads import LaterHolder, UndoCounts
@@ -109,7 +116,8 @@ class Undo:
     """Takes back what the upload `entry` did to the rows of `table`.
 
     `leave` is told which rows are left, and `worked`, again and again, what share of the work is
-    done. `interrupt` may be called from another thread.
+    done. `interrupt` may be called from another thread. `differences` are those of the summary,
+    None for a table that it does not count.
     """
 
     def __init__(
@@ -126,6 +134,7 @@ class Undo:
         self._leave = leave
         self._worked = worked
         self._merge: BulkMerge | None = None
+        self.differences: HiresDifferences | None = None
         self._is_interrupted = False
         self._done, self._total = 0, 1
 
@@ -167,35 +176,55 @@ class Undo:
 
         Former rows are read from `journal`, as a thread of its own has the connection.
         """
-        removal = Removal(self._connection, self._table, changes)
-        for some in _slices(plan.remove):
-            self._heed(len(some))
-            removal.remove(some)
-        removal.finish()
-        if plan.restore:
-            with journal.read() as connection:
-                self._restore(plan, changes, files, connection)
-
-    def _restore(
-        self, plan: UndoPlan, changes: ChangeRecorder, files: RowFiles, journal: Connection
-    ) -> None:
-        restored = 0
-        # What was not there when it was looked for, and is now, is somebody else's.
         with BulkMerge(
             self._connection,
             self._table,
             changes,
             files,
             insert=False,
+            # What was not there when it was looked for, and is now, is somebody else's.
             only_inserted=plan.absent,
-        ) as self._merge:
-            for rows in self._former(journal, plan, plan.restore):
-                restored += len(rows)
-                self._merge.add(rows)
-            self._merge.finish()
+        ) as merge:
+            self._merge = merge
+            removal = Removal(self._connection, self._table, changes, merge.differences)
+            for some in _slices(plan.remove):
+                self._heed(len(some))
+                removal.remove(some)
+            if plan.restore:
+                with journal.read() as connection:
+                    self._restore(plan, merge, connection)
+            merge.finish()
+        self.differences = merge.differences
+
+    def try_out(self, plan: UndoPlan) -> None:
+        """Count what taking the rows back would change in the summary."""
+        if self._table.name != SUMMARISED:
+            return
+        self.differences = HiresDifferences()
+        for some in _slices(plan.remove):
+            self._heed(len(some))
+            self.differences.remove(self._read(some))
+        for rows in self._former(self._connection, plan, plan.restore):
+            self.differences.add(rows)
+            for some in _slices(bitmap_of(rows.column(self._table.key))):
+                self.differences.remove(self._read(some))
+            if self.differences.is_full:
+                self.differences.take()
+
+    def _restore(self, plan: UndoPlan, merge: BulkMerge, journal: Connection) -> None:
+        restored = 0
+        for rows in self._former(journal, plan, plan.restore):
+            restored += len(rows)
+            merge.add(rows)
         if restored < len(plan.restore):
             # They have expired just now.
             raise KeysChanged
+
+    def _read(self, keys: BitMap) -> pa.RecordBatch:
+        """The rows that have these keys, as they are now."""
+        wanted = keys_of(keys)
+        found = find_rows_of(self._connection, self._table, wanted, lock=False).batch()
+        return find_rows(wanted, found, self._table.key)[1]
 
     def _former(
         self, journal: Connection, plan: UndoPlan, keys: BitMap

@@ -10,7 +10,7 @@ from sqlalchemy.sql.dml import Delete
 
 from dbuploader.arrow import find_rows, keys_of
 from dbuploader.db.lookup import find_rows_of
-from dbuploader.merge.summary import SUMMARISED, HiresDifferences, add_to_summary
+from dbuploader.merge.summary import HiresDifferences, add_to_summary
 from muster.contracts.tables import Table
 from muster.contracts.tables.sql import sql_table
 
@@ -32,13 +32,22 @@ class Removals(Protocol):
 
 
 class Removal:
-    """Removes rows of `table`, keeps the summary, and tells `changes` what went."""
+    """Removes rows of `table`, and tells `changes` what went.
 
-    def __init__(self, connection: Connection, table: Table, changes: Removals) -> None:
+    What that changes in the summary is added to `differences`: whoever gives them writes them.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        changes: Removals,
+        differences: HiresDifferences | None,
+    ) -> None:
         self._connection = connection
         self._table = table
         self._changes = changes
-        self._differences = HiresDifferences() if table.name == SUMMARISED else None
+        self._differences = differences
 
     def remove(self, keys: BitMap) -> None:
         """Remove the rows that have these keys, ROWS_AT_ONCE at most; those that are there."""
@@ -50,15 +59,11 @@ class Removal:
         self._changes.remove(before)
         if self._differences is not None:
             self._differences.remove(before)
+            if self._differences.is_full:
+                add_to_summary(self._connection, self._differences.take())
         self._delete(keys)
         if self._changes.is_full:
             self._changes.flush()
-
-    def finish(self) -> None:
-        """Bring summary and journal up to date; call it before the transaction ends."""
-        if self._differences is not None:
-            add_to_summary(self._connection, self._differences.take())
-        self._changes.flush()
 
     def _delete(self, keys: BitMap) -> None:
         least, most = keys.min(), keys.max()

@@ -8,6 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from dbuploader.journal.changes import ChangeRecorder
+from dbuploader.journal.impact import Effect, tell
 from dbuploader.journal.undo import (
     AlreadyUndone,
     NothingToUndo,
@@ -101,7 +102,8 @@ class UndoLoad(Load):
             left = len(self._rejects) > 0
             state = State.COMPLETED_WITH_REJECTS if left else State.COMPLETED
             outcome = self._undone(state, plan, impact)
-            decision = Decision(self._upload, outcome, changes, undoes=plan.number)
+            effect = Effect.of(changes, undo.differences)
+            decision = Decision(self._upload, outcome, changes, effect, undoes=plan.number)
             outcome = self._decide_in(connection, decision)
         self._services.statistics.changed(self._table, len(plan.taken_back))
         return outcome
@@ -113,7 +115,15 @@ class UndoLoad(Load):
     def _plan(self, connection: Connection, undo: Undo) -> tuple[UndoPlan, Impact]:
         plan = undo.plan(lock=False)
         self._allow(plan)
-        return plan, self._impact(connection, plan)
+        undo.try_out(plan)
+        more = len(plan.absent) - len(plan.remove)
+        effect = Effect.tried(self._upload.id, self._table, more, undo.differences)
+        (told,) = tell(connection, [effect])
+        holders = self._holders(connection, plan)
+        if told is None:
+            return plan, holders
+        total = holders.holders_total
+        return plan, replace(told, holders=holders.holders, holders_total=total)
 
     def _take_back(
         self, connection: Connection, undo: Undo, changes: ChangeRecorder
@@ -121,13 +131,14 @@ class UndoLoad(Load):
         plan = undo.plan(lock=not self._services.database.writes_alone)
         self._allow(plan)
         undo.take_back(plan, changes, self._services.row_files, self._services.database)
-        return plan, self._impact(connection, plan)
+        return plan, self._holders(connection, plan)
 
     def _allow(self, plan: UndoPlan) -> None:
         if self._upload.options.mode == "all" and (plan.kept or plan.blocked):
             raise NotAll(plan.counts)
 
-    def _impact(self, connection: Connection, plan: UndoPlan) -> Impact:
+    def _holders(self, connection: Connection, plan: UndoPlan) -> Impact:
+        """That part of the impact which the ledger does not tell."""
         holders, total = find_holders(connection, self._table, plan)
         return Impact(holders=holders, holders_total=total)
 

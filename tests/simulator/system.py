@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.consumer import UploadConsumer
+from dbuploader.journal.expiry import ChangeExpiry
 from dbuploader.journal.receipts import ReceiptSigner
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
@@ -201,7 +202,8 @@ class System:
         )
         _charge_runs(processor, process)
         sweep = AnswerSweep(database, timedelta(hours=24))
-        consumer = UploadConsumer(processor, watchdog, Heartbeat(), sweep)
+        expiry = ChangeExpiry(database, days=30)
+        consumer = UploadConsumer(processor, watchdog, Heartbeat(), sweep, expiry)
 
         def chores() -> None:
             while not process.stop.is_set():

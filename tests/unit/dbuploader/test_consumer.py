@@ -15,6 +15,7 @@ import pytest
 
 from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.consumer import UploadConsumer, check_database_anew
+from dbuploader.journal.expiry import ChangeExpiry
 from dbuploader.settings import Settings
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
@@ -66,8 +67,18 @@ def no_sweep() -> AnswerSweep:
     return cast(AnswerSweep, FakeSweep())
 
 
+def no_expiry() -> ChangeExpiry:
+    return cast(ChangeExpiry, FakeSweep())
+
+
+def with_processor(processor: UploadProcessor, watchdog: Watchdog | None = None) -> UploadConsumer:
+    """A consumer that sweeps nothing."""
+    watchdog = watchdog or Watchdog(300)
+    return UploadConsumer(processor, watchdog, Heartbeat(), no_sweep(), no_expiry())
+
+
 def consumer(processor: FakeProcessor) -> UploadConsumer:
-    return UploadConsumer(cast(UploadProcessor, processor), Watchdog(300), Heartbeat(), no_sweep())
+    return with_processor(cast(UploadProcessor, processor))
 
 
 def accepted(upload_id: str) -> bytes:
@@ -92,17 +103,22 @@ def test_the_first_message_has_it_take_over_before_anything_else() -> None:
 
 
 def test_old_answers_are_swept_before_a_load_and_between_loads_but_not_during_one() -> None:
-    watchdog, sweep, processor = Watchdog(300), FakeSweep(), FakeProcessor()
+    watchdog, processor = Watchdog(300), FakeProcessor()
+    sweep, expiry = FakeSweep(), FakeSweep()
     loader = UploadConsumer(
-        cast(UploadProcessor, processor), watchdog, Heartbeat(), cast(AnswerSweep, sweep)
+        cast(UploadProcessor, processor),
+        watchdog,
+        Heartbeat(),
+        cast(AnswerSweep, sweep),
+        cast(ChangeExpiry, expiry),
     )
     tick_and_wait(loader, processor)
-    assert sweep.runs == 1
+    assert (sweep.runs, expiry.runs) == (1, 1)
     loader.handle(Delivery("upload.accepted", accepted("7")))
-    assert sweep.runs == 2
+    assert (sweep.runs, expiry.runs) == (2, 1)
     with watchdog.watching():
         tick_and_wait(loader, processor)
-    assert sweep.runs == 2
+    assert (sweep.runs, expiry.runs) == (2, 1)
 
 
 def tick_and_wait(loader: UploadConsumer, processor: "FakeProcessor") -> None:
@@ -155,7 +171,7 @@ def test_an_unreadable_message_is_a_dead_letter(body: bytes) -> None:
 
 
 def test_a_message_without_its_record_is_a_dead_letter(suite: Suite) -> None:
-    verdict = UploadConsumer(suite.processor(), Watchdog(300), Heartbeat(), no_sweep()).handle(
+    verdict = with_processor(suite.processor()).handle(
         Delivery("upload.accepted", accepted("absent"))
     )
 
@@ -173,7 +189,7 @@ def test_a_tick_bears_with_what_does_not_answer(error: Exception) -> None:
 def test_a_tick_ends_the_process_when_a_load_hangs(suite: Suite) -> None:
     time, ended = [0.0], []
     watchdog = Watchdog(300, end=lambda: ended.append(time[0]), clock=lambda: time[0])
-    loader = UploadConsumer(suite.processor(watchdog), watchdog, Heartbeat(), no_sweep())
+    loader = with_processor(suite.processor(watchdog), watchdog)
 
     def hang() -> None:
         for time[0] in 299, 301:

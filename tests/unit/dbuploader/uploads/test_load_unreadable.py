@@ -5,16 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import ColumnElement, select, update
 
-from dbuploader.consumer import UploadConsumer
 from dbuploader.db.schema import ledger, load_attempts
 from dbuploader.uploads.ledger import Ledger
-from dbuploader.uploads.watchdog import Watchdog
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.uploads import UNFINISHED, Cause, State, UnreadableRecord, UploadWarning
-from muster.worker.heartbeat import Heartbeat
 from tests.contract.rawrecords import set_raw
 from tests.unit.dbuploader.suite import Suite
-from tests.unit.dbuploader.test_consumer import FakeProcessor, accepted, consumer, no_sweep
+from tests.unit.dbuploader.test_consumer import FakeProcessor, accepted, consumer, with_processor
 from tests.unit.muster.test_strict_json import HOSTILE
 
 
@@ -23,7 +20,7 @@ def set_state(suite: Suite, upload_id: str, state: str) -> None:
 
 
 def handled(suite: Suite, upload_id: str) -> object:
-    loader = UploadConsumer(suite.processor(), Watchdog(300), Heartbeat(), no_sweep())
+    loader = with_processor(suite.processor())
     return loader.handle(Delivery("upload.accepted", accepted(upload_id)))
 
 
