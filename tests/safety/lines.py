@@ -83,7 +83,8 @@ LINES = (
     SafetyLine(
         promise="ledger insert: what ends without being loaded is decided in its run, too",
         path="dbuploader/uploads/run.py",
-        old="            whole.decisions.append(Decision(upload, load.run(), load.changes))\n",
+        old="            whole.decisions.append("
+        "Decision(upload, load.run(), load.changes, load.effect))\n",
         new="            outcome = load.run()\n"
         "            if load.changes is not None:\n"
         "                whole.decisions.append(Decision(upload, outcome, load.changes))\n",
@@ -167,8 +168,8 @@ LINES = (
     SafetyLine(
         promise="expectations: a load that does other than was expected is not committed",
         path="dbuploader/uploads/load.py",
-        old="        rows = self._expected_rows(counts)\n        self._before_commit()\n",
-        new="        rows = self._loaded_rows(counts)\n        self._before_commit()\n",
+        old="        rows = self._expected_rows(merge.counts)\n        self._before_commit()\n",
+        new="        rows = self._loaded_rows(merge.counts)\n        self._before_commit()\n",
         test="tests/unit/dbuploader/uploads/test_load_expectations.py::"
         "test_a_large_file_is_taken_back_before_it_is_committed",
     ),
