@@ -53,6 +53,12 @@ class Client:
         """Ask for an upload to be cancelled; returns it as it stands."""
         return self._json("DELETE", f"/v1/uploads/{upload_id}")
 
+    def undo(self, upload_id: str, *, key: str | None = None, **options: str) -> Json:
+        """Ask for an upload to be undone; returns the undo as accepted."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        path = f"/v1/uploads/{upload_id}/undo"
+        return self._json("POST", path, params=options, headers=headers)
+
     def wait(self, upload_id: str, seconds: float = 300) -> Json:
         """The upload once it is final; raises TimeoutError."""
         deadline = time.monotonic() + seconds
