@@ -312,6 +312,10 @@ class UploadProcessor:
 
     def _settle(self, decided: Sequence[tuple[Upload, UploadOutcome]]) -> None:
         """Have the records say how their uploads were decided, and announce it."""
+        for upload, outcome in decided:
+            if upload.kind == "undo" and outcome.change is not None:
+                # First: whoever sees the undo final goes on from what it took back.
+                self._patiently(partial(note_undone, self._database, self._uploads, upload))
         finished_at = now()
         changes = {upload.id: _final(outcome, finished_at) for upload, outcome in decided}
         finals = self._patiently(partial(self._uploads.update_each, changes, expect=UNFINISHED))
@@ -327,9 +331,6 @@ class UploadProcessor:
     def _announce(self, finals: Sequence[Upload]) -> None:
         silent = [final for final in finals if not final.announced]
         if silent:
-            for undo in silent:
-                if undo.kind == "undo" and undo.change is not None:
-                    self._patiently(partial(note_undone, self._database, self._uploads, undo))
             self._patiently(partial(self._publish, silent))
             announced = self._patiently(partial(self._mark_announced, silent))
             # Without those whose records can't be read by now: their messages come again.

@@ -1,5 +1,7 @@
 """Undo: which rows of an upload are taken back, and what becomes of the others."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
@@ -196,6 +198,18 @@ def test_what_is_undone_already_can_not_be_undone(suite: Suite) -> None:
     assert again.causes == ()
     assert str(undo.change) in again.error.detail
     assert suite.store.get(upload.id).undone_by == undo.id
+
+
+def test_whoever_sees_an_undo_final_sees_what_it_took_back(suite: Suite) -> None:
+    upload, seen = suite.load("jobs", "7,Baker\n"), []
+
+    def look(**said: Any) -> None:
+        if said.get("state") is State.COMPLETED:
+            seen.append(suite.store.get(upload.id).undone_by)
+
+    suite.faulty_store.before["update"] = [look] * 20
+    undo = suite.undo(upload)
+    assert seen == [undo.id]
 
 
 def test_what_an_undo_left_can_be_undone_later(suite: Suite) -> None:
