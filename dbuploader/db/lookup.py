@@ -45,6 +45,10 @@ class FoundRows:
         self._table = table
         self._parts = parts
 
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return sum(part.rows if isinstance(part, _Text) else len(part) for part in self._parts)
+
     def batch(self) -> pa.RecordBatch:
         """The rows as columns."""
         return pa.concat_batches(

@@ -85,6 +85,8 @@ class Classifier:
 
     def compare(self, rows: pa.RecordBatch, existing: FoundRows) -> MergePlan:
         """As plan(), given what look_up() found."""
+        if not len(existing):
+            return self.take_new(rows)
         keys = rows.column(self._table.key)
         known, found = find_rows(keys, existing.batch(), self._table.key)
         present = rows.filter(known)

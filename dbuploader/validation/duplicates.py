@@ -101,6 +101,7 @@ class DuplicateKeyFilter:
         return pa.concat_arrays([lines for lines, _ in found]).take(places), known.take(places)
 
 
+_FIRST_BYTES = 64 * 1024
 # No column's: the names of columns do not begin so.
 _LINE = "_line"
 
@@ -120,7 +121,8 @@ class _Place:
 class RowSpool:
     """Keeps batches of rows with their lines on disk; only where each stands is in memory.
 
-    Calls may raise DiskUnavailable; then `clear` it, and begin again.
+    The first few rows, all of most files, stay in memory. Calls may raise DiskUnavailable; then
+    `clear` it, and begin again.
     """
 
     def __init__(self, table: Table, scratch: Scratch) -> None:
@@ -128,15 +130,23 @@ class RowSpool:
         self._schema = rows_schema(table).append(pa.field(_LINE, pa.int64()))
         self._file = ScratchFile(scratch)
         self._places: list[_Place] = []
+        self._first: list[LinesAndRows] = []
+        self._first_bytes = 0
 
     def clear(self) -> None:
         """Forget all rows, and give their room back; raises nothing."""
         self._file.clear()
         self._places.clear()
+        self._first.clear()
+        self._first_bytes = 0
 
     def add(self, lines: pa.Int64Array, rows: pa.RecordBatch) -> None:
         """Keep rows whose keys are new, with the line of each."""
         if not len(rows):
+            return
+        self._first_bytes += rows.nbytes
+        if self._first_bytes <= _FIRST_BYTES:
+            self._first.append((lines, rows))
             return
         keys = pc.min_max(rows.column(self._key)).as_py()
         data = pa.RecordBatch.from_arrays([*rows.columns, lines], schema=self._schema).serialize()
@@ -145,6 +155,7 @@ class RowSpool:
 
     def batches_with(self, keys: pa.Array) -> Iterator[LinesAndRows]:
         """All batches that may have a row with one of `keys`."""
+        yield from self._first
         wanted = pc.min_max(keys).as_py()
         for place in self._places:
             if place.least <= wanted["max"] and wanted["min"] <= place.greatest:

@@ -146,8 +146,15 @@ class Database:
 
         Raises as write() does. After DatabaseUnavailable all of the transaction may be lost.
         """
-        with self._own_errors(), connection.begin_nested():
-            yield
+        # Not by begin_nested(), which costs four times as much. No part is within another.
+        with self._own_errors():
+            connection.exec_driver_sql("SAVEPOINT part")
+            try:
+                yield
+            except BaseException as error:
+                _undo_part(connection, error)
+                raise
+            connection.exec_driver_sql("RELEASE SAVEPOINT part")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -244,6 +251,15 @@ class Database:
     def close(self) -> None:
         """Give up the pool's connections."""
         self.engine.dispose()
+
+
+def _undo_part(connection: Connection, error: BaseException) -> None:
+    try:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+    except SQLAlchemyError:
+        # With the connection, or by a deadlock, all of the transaction is lost: `error` says so.
+        if not isinstance(error, SQLAlchemyError):
+            raise
 
 
 def open_database(
