@@ -174,6 +174,29 @@ LINES = (
         "test_a_large_file_is_taken_back_before_it_is_committed",
     ),
     SafetyLine(
+        promise="undo at the door: of several at once, one is let in",
+        path="gateway/uploads/undo.py",
+        old="            if not request.options.dry_run:\n",
+        new="            if request.options.dry_run:\n",
+        test="tests/unit/gateway/uploads/test_undo.py::test_of_undos_at_once_one_is_let_in",
+    ),
+    SafetyLine(
+        promise="undo and others: ids of other users' uploads are shown to administrators only",
+        path="gateway/uploads/access.py",
+        old="            return self.sees(who, self._records.get(upload_id))\n",
+        new="            return self._records.get(upload_id) is not None\n",
+        test="tests/unit/gateway/uploads/test_undo.py::"
+        "test_later_holders_of_other_users_are_not_named",
+    ),
+    SafetyLine(
+        promise="undo settled: whoever sees it final sees what it took back",
+        path="dbuploader/uploads/processor.py",
+        old='            if upload.kind == "undo" and outcome.change is not None:\n',
+        new='            if upload.kind != "undo" and outcome.change is not None:\n',
+        test="tests/unit/dbuploader/uploads/test_undo.py::"
+        "test_whoever_sees_an_undo_final_sees_what_it_took_back",
+    ),
+    SafetyLine(
         promise="outbox: what the broker did not take is published later",
         path="gateway/uploads/outbox.py",
         old="        publish(self._broker,",

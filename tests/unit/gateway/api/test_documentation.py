@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from gateway.api.docs import prose
 from gateway.api.responses import UploadDocument, represent
 from muster.stores import Stores
+from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import ANA, CSV
 
 
@@ -94,6 +95,20 @@ def test_the_upload_that_is_answered_is_the_one_that_is_documented(
     assert set(answer.get_json()) == set(schema["properties"]) == set(schema["examples"][0])
     upload = stores.uploads.get(answer.get_json()["id"])
     assert UploadDocument.model_validate(represent(upload, may_name=bool)).id == upload.id
+
+
+def test_the_rows_of_an_upload_are_documented_apart_from_those_of_an_undo(
+    document: dict[str, Any],
+) -> None:
+    schemas = document["components"]["schemas"]
+    choices = schemas["UploadDocument"]["properties"]["rows"]["oneOf"]
+    documented = [schemas[choice["$ref"].rpartition("/")[2]] for choice in choices]
+    # Each has all of its fields and no other, so that one alone fits.
+    assert [schema["additionalProperties"] for schema in documented] == [False, False]
+    uploads = (an_upload(), an_upload(kind="undo", undoes="u-0"))
+    for upload, schema in zip(uploads, documented, strict=True):
+        rows = represent(upload, may_name=bool)["rows"]
+        assert set(rows) == set(schema["properties"]) == set(schema["required"])
 
 
 def test_the_page_shows_every_operation(client: FlaskClient, document: dict[str, Any]) -> None:
