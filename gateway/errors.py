@@ -270,6 +270,13 @@ class UndoExpired(GatewayError):
         super().__init__(f"{why}. Send a file with the rows as they should be.")
 
 
+class NotCancellable(GatewayError):
+    """An erasure ends by itself."""
+
+    status, kind, title = 409, "not-cancellable", "Can't be cancelled"
+    detail = "The row is erased already: what is left is to remove the files that hold it."
+
+
 class NoSuchRow(GatewayError):
     """The table has no such row, and never had one."""
 

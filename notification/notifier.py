@@ -25,6 +25,7 @@ MAIL_WAIT_SECONDS = Histogram(
 )
 FINAL = frozenset(State) - UNFINISHED
 _LONGEST_REASON = 400
+_PAGE = 100
 
 
 class EmailOutcome(StrEnum):
@@ -51,8 +52,9 @@ class Notifier:
 
         REFUSED means that it will never be taken, which settles it. The email is sent before that
         is recorded: after a failure in between it is sent again, with the same `Message-ID`.
-        Raises UploadNotFound, NotFinal, StoreUnavailable, or a DeliveryError that may pass: then
-        the record says that the email waits or, on the last try, is given up.
+        Before that of an erasure, emails that may hold the erased row are removed where they are
+        still ours. Raises UploadNotFound, NotFinal, StoreUnavailable, or a DeliveryError that may
+        pass: then the record says that the email waits or, on the last try, is given up.
         """
         upload = self._store.get(upload_id)
         bind_log_fields(upload_id=upload.id, user=upload.owner)
@@ -60,6 +62,8 @@ class Notifier:
             return EmailOutcome.REPEATED
         if not upload.state.is_final:
             raise NotFinal(f"the upload is {upload.state}")
+        if upload.kind == "erasure":
+            self._withdraw_erased(upload)
         try:
             self._channel.send(upload)
         except DeliveryError as error:
@@ -72,6 +76,18 @@ class Notifier:
         log.info("email sent", state=upload.state)
         self._record(upload, EmailState.SENT)
         return EmailOutcome.SENT
+
+    def _withdraw_erased(self, erasure: Upload) -> None:
+        """Remove the messages about uploads that may have held the row.
+
+        Here, and not by a message about each: this one comes when all of them are known, and is
+        delivered again until it is done.
+        """
+        after = 0
+        while page := self._store.erased_by(erasure.id, after, _PAGE):
+            for upload in page:
+                self._channel.withdraw(upload)
+            after = page[-1].sequence
 
     def _refused(self, upload: Upload, error: Exception) -> EmailOutcome:
         log.error("email refused for good", error=str(error))

@@ -8,8 +8,8 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 def subject(upload: Upload) -> str:
     """The subject line: the table, and what became of the rows."""
-    outcome = _outcome_of_undo(upload) if upload.kind == "undo" else _outcome(upload)
-    return f"{visible(upload.table)}: {outcome}"
+    outcomes = {"upload": _outcome, "undo": _outcome_of_undo, "erasure": _outcome_of_erasure}
+    return f"{visible(upload.table)}: {outcomes[upload.kind](upload)}"
 
 
 def _outcome(upload: Upload) -> str:
@@ -36,6 +36,15 @@ def _outcome_of_undo(upload: Upload) -> str:
         case State.VALIDATED:
             return f"dry run of an undo: {undone(upload)}"
     return f"{'undone' if is_undone(upload) else 'nothing undone'}: {undone(upload)}"
+
+
+def _outcome_of_erasure(upload: Upload) -> str:
+    match upload.state:
+        case State.FAILED:
+            return f"a row could not be erased{_reason(upload)}"
+        case State.CANCELLED:
+            return "erasure cancelled"
+    return "a row was erased"
 
 
 def _reason(upload: Upload) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from gateway.errors import FilesNotKept, NoFile, UnknownCursor, UploadNotFinished
+from gateway.errors import FilesNotKept, NoFile, NotCancellable, UnknownCursor, UploadNotFinished
 from muster.contracts.rejects import ensure_whole
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload
@@ -97,8 +97,14 @@ class UploadAccess:
         return [upload for upload in found if self.sees(who, upload)]
 
     def cancel(self, who: Principal, upload_id: str) -> Upload:
-        """Ask for the upload to be cancelled. Raises UploadNotFound, StateConflict once final."""
+        """Ask for the upload to be cancelled.
+
+        Raises UploadNotFound, StateConflict once final, and NotCancellable of an erasure: most of
+        it is done already.
+        """
         upload = self.get(who, upload_id)
+        if upload.kind == "erasure" and not upload.state.is_final:
+            raise NotCancellable
         return self._records.update(upload.id, expect=UNFINISHED, cancel_requested=True)
 
     def open_file(self, who: Principal, upload_id: str) -> tuple[Upload, BinaryIO]:

@@ -26,6 +26,9 @@ class Channel(Protocol):
         Sent again for the same upload it is recognisable as a repeat. Raises DeliveryError.
         """
 
+    def withdraw(self, upload: Upload) -> None:
+        """Remove the message about the upload from where it is still ours; raises DeliveryError."""
+
     def check(self) -> None:
         """Return if messages can be delivered now; raises DeliveryError."""
 

@@ -39,6 +39,9 @@ class SimulatedMailer:
         self._mailbox.arrived[str(message["Message-ID"])] += 1
         self._world.meet(self._process, "mail.send" + ANSWER, _put_off)
 
+    def withdraw(self, identifier: str) -> None:
+        """What has arrived is the recipient's."""
+
     def check(self) -> None:
         """Whether it answers."""
         self._world.meet(self._process, "mail.check", _put_off)

@@ -6,7 +6,7 @@ from typing import Self
 from muster.contracts.uploads import Upload
 from muster.observability.spans import span
 from notification.channels.email.mailer import Mailer, open_mailer
-from notification.channels.email.message import compose
+from notification.channels.email.message import compose, message_id_of
 from notification.settings import Settings
 
 
@@ -31,6 +31,10 @@ class EmailChannel:
         email = compose(upload, sender=self.sender, public_url=self.public_url)
         with span("send email", "client", {"muster.upload_id": upload.id}):
             self.mailer.send(email)
+
+    def withdraw(self, upload: Upload) -> None:
+        """Remove the email about the upload, if it is kept here; raises MailError."""
+        self.mailer.withdraw(message_id_of(upload, self.sender))
 
     def check(self) -> None:
         """Return if mail can be handed over now; raises MailError."""

@@ -14,6 +14,12 @@ from notification.wording import visible
 _OF_UNDOS = frozenset({"undo-blocked", "undo-expired", "nothing-to-undo", "already-undone"})
 _UNDO_AGAIN = "Undo it again. If that fails, too, give its id to the operators."
 
+_BECAUSE = {
+    "upload": "you uploaded a file",
+    "undo": "you undid an upload",
+    "erasure": "you erased a row",
+}
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -87,14 +93,14 @@ def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
         greeting=f"Hello {visible(upload.submitted_by)},",
         sentence=sentence(upload),
         facts=_facts(upload),
-        counts=counts(upload),
+        counts=[] if upload.kind == "erasure" else counts(upload),
         reasons=[_reason(cause) for cause in upload.causes],
         reasons_title=f"Why rows were {'not undone' if is_undo else 'rejected'}",
         doubts=[_doubt(warning) for warning in upload.warnings],
         further_doubts=_further(upload.warnings_total - len(upload.warnings)),
         problem=_problem(upload),
         steps=_steps_of_undo(upload, public_url) if is_undo else _steps(upload, public_url),
-        because=f"you {'undid an upload' if is_undo else 'uploaded a file'}",
+        because=_BECAUSE[upload.kind],
         upload_id=upload.id,
         request_id=trace.request_id,
     )
@@ -102,7 +108,7 @@ def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
 
 def _facts(upload: Upload) -> list[tuple[str, str]]:
     facts = [
-        ("File", visible(upload.filename)),
+        ("Row" if upload.kind == "erasure" else "File", visible(upload.filename)),
         ("Table", visible(upload.table)),
         ("Sent", _time(upload.submitted_at)),
     ]
@@ -151,6 +157,8 @@ def _advice(upload: Upload, failure: Failure) -> str:
 
 def _steps(upload: Upload, public_url: str) -> list[Step]:
     """What brings the rows that are not in the table into it."""
+    if upload.kind == "erasure":
+        return []
     for_operators = upload.error is not None and upload_error(upload.error.code).for_operators
     if upload.state is State.COMPLETED or for_operators:
         return []

@@ -26,12 +26,21 @@ class MaildirMailer:
     def send(self, message: EmailMessage) -> None:
         """Return once the mail is durably in the Maildir; raises MailError."""
         # Lines of a mail in a Maildir end as those of any file here, not as on the wire.
-        name = _name_of(message)
+        name = _name_of(_identifier_of(message))
         with _delivering():
             content = serialise(message, linesep="\n")
             self._make_folders()
             if not self._holds(name):
                 self._deliver(name, content)
+
+    def withdraw(self, identifier: str) -> None:
+        """Remove the mail, wherever its reader has moved it; raises MailError."""
+        name = _name_of(identifier)
+        with _delivering():
+            self._make_folders()
+            for folder in ("new", "cur"):
+                for mail in (self._root / folder).glob(f"{name}*"):
+                    mail.unlink(missing_ok=True)
 
     def check(self) -> None:
         """Return if the Maildir can be written; raises MailError."""
@@ -64,11 +73,15 @@ class MaildirMailer:
         return self._root / "tmp" / secrets.token_hex(16)
 
 
-def _name_of(message: EmailMessage) -> str:
+def _identifier_of(message: EmailMessage) -> str:
     identifier = message["Message-ID"]
     if not identifier:
         raise MailError("the message has no Message-ID", permanent=True)
-    return hashlib.sha256(str(identifier).encode("utf-8", "replace")).hexdigest()[:40]
+    return str(identifier)
+
+
+def _name_of(identifier: str) -> str:
+    return hashlib.sha256(identifier.encode("utf-8", "replace")).hexdigest()[:40]
 
 
 @contextmanager

@@ -29,6 +29,12 @@ class Mailer(Protocol):
         The message has a `Message-ID`; one with that of an earlier message is a repeat of it.
         """
 
+    def withdraw(self, identifier: str) -> None:
+        """Remove the message with that `Message-ID`, if it is kept here; raises MailError.
+
+        What was handed over to a server is no longer ours.
+        """
+
     def check(self) -> None:
         """Return if mail can be handed over now; raises MailError."""
 

@@ -87,6 +87,13 @@ def _is_address(text: str) -> bool:
     return fits and text.isprintable() and "=?" not in text and bool(_ADDRESS.fullmatch(text))
 
 
+def message_id_of(upload: Upload, sender: str) -> str:
+    """The `Message-ID` of the email about an upload that is final."""
+    message = EmailMessage(policy=_ASCII)
+    message["From"] = sender
+    return _message_id(upload, message["From"])
+
+
 def _message_id(upload: Upload, sender: AddressHeader) -> str:
     return f"<upload-{upload.id}.{upload.state}@{sender.addresses[0].domain}>"
 

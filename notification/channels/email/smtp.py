@@ -67,6 +67,9 @@ class SmtpMailer:
                 _log_in(client, self._server.account)
             _hand_over(client, envelope, content)
 
+    def withdraw(self, identifier: str) -> None:
+        """What was handed over is the server's, and then the recipient's: nothing is done."""
+
     def check(self) -> None:
         """Return if the server answers, encrypted as the URL says; raises MailError."""
         with self._session(self._check_seconds) as client:

@@ -20,6 +20,11 @@ class FakeMailer:
             raise self.error
         self.sent.append(message)
 
+    def withdraw(self, identifier: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.sent = [each for each in self.sent if each["Message-ID"] != identifier]
+
     def check(self) -> None:
         return None
 

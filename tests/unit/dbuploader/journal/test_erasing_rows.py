@@ -17,7 +17,7 @@ from dbuploader.journal.erasure import Erasure, Erasures, NothingToErase, RowRef
 from dbuploader.uploads.load import UploadLoad
 from dbuploader.uploads.run import PartialLoad
 from muster.contracts.tables import get_table
-from muster.contracts.uploads import State
+from muster.contracts.uploads import State, UndoCounts
 from tests.unit.dbuploader.suite import Suite
 
 NAME = "Zoraida Quix"
@@ -189,6 +189,40 @@ def test_a_waiting_row_with_other_faults_says_that_it_was_erased(suite: Suite, r
     suite.processor().process_up_to(waiting)
     [reject] = suite.rejects(waiting)
     assert "erased" in {error.code for error in reject.errors}
+
+
+def test_no_undo_brings_it_back(suite: Suite) -> None:
+    first = suite.load("hired_employees", hires(NAME, "Bo"))
+    second = suite.load("hired_employees", hires("Zora", "Bob"))
+    erase(suite, order(suite))
+    undo = suite.undo(second)
+    assert undo.state is State.COMPLETED_WITH_REJECTS
+    assert undo.undone == UndoCounts(written=2, restored=1, kept=1)
+    assert [row[:2] for row in suite.rows("hired_employees")] == [(8, "Bo")]
+    assert [reject.cells for reject in suite.rejects(undo.id)] == [("7",)]
+    undo = suite.undo(first)
+    assert undo.undone == UndoCounts(written=2, removed=1, kept=1)
+    assert (suite.rows("hired_employees"), holding(suite)) == ([], set())
+
+
+def test_no_undo_of_an_undo_brings_it_back(suite: Suite) -> None:
+    upload = suite.load("hired_employees", hires(NAME, "Bo"))
+    undo = suite.undo(upload)
+    assert holding(suite) == {"former_rows"}
+    erase(suite, order(suite))
+    assert holding(suite) == set()
+    again = suite.undo(undo)
+    assert again.undone == UndoCounts(written=2, restored=1, kept=1)
+    assert [row[:2] for row in suite.rows("hired_employees")] == [(8, "Bo")]
+
+
+def test_an_undo_that_waited_does_not_bring_it_back(suite: Suite) -> None:
+    upload = suite.load("hired_employees", hires(NAME, "Bo"))
+    undo = suite.undo(upload)
+    waiting = suite.accept_undo(undo.id)
+    erase(suite, order(suite))
+    suite.processor().process_up_to(waiting)
+    assert [row[:2] for row in suite.rows("hired_employees")] == [(8, "Bo")]
 
 
 @pytest.mark.parametrize(("uploads", "load"), [(1, UploadLoad), (64, PartialLoad)])

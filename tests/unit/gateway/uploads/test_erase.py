@@ -106,3 +106,13 @@ def test_one_that_is_refused_at_the_last_moment_is_cancelled(
 )
 def test_what_is_no_row_is_refused(client: FlaskClient, url: str, status: int) -> None:
     assert erase(client, url).status_code == status
+
+
+def test_it_cannot_be_cancelled(client_with_behind: FlaskClient, behind: Behind) -> None:
+    behind.status = 204
+    location = erase(client_with_behind).headers["Location"]
+    mine = bearer("eva", "uploads:write")
+    answer = client_with_behind.delete(location, headers=mine)
+    assert answer.status_code == 409
+    assert answer.json is not None
+    assert answer.json["type"].endswith(":not-cancellable")
