@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, insert, select
 
 from dbuploader.db.schema import ledger, receipt_keys
@@ -109,6 +111,36 @@ def digest(receipt: str) -> str:
     return hashlib.sha256(receipt.encode()).hexdigest()
 
 
+class InvalidReceipt(Exception):
+    """It is no receipt, or not one that a key has signed which is known; the message says why."""
+
+
+def verification_keys(jwks: Sequence[Mapping[str, str]]) -> dict[str, Ed25519PublicKey]:
+    """The keys by their `kid`."""
+    return {
+        each["kid"]: Ed25519PublicKey.from_public_bytes(_from_base64url(each["x"])) for each in jwks
+    }
+
+
+def verify(receipt: str, keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
+    """What the receipt says, if one of the keys has signed it; raises InvalidReceipt."""
+    try:
+        header, payload, signature = receipt.split(".")
+        protected = json.loads(_from_base64url(header))
+        claims: dict[str, Any] = json.loads(_from_base64url(payload))
+        if (protected["alg"], protected["typ"]) != (ALGORITHM, TYPE):
+            raise InvalidReceipt(f"a JWS of type {protected['typ']}, by {protected['alg']}")
+        if protected["kid"] not in keys:
+            raise InvalidReceipt(f"one by an unknown key, {protected['kid']}")
+        signed = f"{header}.{payload}".encode()
+        keys[protected["kid"]].verify(_from_base64url(signature), signed)
+    except InvalidSignature:
+        raise InvalidReceipt("one that its key has not signed") from None
+    except (ValueError, LookupError, TypeError) as error:
+        raise InvalidReceipt(f"no JWS: {error}") from None
+    return claims
+
+
 class StoredReceipt(NamedTuple):
     """That of an upload that is decided; None if a version decided it that signed none."""
 
@@ -125,7 +157,7 @@ def find_receipt(connection: Connection, upload_id: str) -> StoredReceipt | None
 def claims_in(receipt: str) -> dict[str, Any]:
     """What the receipt says, unverified."""
     _, payload, _ = receipt.split(".")
-    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    claims: dict[str, Any] = json.loads(_from_base64url(payload))
     return claims
 
 
@@ -134,6 +166,10 @@ def published_keys(connection: Connection) -> list[dict[str, str]]:
     order = receipt_keys.c.used_since, receipt_keys.c.kid
     found = connection.scalars(select(receipt_keys.c.public_key).order_by(*order))
     return [json.loads(each) for each in found]
+
+
+def _from_base64url(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _in_utc(moment: datetime) -> str:

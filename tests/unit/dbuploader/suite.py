@@ -184,7 +184,7 @@ class Suite:
             table=table,
             filename=f"{table}.csv",
             size=len(data),
-            sha256="",
+            sha256=hashlib.sha256(data).hexdigest(),
             owner="1",
             submitted_by="ana@example.com",
             submitted_at=now(),
