@@ -15,7 +15,7 @@ from tests.e2e.pausing import paused
 ADMIN = "admin@example.com"
 ANA = "ana@example.com"
 PASSWORD = "correct horse battery"
-PERMISSIONS = ["uploads:write", "uploads:read", "queries:read"]
+PERMISSIONS = ["uploads:write", "uploads:read", "uploads:undo", "queries:read", "rows:erase"]
 # Small enough that a test can go over it.
 MAX_UPLOAD_BYTES = 2 * 1024 * 1024
 # A busy machine may need so long for anything.

@@ -77,6 +77,34 @@ def _row(page: Page, site: Site, _day: FirstDay) -> None:
     expect(page.get_by_role("heading", name="Departments: 77")).to_be_visible()
 
 
+def _dry_run(page: Page, site: Site, _day: FirstDay) -> None:
+    hires = b"id,name,datetime,department_id,job_id\n" + b"".join(
+        f"{9100 + number},Ana,2021-0{1 + number % 9}-01,{1 + number % 12},1\n".encode()
+        for number in range(40)
+    )
+    upload = site.ana.upload("hired_employees.csv", hires, dry_run="true")
+    page.goto(f"/uploads/{site.ana.wait(upload['id'])['id']}")
+    expect(page.get_by_role("heading", name="What it would change")).to_be_visible()
+
+
+def _undo_preview(page: Page, site: Site, _day: FirstDay) -> None:
+    new = max(row["id"] for row in site.ana.rows("jobs")) + 1
+    jobs = f"{new},Cook\n{new + 1},Baker\n{new + 2},Miller\n"
+    loaded = site.ana.wait(site.ana.upload("jobs.csv", jobs.encode())["id"])
+    later = f"{new},Chef\n{new + 1},Baker\n"
+    site.ana.wait(site.ana.upload("jobs.csv", later.encode())["id"])
+    page.goto(f"/uploads/{loaded['id']}")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.get_by_role("heading", name="Undo it now?")).to_be_visible()
+
+
+def _undone(page: Page, site: Site, day: FirstDay) -> None:
+    _undo_preview(page, site, day)
+    page.get_by_role("button", name="Undo 2 rows").click()
+    expect(page.locator("#upload .badge")).to_have_text("Not all undone")
+    expect(page.get_by_role("heading", name="Undo the undo")).to_be_visible()
+
+
 VIEWS: Mapping[str, View] = {
     "sign-in": View(None, _at("/")),
     "wrong-password": View(None, _wrong_password),
@@ -86,6 +114,9 @@ VIEWS: Mapping[str, View] = {
     "following": View(ANA, _following, paused=True),
     "rejects": View(ANA, _with_rejects),
     "failed": View(ANA, _failed),
+    "dry-run": View(ANA, _dry_run),
+    "undo-preview": View(ANA, _undo_preview),
+    "undone": View(ANA, _undone),
     "tables": View(ANA, _at("/tables")),
     "table": View(ANA, _at("/tables/hired_employees")),
     "row": View(ANA, _row),
