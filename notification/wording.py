@@ -1,6 +1,6 @@
 """What the uploader is told, whatever the channel, and text from outside made fit to be shown."""
 
-from muster.contracts.uploads import State, Upload
+from muster.contracts.uploads import HiresImpact, Impact, MeanImpact, State, Upload
 from muster.contracts.wording import count_rows, is_undone, undone
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -49,6 +49,45 @@ def _outcome_of_erasure(upload: Upload) -> str:
 
 def _reason(upload: Upload) -> str:
     return "" if upload.error is None else f": {visible(upload.error.code).replace('-', ' ')}"
+
+
+def changed_in_hiring(upload: Upload) -> str:
+    """What it changes in the answers to the hiring questions, the largest of it; may be empty.
+
+    `Sales, Q3 2021: 4 → 9, and 12 more numbers; Support comes above the mean of 2021`.
+    """
+    impact, would = upload.impact or Impact(), upload.state is State.VALIDATED
+    parts = []
+    if impact.hires:
+        parts.append(_number(impact.hires[0]) + _more_numbers(impact.hires_total - 1))
+    if impact.departments:
+        first, more = impact.departments[0], impact.departments_total - 1
+        parts.append(_crossing(first, would=would) + _more_crossings(more, would=would))
+    return "; ".join(parts)
+
+
+def _number(number: HiresImpact) -> str:
+    quarter = f"Q{number.quarter} {number.year}"
+    return f"{visible(number.department)}, {quarter}: {number.before:,} → {number.after:,}"
+
+
+def _more_numbers(more: int) -> str:
+    return f", and {more:,} more {'number' if more == 1 else 'numbers'}" if more > 0 else ""
+
+
+def _crossing(crossing: MeanImpact, *, would: bool) -> str:
+    if crossing.above:
+        verb = "would come above" if would else "comes above"
+    else:
+        verb = "would no longer be above" if would else "is no longer above"
+    return f"{visible(crossing.department)} {verb} the mean of {crossing.year}"
+
+
+def _more_crossings(more: int, *, would: bool) -> str:
+    if more <= 0:
+        return ""
+    others, verb = ("department", "crosses") if more == 1 else ("departments", "cross")
+    return f", and {more:,} more {others} {'would cross' if would else verb} that of a year"
 
 
 def visible(text: str, limit: int = 120) -> str:

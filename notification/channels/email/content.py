@@ -116,6 +116,8 @@ def _facts(upload: Upload) -> list[tuple[str, str]]:
         facts.insert(0, ("Undoes", visible(upload.undoes)))
     if upload.finished_at is not None:
         facts.append(("Finished", _time(upload.finished_at)))
+    if changed := wording.changed_in_hiring(upload):
+        facts.append(("Hiring", changed))
     return facts
 
 

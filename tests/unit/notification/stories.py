@@ -7,6 +7,9 @@ from email.message import EmailMessage
 from muster.contracts.uploads import (
     Cause,
     Failure,
+    HiresImpact,
+    Impact,
+    MeanImpact,
     Options,
     RowCounts,
     State,
@@ -64,6 +67,12 @@ TOO_MANY_REJECTS = replace(
 )
 DRY_RUN = replace(WITH_REJECTS, state=State.VALIDATED, options=Options(dry_run=True, mode="insert"))
 CANCELLED = replace(COMPLETED, state=State.CANCELLED, rows=RowCounts(read=12, unprocessed=12))
+IMPACT = Impact(
+    (HiresImpact(2021, 3, 1, "Sales", 4, 1009),),
+    13,
+    (MeanImpact(2021, 9, "Support", above=True),),
+    1,
+)
 HOSTILE = replace(
     WITH_REJECTS,
     filename="<img src=x onerror=alert(1)>$(touch /tmp/x)`id`'\"\r\nBcc: x@y\u202egpj.csv"
@@ -71,6 +80,7 @@ HOSTILE = replace(
     causes=(Cause("type-error", "<b>id</b>", 70, 1, "</pre><script>alert(1)</script>\x1b[2J"),),
     warnings=(UploadWarning("preamble", 1, "</bdi><script>alert(2)</script>\u202e"),),
     warnings_total=1,
+    impact=Impact((HiresImpact(2021, 3, 1, "</bdi><script>alert(3)</script>\u202e", 4, 9),), 1),
 )
 WITH_WARNINGS = replace(
     COMPLETED,

@@ -90,6 +90,14 @@ def test_both_give_what_looks_wrong_though_it_was_not_rejected() -> None:
         assert "and 1,232 more" in words
 
 
+def test_both_say_what_changes_in_hiring() -> None:
+    for text in both(replace(stories.COMPLETED, impact=stories.IMPACT)):
+        assert "Sales, Q3 2021: 4 → 1,009, and 12 more numbers" in text
+        assert "Support comes above the mean of 2021" in text
+    for text in both(stories.COMPLETED):
+        assert "Hiring" not in text
+
+
 def test_neither_asks_to_check_where_nothing_looks_wrong() -> None:
     for text in both(stories.COMPLETED):
         assert "Please check" not in text

@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from muster.contracts.error_codes import UPLOAD_ERRORS
-from muster.contracts.uploads import Failure, RowCounts, State, UndoCounts, Upload
+from muster.contracts.uploads import (
+    Failure,
+    HiresImpact,
+    Impact,
+    MeanImpact,
+    RowCounts,
+    State,
+    UndoCounts,
+    Upload,
+)
 from muster.contracts.wording import counts, sentence
 from notification import wording
 from notification.channels.email.content import content_of
@@ -143,6 +152,53 @@ def test_what_was_not_expected_is_answered_with_the_right_file_or_other_limits()
     assert content.problem.advice.startswith("Check whether it is the right file.")
     assert content.steps[-1].text.startswith("Send the right file, or this one with other limits")
     assert "max_updated=5%25" in content.steps[-1].command
+
+
+NUMBER = HiresImpact(2021, 3, 1, "Sales", 4, 1009)
+ABOVE = MeanImpact(2021, 9, "Support", above=True)
+NO_LONGER = MeanImpact(2020, 9, "Support", above=False)
+
+
+@pytest.mark.parametrize(
+    ("impact", "state", "said"),
+    [
+        (None, State.COMPLETED, ""),
+        (Impact(), State.COMPLETED, ""),
+        (Impact((NUMBER,), 1), State.COMPLETED, "Sales, Q3 2021: 4 → 1,009"),
+        (
+            Impact((NUMBER,), 2),
+            State.COMPLETED,
+            "Sales, Q3 2021: 4 → 1,009, and 1 more number",
+        ),
+        (
+            stories.IMPACT,
+            State.COMPLETED_WITH_REJECTS,
+            "Sales, Q3 2021: 4 → 1,009, and 12 more numbers; Support comes above the mean of 2021",
+        ),
+        (
+            Impact((), 0, (NO_LONGER,), 2),
+            State.COMPLETED,
+            "Support is no longer above the mean of 2020, "
+            "and 1 more department crosses that of a year",
+        ),
+        (
+            Impact((), 0, (ABOVE,), 1001),
+            State.VALIDATED,
+            "Support would come above the mean of 2021, "
+            "and 1,000 more departments would cross that of a year",
+        ),
+        (
+            Impact((), 0, (NO_LONGER,), 1),
+            State.VALIDATED,
+            "Support would no longer be above the mean of 2020",
+        ),
+    ],
+)
+def test_what_changes_in_hiring_is_one_line(impact: Impact | None, state: State, said: str) -> None:
+    upload = replace(stories.COMPLETED, state=state, impact=impact)
+    assert wording.changed_in_hiring(upload) == said
+    facts = dict(content_of(upload, TRACE, "https://muster.example").facts)
+    assert facts.get("Hiring", "") == said
 
 
 def test_all_counts_are_there() -> None:
