@@ -11,7 +11,7 @@ what the upload's own commit follows.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import nsmallest
 from itertools import groupby
@@ -134,6 +134,13 @@ def tell(connection: Connection, effects: Sequence[Effect]) -> list[Impact | Non
     if comparisons is None:
         return [None] * len(effects)
     return _with_names(connection, comparisons)
+
+
+def with_holders(impact: Impact | None, of_undo: Impact | None) -> Impact | None:
+    """The impact, and the holders of the other; None if it is too much to tell."""
+    if impact is None or of_undo is None:
+        return impact
+    return replace(impact, holders=of_undo.holders, holders_total=of_undo.holders_total)
 
 
 class _Number(NamedTuple):

@@ -30,7 +30,7 @@ from dbuploader.journal.changes import (
     write_changes,
 )
 from dbuploader.journal.erasure import Tombstones
-from dbuploader.journal.impact import Effect, lock_head_and_tell
+from dbuploader.journal.impact import Effect, lock_head_and_tell, with_holders
 from dbuploader.journal.receipts import ReceiptSigner, digest
 from dbuploader.merge.merge import KeysChanged
 from dbuploader.uploads.outcome import UploadOutcome
@@ -271,18 +271,12 @@ def author_of(decision: Decision) -> Author:
 
 def _numbered(number: int, decision: Decision, told: Impact | None) -> UploadOutcome:
     changes, outcome = decision.changes, decision.outcome
-    impact = outcome.impact if told is None else _with_holders(told, outcome.impact)
+    impact = outcome.impact if decision.effect is None else with_holders(told, outcome.impact)
     if changes is not None:
         change = number if changes.has_written else None
         return replace(outcome, number=number, change=change, impact=impact)
     # That of an erasure was made before.
     return replace(outcome, number=number, impact=impact)
-
-
-def _with_holders(impact: Impact, of_undo: Impact | None) -> Impact:
-    if of_undo is None:
-        return impact
-    return replace(impact, holders=of_undo.holders, holders_total=of_undo.holders_total)
 
 
 def _values(upload: Upload, outcome: UploadOutcome) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from dbuploader.journal.changes import ChangeRecorder
-from dbuploader.journal.impact import Effect, tell
+from dbuploader.journal.impact import Effect, tell, with_holders
 from dbuploader.journal.undo import (
     AlreadyUndone,
     NothingToUndo,
@@ -112,18 +112,14 @@ class UndoLoad(Load):
         undone = self._upload.undoes or ""
         return Undo(connection, self._table, undone, self._leave, self._count)
 
-    def _plan(self, connection: Connection, undo: Undo) -> tuple[UndoPlan, Impact]:
+    def _plan(self, connection: Connection, undo: Undo) -> tuple[UndoPlan, Impact | None]:
         plan = undo.plan(lock=False)
         self._allow(plan)
         undo.try_out(plan)
         more = len(plan.absent) - len(plan.remove)
         effect = Effect.tried(self._upload.id, self._table, more, undo.differences)
         (told,) = tell(connection, [effect])
-        holders = self._holders(connection, plan)
-        if told is None:
-            return plan, holders
-        total = holders.holders_total
-        return plan, replace(told, holders=holders.holders, holders_total=total)
+        return plan, with_holders(told, self._holders(connection, plan))
 
     def _take_back(
         self, connection: Connection, undo: Undo, changes: ChangeRecorder
@@ -142,7 +138,7 @@ class UndoLoad(Load):
         holders, total = find_holders(connection, self._table, plan)
         return Impact(holders=holders, holders_total=total)
 
-    def _undone(self, state: State, plan: UndoPlan, impact: Impact) -> UploadOutcome:
+    def _undone(self, state: State, plan: UndoPlan, impact: Impact | None) -> UploadOutcome:
         return replace(self._outcome(state, RowCounts()), undone=plan.counts, impact=impact)
 
     def _leave(self, code: RowErrorCode, rows: Iterable[tuple[int, str]]) -> None:

@@ -79,6 +79,11 @@ def cut(impact: Impact) -> Impact:
     )
 
 
+def without_holders(impact: Impact | None) -> Impact | None:
+    """What an undo tells as uploads do."""
+    return impact and replace(impact, holders=(), holders_total=0)
+
+
 def without_names(impact: Impact) -> Impact:
     """A dry run names departments as they are called before."""
     return replace(

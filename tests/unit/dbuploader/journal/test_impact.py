@@ -16,8 +16,14 @@ from dbuploader.db.schema import ledger
 from dbuploader.journal import impact
 from dbuploader.merge import summary
 from muster.contracts.tables import get_table
-from muster.contracts.uploads import HiresImpact, Impact, MeanImpact, State
-from tests.unit.dbuploader.journal.answers import ask, changes, cut, without_names
+from muster.contracts.uploads import HiresImpact, Impact, MeanImpact, State, Upload
+from tests.unit.dbuploader.journal.answers import (
+    ask,
+    changes,
+    cut,
+    without_holders,
+    without_names,
+)
 from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite, an_author
 
 YEARS = range(2019, 2023)
@@ -108,6 +114,29 @@ def test_the_largest_are_named_and_all_are_counted(suite: Suite) -> None:
     assert (found.hires_total, found.departments_total) == (30, 30)
     assert [each.after for each in found.hires] == [*range(30, 10, -1)]
     assert [each.year for each in found.departments] == [*range(2020, 2000, -1)]
+
+
+def test_an_undo_tells_what_it_changes_and_who_held_its_rows(suite: Suite) -> None:
+    suite.load("hired_employees", hire(1) + hire(2))
+    upload = suite.load("hired_employees", hire(1, department=2) + hire(3))
+    held = suite.load("hired_employees", hire(3))
+    tried, undo = suite.undo(upload, dry_run=True), suite.undo(upload)
+    assert undo.impact is not None
+    # One hire goes, and another comes back.
+    assert undo.impact.hires == (HiresImpact(2021, 3, 2, "Legal", 1, 0),)
+    assert [holder.upload for holder in undo.impact.holders] == [held.id]
+    assert tried.impact == undo.impact
+
+
+def test_an_undo_of_departments_moves_the_mean(suite: Suite) -> None:
+    suite.load("hired_employees", "".join(hire(key, department=key) for key in range(1, 4)))
+    upload = suite.load("departments", "1,Selling\n4,Support\n")
+    tried, undo = suite.undo(upload, dry_run=True), suite.undo(upload)
+    crossed = [(2021, name, False) for name in ("Sales", "Legal", "Research")]
+    for each, names in ((undo, crossed), (tried, [(2021, "Selling", False), *crossed[1:]])):
+        assert each.impact is not None
+        found = each.impact.departments
+        assert [(some.year, some.department, some.above) for some in found] == names
 
 
 @pytest.fixture
@@ -259,35 +288,53 @@ class Model:
         return "".join(f"{id_},Department {self.named + place}\n" for place, id_ in enumerate(ids))
 
 
+Step = tuple[str, str, dict[str, Any]]
+"""A table, a file for it, and options; or `undo`, and which of the uploads so far."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """The same uploads, by themselves in one suite, and in runs in the other.
 
-    A dry run is followed by the load of the same file.
+    A dry run is followed by the load of the same file. `loaded` have the ids in both.
     """
 
     alone: Suite
     crowd: Suite
+    loaded: list[tuple[str, str]] = field(default_factory=list)
 
-    def load(self, group: list[tuple[str, str, dict[str, Any]]]) -> None:
+    def load(self, group: list[Step]) -> None:
         """Load the uploads, and compare what each says with the answers and with the other."""
-        expected = [self._load_alone(*upload) for upload in group]
-        ids = [self.crowd.accept(table, rows, **options) for table, rows, options in group]
+        expected = [self._load_alone(step) for step in group]
+        ids = [self._accept(self.crowd, step, 1) for step in group]
         self.crowd.processor().process_up_to(ids[-1])
         found = [self.crowd.store.get(upload_id).impact for upload_id in ids]
-        assert found == expected
+        assert [*map(without_holders, found)] == [without_holders(each.impact) for each in expected]
         assert ask(self.crowd) == ask(self.alone)
-        for (_, _, options), tried, loaded in zip(group, expected, expected[1:], strict=False):
-            if "dry_run" in options and loaded is not None:
-                assert tried is not None
-                assert without_names(tried) == without_names(loaded)
+        for (_, _, options), tried, done in zip(group, expected, expected[1:], strict=False):
+            if "dry_run" in options and done.impact is not None:
+                assert tried.impact is not None
+                assert without_names(tried.impact) == without_names(done.impact)
+        self.loaded.extend(
+            (upload.id, upload_id)
+            for upload, upload_id in zip(expected, ids, strict=True)
+            if upload.change is not None
+        )
 
-    def _load_alone(self, table: str, rows: str, options: dict[str, Any]) -> Impact | None:
+    def _load_alone(self, step: Step) -> Upload:
         before = ask(self.alone)
-        upload = self.alone.load(table, rows, **options)
+        upload_id = self._accept(self.alone, step, 0)
+        self.alone.processor().process_up_to(upload_id)
+        upload = self.alone.store.get(upload_id)
         if upload.state in LOADED:
-            assert upload.impact == cut(changes(before, ask(self.alone)))
-        return upload.impact
+            assert without_holders(upload.impact) == cut(changes(before, ask(self.alone)))
+        return upload
+
+    def _accept(self, suite: Suite, step: Step, which: int) -> str:
+        table, content, options = step
+        if table == "undo":
+            return suite.accept_undo(self.loaded[int(content)][which], **options)
+        return suite.accept(table, content, **options)
 
 
 @pytest.fixture
@@ -305,13 +352,18 @@ def pair(suite: Suite, tmp_path: Path, sqlite_database_url: str) -> Iterator[Pai
 def test_what_is_told_is_what_both_questions_answer(pair: Pair, uploads: int) -> None:
     chance = random.Random(uploads)
     model = Model(chance)
-    loaded = 0
+    loaded = undone = 0
     while loaded < uploads:
-        group: list[tuple[str, str, dict[str, Any]]] = []
+        group: list[Step] = []
         for _ in range(chance.choice([1, 1, 2, 5])):
             table, rows = model.some()
+            options: dict[str, Any] = {"max_rejects": 0} if chance.random() < 0.1 else {}
+            if pair.loaded and chance.random() < 0.2:
+                table, rows, options = "undo", str(chance.randrange(len(pair.loaded))), {}
+                undone += 1
             if chance.random() < 0.2:
                 group.append((table, rows, {"dry_run": True}))
-            group.append((table, rows, {"max_rejects": 0} if chance.random() < 0.1 else {}))
+            group.append((table, rows, options))
         pair.load(group)
         loaded += len(group)
+    assert undone
