@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -108,8 +109,13 @@ class UndoPlan:
         return self.remove | self.restore
 
 
-Leave = Callable[[RowErrorCode, Iterable[tuple[int, str]]], None]
-"""Is told the code of rows that are left as they are, and of each its key and a message."""
+class Leave(Protocol):
+    """Is told of the rows that are left as they are."""
+
+    def __call__(
+        self, code: RowErrorCode, rows: Iterable[tuple[int, str]], upload: str | None = None
+    ) -> None:
+        """The code of the rows, of each its key and a message, and the upload that it is about."""
 
 
 class Undo:
@@ -247,7 +253,7 @@ class Undo:
     def _keep_touched(self, plan: UndoPlan) -> None:
         """Keep what later changes have touched, going back from the newest."""
         cancelled: dict[int, BitMap] = defaultdict(BitMap)
-        kept: list[tuple[str, BitMap]] = []
+        kept: list[tuple[Touch, BitMap]] = []
         undone_by: Touch | None = None
         for touch in later_writes(self._connection, self._table, plan.number, plan.rows):
             self._heed(0)
@@ -257,12 +263,14 @@ class Undo:
             if touch.undoes == plan.number and undone_by is None and live:
                 undone_by = touch
             if touch.undoes is None or touch.undoes <= plan.number:
-                kept.append((_why_kept(touch, plan.number), live - plan.kept))
+                kept.append((touch, live - plan.kept))
                 plan.kept |= live
         if undone_by is not None and cancelled[plan.number] == plan.rows:
             raise AlreadyUndone(undone_by.number)
-        for why, keys in kept:
-            self._leave("kept", ((key, why) for key in keys))
+        for touch, keys in kept:
+            why = _why_kept(touch, plan.number)
+            upload = None if touch.kind == "batch" else touch.entry
+            self._leave("kept", ((key, why) for key in keys), upload)
 
     def _block_referred(self, plan: UndoPlan) -> None:
         """Leave rows that are to go, but that others refer to."""

@@ -141,11 +141,13 @@ class UndoLoad(Load):
     def _undone(self, state: State, plan: UndoPlan, impact: Impact | None) -> UploadOutcome:
         return replace(self._outcome(state, RowCounts()), undone=plan.counts, impact=impact)
 
-    def _leave(self, code: RowErrorCode, rows: Iterable[tuple[int, str]]) -> None:
-        """Have the rows among the rejects, each with its key and a message."""
+    def _leave(
+        self, code: RowErrorCode, rows: Iterable[tuple[int, str]], upload: str | None = None
+    ) -> None:
+        """Have the rows among the rejects, each with its key and a message about the upload."""
         key = self._table.key
         self._rejects.add(
-            Reject(0, row, (str(value),), None, (CellError(code, key, message),))
+            Reject(0, row, (str(value),), None, (CellError(code, key, message, upload),))
             for row, (value, message) in enumerate(rows, start=len(self._rejects) + 1)
         )
 

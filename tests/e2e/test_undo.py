@@ -90,7 +90,7 @@ def test_an_upload_is_undone_and_its_undo_too(ana: Client, admin: Client) -> Non
 
 def test_rows_that_others_touched_or_refer_to_stay(ana: Client, admin: Client) -> None:
     upload = load(ana, "departments", csv_file((9411, "Bakery"), (9412, "Cellar"), (9413, "Dairy")))
-    load(admin, "departments", csv_file((9412, "Wine cellar")))
+    later = load(admin, "departments", csv_file((9412, "Wine cellar")))
     load(ana, "jobs", csv_file((9411, "Baker")))
     load(ana, "hired_employees", hires(9413000, 1, 9413, 9411))
 
@@ -108,6 +108,9 @@ def test_rows_that_others_touched_or_refer_to_stay(ana: Client, admin: Client) -
         "9413": "blocked",
     }
     assert {row["_line"] for row in rejects.values()} == {""}
+    assert rejects["9412"]["_message"].endswith("has written it later: another user's upload")
+    assert f"upload {later['id']}" in admin.rejects_file(undone["id"]).decode()
+    assert later["id"] not in ana.rejects_file(undone["id"]).decode()
     with pytest.raises(requests.HTTPError) as caught:
         ana.session.get(f"{ana.url}/v1/uploads/{undone['id']}/file").raise_for_status()
     assert caught.value.response.status_code == requests.codes.not_found

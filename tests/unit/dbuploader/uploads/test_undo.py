@@ -96,6 +96,8 @@ def test_a_row_that_a_later_change_touched_is_kept(suite: Suite) -> None:
         ("8", "kept", f"change {number}, a batch, has written it later"),
         ("7", "kept", f"change {second.change}, an upload, has written it later"),
     ]
+    # Who may see the upload is told which; a batch is none.
+    assert [each.errors[0].upload for each in suite.rejects(undo.id)] == [None, second.id]
     assert [(cause.code, cause.rows) for cause in undo.causes] == [("kept", 2)]
 
 
