@@ -178,14 +178,14 @@ LINES = (
         path="gateway/uploads/undo.py",
         old="            if not request.options.dry_run:\n",
         new="            if request.options.dry_run:\n",
-        test="tests/unit/gateway/uploads/test_undo.py::test_of_undos_at_once_one_is_let_in",
+        test="tests/unit/gateway/uploads/test_accept_undo.py::test_of_undos_at_once_one_is_let_in",
     ),
     SafetyLine(
         promise="undo and others: ids of other users' uploads are shown to administrators only",
         path="gateway/uploads/access.py",
         old="            return self.sees(who, self._records.get(upload_id))\n",
         new="            return self._records.get(upload_id) is not None\n",
-        test="tests/unit/gateway/uploads/test_undo.py::"
+        test="tests/unit/gateway/uploads/test_accept_undo.py::"
         "test_later_holders_of_other_users_are_not_named",
     ),
     SafetyLine(
