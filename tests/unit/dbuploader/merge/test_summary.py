@@ -37,11 +37,13 @@ def groups(hires: list[PlainRow]) -> Counter[tuple[int, ...]]:
     )
 
 
+@pytest.mark.parametrize("one_by_one", [0, 30, 200])
 @pytest.mark.parametrize("summed_up", [0, 30, 200_000])
 def test_the_differences_are_those_of_the_rows(
-    monkeypatch: pytest.MonkeyPatch, summed_up: int
+    monkeypatch: pytest.MonkeyPatch, summed_up: int, one_by_one: int
 ) -> None:
     monkeypatch.setattr(summary, "_SUMMED_UP", summed_up)
+    monkeypatch.setattr(summary, "_ROWS_ONE_BY_ONE", one_by_one)
     chance, differences, expected = random.Random(1), HiresDifferences(), Counter[tuple[int, ...]]()
     for _ in range(20):
         added, removed = some_hires(chance, 40), some_hires(chance, 20)
