@@ -32,7 +32,7 @@ _PROCESSES = {
     "loader": "dbuploader-consumer",
     "notification": "notification-consumer",
 }
-_FAMILIES = {"on servers": "servers", "embedded": "embedded"}
+_FAMILIES = {"on servers": "servers", "embedded": "embedded", "in an erasure": "erasure"}
 
 
 def crash_table(family: str) -> dict[str, set[str]]:

@@ -669,4 +669,52 @@ LINES = (
         new="            if self._upload_id is not None and self._stored:\n",
         test="tests/contract/test_s3.py::test_nothing_is_left_of_a_large_file_whose_writer_broke",
     ),
+    SafetyLine(
+        promise="erasure: a load that had begun before it does not bring the row back",
+        path="dbuploader/uploads/ledger.py",
+        old="        _ensure_not_erased(connection, decisions)\n",
+        new="",
+        test="tests/unit/dbuploader/journal/test_erasing_rows.py::"
+        "test_a_load_that_has_begun_does_not_bring_it_back",
+    ),
+    SafetyLine(
+        promise="erasure: a file that waited does not bring the row back",
+        path="dbuploader/validation/file.py",
+        old="bad.append(BadKeys(key, gone, self._gone))",
+        new="pass",
+        test="tests/unit/dbuploader/journal/test_erasing_rows.py::"
+        "test_a_file_that_waited_rejects_the_row_and_a_later_one_loads_it",
+    ),
+    SafetyLine(
+        promise="erasure: no former values are left in the journal",
+        path="dbuploader/journal/erasure.py",
+        old="        _forget_former(connection, table, key, number, entry)\n",
+        new="",
+        test="tests/unit/dbuploader/journal/test_erasing_rows.py::"
+        "test_a_row_goes_out_of_table_journal_and_answers",
+    ),
+    SafetyLine(
+        promise="erasure: it is done once, and takes no row that came later",
+        path="dbuploader/journal/erasure.py",
+        old="    if _is_done(connection, erasure):\n",
+        new="    if _is_done(connection, erasure) and not len(rows):\n",
+        test="tests/unit/dbuploader/journal/test_erasing_rows.py::"
+        "test_erasing_again_does_nothing_again",
+    ),
+    SafetyLine(
+        promise="erasure: after a death the files of a record that says so are removed",
+        path="dbuploader/uploads/erasure.py",
+        old="removed.by not in {None, self._upload.id}",
+        new="removed.by is not None",
+        test="tests/unit/dbuploader/uploads/test_erasing_files.py::test_it_goes_on_after_a_death",
+    ),
+    SafetyLine(
+        promise="retention: a record says that its files are gone before they are",
+        path="muster/stores.py",
+        old="        for upload in self.uploads.drop_contents(changes, expect=_FINAL):\n",
+        new="        for name in changes:\n            self.files.delete(name)\n"
+        "        for upload in self.uploads.drop_contents(changes, expect=_FINAL):\n",
+        test="tests/unit/gateway/uploads/test_expiry.py::"
+        "test_what_was_not_deleted_after_the_record_said_so_is_swept",
+    ),
 )
