@@ -94,8 +94,8 @@ LINES = (
     SafetyLine(
         promise="rollback: what fails in a run leaves nothing, and the others stay",
         path="muster/database/__init__.py",
-        old="with self._own_errors(), connection.begin_nested():",
-        new="with self._own_errors():",
+        old="                _undo_part(connection, error)\n",
+        new="",
         test="tests/unit/dbuploader/uploads/test_run.py::"
         "test_what_fails_after_its_rows_were_written_leaves_nothing",
     ),
