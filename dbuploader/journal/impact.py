@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import nsmallest
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, cast, func, select
@@ -46,6 +46,7 @@ _DEPARTMENTS = sql_table("departments")
 # In memory, each is a few Python objects.
 _NUMBERS_AT_ONCE = 50_000
 _QUARTERS = 4
+_MOST_HELD = 1_000
 
 _COUNT_DEPARTMENTS = select(func.count()).select_from(_DEPARTMENTS)
 _FIND_NAMES = select(_DEPARTMENTS.c.id, _DEPARTMENTS.c.department).where(
@@ -176,17 +177,16 @@ class _Year:
         self.of_departments: dict[int, int] = defaultdict(int)
         self.of_quarters: dict[tuple[int, int], int] = defaultdict(int)
         for quarter, department, hired in numbers:
-            self._add(quarter, department, hired)
+            self.of_quarters[quarter, department] += hired
+            self.of_departments[department] += hired
+            self.total += hired
 
-    def add(self, differences: Iterable[Difference], sign: int = 1) -> None:
-        """Count the differences, or with the sign -1 take them off again."""
-        for difference in differences:
-            self._add(difference.quarter, difference.department_id, sign * difference.by)
-
-    def _add(self, quarter: int, department: int, by: int) -> None:
-        self.of_quarters[quarter, department] += by
-        self.of_departments[department] += by
-        self.total += by
+    def take_off(self, differences: Iterable[Difference]) -> None:
+        """Go back to before the differences."""
+        for _, quarter, department, by in differences:
+            self.of_quarters[quarter, department] -= by
+            self.of_departments[department] -= by
+            self.total -= by
 
 
 class _Comparison:
@@ -198,30 +198,32 @@ class _Comparison:
         self.departments = departments
         self.departments_after = departments + effect.departments
         self.by_year: dict[int, list[Difference]] = {
-            year: [*some] for year, some in groupby(effect.numbers or (), attrgetter("year"))
+            year: [*some] for year, some in groupby(effect.numbers or (), itemgetter(0))
         }
         self.numbers: list[_Number] = []
         self.crossings: list[_Crossing] = []
-        self.numbers_total = 0
         self.crossings_total = 0
 
     def compare(self, year: int, before: _Year) -> None:
         """Compare the year as it is before with what the effect makes of it."""
-        differences = self.by_year.get(year, [])
-        numbers = [*_numbers(before, differences)]
+        differences = self.by_year.get(year, ())
+        for _, quarter, department, by in differences:
+            hired = before.of_quarters.get((quarter, department), 0)
+            self.numbers.append(_Number(-abs(by), year, quarter, department, hired, hired + by))
         crossings = [*self._crossings(year, before, differences)]
-        self.numbers_total += len(numbers)
         self.crossings_total += len(crossings)
-        self.numbers = nsmallest(MOST_TOLD, [*self.numbers, *numbers])
-        self.crossings = nsmallest(MOST_TOLD, [*self.crossings, *crossings])
+        self.crossings += crossings
+        if max(len(self.numbers), len(self.crossings)) > _MOST_HELD:
+            self.numbers = nsmallest(MOST_TOLD, self.numbers)
+            self.crossings = nsmallest(MOST_TOLD, self.crossings)
 
     def _crossings(
         self, year: int, before: _Year, differences: Sequence[Difference]
     ) -> Iterator[_Crossing]:
         """In integers, as queries/hiring.py has it: above is who hired more than their share."""
         changes: dict[int, int] = defaultdict(int)
-        for difference in differences:
-            changes[difference.department_id] += difference.by
+        for _, _, department, by in differences:
+            changes[department] += by
         share = _share(before.total, self.departments)
         share_after = _share(before.total + sum(changes.values()), self.departments_after)
         for department, by in changes.items():
@@ -236,34 +238,37 @@ class _Comparison:
             if least < hired <= most and department not in changes:
                 yield _Crossing(0, -hired, year, department, share_after < share)
 
+    def end(self) -> set[int]:
+        """Choose what is told; returns the ids of the departments that it is about."""
+        self.numbers = sorted(self.numbers)[:MOST_TOLD]
+        self.crossings = sorted(self.crossings)[:MOST_TOLD]
+        return {
+            *(number.department_id for number in self.numbers),
+            *(crossing.department_id for crossing in self.crossings),
+        }
+
     def impact(self, names: dict[int, str]) -> Impact:
-        """What was found, with the departments' names."""
+        """What was chosen, with the departments' names."""
         return Impact(
-            tuple(_hires_impact(number, names) for number in self.numbers),
-            self.numbers_total,
-            tuple(_mean_impact(crossing, names) for crossing in self.crossings),
+            tuple(
+                [
+                    HiresImpact(year, quarter, department, _name(names, department), before, after)
+                    for _, year, quarter, department, before, after in self.numbers
+                ]
+            ),
+            len(self.effect.numbers or ()),
+            tuple(
+                [
+                    MeanImpact(year, department, _name(names, department), above)
+                    for _, _, year, department, above in self.crossings
+                ]
+            ),
             self.crossings_total,
         )
 
 
-def _numbers(before: _Year, differences: Sequence[Difference]) -> Iterator[_Number]:
-    for year, quarter, department, by in differences:
-        hired = before.of_quarters.get((quarter, department), 0)
-        yield _Number(-abs(by), year, quarter, department, hired, hired + by)
-
-
 def _share(total: int, departments: int) -> int:
     return total // departments if departments else 0
-
-
-def _hires_impact(number: _Number, names: dict[int, str]) -> HiresImpact:
-    _, year, quarter, department, before, after = number
-    return HiresImpact(year, quarter, department, _name(names, department), before, after)
-
-
-def _mean_impact(crossing: _Crossing, names: dict[int, str]) -> MeanImpact:
-    _, _, year, department, above = crossing
-    return MeanImpact(year, department, _name(names, department), above)
 
 
 def _name(names: dict[int, str], department: int) -> str:
@@ -291,15 +296,12 @@ def _compare(connection: Connection, effects: Sequence[Effect]) -> list[_Compari
 
 
 def _compare_year(comparisons: Sequence[_Comparison], year: int, state: _Year) -> None:
-    """Go back from the year as it is now to what it was before all effects, and compare again."""
-    touching = [each for each in comparisons if year in each.by_year or each.effect.departments]
-    written = [each for each in touching if each.effect.written]
-    for each in written:
-        state.add(each.by_year.get(year, ()), sign=-1)
-    for each in touching:
-        each.compare(year, state)
-        if each.effect.written:
-            state.add(each.by_year.get(year, ()))
+    """Go back from the year as it is after all effects, and compare it before and after each."""
+    for each in reversed(comparisons):
+        if year in each.by_year or each.effect.departments:
+            if each.effect.written:
+                state.take_off(each.by_year.get(year, ()))
+            each.compare(year, state)
 
 
 def _read_years(
@@ -317,10 +319,7 @@ def _read_years(
 
 def _with_names(connection: Connection, comparisons: Sequence[_Comparison]) -> list[Impact | None]:
     """Each with the names that the departments have after it."""
-    ids = {
-        *(number.department_id for each in comparisons for number in each.numbers),
-        *(crossing.department_id for each in comparisons for crossing in each.crossings),
-    }
+    ids = set[int]().union(*(each.end() for each in comparisons))
     found = connection.execute(_FIND_NAMES, {"ids": [*ids]}).all()
     names = {int(id_): str(name) for id_, name in found}
     impacts: list[Impact | None] = []

@@ -100,12 +100,12 @@ class HiresDifferences:
         """All differences, also those taken, in order and none of them 0; None if too many."""
         if self._taken is None:
             return None
-        parts = [*self._taken.parts, *(part.drop_columns("job_id") for part in self._held.parts)]
+        parts = [part for part in (*self._taken.parts, *self._held.parts) if len(part)]
         if sum(map(len, parts)) <= _FEW:
             return _add_up(parts)
         sums = _Sums(_DEPARTMENT)
         for part in parts:
-            sums.note(part)
+            sums.note(part.select([*_DEPARTMENT, "hired"]))
         summed = sums.take()
         if len(summed) > MOST_NUMBERS:
             return None
@@ -155,9 +155,9 @@ def _add_up(parts: list[pa.Table]) -> list[Difference]:
     """As columns would be: for few numbers that takes several times as long."""
     sums: dict[tuple[int, int, int], int] = {}
     for part in parts:
-        *groups, hired = [column.to_pylist() for column in part.columns]
-        for group, by in zip(zip(*groups, strict=True), hired, strict=True):
-            sums[group] = sums.get(group, 0) + by
+        *group, hired = [part.column(name).to_pylist() for name in (*_DEPARTMENT, "hired")]
+        for number, by in zip(zip(*group, strict=True), hired, strict=True):
+            sums[number] = sums.get(number, 0) + by
     return [Difference(*group, by) for group, by in sorted(sums.items()) if by]
 
 

@@ -442,8 +442,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {name: _plain(getattr(value, name)) for name in _names_of(value.__class__)}
     return value
+
+
+@cache
+def _names_of(kind: Any) -> tuple[str, ...]:
+    # To ask a class for its fields takes longer than to read them.
+    return tuple(field.name for field in fields(kind))
 
 
 def is_named(file: str, records: Mapping[str, tuple[str | None, str | None]]) -> bool:
