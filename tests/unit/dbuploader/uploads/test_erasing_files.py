@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from dbuploader.db.schema import changes
+from dbuploader.journal.audit.__main__ import audit
+from dbuploader.journal.audit.evidence import Evidence
 from muster.contracts.uploads import UNFINISHED, FilesRemoved, State, Upload, now
 from muster.filestore import FileNotStored
 from muster.worker.shutdown import Stopped
@@ -162,6 +164,19 @@ def test_messages_of_expired_files_go_too(suite: Suite) -> None:
     after = suite.store.get(upload.id).files_removed
     assert after is not None
     assert (after.why, after.by) == ("expired", erasure.id)
+
+
+def test_the_audit_finds_nothing_wrong_afterwards(suite: Suite) -> None:
+    first = suite.load("hired_employees", hires(NAME, "Bo"))
+    suite.load("hired_employees", hires("Zora", "Bob") + FAULTY)
+    suite.load("hired_employees", f"7,{NAME},never,1,1\n")
+    suite.undo(first)
+    for _ in range(2):
+        assert erase(suite).state is State.COMPLETED
+    suite.load("hired_employees", hires("Later"))
+    with suite.database.read() as connection:
+        evidence = Evidence(connection, suite.database, suite.stores, patience=0.1)
+        assert [*audit(evidence)] == []
 
 
 @pytest.mark.parametrize("call", ["drop_contents", "delete"])
