@@ -173,6 +173,7 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         title_of=title_of,
         undoes=_find_undone(upload),
         may_name=reader(),
+        key=_key_to_follow(upload),
         codes=CODES,
         counts=list(zip(counts(upload), asdict(upload.tally), strict=True)),
         sentence=sentence(upload) if upload.state.is_final else None,
@@ -182,6 +183,12 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         wishes=wishes(upload.options),
         complaint=complaint,
     )
+
+
+def _key_to_follow(upload: Upload) -> str | None:
+    """The column whose cells lead to the rows' own pages, for who may see them."""
+    declared = tables().get(upload.table)
+    return declared.key if declared and g.principal.may("queries:read") else None
 
 
 def _find_undone(undo: Upload) -> Upload | None:

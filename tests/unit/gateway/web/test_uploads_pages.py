@@ -390,6 +390,9 @@ def test_rows_that_an_undo_leaves_are_told_with_their_reasons(
     assert "changed by change 10 : another user's upload" in words
     assert "Download the file" not in words
     assert "Send the changed rows" not in words
+    assert "/tables/jobs/1" not in text
+    browser.set_cookie(COOKIE, f"{MAY_UNDO}+queries:read")
+    assert 'href="/tables/jobs/1"' in browser.get(f"/uploads/{undo}").text
 
 
 def test_where_nothing_can_be_undone_nothing_is_offered(
