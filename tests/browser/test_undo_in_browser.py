@@ -53,11 +53,12 @@ def test_an_upload_is_tried_loaded_undone_and_brought_back(page: Page) -> None:
     page.goto(loaded)
     page.get_by_role("button", name="See what it would do").press("Enter")
     expect_state(page, "Checked (dry run)")
-    # PENDING IMPACT
+    assert "Bakery, Q3 1998: 2 → to 1" in impact(page)
     expect(page.locator("#upload .removed dd")).to_have_text("1")
     expect(page.locator("#upload .kept dd")).to_have_text("1")
     left = page.get_by_role("region", name="Rows that would stay as they are")
-    expect(left).to_contain_text("9001")
+    expect(left.get_by_role("link", name="9001")).to_be_visible()
+    expect(left.get_by_role("link", name="see the upload")).to_be_visible()
     assert violations(page) == []
 
     page.get_by_role("button", name="Undo 1 row").press("Enter")

@@ -717,4 +717,20 @@ LINES = (
         test="tests/unit/gateway/uploads/test_expiry.py::"
         "test_what_was_not_deleted_after_the_record_said_so_is_swept",
     ),
+    SafetyLine(
+        promise="the history of a row: whose a change was is shown to them and administrators",
+        path="dbuploader/api/history.py",
+        old='    return change.owner == who.id or who.may("uploads:admin")\n',
+        new="    return True\n",
+        test="tests/unit/dbuploader/journal/test_row_history.py::"
+        "test_whose_a_change_was_is_shown_to_them_and_administrators",
+    ),
+    SafetyLine(
+        promise="the line of a row: it is that of the row that was loaded",
+        path="dbuploader/journal/origin.py",
+        old="                if not self._is_rejected(upload, line):\n",
+        new="                if True:\n",
+        test="tests/unit/dbuploader/journal/test_row_history.py::"
+        "test_the_line_is_that_of_the_row_that_was_loaded",
+    ),
 )
