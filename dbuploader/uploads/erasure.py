@@ -146,7 +146,7 @@ class ErasureLoad(Load):
             with self._services.stores.open_file(upload) as file:
                 return self._search.is_in_file(file, upload.options)
         except (FileNotStored, FileDamaged) as error:
-            log.warning("a file can't be searched", error=f"{upload.id}: {error!r}")
+            log.warning("a file can't be searched", upload=upload.id, error=repr(error))
         try:
             with self._files.open(upload.rejects_name) as stored:
                 return self._search.is_in_rejects(read_rejects(stored)[1])

@@ -24,7 +24,10 @@ class BadKeys:
 
 
 class KnownParents:
-    """Keys of parents that were found, up to a limit: nothing deletes them."""
+    """Keys of parents that were found, up to a limit.
+
+    An undo or an erasure may remove one: whoever writes rows that refer to it is refused then.
+    """
 
     def __init__(self) -> None:
         self._found: dict[str, set[int]] = defaultdict(set)
