@@ -31,6 +31,7 @@ from dbuploader.journal.changes import (
     Author,
     ChangeRecorder,
     enter,
+    lock_head,
     pack_rows,
     unpack_rows,
 )
@@ -112,6 +113,8 @@ def erase_row(connection: Connection, erasure: Erasure) -> int | None:
         is_known = True
         _forget_former(connection, table, key, number, entry)
     _unquote_answers(connection)
+    # A load that holds the head reads the tombstones: it must not wait for one that waits for it.
+    lock_head(connection)
     connection.execute(insert(erased_rows).values(_tombstone(erasure)))
     if not is_known:
         return None

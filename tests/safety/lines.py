@@ -694,6 +694,14 @@ LINES = (
         "test_a_row_goes_out_of_table_journal_and_answers",
     ),
     SafetyLine(
+        promise="erasure: a load that is about to commit does not wait for it, nor it for the load",
+        path="dbuploader/journal/erasure.py",
+        old="    lock_head(connection)\n",
+        new="",
+        test="tests/unit/dbuploader/journal/test_erasing_rows.py::"
+        "test_a_load_that_is_about_to_commit_is_not_in_its_way",
+    ),
+    SafetyLine(
         promise="erasure: it is done once, and takes no row that came later",
         path="dbuploader/journal/erasure.py",
         old="    if _is_done(connection, erasure):\n",

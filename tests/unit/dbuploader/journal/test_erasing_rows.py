@@ -1,6 +1,8 @@
 """A row is taken out of its table, of the journal and of answers at once, in one transaction."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,14 @@ from sqlalchemy import inspect, select, text
 from werkzeug.test import TestResponse
 
 from dbuploader.db.schema import changed_keys, changes, erased_rows, former_rows
-from dbuploader.journal.changes import unpack_rows
-from dbuploader.journal.erasure import Erasure, Erasures, NothingToErase, RowReferred
+from dbuploader.journal.changes import lock_head, unpack_rows
+from dbuploader.journal.erasure import (
+    Erasure,
+    Erasures,
+    NothingToErase,
+    RowReferred,
+    Tombstones,
+)
 from dbuploader.uploads.load import UploadLoad
 from dbuploader.uploads.run import PartialLoad
 from muster.contracts.tables import get_table
@@ -251,4 +259,25 @@ def test_a_load_that_has_begun_does_not_bring_it_back(
     assert erasures == []
     assert [row[:2] for row in suite.rows("hired_employees")] == [(8, "Bob")]
     assert [cause.code for cause in suite.store.get(waiting).causes] == ["erased"]
+    suite.close()
+
+
+def test_a_load_that_is_about_to_commit_is_not_in_its_way(
+    tmp_path: Path, mysql_database_url: str, unhurried: None
+) -> None:
+    """The load holds the head of the journal, and reads the tombstones while the erasure waits."""
+    suite = Suite(tmp_path, mysql_database_url)
+    suite.seed()
+    suite.load("hired_employees", hires(NAME))
+    erasure = order(suite)
+    with ThreadPoolExecutor(1) as executor:
+        with suite.database.write() as connection:
+            lock_head(connection)
+            erasing = executor.submit(erase, suite, erasure)
+            time.sleep(1)
+            assert not erasing.done()
+            found = Tombstones.after(connection, 0, lock=True)
+        assert [*found.keys(erasure.table, 0)] == []
+        assert erasing.result(30) is not None
+    assert holding(suite) == set()
     suite.close()
