@@ -10,7 +10,7 @@ from muster import startup  # noqa: F401
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
@@ -46,7 +46,20 @@ def audit(evidence: "Evidence") -> Iterator["Finding"]:
         records.check_files,
         values.check_values,
     )
-    return chain.from_iterable(check(evidence) for check in checks)
+    return chain.from_iterable(_readable(check, evidence) for check in checks)
+
+
+def _readable(
+    check: Callable[["Evidence"], Iterator["Finding"]], evidence: "Evidence"
+) -> Iterator["Finding"]:
+    """What the check finds; that something can't be read is a finding, too."""
+    from dbuploader.journal.audit.evidence import Finding
+
+    try:
+        yield from check(evidence)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        name = check.__name__.removeprefix("check_").replace("_", " ")
+        yield Finding(name, "what is stored", "what can be read", repr(error))
 
 
 def main(arguments: list[str] | None = None) -> int:

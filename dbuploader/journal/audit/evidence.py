@@ -221,5 +221,9 @@ def _pages(
 
 
 def _key_part(row: Row[Any]) -> KeyPart:
-    span = (row.first_key, row.last_key)
-    return KeyPart(row.effect, row.table_name, span, BitMap.deserialize(row.bitmap))
+    try:
+        keys = BitMap.deserialize(row.bitmap)
+    except (ValueError, LookupError) as error:
+        where = f"part {row.part} of the {row.effect} keys of number {row.number}"
+        raise ValueError(f"{where}: {error}") from error
+    return KeyPart(row.effect, row.table_name, (row.first_key, row.last_key), keys)

@@ -71,8 +71,8 @@ def _check_counts(
             where = f"{entry}, unchanged rows"
             yield Finding("counts", where, str(sizes[UNCHANGED]), str(decided.unchanged))
     elif made.kind == "undo":
-        undone = json.loads(decided.undone)
-        said = {"restored": undone["restored"], REMOVED: undone[REMOVED]}
+        undone = json.loads(decided.undone or "{}")
+        said = {"restored": undone.get("restored"), REMOVED: undone.get(REMOVED)}
         done = {"restored": sizes[INSERTED] + sizes[UPDATED], REMOVED: sizes[REMOVED]}
     else:
         return

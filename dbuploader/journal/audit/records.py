@@ -1,8 +1,10 @@
 """The upload records and the files against the ledger."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, func, select
@@ -103,13 +105,18 @@ def _compare(upload: Upload, row: Row[Any]) -> Findings:
         return
     counts = {name: getattr(row, name) for name in vars(upload.rows) if name != "read"}
     for name, expected in {"read": row.rows_read, **counts}.items():
-        if (found := getattr(upload.rows, name)) != expected:
-            yield Finding("records", f"{where}, {name} rows", str(expected), str(found))
+        if getattr(upload.rows, name) != expected:
+            counted = str(getattr(upload.rows, name))
+            yield Finding("records", f"{where}, {name} rows", str(expected), counted)
     said = {"change": upload.change, "rejects": upload.rejects, "table_name": upload.table}
     said["error_code"] = upload.error.code if upload.error else None
     for name, value in said.items():
         if value != row._mapping[name]:
             yield Finding("records", f"{where}, {name}", str(row._mapping[name]), str(value))
+    undone = None if row.undone is None else json.loads(row.undone)
+    found = None if upload.undone is None else asdict(upload.undone)
+    if found != undone:
+        yield Finding("records", f"{where}, undone rows", str(undone), str(found))
     if row.receipt is not None:
         yield from _compare_receipt(upload, row)
 
@@ -174,7 +181,15 @@ def _check_rejects(evidence: Evidence) -> Check:
         except (FileNotStored, FileDamaged) as error:
             yield Finding("files", where, "the rejects", f"none: {error!r}")
             return
-        if upload.undone is None and found != upload.rows.rejected:
-            yield Finding("files", where, f"{upload.rows.rejected} rows", str(found))
+        expected = _rejects_expected(upload)
+        if expected is not None and found != expected:
+            yield Finding("files", where, f"{expected} rows", str(found))
 
     return check
+
+
+def _rejects_expected(upload: Upload) -> int | None:
+    """How many rows its rejects have; None if that stands nowhere, as of an undo that failed."""
+    if upload.kind == "undo":
+        return None if upload.undone is None else upload.undone.kept + upload.undone.blocked
+    return upload.rows.rejected

@@ -28,12 +28,14 @@ from dbuploader.journal.audit.__main__ import audit, main
 from dbuploader.journal.audit.evidence import Evidence, Finding
 from dbuploader.journal.changes import pack_rows, unpack_rows
 from dbuploader.journal.erasure import Erasure, Erasures
+from dbuploader.journal.expiry import ChangeExpiry
 from dbuploader.journal.receipts import claims_in, digest, published_keys
 from muster.contracts.tables import get_table
 from muster.contracts.tables.sql import hires_summary, sql_table
 from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.signing_key import base64url
 from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite, a_signer, an_author
+from tests.unit.dbuploader.uploads.test_erasing_files import accept_erasure
 
 AT = "2021-07-27T16:02:08Z"
 FIRST = f"1,Ana,{AT},1,1\n2,Ben,{AT},2,2\n3,Cid,{AT},3,3\n4,Dee,{AT},1,2\nx,Odd,{AT},1,1\n"
@@ -253,6 +255,11 @@ def bitmap_changed(suite: Suite) -> None:
     bitmap_of_change(suite, uploads(suite)[0], "inserted", BitMap([1, 2, 3]))
 
 
+def bitmap_damaged(suite: Suite) -> None:
+    mine = changed_keys.c.number == suite.store.get(uploads(suite)[0]).change
+    run(suite, update(changed_keys).where(mine).values(bitmap=b"garbage"))
+
+
 def bitmap_of_others(suite: Suite) -> None:
     """As many keys, in the place of those that were inserted."""
     bitmap_of_change(suite, uploads(suite)[0], "inserted", BitMap([1, 2, 3, 40]))
@@ -342,6 +349,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Suite], None], str]] = {
     "an uploader changed": (uploader_changed, "records"),
     "a record added": (record_added, "records"),
     "a bitmap changed": (bitmap_changed, "keys"),
+    "a bitmap damaged": (bitmap_damaged, "numbers"),
     "a bitmap of other keys": (bitmap_of_others, "rows"),
     "a change gone": (change_gone, "numbers"),
     "former rows gone": (former_rows_gone, "former rows"),
@@ -435,3 +443,24 @@ def test_the_command_ends_with_0_1_or_2(
     kept = story.home / "kept.json"
     kept.write_text(json.dumps({"no": "keys"}))
     assert main(["--keys", str(kept)]) == 2
+
+
+def test_all_adds_up_after_undos_erasures_and_expiry(story: Suite) -> None:
+    _, second, third = (story.store.get(each) for each in uploads(story))
+    undo = story.undo(third)
+    assert undo.undone is not None
+    story.undo(undo)
+    story.undo(second, dry_run=True)
+    story.undo(story.store.get(uploads(story, "departments")[0]), mode="all")
+    last = story.load("hired_employees", f"3,Kid,{AT},3,3\n8,Hal,{AT},1,1\n")
+    assert story.undo(last).state == State.COMPLETED
+    story.load("hired_employees", f"9,Ida,{AT},1,1\nx,Ida,{AT},1,1\n")
+    for key in (4, 9, 2):
+        erased = accept_erasure(story, key=key)
+        story.processor().process_up_to(erased)
+    assert findings(story) == []
+
+    ChangeExpiry(story.database, days=0).run_if_due()
+    assert findings(story) == []
+    run(story, update(ledger).where(ledger.c.upload_id == undo.id).values(undone=None))
+    assert {finding.check for finding in findings(story)} >= {"receipts"}
