@@ -171,7 +171,7 @@ def test_former_values_are_found_in_any_part(
         assert newest["before"] == {"id": key, "job": f"Job {key}"}
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+@pytest.mark.parametrize("limit", [3, 4])
 def test_pages_hold_every_change_once(suite: Suite, client: FlaskClient, limit: int) -> None:
     uploads = [suite.load("jobs", f"7,Job {number}\n").id for number in range(6)]
     suite.load("jobs", "6,Cook\n8,Cook\n")
