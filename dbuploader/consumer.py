@@ -148,10 +148,10 @@ class UploadConsumer:
 
 def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:
     """Consume until the worker must stop."""
-    signer = ReceiptSigner(load_key(settings.receipt_key), settings.public_url)
     urls = settings.csv_store_url, settings.file_store_url
     stores = worker.open("CSV store", partial(open_stores, *urls))
     broker = worker.open("broker", partial(open_broker, settings.broker_url))
+    signer = ReceiptSigner(load_key(settings.receipt_key), settings.public_url)
     with closing(_open_database(settings, scratch)) as database:
         processor_class = _import_processor()
         check = partial(check_schema, database)

@@ -24,6 +24,7 @@ from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, 
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.database import DatabaseUnavailable
+from muster.signing_key import load_key
 from muster.weather import StoreUnavailable
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import Stopped
@@ -287,3 +288,21 @@ def test_another_client_finds_no_tables_either_where_none_are(sqlite_database_ur
     # It would be started again and again, where it is the migration that is missing.
     with pytest.raises(DatabaseUnavailable):
         check_database_anew(Settings(employment_database_url=sqlite_database_url))
+
+
+def test_it_does_not_start_with_a_key_that_others_may_read(tmp_path: Path) -> None:
+    key = tmp_path / "receipt-key.pem"
+    load_key(key)
+    key.chmod(0o644)
+    environment = {**os.environ, "MUSTER_HOME": str(tmp_path), "MUSTER_RECEIPT_KEY_FILE": str(key)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "dbuploader.consumer"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert f"Others have access to {key}; run chmod 600 on it." in ended.stderr
+    assert "Traceback" not in ended.stderr
