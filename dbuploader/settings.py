@@ -17,6 +17,7 @@ class LoadLimits:
     reject_bytes: int
     seconds: float
     uploads: int = 1
+    workbook_bytes: int = 128 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Settings(FileSettings, SchemaSettings):
         gt=0,
         description="How long the load of an upload may work, in all its attempts.",
     )
+    max_workbook_bytes: int = Field(
+        default=128 * 1024**2,
+        ge=1,
+        description="How many bytes a workbook may have unpacked; a larger one fails.",
+    )
     uploads_at_once: int = Field(
         default=64,
         ge=1,
@@ -81,7 +87,9 @@ class Settings(FileSettings, SchemaSettings):
     @property
     def load_limits(self) -> LoadLimits:
         """What one upload may take."""
-        return LoadLimits(self.max_rejects_bytes, self.load_seconds, self.uploads_at_once)
+        return LoadLimits(
+            self.max_rejects_bytes, self.load_seconds, self.uploads_at_once, self.max_workbook_bytes
+        )
 
     max_batch_errors: int = Field(
         default=1000, ge=1, description="How many errors an answer to a batch tells."

@@ -29,7 +29,9 @@ from muster.contracts.tables import Column, Table
 from muster.contracts.uploads import UploadWarning
 
 _SAMPLE_RECORDS = 100
-_HEADER_WITHIN = 10
+HEADER_WITHIN = 10
+"""The header is one of so many first records."""
+
 _SHOWN_CELLS = 12
 
 _SEPARATORS = re.compile(r"[\s_\u2010-\u2015-]+")
@@ -80,6 +82,8 @@ class LabelMap:
     """
 
     def __init__(self, table: Table, named: Mapping[str, str]) -> None:
+        # Of a table with two columns one is enough: the other may be the one that is misspelt.
+        self._enough = min(2, len(table.columns) - 1)
         mine = {fold_label(label): column for label, column in named.items()}
         self._columns = {**_declared_labels(table.columns), **mine}
 
@@ -94,6 +98,10 @@ class LabelMap:
         if len(labels) > _MOST_LABELS or any(_DATA.fullmatch(label.strip()) for label in labels):
             return 0
         return len({column for label in labels if (column := self.column(label))})
+
+    def is_header(self, labels: Sequence[str]) -> bool:
+        """Whether a record with these cells is a header, as it names enough of the columns."""
+        return self.count(labels) >= self._enough
 
 
 def looks_typed(column: Column, text: str) -> bool | None:
@@ -177,11 +185,9 @@ def _read(
     records = _split_sample(sample, delimiter, len(table.columns), first_line)
     if options.header == "absent":
         return _Reading(delimiter, records, None, 0)
-    # Of a table with two columns one is enough: the other may be the one that is misspelt.
-    enough = min(2, len(table.columns) - 1)
-    for place, record in enumerate(records[:_HEADER_WITHIN]):
-        if (named := labels.count(record.cells)) >= enough:
-            return _Reading(delimiter, records, place, named)
+    for place, record in enumerate(records[:HEADER_WITHIN]):
+        if labels.is_header(record.cells):
+            return _Reading(delimiter, records, place, labels.count(record.cells))
     return _Reading(delimiter, records, 0 if options.header == "present" else None, 0)
 
 
@@ -255,7 +261,7 @@ def _require_row(reading: _Reading, table: Table, *, is_assumed: bool) -> None:
 
     Raises FileError if it has none: it can be neither header nor row.
     """
-    for record in reading.records[:_HEADER_WITHIN]:
+    for record in reading.records[:HEADER_WITHIN]:
         pairs = zip(table.columns, record.cells, strict=False)
         typed = [looks_typed(*pair) for pair in pairs if not is_blank(pair[1])]
         if True in typed:

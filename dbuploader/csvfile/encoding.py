@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from dbuploader.csvfile.model import FileError
 from muster.contracts.encodings import AUTO, UnknownEncoding, find_codec
@@ -27,6 +27,13 @@ _WITHOUT_MARK = UploadWarning(
 _SMUGGLED = re.compile(rb"\xed([\xb0-\xb3])([\x80-\xbf])")
 
 
+class ByteStream(Protocol):
+    """What is read in order."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+
+
 class Decoded(NamedTuple):
     """A file's content in UTF-8 without a byte order mark, a block at a time.
 
@@ -38,7 +45,7 @@ class Decoded(NamedTuple):
     warnings: tuple[UploadWarning, ...] = ()
 
 
-def decode(stream: BinaryIO, encoding: str, block_size: int) -> Decoded:
+def decode(stream: ByteStream, encoding: str, block_size: int) -> Decoded:
     """The stream's content in blocks of about `block_size`.
 
     `encoding` is `auto` (UTF-8, or UTF-16 where the byte order mark or zeros say so) or a name of
@@ -66,7 +73,7 @@ def show_undecodable(data: bytes) -> str:
     return _SMUGGLED.sub(_unsmuggled, data).decode("utf-8", "backslashreplace")
 
 
-def _read_head(stream: BinaryIO, block_size: int) -> bytes:
+def _read_head(stream: ByteStream, block_size: int) -> bytes:
     head = b""
     while len(head) < _SAMPLE_SIZE and (block := stream.read(block_size)):
         head += block

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import BinaryIO
 
 from dbuploader.csvfile.chunks import Chunk, ChunkBuilder, ColumnSplitter
 from dbuploader.csvfile.dialect import RepeatedHeader, find_layout
-from dbuploader.csvfile.encoding import decode
+from dbuploader.csvfile.encoding import ByteStream, decode
 from dbuploader.csvfile.irregular import IrregularLines, QuotedLines
 from dbuploader.csvfile.lines import Lines, few_lines, line_start, whole_lines
 from dbuploader.csvfile.model import CsvOptions, FileError, Layout, Record
@@ -25,7 +24,7 @@ _CHUNK_RECORDS = 1000
 
 
 def open_csv(
-    stream: BinaryIO,
+    stream: ByteStream,
     table: Table,
     options: CsvOptions,
     *,
@@ -67,8 +66,9 @@ class CsvFile:
 
     Iterating over it yields record by record: that is the definition of what a file holds.
     `chunks` yields the same much faster. `labels` are the table's columns in the order in which the
-    file has them; `delimiter` is the character between its cells, `has_header` whether it has a
-    header, `codec` Python's name of its encoding, and `warnings` what the uploader should know.
+    file has them, and `places` those of their cells in a record, from 0. `delimiter` is the
+    character between cells, `has_header` whether the file has a header, `codec` Python's name of
+    its encoding, and `warnings` what the uploader should know.
     """
 
     def __init__(
@@ -81,6 +81,9 @@ class CsvFile:
         codec: str,
     ) -> None:
         self.labels = tuple(column for column in layout.columns if column is not None)
+        self.places = tuple(
+            place for place, column in enumerate(layout.columns) if column is not None
+        )
         self.delimiter = layout.delimiter
         self.has_header = bool(layout.labels)
         self.codec = codec

@@ -46,6 +46,7 @@ ledger = Table(
     Column("receipt", Text),
     Column("impact", _long_text),
     Column("undone", Text),
+    Column("source", Text),
     Index("uq_ledger_number", "number", unique=True),
 )
 """How each upload ended. The first to insert an upload's row decides it, for ever.

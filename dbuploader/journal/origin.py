@@ -1,34 +1,40 @@
 """Where a row came from: the physical line of the stored file of an upload that wrote it."""
 
 import time
+from functools import partial
+from io import FileIO
+from tempfile import TemporaryFile
 from threading import Lock
-from typing import BinaryIO
 
 import pyarrow.compute as pc
 import structlog
 
-from dbuploader.csvfile.model import CsvOptions, FileError
+from dbuploader.csvfile.model import FileError
 from dbuploader.csvfile.reader import open_csv
 from dbuploader.validation.chunks import ColumnChecker
+from dbuploader.workbooks.content import Content, open_content
+from dbuploader.workbooks.process import Workspace
 from muster.contracts.rejects import read_rejects
 from muster.contracts.tables import Table
-from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.uploads import UnreadableRecord, Upload
 from muster.filestore import FileNotStored
 from muster.stores import Stores
 from muster.uploadstore import UploadNotFound
-from muster.weather import FileDamaged, StoreUnavailable
+from muster.weather import DiskUnavailable, FileDamaged, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
 MOST_BYTES = 16 * 1024**2
 """A larger file is not read."""
+MOST_UNPACKED_BYTES = 64 * 1024**2
+"""Nor is a workbook that has more unpacked."""
 
 _SECONDS = 1.0
 _NOT_TO_BE_HAD = (
     FileDamaged,
     FileError,
     FileNotStored,
+    OSError,
     UnreadableRecord,
     UploadNotFound,
     ValueError,
@@ -57,7 +63,7 @@ class LineFinder:
                 line = self._find(table, key, upload_id, until)
                 if line is not None:
                     lines[upload_id] = line
-        except (StoreUnavailable, _TimeIsUp) as error:
+        except (DiskUnavailable, StoreUnavailable, _TimeIsUp) as error:
             log.info("not all lines are sought", error=repr(error))
         finally:
             self._turn.release()
@@ -68,24 +74,24 @@ class LineFinder:
             upload = self._stores.uploads.get(upload_id)
             if upload.size > MOST_BYTES:
                 return None
-            with self._stores.open_file(upload) as file:
-                return self._line_in(file, upload, table, key, until)
+            workspace = Workspace(_new_file, MOST_UNPACKED_BYTES, partial(_check_time, until))
+            with (
+                self._stores.open_file(upload) as file,
+                open_content(file, upload, workspace) as content,
+            ):
+                return self._line_in(content, upload, table, key, until)
         except _NOT_TO_BE_HAD as error:
             log.info("no line of the file", upload_id=upload_id, error=repr(error))
             return None
 
     def _line_in(
-        self, file: BinaryIO, upload: Upload, table: Table, key: int, until: float
+        self, content: Content, upload: Upload, table: Table, key: int, until: float
     ) -> int | None:
         """The first line with that key whose row was not rejected."""
-        options = upload.options
-        columns = parse_columns(options.columns, table)
-        how = CsvOptions(options.header, options.delimiter, options.encoding, columns)
-        records = open_csv(file, table, how)
-        checker = ColumnChecker(table, records.labels, options.dates)
+        records = open_csv(content.stream, table, content.how)
+        checker = ColumnChecker(table, records.labels, upload.options.dates)
         for chunk in records.chunks():
-            if time.monotonic() > until:
-                raise _TimeIsUp
+            _check_time(until)
             checked = checker.check(chunk)
             has_key = pc.equal(checked.rows.column(table.key), key)
             for line in checked.lines.filter(has_key).to_pylist():
@@ -107,3 +113,12 @@ class LineFinder:
 
 class _TimeIsUp(Exception):
     """Further lines are not sought."""
+
+
+def _check_time(until: float) -> None:
+    if time.monotonic() > until:
+        raise _TimeIsUp
+
+
+def _new_file() -> FileIO:
+    return TemporaryFile(buffering=0)

@@ -20,6 +20,7 @@ from dbuploader.uploads.ledger import Decision, Ledger
 from dbuploader.uploads.outcome import MOST_INTERRUPTIONS, UploadOutcome
 from dbuploader.uploads.progress import Cancelled, Progress, TooSlow
 from dbuploader.validation.rejects import Rejects
+from muster.contracts.rejects import SheetColumns
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import Failure, RowCounts, State, Upload
 from muster.database import (
@@ -105,6 +106,11 @@ class Load(ABC):
     @abstractmethod
     def _labels(self) -> tuple[str, ...]:
         """What the cells of the rejects are."""
+
+    @property
+    def _sheet(self) -> SheetColumns | None:
+        """Where the rejects were in a workbook."""
+        return None
 
     def _clear(self) -> None:
         """Forget what the last pass has found, and give back its room; raises nothing."""
@@ -205,6 +211,7 @@ class Load(ABC):
             self._upload.rejects_name_of(self._id_with_rejects),
             self._labels,
             self._progress.alive,
+            self._sheet,
         )
         self._progress.patiently(store)
 

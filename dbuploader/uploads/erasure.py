@@ -19,6 +19,7 @@ from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.progress import Progress
 from dbuploader.validation.key_search import KeySearch
 from dbuploader.validation.rejects import Rejects
+from dbuploader.workbooks.process import Workspace
 from muster.contracts.rejects import read_rejects
 from muster.contracts.uploads import (
     Cause,
@@ -62,7 +63,10 @@ class ErasureLoad(Load):
         rejects = Rejects(services.limits.reject_bytes, services.scratch)
         super().__init__(upload, progress, services, rejects)
         self._key = upload.erases or 0
-        self._search = KeySearch(self._table, self._key, lambda: progress.reach(0))
+        workspace = Workspace(
+            services.scratch.new_file, services.limits.workbook_bytes, lambda: progress.reach(0)
+        )
+        self._search = KeySearch(self._table, self._key, workspace)
 
     @property
     def _labels(self) -> tuple[str, ...]:
@@ -144,7 +148,7 @@ class ErasureLoad(Load):
             return True
         try:
             with self._services.stores.open_file(upload) as file:
-                return self._search.is_in_file(file, upload.options)
+                return self._search.is_in_file(file, upload)
         except (FileNotStored, FileDamaged) as error:
             log.warning("a file can't be searched", upload=upload.id, error=repr(error))
         try:

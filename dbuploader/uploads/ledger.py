@@ -40,6 +40,7 @@ from muster.contracts.uploads import (
     Failure,
     Impact,
     RowCounts,
+    Source,
     State,
     UndoCounts,
     UnreadableRecord,
@@ -56,6 +57,7 @@ _CAUSES = TypeAdapter(tuple[Cause, ...])
 _WARNINGS = TypeAdapter(tuple[UploadWarning, ...])
 _IMPACT = TypeAdapter(Impact)
 _UNDONE = TypeAdapter(UndoCounts)
+_SOURCE = TypeAdapter(Source)
 _DECIDE = insert(ledger)
 
 
@@ -297,6 +299,7 @@ def _values(upload: Upload, outcome: UploadOutcome) -> dict[str, Any]:
         "change": outcome.change,
         "impact": _json_or_none(_IMPACT, outcome.impact),
         "undone": _json_or_none(_UNDONE, outcome.undone),
+        "source": _json_or_none(_SOURCE, outcome.source),
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
 
@@ -325,6 +328,7 @@ def _outcome_of(row: Row[Any]) -> UploadOutcome:
         rejects=row.rejects,
         impact=None if row.impact is None else read_json(_IMPACT, row.impact),
         undone=None if row.undone is None else read_json(_UNDONE, row.undone),
+        source=None if row.source is None else read_json(_SOURCE, row.source),
         change=row.change,
         number=row.number,
     )

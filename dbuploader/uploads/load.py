@@ -1,6 +1,7 @@
 """The load of one upload, from its file to its outcome."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
@@ -27,9 +28,12 @@ from dbuploader.uploads.progress import Progress
 from dbuploader.validation.file import FileValidator, ValidationResult
 from dbuploader.validation.foreign_keys import KnownParents
 from dbuploader.validation.rejects import RejectsFull
+from dbuploader.workbooks.content import Content, open_content
+from dbuploader.workbooks.process import Workspace
 from muster.contracts.expectations import unmet
+from muster.contracts.rejects import SheetColumns
 from muster.contracts.tables import get_table
-from muster.contracts.uploads import Failure, Impact, RowCounts, State, Upload
+from muster.contracts.uploads import Failure, Impact, RowCounts, Source, State, Upload
 from muster.filestore import FileNotStored
 from muster.weather import FileDamaged
 
@@ -58,10 +62,16 @@ class UploadLoad(Load):
         self._result = ValidationResult(table, services.limits.reject_bytes, services.scratch)
         super().__init__(upload, progress, services, self._result.rejects)
         self._parents: KnownParents | None = None
+        self._content: Content | None = None
 
     @property
     def _labels(self) -> tuple[str, ...]:
         return self._result.labels
+
+    @property
+    def _sheet(self) -> SheetColumns | None:
+        sheet = self._content.sheet if self._content else None
+        return sheet.columns(self._result.places) if sheet else None
 
     def _clear(self) -> None:
         self._result.clear()
@@ -90,9 +100,15 @@ class UploadLoad(Load):
                 return decided
             stored = self._open_stored()
         self._result.clear()
-        with stored as file, self._progress.work.running(), self._room_given_back():
+        self._content = None
+        with (
+            stored as file,
+            self._progress.work.running(),
+            self._room_given_back(),
+            self._open_content(file) as content,
+        ):
             self._progress.work.check()
-            batches = rebatch(self._validate(file), rows_schema(self._table))
+            batches = rebatch(self._validate(content), rows_schema(self._table))
             try:
                 if self._upload.options.dry_run:
                     return self._try_out(batches)
@@ -107,12 +123,24 @@ class UploadLoad(Load):
     def _open_stored(self) -> BinaryIO:
         return self._services.stores.open_file(self._upload)
 
-    def _validate(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
+    @contextmanager
+    def _open_content(self, file: BinaryIO) -> Iterator[Content]:
+        services = self._services
+        workspace = Workspace(
+            services.scratch.new_file,
+            services.limits.workbook_bytes,
+            self._progress.wait_while_alive,
+        )
+        with open_content(file, self._upload, workspace) as content:
+            self._content = content
+            yield content
+
+    def _validate(self, content: Content) -> Iterator[pa.RecordBatch]:
         options = self._upload.options
         erased = self._erased_keys()
         validator = FileValidator(self._database, options, self._result, self._parents, erased)
-        for rows in validator.run(file):
-            self._progress.reach(file.tell() / max(self._upload.size, 1))
+        for rows in validator.run(content):
+            self._progress.reach(content.stream.tell() / max(self._upload.size, 1))
             yield rows
 
     def _erased_keys(self) -> BitMap:
@@ -207,6 +235,7 @@ class UploadLoad(Load):
             super()._outcome(state, rows, error),
             warnings=tuple(result.warnings),
             warnings_total=result.warnings_total,
+            source=None if self._sheet is None else Source(self._sheet.name),
         )
 
     def _expected_rows(self, counts: MergeCounts) -> RowCounts:

@@ -11,6 +11,7 @@ from muster.contracts.uploads import (
     Failure,
     Impact,
     RowCounts,
+    Source,
     State,
     UndoCounts,
     UploadWarning,
@@ -43,6 +44,7 @@ class UploadOutcome:
     impact: Impact | None = None
     undone: UndoCounts | None = None
     change: int | None = None
+    source: Source | None = None
     number: int | None = None
 
 

@@ -174,6 +174,14 @@ class Progress:
         self.work.check()
         self._report_now_and_then()
 
+    def wait_while_alive(self) -> None:
+        """Like `wait`, while what works is bounded in time by itself.
+
+        Raises Stopped and TooSlow.
+        """
+        self.alive()
+        self.wait()
+
     def heed(self) -> None:
         """Check now whether to go on; if the store does not answer, go on. Raises Stopped."""
         self._go_on()

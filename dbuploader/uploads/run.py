@@ -66,6 +66,8 @@ def _is_for_a_run(upload: Upload) -> bool:
         upload.kind == "upload"
         and upload.state is State.QUEUED
         and not upload.cancel_requested
+        # It would hold up all others of the run while a process of its own reads it.
+        and not upload.is_workbook
         and upload.size <= _MOST_UPLOAD_BYTES
     )
 

@@ -3,13 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import BinaryIO, Self
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyroaring import BitMap
 
-from dbuploader.csvfile.model import CsvOptions
 from dbuploader.csvfile.reader import open_csv
 from dbuploader.db.lookup import existing_keys
 from dbuploader.scratch import Scratch
@@ -19,9 +18,9 @@ from dbuploader.validation.foreign_keys import BadKeys, ForeignKeyChecker, Known
 from dbuploader.validation.rejects import Rejects, RejectsFull
 from dbuploader.validation.rows import FlawedRow
 from dbuploader.validation.warnings import TextWarnings
+from dbuploader.workbooks.content import Content
 from muster.contracts.rejects import CellError, Reject
 from muster.contracts.tables import Table
-from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.uploads import (
     MOST_WARNINGS,
     Options,
@@ -34,8 +33,8 @@ class ValidationResult:
     """What validating a file has found so far; what is not bounded is on disk.
 
     Its rejects take at most `most_reject_bytes`. `only_inserted` are the keys of good rows that
-    must not change a row that is there. `labels` are the columns in the order of the file,
-    `repeats` the rows that repeat an earlier one.
+    must not change a row that is there. `labels` are the columns in the order of the file, `places`
+    those of their cells in a record, from 0, `repeats` the rows that repeat an earlier one.
     """
 
     def __init__(self, table: Table, most_reject_bytes: int, scratch: Scratch) -> None:
@@ -43,6 +42,7 @@ class ValidationResult:
         self.duplicates = DuplicateKeyFilter(table, scratch)
         self.rejects = Rejects(most_reject_bytes, scratch)
         self.labels = table.column_names
+        self.places = tuple(range(len(self.labels)))
         self.read = 0
         self.repeats = 0
         self.only_inserted = BitMap()
@@ -124,20 +124,15 @@ class FileValidator:
         keys = [self._table.key] if options.mode == "insert" or self._erased else []
         self._looked_up = [*keys, *(foreign.column for foreign in self._table.foreign_keys)]
 
-    def run(self, file: BinaryIO) -> Iterator[pa.RecordBatch]:
-        """Validate all of `file`; yields, chunk by chunk, the rows that are to be loaded.
+    def run(self, content: Content) -> Iterator[pa.RecordBatch]:
+        """Validate all of the file; yields, chunk by chunk, the rows that are to be loaded.
 
         The result keeps what else is found. Raises FileError, RejectsFull, DatabaseUnavailable and
         StoreUnavailable.
         """
         options = self._options
-        columns = parse_columns(options.columns, self._table)
-        records = open_csv(
-            file,
-            self._table,
-            CsvOptions(options.header, options.delimiter, options.encoding, columns),
-        )
-        self._checked.labels = records.labels
+        records = open_csv(content.stream, self._table, content.how)
+        self._checked.labels, self._checked.places = records.labels, records.places
         self._checked.warn(records.warnings)
         checker = ColumnChecker(self._table, records.labels, options.dates)
         doubts = TextWarnings(self._table, records.codec)

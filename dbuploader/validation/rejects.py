@@ -6,7 +6,7 @@ from typing import Self
 
 from dbuploader.scratch import Scratch, ScratchFile
 from muster.contracts.error_codes import ROW_ERRORS
-from muster.contracts.rejects import Reject, RejectsHeader
+from muster.contracts.rejects import Reject, RejectsHeader, SheetColumns
 from muster.contracts.uploads import Cause
 from muster.filestore import FileStore
 
@@ -83,16 +83,21 @@ class Rejects:
         return tuple(sorted(causes, key=lambda cause: (-cause.rows, cause.first_line)))
 
     def store(
-        self, files: FileStore, name: str, labels: tuple[str, ...], alive: Callable[[], None]
+        self,
+        files: FileStore,
+        name: str,
+        labels: tuple[str, ...],
+        alive: Callable[[], None],
+        sheet: SheetColumns | None = None,
     ) -> None:
-        """Write them to the file `name`, if there are any.
+        """Write them to the file `name`, if there are any; of a workbook with where they were.
 
         `alive` is called after each block. Raises StoreUnavailable.
         """
         if not self._count:
             return
         size = self._file.size + len(self._unwritten)
-        header = RejectsHeader(labels, self._raw, size)
+        header = RejectsHeader(labels, self._raw, size, sheet)
         with files.write(name) as stored:
             stored.write(header.to_json().encode() + b"\n")
             for begin in range(0, self._file.size, _BLOCK):

@@ -33,6 +33,11 @@ FailureCode = Literal[
     "duplicate-label",
     "blank-label",
     "dialect-error",
+    "option-error",
+    "sheet-error",
+    "workbook-damaged",
+    "workbook-encrypted",
+    "workbook-too-large",
     "encoding-error",
     "quote-error",
     "row-error",
@@ -207,6 +212,34 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
         title="An unknown delimiter",
         meaning="The delimiter is unknown.",
         remedy="Say which delimiter the file has, with delimiter=: comma, semicolon, tab or pipe.",
+    ),
+    "option-error": UploadError(
+        title="An option for another kind of file",
+        meaning="The upload of a CSV file says sheet=, or that of a workbook delimiter= or "
+        "encoding=.",
+        remedy="Leave the option out, and send the file again.",
+    ),
+    "sheet-error": UploadError(
+        title="No such sheet",
+        meaning="The workbook has no sheet with the name that sheet= gives.",
+        remedy="Name one of the sheets that it has, and send it again.",
+        see="Without `sheet=` [Muster finds it](csv.md#workbooks).",
+    ),
+    "workbook-damaged": UploadError(
+        title="Not a readable workbook",
+        meaning="The file is no workbook, is damaged, or holds what can't be read for certain.",
+        remedy="Open it in a spreadsheet, save it again, or save its sheet as CSV, and send that.",
+    ),
+    "workbook-encrypted": UploadError(
+        title="A workbook with a password",
+        meaning="The workbook is protected by a password.",
+        remedy="Save it without a password, or save its sheet as CSV, and send that.",
+    ),
+    "workbook-too-large": UploadError(
+        title="The workbook is too large",
+        meaning="Unpacked it has more than MUSTER_MAX_WORKBOOK_BYTES, or reading it takes more "
+        "memory or time than it may.",
+        remedy="Save its sheet as CSV, and send that.",
     ),
     "encoding-error": UploadError(
         title="Another encoding",

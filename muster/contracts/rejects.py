@@ -6,15 +6,19 @@ Codes are those of Frictionless (https://framework.frictionlessdata.io/docs/erro
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from muster.weather import FileDamaged
 
 # Made once: json.dumps makes an encoder for each call that has options, and there may be millions.
 # It writes a text by itself three times as fast as an object: that makes an encoder, too.
 _write = json.JSONEncoder(ensure_ascii=False).encode
+
+# A sheet with any other name is quoted in a reference to its cells: it may look like one itself.
+_PLAIN_NAME = re.compile(r"(?!(?:rc?|c)$)[a-z_]+|[a-z_]{4}[a-z0-9_]*", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +89,43 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class SheetColumns:
+    """Where rows were in a workbook: the name of their sheet, and each label's column there."""
+
+    name: str
+    letters: tuple[str, ...]
+
+    def reference(self, line: int, place: int | None) -> str:
+        """What a spreadsheet calls the cell of a label, or the whole row: `Sheet1!C67`."""
+        name = self.name
+        if not _PLAIN_NAME.fullmatch(name):
+            name = "'" + name.replace("'", "''") + "'"
+        if place is None:
+            return f"{name}!{line}:{line}"
+        return f"{name}!{self.letters[place]}{line}"
+
+
+@dataclass(frozen=True, slots=True)
 class RejectsHeader:
     """The first line of a stored rejects file.
 
     `labels` are the input's columns in its order, `raw` says whether any reject has `raw` text,
     `size` how many bytes the lines after this one have; None where an older version wrote it.
+    `sheet` says where the lines are in a workbook; None of CSV.
     """
 
     labels: tuple[str, ...]
     raw: bool
     size: int | None = None
+    sheet: SheetColumns | None = None
+
+    def cell_of(self, line: int, error: CellError) -> str | None:
+        """The cell of a workbook that has the error, or the row of one of a whole row."""
+        if self.sheet is None:
+            return None
+        column = error.column
+        place = self.labels.index(column) if column in self.labels else None
+        return self.sheet.reference(line, place)
 
     def to_json(self) -> str:
         """One line of NDJSON, without its newline."""
@@ -121,9 +152,16 @@ def ensure_whole(stored: BinaryIO) -> None:
     stored.seek(0)
 
 
+def _sheet_in(fields: Mapping[str, Any]) -> SheetColumns | None:
+    sheet = fields.get("sheet")
+    return None if sheet is None else SheetColumns(sheet["name"], tuple(sheet["letters"]))
+
+
 def _header_in(line: bytes) -> RejectsHeader:
     try:
         fields = json.loads(line)
-        return RejectsHeader(tuple(fields["labels"]), fields["raw"], fields.get("size"))
+        return RejectsHeader(
+            tuple(fields["labels"]), fields["raw"], fields.get("size"), _sheet_in(fields)
+        )
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise FileDamaged(f"the header of rejects can't be read: {error!r}") from error

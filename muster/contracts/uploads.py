@@ -90,7 +90,8 @@ class Options:
 
     An undo has but `dry_run` and a mode of its own: `all` does nothing unless all can be undone.
     The expectations hold a load before it commits: the rows of the file, and how many may be
-    inserted or updated, as a number or as a share of the rows read (`5%`).
+    inserted or updated, as a number or as a share of the rows read (`5%`). `sheet` is the one of a
+    workbook.
     """
 
     mode: Literal["upsert", "insert", "possible", "all"] = "upsert"
@@ -104,6 +105,7 @@ class Options:
     expect_rows: int | None = None
     max_inserted: str | None = None
     max_updated: str | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,13 @@ class Impact:
     departments_total: int = 0
     holders: tuple[LaterHolder, ...] = ()
     holders_total: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the rows were read from within a workbook."""
+
+    sheet: str
 
 
 @dataclass(frozen=True)
@@ -265,7 +274,8 @@ class Upload:
     An undo `undoes` another upload, which is then `undone_by` it, and has `undone` in place of
     `rows`; it has no file. An erasure takes the row `erases` out of `table`. `loads` names the dry
     run whose file this one loads. `change` is the number of what it wrote in the journal of
-    changes, `impact` what that changes in the answers.
+    changes, `impact` what that changes in the answers. A file that `is_workbook` is no CSV; its
+    rows came from `source`.
     """
 
     id: str
@@ -307,6 +317,8 @@ class Upload:
     change: int | None = None
     impact: Impact | None = None
     files_removed: FilesRemoved | None = None
+    is_workbook: bool = False
+    source: Source | None = None
     sequence: int = 0
     version: int = 0
 
@@ -356,6 +368,7 @@ class Upload:
             change=None,
             impact=None,
             files_removed=None,
+            source=None,
         )
 
     def to_document(self) -> dict[str, Any]:

@@ -69,6 +69,7 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_KEEP_ANSWERS_HOURS": "is a choice of the installation",
     "MUSTER_MAX_BATCH_ERRORS": "is tuned by who measured",
     "MUSTER_MAX_REJECTS_BYTES": "is tuned by who measured",
+    "MUSTER_MAX_WORKBOOK_BYTES": "is tuned by who measured, with the memory of the consumer",
     "MUSTER_TOKEN_SECONDS": "is a choice of the installation",
     "MUSTER_LOGIN_CHECKS": "is tuned by who measured",
     "MUSTER_LOGIN_LIMIT_PER_ACCOUNT_AND_ADDRESS": "is a choice of the installation, made in prod",

@@ -758,4 +758,36 @@ LINES = (
         test="tests/unit/dbuploader/journal/test_row_history.py::"
         "test_the_line_is_that_of_the_row_that_was_loaded",
     ),
+    SafetyLine(
+        promise="workbooks: the process that parses one can open no connection",
+        path="dbuploader/workbooks/child.py",
+        old="        resource.RLIMIT_NOFILE: _FILE + 1,\n",
+        new="",
+        test="tests/unit/dbuploader/workbooks/test_workbook_limits.py::"
+        "test_its_process_can_open_neither_sockets_nor_files_and_has_bounded_memory",
+    ),
+    SafetyLine(
+        promise="workbooks: the text of a process that died is not taken for all of it",
+        path="dbuploader/workbooks/process.py",
+        old="        if not data:\n            self._check_end()\n",
+        new="",
+        test="tests/unit/dbuploader/workbooks/test_workbook_limits.py::"
+        "test_its_text_is_not_taken_for_whole_when_it_dies",
+    ),
+    SafetyLine(
+        promise="workbooks: no column takes a time without a date",
+        path="dbuploader/workbooks/cells.py",
+        old='            return f"{UNREADABLE}{cell}"\n',
+        new="            return str(cell)\n",
+        test="tests/unit/dbuploader/workbooks/test_sheet_cells.py::"
+        "test_what_is_no_value_of_any_column_is_marked",
+    ),
+    SafetyLine(
+        promise="workbooks: an archive that would unpack to too much is not unpacked",
+        path="dbuploader/workbooks/package.py",
+        old="    if size > most_bytes:\n",
+        new="    if False:\n",
+        test="tests/unit/dbuploader/workbooks/test_workbook_limits.py::"
+        "test_sizes_are_added_up_before_anything_is_unpacked",
+    ),
 )

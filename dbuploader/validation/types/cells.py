@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dbuploader.arrow import PlainValue, column_type, to_plain_value
 from dbuploader.csvfile.model import is_blank, shown
+from dbuploader.workbooks.cells import UNREADABLE
 from muster.contracts.error_codes import RowErrorCode
 from muster.contracts.rejects import CellError
 from muster.contracts.tables import Column
@@ -28,6 +29,12 @@ class CellProblem(Exception):
         self.message = message
 
 
+def _unreadable(text: str) -> str:
+    if text.startswith("#"):
+        return f"the cell shows the error {text}: correct its formula, or write the value itself"
+    return f"{shown(text)} is a time or a date that means no certain day: write it as text"
+
+
 class CellChecker(ABC):
     """The rules of one column, whose every cell needs a value."""
 
@@ -38,6 +45,8 @@ class CellChecker(ABC):
     def check(self, text: str) -> Value:
         """The value of a cell; raises CellProblem."""
         trimmed = text.strip(_BLANKS)
+        if trimmed.startswith(UNREADABLE):
+            raise CellProblem("type-error", _unreadable(trimmed.removeprefix(UNREADABLE)))
         if is_blank(trimmed):
             what = f"{shown(trimmed)} is blank" if trimmed else "the cell is blank"
             raise CellProblem("constraint-error", f"{what}: {self._name} is required")

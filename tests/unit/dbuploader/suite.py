@@ -172,7 +172,13 @@ class Suite:
         )
 
     def accept(
-        self, table: str, content: str | bytes, *, upload_id: str | None = None, **options: Any
+        self,
+        table: str,
+        content: str | bytes,
+        *,
+        upload_id: str | None = None,
+        is_workbook: bool = False,
+        **options: Any,
     ) -> str:
         """An upload that waits for its loader; returns its id."""
         upload_id = upload_id or uuid.uuid4().hex
@@ -191,6 +197,7 @@ class Suite:
             request_id=f"request-{upload_id}",
             traceparent=f"00-{upload_id}-{'1' * 16}-01",
             options=Options(**options),
+            is_workbook=is_workbook,
         )
         self.store.accept(upload)
         return upload_id

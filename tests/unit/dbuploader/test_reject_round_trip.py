@@ -11,12 +11,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from dbuploader.csvfile.model import FileError
+from dbuploader.csvfile.model import CsvOptions, FileError
 from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.merge.merge import Merge, MergeCounts
 from dbuploader.migrations import migrate
 from dbuploader.scratch import Scratch
 from dbuploader.validation.file import FileValidator, ValidationResult
+from dbuploader.workbooks.content import Content
 from gateway.uploads.reject_file import as_csv
 from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables import get_table
@@ -54,8 +55,10 @@ class Loader:
         """Load a file, and keep its rejects in place of those before; raises FileError."""
         target = get_table(table)
         with ValidationResult(target, 2**30, self._scratch) as checked:
-            validation = FileValidator(self._database, Options(**options), checked)  # type: ignore[arg-type]
-            batches = list(validation.run(io.BytesIO(content)))
+            asked = Options(**options)  # type: ignore[arg-type]
+            validation = FileValidator(self._database, asked, checked)
+            how = CsvOptions(asked.header, asked.delimiter, asked.encoding)
+            batches = list(validation.run(Content(io.BytesIO(content), how)))
             with self._database.write() as connection:
                 changes = ChangeRecorder(connection, target, uuid4().hex)
                 merge = Merge(connection, target, changes, only_inserted=checked.only_inserted)
