@@ -105,7 +105,7 @@ class TooLarge(GatewayError):
 
 
 class NotCsv(GatewayError):
-    """The body is of a kind that is not CSV; the message says which and what to send."""
+    """The body is neither CSV nor a workbook; the message says what it is and what to send."""
 
     status, kind, title = 415, "not-csv", "Not CSV"
 

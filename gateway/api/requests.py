@@ -146,6 +146,12 @@ class UploadQuery(Query):
         description="Load nothing if more rows would be updated, likewise; `100%` is no limit.",
         examples=["5%"],
     )
+    sheet: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None,
+        description="The sheet of a workbook; else its first visible one with a header, or with "
+        "anything in it.",
+        examples=["Sheet1"],
+    )
     previous: str | None = Field(
         None, description="The id of the upload whose rejected rows the file has, corrected."
     )
@@ -164,6 +170,7 @@ class UploadQuery(Query):
             expect_rows=self.expect_rows,
             max_inserted=self.max_inserted,
             max_updated=self.max_updated,
+            sheet=self.sheet,
         )
 
 

@@ -21,6 +21,7 @@ from muster.contracts.uploads import (
     Kind,
     Options,
     RowCounts,
+    Source,
     State,
     UndoCounts,
     Upload,
@@ -52,6 +53,7 @@ _EXAMPLE: JsonDict = {
         "expect_rows": None,
         "max_inserted": None,
         "max_updated": "5%",
+        "sheet": None,
     },
     "progress": 1.0,
     "rows": {
@@ -91,6 +93,7 @@ _EXAMPLE: JsonDict = {
     "impact": None,
     "erases": None,
     "files_removed": None,
+    "source": None,
     "links": {
         "self": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b",
         "file": "/v1/uploads/5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b/file",
@@ -235,6 +238,9 @@ class UploadDocument(BaseModel):
     files_removed: Removal | None = Field(
         description="Since when file and rejects are no longer kept, and whether they `expired` or "
         "one of their rows was `erased`; null while they are."
+    )
+    source: Source | None = Field(
+        description="The sheet of the workbook that was read; null of CSV, and before it is read."
     )
     links: Links
 

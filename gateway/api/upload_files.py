@@ -15,7 +15,7 @@ from gateway.api.requests import RejectsQuery, UploadPath, client_gone
 from gateway.api.responses import represent
 from gateway.api.uploads import READERS, reader
 from gateway.services import services
-from gateway.uploads.filenames import as_download, inflated_name
+from gateway.uploads.filenames import WORKBOOK_TYPES, as_download, inflated_name, workbook_type
 from gateway.uploads.queue import UploadQueue
 from gateway.uploads.reject_file import MayName, as_csv, as_ndjson
 from muster.contracts.tables import get_table
@@ -27,9 +27,10 @@ api = Api("contents", __name__, abp_tags=[{"name": "Uploads"}])
 NDJSON = "application/x-ndjson"
 _CSV = "text/csv; charset=utf-8"
 _TEXT = {"schema": {"type": "string"}}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FILE: dict[str, Any] = {
     "description": "The file, inflated; parts of it with `Range`.",
-    "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
+    "content": dict.fromkeys(("text/csv", *WORKBOOK_TYPES), _BYTES),
 }
 _REJECTS: dict[str, Any] = {
     "description": "The rejected rows; all errors of each with `Accept: application/x-ndjson`.",
@@ -58,13 +59,15 @@ _EVENTS: dict[str, Any] = {
 def get_file(path: UploadPath) -> Response:
     """The bytes of the file as they came."""
     upload, file = services().access.open_file(g.principal, path.id)
+    name = inflated_name(upload.filename)
+    content_type = workbook_type(name) if upload.is_workbook else "text/csv"
     response = Response(
-        wrap_file(request.environ, file), content_type="text/csv", direct_passthrough=True
+        wrap_file(request.environ, file), content_type=content_type, direct_passthrough=True
     )
     response.call_on_close(file.close)
     response.content_length = upload.size
     response.set_etag(upload.sha256)
-    _as_download(response, inflated_name(upload.filename))
+    _as_download(response, name)
     try:
         response.make_conditional(request, accept_ranges=True, complete_length=upload.size)
     except RequestedRangeNotSatisfiable:

@@ -41,7 +41,7 @@ _FORM = {
     }
 }
 _FILE: dict[str, Any] = {
-    "description": "The CSV file: the body itself, or the part `file` of a form.",
+    "description": "The CSV file or workbook: the body itself, or the part `file` of a form.",
     "content": {**dict.fromkeys(RAW_TYPES, _BINARY), FORM_TYPE: _FORM},
 }
 _ACCEPTED: dict[str, Any] = {
@@ -66,7 +66,7 @@ _ACCEPTED: dict[str, Any] = {
     request_body=_FILE,
 )
 def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
-    """Upload a CSV file; with `Prefer: wait=N`, 200 if it is final in time."""
+    """Upload a CSV file or a workbook; with `Prefer: wait=N`, 200 if it is final in time."""
     submission = Submission(
         owner=g.principal,
         body=request_body(),

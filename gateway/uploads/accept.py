@@ -97,6 +97,7 @@ class Submission:
             idempotency_key=self.key,
             previous=self.previous,
             in_record=in_record,
+            is_workbook=file.received.is_workbook,
             fingerprint=file.fingerprint,
         )
 

@@ -1,7 +1,8 @@
-"""Recognises files that are certainly not CSV by the bytes they begin with."""
+"""Tells by its first bytes whether a file is a workbook, or certainly neither that nor CSV."""
 
 import codecs
 import re
+import struct
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -9,11 +10,18 @@ from gateway.errors import NotCsv
 
 # This many bytes identify every kind; text may begin with white space.
 _LONGEST = 512
-_XLS = "an old Excel workbook (.xls)"
+# .xls, and any workbook with a password; what else may be in it shows when it is read.
+_OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP = b"PK\x03\x04"
+_ZIP_HEAD = struct.Struct("<4s5H3I2H")
+# What a package of Office Open XML begins with, whichever program has written it.
+_OOXML_PARTS = (b"[Content_Types].xml", b"_rels/", b"customXml/", b"docProps/", b"xl/")
+# Of an OpenDocument: its first part is its type, by section 3.3 of part 2.
+_ODF_TYPE = b"application/vnd.oasis.opendocument."
+_ODF_SPREADSHEET = _ODF_TYPE + b"spreadsheet"
 _KINDS = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook (.xlsx)",
+    _ZIP: "a zip archive that is no workbook",
     b"PK\x05\x06": "an empty zip archive",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _XLS,
     b"%PDF-": "a PDF",
     b"\x89PNG\r\n\x1a\n": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -62,16 +70,32 @@ _TEXTS = (
 )
 
 
-def only_csv(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes; raises NotCsv before the first of them if they are certainly not CSV."""
+def recognise(chunks: Iterable[bytes]) -> tuple[bool, Iterator[bytes]]:
+    """Whether they are a workbook, and the same bytes.
+
+    Raises NotCsv if they are certainly neither that nor CSV.
+    """
     iterator = iter(chunks)
     head = b""
     for chunk in iterator:
         head += chunk
         if len(head) >= _LONGEST:
             break
-    _check(head)
-    return chain([head] if head else [], iterator)
+    is_workbook = _is_workbook(head)
+    if not is_workbook:
+        _check(head)
+    return is_workbook, chain([head] if head else [], iterator)
+
+
+def _is_workbook(head: bytes) -> bool:
+    if not head.startswith(_ZIP) or len(head) < _ZIP_HEAD.size:
+        return head.startswith(_OLE2)
+    *_, name_size, extra_size = _ZIP_HEAD.unpack_from(head)
+    name_end = _ZIP_HEAD.size + name_size
+    name, content = head[_ZIP_HEAD.size : name_end], head[name_end + extra_size :]
+    if name == b"mimetype":
+        return content.startswith(_ODF_SPREADSHEET)
+    return name.startswith(_OOXML_PARTS)
 
 
 def _check(head: bytes) -> None:
@@ -83,7 +107,7 @@ def _check(head: bytes) -> None:
     starting = (kind for magic, kind in _KINDS.items() if head.startswith(magic))
     matching = (kind for pattern, kind in _LATER_KINDS if pattern.match(head))
     for kind in chain(starting, matching):
-        raise NotCsv(f"This is {kind}, not CSV; save it as CSV and send that.")
+        raise NotCsv(f"This is {kind}, neither CSV nor a workbook; save it as CSV and send that.")
     text = _as_text(head)
     for pattern, message in _TEXTS:
         if pattern.match(text):

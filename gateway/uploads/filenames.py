@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from werkzeug.http import dump_options_header
@@ -11,7 +12,7 @@ from muster.contracts.tables import get_table, tables
 
 MAX_LENGTH = 255
 # A reject file is sent again under the name that it was downloaded with.
-_SUFFIXES = re.compile(r"(\.rejects)?(\.(csv|tsv|txt))?(\.gz)?", re.IGNORECASE)
+_SUFFIXES = re.compile(r"(\.rejects)?(\.(csv|tsv|txt|xls[xmb]?|ods))?(\.gz)?", re.IGNORECASE)
 # Control characters, halves of a surrogate pair, line and paragraph separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -32,6 +33,22 @@ def clean_filename(name: str) -> str:
 def inflated_name(filename: str) -> str:
     """What the file is called once it is inflated."""
     return filename[:-3] if filename.lower().endswith(".gz") else filename
+
+
+_WORKBOOK_TYPES = {
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
+    ".xlsb": "application/vnd.ms-excel.sheet.binary.macroEnabled.12",
+    ".xls": "application/vnd.ms-excel",
+    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
+}
+WORKBOOK_TYPES = tuple(_WORKBOOK_TYPES.values())
+"""The media types of workbooks."""
+
+
+def workbook_type(filename: str) -> str:
+    """The media type of a workbook that is called so."""
+    return _WORKBOOK_TYPES.get(PurePosixPath(filename).suffix.lower(), "application/octet-stream")
 
 
 def as_download(filename: str) -> str:

@@ -20,7 +20,7 @@ from muster.weather import StoreUnavailable
 # How long a client is refused whose first try died with its gateway. Where a client only stalled,
 # and another call takes over its claim, the store still accepts only one of the two uploads.
 CLAIM_SECONDS = 30.0
-_LATER_OPTIONS = ("columns", "dates", "expect_rows", "max_inserted", "max_updated")
+_LATER_OPTIONS = ("columns", "dates", "expect_rows", "max_inserted", "max_updated", "sheet")
 
 
 def accepted_once(

@@ -5,6 +5,7 @@ Also what keeps a spreadsheet from taking a cell of it for a formula.
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -34,21 +35,37 @@ def as_ndjson(stored: BinaryIO | None, may_name: MayName | None = None) -> Itera
     """All errors of each row: one object a line, `line`, `row`, `cells`, `raw` and `errors`.
 
     With `may_name` the errors are about other uploads, and say which.
+    Those of a workbook, and their errors, have `cell`, too: where in which sheet.
     """
     if stored is None:
         return
     with stored:
-        if may_name is None:
-            next(stored, None)
+        begin = stored.readline()
+        header, _ = read_rejects([begin])
+        if may_name is None and header.sheet is None:
             while piece := stored.read(_PIECE):
                 yield piece
             return
-        for reject in read_rejects(stored)[1]:
-            errors = tuple(
-                CellError(error.code, error.column, _told(error, may_name))
-                for error in reject.errors
-            )
-            yield f"{replace(reject, errors=errors).to_json()}\n".encode()
+        for line in stored:
+            reject = Reject.from_json(line)
+            if may_name is not None:
+                errors = tuple(
+                    CellError(error.code, error.column, _told(error, may_name))
+                    for error in reject.errors
+                )
+                reject = replace(reject, errors=errors)
+            yield _with_cells(reject, header)
+
+
+def _with_cells(reject: Reject, header: RejectsHeader) -> bytes:
+    text = reject.to_json()
+    if header.sheet is not None:
+        fields = json.loads(text)
+        cells = [header.cell_of(reject.line, error) for error in reject.errors]
+        for error, cell in zip(fields["errors"], cells, strict=True):
+            error["cell"] = cell
+        text = json.dumps(fields | {"cell": cells[0]}, ensure_ascii=False)
+    return f"{text}\n".encode()
 
 
 def as_csv(
@@ -84,6 +101,8 @@ def _lines(
         more = len(reject.errors) - 1
         told = _told(cause, may_name)
         message = f"{told} (and {more} more)" if more else told
+        if cell := header.cell_of(reject.line, cause):
+            message = f"{cell}: {message}"
         # Rows of an undo stand on no line of a file.
         reason = (reject.line or "", reject.row, cause.code, cause.column or "", message)
         raw = (reject.raw or "",) if header.raw else ()

@@ -27,7 +27,8 @@ from werkzeug.sansio.multipart import (
 )
 
 from gateway.errors import BadForm, ClientGone, NotCsv, TooLarge, UnknownContentCoding
-from gateway.uploads.file_type import only_csv
+from gateway.uploads.file_type import recognise
+from gateway.uploads.filenames import WORKBOOK_TYPES
 from gateway.uploads.gzip import inflated
 from muster.http.client import ClientTooSlow
 
@@ -39,8 +40,8 @@ RAW_TYPES = (
     "text/plain",
     "text/tab-separated-values",
     "application/csv",
-    "application/vnd.ms-excel",
     "application/octet-stream",
+    *map(str.lower, WORKBOOK_TYPES),
     *sorted(GZIP_TYPES),
 )
 FORM_TYPE = "multipart/form-data"
@@ -124,10 +125,11 @@ class RequestBody:
 
 @dataclass(frozen=True)
 class ReceivedFile:
-    """The inflated file's size in bytes, and its hash in hexadecimal digits."""
+    """The inflated file's size in bytes, its hash in hexadecimal digits, and whether it is CSV."""
 
     size: int
     sha256: str
+    is_workbook: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,12 +150,13 @@ class UploadedFile:
         gzipped = self.gzipped or filename.lower().endswith(".gz")
         content = inflated(self.chunks) if gzipped else self.chunks
         size, digest = 0, sha256()
-        for chunk in only_csv(_limited(content, self.limit)):
+        is_workbook, checked = recognise(_limited(content, self.limit))
+        for chunk in checked:
             size += len(chunk)
             digest.update(chunk)
             BYTES.inc(len(chunk))
             write(chunk)
-        return ReceivedFile(size, digest.hexdigest())
+        return ReceivedFile(size, digest.hexdigest(), is_workbook)
 
 
 def _read(stream: Stream) -> bytes:
@@ -209,8 +212,8 @@ def _part_content(events: Iterator[Event]) -> Iterator[bytes]:
 def _check_part_name(event: File | Field) -> None:
     if event.name != "file":
         raise BadForm(
-            f"The form has a part named {event.name!r}: send the CSV as the only part, named file, "
-            "and options as query parameters."
+            f"The form has a part named {event.name!r}: send the file as the only part, named "
+            "file, and options as query parameters."
         )
 
 

@@ -18,7 +18,7 @@ def expect_complaint(page: Page, text: str) -> None:
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        pytest.param(csv_file("jobs.csv", b"PK\x03\x04" + bytes(60)), "zip", id="415 a workbook"),
+        pytest.param(csv_file("jobs.csv", b"PK\x03\x04" + bytes(60)), "zip", id="415 a zip"),
         pytest.param(csv_file("jobs.csv", b"%PDF-1.7\n"), "PDF", id="415 a PDF"),
         pytest.param(
             csv_file("jobs.csv", b"402,Cooper\n" * (MAX_UPLOAD_BYTES // 11 + 1)),

@@ -146,6 +146,7 @@ def test_the_options_are_kept_as_the_loader_takes_them(client: FlaskClient) -> N
         "expect_rows": "2",
         "max_inserted": "2",
         "max_updated": "5%",
+        "sheet": "Jobs",
     }
     answer = client.post(
         "/v1/uploads",
