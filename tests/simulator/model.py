@@ -78,10 +78,17 @@ class Promises:
         self._check_queues()
 
     def _in_order_of_decision(self) -> list[Upload]:
-        """As the ledger has them: a record that was set aside is decided late, and so may be."""
+        """As the ledger has them: a record that was set aside is decided late, and so may be.
+
+        One that is cancelled may be decided before its turn.
+        """
         ledger = self._system.server.query("SELECT upload_id FROM ledger ORDER BY rowid")
         decided = [self._data.uploads[upload_id] for (upload_id,) in ledger]
-        told = [each for each in decided if each.id not in self._people.damaged]
+        told = [
+            each
+            for each in decided
+            if each.id not in self._people.damaged and each.state is not State.CANCELLED
+        ]
         self._expect(
             told == sorted(told, key=lambda upload: upload.sequence),
             "in order",
