@@ -71,12 +71,12 @@ def check_values(evidence: Evidence) -> Findings:
 
 
 def _upload_of(evidence: Evidence, entry: Entry) -> Upload | None:
-    """The upload whose file is there and says what was loaded; None if there is none."""
+    """The upload whose CSV file is there and says what was loaded; None if there is none."""
     if entry.decided is None or (entry.made is not None and entry.made.kind != "upload"):
         return None
     try:
         upload = evidence.stores.uploads.get(entry.decided.upload_id)
-        if upload.kind != "upload" or upload.files_removed is not None:
+        if upload.kind != "upload" or upload.files_removed is not None or upload.is_workbook:
             return None
         evidence.stores.open_file(upload).close()
     except _NOT_TO_BE_HAD:
