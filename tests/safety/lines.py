@@ -214,6 +214,54 @@ LINES = (
         "test_whoever_sees_an_undo_final_sees_what_it_took_back",
     ),
     SafetyLine(
+        promise="undo: a row that a later change has touched is kept",
+        path="dbuploader/journal/undo.py",
+        old="        left = plan.rows - plan.kept\n",
+        new="        left = plan.rows.copy()\n",
+        test="tests/unit/dbuploader/uploads/test_undo.py::"
+        "test_a_row_that_a_later_change_touched_is_kept",
+    ),
+    SafetyLine(
+        promise="undo: a later undo of an earlier change keeps its rows",
+        path="dbuploader/journal/undo.py",
+        old="if touch.undoes is None or touch.undoes <= plan.number:",
+        new="if touch.undoes is None or touch.undoes == plan.number:",
+        test="tests/unit/dbuploader/uploads/test_undo.py::"
+        "test_a_later_undo_of_an_earlier_change_keeps_its_rows",
+    ),
+    SafetyLine(
+        promise="undo: rows are locked before later changes are read",
+        path="dbuploader/journal/undo.py",
+        old="            self._lock(plan.rows)\n",
+        new="            pass\n",
+        test="tests/unit/dbuploader/uploads/test_undo.py::"
+        "test_a_change_that_is_about_to_commit_is_waited_for_and_seen",
+    ),
+    SafetyLine(
+        promise="undo: what somebody has inserted meanwhile is not overwritten",
+        path="dbuploader/journal/undo.py",
+        old="            only_inserted=plan.absent,\n",
+        new="",
+        test="tests/unit/dbuploader/uploads/test_undo.py::"
+        "test_a_row_that_a_batch_inserts_meanwhile_is_not_overwritten",
+    ),
+    SafetyLine(
+        promise="undo: a row that others refer to is blocked",
+        path="dbuploader/journal/undo.py",
+        old="        self._block_referred(plan)\n",
+        new="",
+        test="tests/unit/dbuploader/uploads/test_undo.py::"
+        "test_rows_that_others_refer_to_are_blocked",
+    ),
+    SafetyLine(
+        promise="ledger insert: an undo is decided, and entered as a change, with its rows",
+        path="dbuploader/uploads/undo.py",
+        old="            outcome = self._decide_in(connection, decision)\n",
+        new="            assert decision\n",
+        test="tests/unit/dbuploader/uploads/test_undo.py::"
+        "test_an_undo_is_a_change_that_can_be_undone",
+    ),
+    SafetyLine(
         promise="outbox: what the broker did not take is published later",
         path="gateway/uploads/outbox.py",
         old="        publish(self._broker,",

@@ -1,15 +1,23 @@
 """Undo: which rows of an upload are taken back, and what becomes of the others."""
 
+import threading
+import time
+from collections import Counter
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from dbuploader.arrow import to_batch
 from dbuploader.batches.merge import Batches
 from dbuploader.db.schema import changed_keys, changes
+from dbuploader.journal.changes import ChangeRecorder, enter
+from dbuploader.merge.background import BackgroundWorker
+from dbuploader.merge.merge import Merge
 from muster.contracts.tables import get_table
 from muster.contracts.uploads import LaterHolder, State, UndoCounts, Upload
 from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite, an_author
+from tests.waiting import eventually
 
 HIRES = "".join(f"{key},Ana {key},2021-0{key}-01T00:00:00Z,{key},{key}\n" for key in (1, 2, 3))
 
@@ -296,3 +304,55 @@ def test_a_row_that_a_batch_inserts_meanwhile_is_not_overwritten(suite: Suite) -
     assert again.undone == UndoCounts(written=1, kept=1)
     assert suite.rows("jobs")[3:] == [(7, "Monk")]
     assert len(numbers) == 1
+
+
+@pytest.mark.parametrize("database_url", ["mysql_database_url"], indirect=True)
+def test_a_change_that_is_about_to_commit_is_waited_for_and_seen(suite: Suite) -> None:
+    upload = suite.load("jobs", "7,Baker\n8,Cook\n")
+    undo_id = suite.accept_undo(upload.id)
+    table, author = get_table("jobs"), an_author()
+    with BackgroundWorker() as worker, suite.database.write() as connection:
+        changes = ChangeRecorder(connection, table, author.entry)
+        merge = Merge(connection, table, changes)
+        merge.add(to_batch(table, [(7, "Monk")]))
+        undoing = worker.submit(lambda: suite.processor().process_up_to(undo_id))
+        eventually(lambda: suite.store.get(undo_id).state == State.LOADING)
+        # It has begun by then; there is nothing to be seen of a statement that waits for a row.
+        time.sleep(0.5)
+        assert not undoing.done()
+        merge.finish()
+        number = enter(connection, author, changes)
+        connection.commit()
+        worker.result(undoing)
+
+    undo = suite.store.get(undo_id)
+    assert undo.undone == UndoCounts(written=2, removed=1, kept=1)
+    why = f"change {number}, a batch, has written it later"
+    assert messages(suite, undo) == [("7", "kept", why)]
+    assert suite.rows("jobs")[3:] == [(7, "Monk")]
+
+
+@pytest.mark.parametrize("database_url", ["mysql_database_url"], indirect=True)
+def test_batches_go_on_while_the_same_rows_are_undone(suite: Suite) -> None:
+    ended = threading.Event()
+
+    def send() -> Counter[str]:
+        kinds: Counter[str] = Counter()
+        while not ended.is_set():
+            key = 100 + kinds["sent"] % 20
+            batch(suite, "jobs", {"id": key, "job": f"Batch {kinds['sent']}"})
+            kinds["sent"] += 1
+        return kinds
+
+    content = "".join(f"{key},Job {{0}}\n" for key in range(100, 140))
+    with BackgroundWorker() as worker:
+        sending = worker.submit(send)
+        undos = [suite.undo(suite.load("jobs", content.format(turn))) for turn in range(10)]
+        ended.set()
+        sent = worker.result(sending)["sent"]
+
+    assert sent > 10
+    assert {undo.error for undo in undos} == {None}
+    assert all(undo.undone is not None and undo.undone.blocked == 0 for undo in undos)
+    # No batch has those.
+    assert [key for key in keys(suite, "jobs") if key >= 120] == []
