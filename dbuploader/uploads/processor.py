@@ -244,7 +244,7 @@ class UploadProcessor:
 
         Raises Stopped, UnreadableRecord, StateConflict and Cancelled.
         """
-        load = _load_of(upload)
+        load = _LOADS[upload.kind]
         progress = self._progress_of(upload)
         # An earlier load may have been committed without anybody hearing of it.
         decided = progress.patiently(partial(self._ledger.find, upload))
@@ -352,15 +352,6 @@ _LOADS: Mapping[Kind, Callable[[Upload, Progress, LoadServices], Load]] = {
     "erasure": ErasureLoad,
 }
 """What does the work of an upload of each kind."""
-
-
-def _load_of(upload: Upload) -> Callable[[Upload, Progress, LoadServices], Load]:
-    try:
-        return _LOADS[upload.kind]
-    except KeyError:
-        raise UnreadableRecord(
-            f"kind: this version can't do what is of kind {upload.kind}", upload_id=upload.id
-        ) from None
 
 
 def up_to(sequence: int, uploads: Sequence[Upload], most: int) -> Iterator[Upload]:

@@ -63,7 +63,7 @@ def test_all_options_reach_the_loader(page: Page, site: Site) -> None:
     page.goto("/")
     page.get_by_text("Options").click()
     page.get_by_label("A row whose key").select_option("insert")
-    page.get_by_label("Load nothing if more").fill("3")
+    page.get_by_label("Load nothing if more rows are rejected than").fill("3")
     page.get_by_label("First line").select_option("absent")
     page.get_by_label("Cells are separated by").select_option(";")
     page.get_by_label("Dates such as").select_option("dmy")
@@ -76,6 +76,10 @@ def test_all_options_reach_the_loader(page: Page, site: Site) -> None:
     assert sent["options"] == {
         "mode": "insert",
         "max_rejects": 3,
+        "expect_rows": None,
+        "max_inserted": None,
+        "max_updated": None,
+        "sheet": None,
         "dry_run": False,
         "header": "absent",
         "delimiter": ";",

@@ -102,7 +102,7 @@ def empty(server: MariaServer) -> None:
             connection.exec_driver_sql(f"USE {database}")
             for metadata in tables:
                 for table in reversed(metadata.sorted_tables):
-                    if table.name != "administration":
+                    if table.name not in {"administration", "journal_head"}:
                         connection.execute(table.delete())
 
 

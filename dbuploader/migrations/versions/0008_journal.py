@@ -20,6 +20,13 @@ _MYSQL: dict[str, Any] = {
     "mysql_collate": "utf8mb4_bin",
 }
 _UNIQUE = "uq_ledger_number"
+_INDEXES = (
+    ("ix_changes_made_at", "changes", ["made_at"]),
+    ("ix_changes_table_name", "changes", ["table_name", "number"]),
+    ("ix_changes_undoes", "changes", ["undoes"]),
+    ("ix_changed_keys_span", "changed_keys", ["table_name", "first_key", "last_key"]),
+    ("ix_erased_rows_sequence", "erased_rows", ["sequence"]),
+)
 
 
 def upgrade() -> None:
@@ -32,6 +39,10 @@ def upgrade() -> None:
     for table in _tables():
         if not sa.inspect(op.get_bind()).has_table(table.name):
             table.create(op.get_bind())
+    # One by one: with their table they would be made in any order.
+    for name, table_name, columns in _INDEXES:
+        if name not in _indexes(table_name):
+            op.create_index(name, table_name, columns)
     head = sa.table("journal_head", sa.column("id"), sa.column("number"))
     if op.get_bind().execute(sa.select(head.c.id)).first() is None:
         op.execute(head.insert().values(id=1, number=0))
@@ -86,14 +97,13 @@ def _tables() -> list[sa.Table]:
             sa.Column("table_name", sa.String(64), nullable=False),
             sa.Column("owner", sa.String(64), nullable=False),
             sa.Column("made_by", sa.String(255), nullable=False),
-            sa.Column("made_at", _datetime, nullable=False, index=True),
-            sa.Column("undoes", sa.BigInteger(), index=True),
+            sa.Column("made_at", _datetime, nullable=False),
+            sa.Column("undoes", sa.BigInteger()),
             sa.Column("inserted", sa.Integer(), nullable=False),
             sa.Column("updated", sa.Integer(), nullable=False),
             sa.Column("removed", sa.Integer(), nullable=False),
             sa.Column("former_bytes", sa.BigInteger(), nullable=False),
             sa.Column("expired_at", _datetime),
-            sa.Index("ix_changes_table_name", "table_name", "number"),
             **_MYSQL,
         ),
         sa.Table(
@@ -105,7 +115,6 @@ def _tables() -> list[sa.Table]:
             sa.Column("table_name", sa.String(64), nullable=False),
             *_span(),
             sa.Column("bitmap", _bytes, nullable=False),
-            sa.Index("ix_changed_keys_span", "table_name", "first_key", "last_key"),
             **_MYSQL,
         ),
         sa.Table(
@@ -126,7 +135,6 @@ def _tables() -> list[sa.Table]:
             sa.Column("sequence", sa.BigInteger(), nullable=False),
             sa.Column("erased_by", sa.String(255), nullable=False),
             sa.Column("erased_at", _datetime, nullable=False),
-            sa.Index("ix_erased_rows_sequence", "sequence"),
             **_MYSQL,
         ),
         sa.Table(

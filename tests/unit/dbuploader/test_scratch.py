@@ -27,6 +27,8 @@ from tests.waiting import eventually
 
 ROWS = 30_000
 HIRES = "".join(f"{key},Ann,2021-07-27T16:02:08Z,1,1\n" for key in range(1, ROWS + 1))
+# More than stay in memory, and fewer than are merged before the file is read to its end.
+SOME = "".join(f"{key},The department of law\n" for key in range(10, 6010))
 REJECTED = 600
 REJECTS = "".join(f"{key},Ann,never,1,1\n" for key in range(1, REJECTED + 1))
 
@@ -80,8 +82,8 @@ def waits_for_the_disk(suite: Suite, upload_id: str) -> bool:
 
 @pytest.mark.parametrize(
     ("table", "rows"),
-    [("departments", "9,Law\n"), ("hired_employees", HIRES)],
-    ids=["few rows", "many rows"],
+    [("departments", SOME), ("hired_employees", HIRES)],
+    ids=["some rows", "many rows"],
 )
 def test_a_full_disk_has_uploads_wait_and_say_so(
     suite: Suite, disk: FullDisk, table: str, rows: str
@@ -93,6 +95,12 @@ def test_a_full_disk_has_uploads_wait_and_say_so(
     upload = suite.store.get(upload_id)
     assert (upload.state, upload.error) == (State.COMPLETED, None)
     assert upload.rows.inserted == rows.count("\n")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite_database_url"], indirect=True)
+def test_a_small_file_needs_no_disk(suite: Suite, disk: FullDisk) -> None:
+    assert suite.load("departments", "9,Law\n").state is State.COMPLETED
+    assert disk.refused == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite_database_url"], indirect=True)
@@ -119,12 +127,12 @@ def test_who_waits_for_room_leaves_it_to_others(
 
     disk.new_file = full_after_the_first  # type: ignore[method-assign]
     suite.limits = LoadLimits(reject_bytes=2**30, seconds=3600)
-    upload_id = suite.accept("hired_employees", "9,Ann,2021-07-27T16:02:08Z,1,1\n" + REJECTS)
+    upload_id = suite.accept("hired_employees", HIRES + REJECTS)
     with loading(suite, upload_id):
         eventually(lambda: len(files) > 3 and waits_for_the_disk(suite, upload_id))
         assert all(file.closed for file in files[:2])
         disk.new_file = partial(Scratch.new_file, disk)  # type: ignore[method-assign]
-    assert suite.store.get(upload_id).rows.inserted == 1
+    assert suite.store.get(upload_id).rows.inserted == ROWS
 
 
 def test_too_few_open_files_have_uploads_wait(suite: Suite) -> None:
@@ -141,7 +149,7 @@ def test_too_few_open_files_have_uploads_wait(suite: Suite) -> None:
 
     other = suite.scratch
     with Crowded(other.path.parent) as suite.scratch:
-        assert suite.load("departments", "9,Law\n").state is State.COMPLETED
+        assert suite.load("departments", SOME).state is State.COMPLETED
         assert suite.scratch.refused == 6
     suite.scratch = other
 

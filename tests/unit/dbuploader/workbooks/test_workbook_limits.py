@@ -166,7 +166,12 @@ def open_and(content: bytes, scratch: Scratch, tick: Callable[[], None]) -> None
             pass
 
 
-def test_who_waits_can_end_it_while_it_works(scratch: Scratch) -> None:
+def test_who_waits_can_end_it_while_it_works(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It takes less than a tick to start.
+    monkeypatch.setattr("dbuploader.workbooks.process._TICK_SECONDS", 0.001)
+
     def stop_it() -> None:
         for process in children():
             process.suspend()

@@ -194,7 +194,7 @@ def test_a_file_of_a_form_that_is_refused_is_told_on_a_page(browser: FlaskClient
     form = {"file": (io.BytesIO(b"\x89PNG\r\n\x1a\n"), "jobs.csv")}
     answer = browser.post("/uploads", data=form, headers=HERE)
     assert (answer.status_code, answer.mimetype) == (415, "text/html")
-    assert "not CSV" in answer.text
+    assert "a PNG image" in answer.text
     assert browser.post("/uploads?table=jobs").status_code == 403
 
 
