@@ -10,7 +10,7 @@ from tests.browser.choosing import choose, csv_file, done, see, send
 from tests.browser.conftest import only_on
 
 DEPARTMENT = b"910,Bakery\n"
-HIRES = b"9001,Uma,1998-08-01T00:00:00Z,910,1\n9002,Ty,1998-09-01T00:00:00Z,910,1\n"
+HIRES = b"8801,Uma,1998-08-01T00:00:00Z,910,1\n8802,Ty,1998-09-01T00:00:00Z,910,1\n"
 
 
 def load(page: Page, name: str, content: bytes, *, dry_run: bool = False) -> None:
@@ -57,14 +57,14 @@ def test_an_upload_is_tried_loaded_undone_and_brought_back(page: Page) -> None:
     expect(page.locator("#upload .removed dd")).to_have_text("1")
     expect(page.locator("#upload .kept dd")).to_have_text("1")
     left = page.get_by_role("region", name="Rows that would stay as they are")
-    expect(left.get_by_role("link", name="9001")).to_be_visible()
+    expect(left.get_by_role("link", name="8801")).to_be_visible()
     expect(left.get_by_role("link", name="see the upload")).to_be_visible()
     assert violations(page) == []
 
     page.get_by_role("button", name="Undo 1 row").press("Enter")
     expect_state(page, "Not all undone")
     undo = page.url
-    expect(page.get_by_role("region", name="Rows that stayed as they were")).to_contain_text("9001")
+    expect(page.get_by_role("region", name="Rows that stayed as they were")).to_contain_text("8801")
     page.get_by_role("link", name="the upload", exact=True).click()
     expect(page).to_have_url(loaded)
     expect(page.get_by_text("has been undone since")).to_be_visible()
@@ -75,7 +75,7 @@ def test_an_upload_is_tried_loaded_undone_and_brought_back(page: Page) -> None:
     expect_state(page, "Checked (dry run)")
     page.get_by_role("button", name="Undo 1 row").click()
     expect_state(page, "Undone")
-    page.goto("/tables/hired_employees/9002")
+    page.goto("/tables/hired_employees/8802")
     expect(page.locator(".history h3")).to_have_text(
         ["Brought back by an undo", "Removed by an undo", "Added by an upload"]
     )
