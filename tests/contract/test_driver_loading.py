@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -43,18 +44,19 @@ def test_no_app_of_the_embedded_default_imports_a_driver(tmp_path: Path) -> None
 
 def modules_after(code: str, environment: Mapping[str, str] | None = None) -> list[str]:
     """The modules that a new interpreter has imported after `code`, in the order of import."""
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import sys\n{code}\nimport json\nprint(json.dumps(list(sys.modules)))",
-        ],
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    with TemporaryDirectory() as home:
+        ended = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"import sys\n{code}\nimport json\nprint(json.dumps(list(sys.modules)))",
+            ],
+            env={**os.environ, "MUSTER_HOME": home, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
     assert ended.returncode == 0, ended.stderr
     modules: list[str] = json.loads(ended.stdout)
     return modules

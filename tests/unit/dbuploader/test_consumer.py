@@ -32,6 +32,12 @@ from tests.unit.dbuploader.suite import Suite
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where a loader makes its key."""
+    monkeypatch.setenv("MUSTER_HOME", str(tmp_path))
+
+
 class FakeProcessor:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
