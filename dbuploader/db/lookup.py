@@ -1,7 +1,7 @@
 """The rows of the declared tables, looked up by key."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
@@ -128,6 +128,14 @@ def find_referred(
     statement = _select_referred(child, foreign, in_span=wanted.in_span)
     found = BitMap(connection.scalars(statement, wanted.parameters))
     return found & bitmap_of(keys)
+
+
+def referring_to(table: declared.Table) -> Iterator[tuple[declared.Table, declared.ForeignKey]]:
+    """The tables that refer to `table`, each with the key by which it does."""
+    for child in declared.tables().values():
+        for foreign in child.foreign_keys:
+            if foreign.parent == table.name:
+                yield child, foreign
 
 
 def find_referring(

@@ -20,7 +20,8 @@ from dbuploader.db.schema import changed_keys, changes, former_rows, journal_hea
 from muster.contracts.tables import Table
 
 INSERTED, UPDATED, REMOVED, UNCHANGED = "inserted", "updated", "removed", "unchanged"
-_WRITTEN = (INSERTED, UPDATED, REMOVED)
+WRITTEN = (INSERTED, UPDATED, REMOVED)
+"""The effects that are changes."""
 
 # What a part takes in memory; in the database, compressed, it is a third of it.
 _PART_BYTES = 4 * 1024**2
@@ -61,7 +62,7 @@ class ChangeRecorder:
     def __init__(self, connection: Connection, table: Table, entry: str) -> None:
         self.table = table
         self.entry = entry
-        self.keys = {effect: BitMap() for effect in (*_WRITTEN, UNCHANGED)}
+        self.keys = {effect: BitMap() for effect in (*WRITTEN, UNCHANGED)}
         self.former_bytes = 0
         self._not_there = 0
         self._connection = connection
@@ -74,7 +75,7 @@ class ChangeRecorder:
     @property
     def has_written(self) -> bool:
         """Whether any row was inserted, updated or removed: then this is a change."""
-        return any(self.keys[effect] for effect in _WRITTEN)
+        return any(self.keys[effect] for effect in WRITTEN)
 
     def insert(self, rows: pa.RecordBatch) -> None:
         """These rows are new."""
@@ -101,7 +102,7 @@ class ChangeRecorder:
     @property
     def counts(self) -> tuple[int, int, int]:
         """How many rows were inserted, updated and removed."""
-        inserted, updated, removed = (len(self.keys[effect]) for effect in _WRITTEN)
+        inserted, updated, removed = (len(self.keys[effect]) for effect in WRITTEN)
         return inserted, updated, removed - self._not_there
 
     def hold(self, rows: pa.RecordBatch) -> None:

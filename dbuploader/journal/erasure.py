@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyroaring import BitMap
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, tuple_, update
 
-from dbuploader.db.lookup import find_rows_of
+from dbuploader.db.lookup import find_rows_of, referring_to
 from dbuploader.db.schema import (
     batch_answers,
     changed_keys,
@@ -25,9 +25,9 @@ from dbuploader.db.schema import (
 )
 from dbuploader.journal.changes import (
     INSERTED,
-    REMOVED,
     UNCHANGED,
     UPDATED,
+    WRITTEN,
     Author,
     ChangeRecorder,
     enter,
@@ -36,7 +36,7 @@ from dbuploader.journal.changes import (
     unpack_rows,
 )
 from dbuploader.merge.summary import SUMMARISED, HiresDifferences, add_to_summary
-from muster.contracts.tables import Table, tables
+from muster.contracts.tables import Table
 from muster.contracts.tables.sql import sql_table
 from muster.database import Database
 
@@ -149,9 +149,7 @@ class Tombstones:
 def _ensure_unreferred(connection: Connection, table: Table, key: int, *, lock: bool) -> None:
     found = [
         f"{child.name} {some}"
-        for child in tables().values()
-        for foreign in child.foreign_keys
-        if foreign.parent == table.name
+        for child, foreign in referring_to(table)
         if (some := _some_referring(connection, child, foreign.column, key, lock=lock))
     ]
     if found:
@@ -194,7 +192,7 @@ def uploads_holding(connection: Connection, table: Table, key: int) -> list[str]
 def _writers(connection: Connection, table: Table, key: int) -> Iterator[tuple[int, str]]:
     """The number and the entry of each change that wrote the row."""
     of_number = select(changes.c.entry)
-    for number in _numbers_with(connection, table, key, {INSERTED, UPDATED, REMOVED}):
+    for number in _numbers_with(connection, table, key, {*WRITTEN}):
         for entry in connection.scalars(of_number.where(changes.c.number == number)):
             yield number, entry
 

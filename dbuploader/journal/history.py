@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import pyarrow.compute as pc
 from pyroaring import BitMap
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from dbuploader.arrow import PlainValue
-from dbuploader.db.schema import changed_keys, changes, former_rows, journal_head
-from dbuploader.journal.changes import INSERTED, REMOVED, UPDATED, unpack_rows
+from dbuploader.db.schema import changed_keys, changes
+from dbuploader.journal.changes import INSERTED, WRITTEN, find_head
+from dbuploader.journal.lookup import read_former
 from muster.contracts.tables import DatetimeColumn, Table
 from muster.database import Database
 
@@ -73,7 +73,7 @@ class RowHistory:
         until = time.monotonic() + _SECONDS
         found: list[RowChange] = []
         with self._database.read() as connection:
-            start = _head(connection) + 1 if below is None else below
+            start = find_head(connection).number + 1 if below is None else below
             for number, made in _look_back(connection, table, key, start):
                 if made is not None:
                     if len(found) == limit:
@@ -84,11 +84,6 @@ class RowHistory:
         return HistoryPage(found, None)
 
 
-def _head(connection: Connection) -> int:
-    number: int = connection.scalars(select(journal_head.c.number)).one()
-    return number
-
-
 def _look_back(
     connection: Connection, table: Table, key: int, below: int
 ) -> Iterator[tuple[int, _Made | None]]:
@@ -96,12 +91,13 @@ def _look_back(
 
     Between them, and without a change, how far it has looked.
     """
-    covering = _covers(changed_keys, key) & (changed_keys.c.table_name == table.name)
+    parts = changed_keys.c
+    covering = and_(parts.table_name == table.name, parts.first_key <= key, parts.last_key >= key)
     for start in range(below, 1, -_NUMBERS_AT_ONCE):
         least = max(start - _NUMBERS_AT_ONCE, 1)
         numbers = changed_keys.c.number
         wanted = select(numbers).where(covering, numbers >= least, numbers < start)
-        written = changed_keys.c.effect.in_((INSERTED, UPDATED, REMOVED))
+        written = changed_keys.c.effect.in_(WRITTEN)
         order = wanted.where(written).distinct().order_by(numbers.desc())
         some = connection.scalars(order).all()
         for place in range(0, len(some), _BITMAPS_AT_ONCE):
@@ -146,25 +142,8 @@ def _former_values(
     connection: Connection, table: Table, entry: str, key: int
 ) -> tuple[PlainValue, ...] | None:
     """The row as it was before the entry changed it; None if that is no longer kept."""
-    covering = _covers(former_rows, key) & (former_rows.c.entry == entry)
-    query = select(former_rows.c.part, former_rows.c.content).where(covering)
-    last = -1
-    # One by one: all parts of a large change would not fit into memory.
-    while True:
-        following = query.where(former_rows.c.part > last).order_by(former_rows.c.part).limit(1)
-        part = connection.execute(following).first()
-        if part is None:
-            return None
-        rows = unpack_rows(part.content)
-        row = rows.filter(pc.equal(rows.column(table.key), key))
-        if len(row):
-            return tuple(column[0].as_py() for column in row.columns)
-        last = part.part
-
-
-def _covers(parts: Any, key: int) -> ColumnElement[bool]:
-    """Which parts have lower keys, or that one, and higher ones, or that one."""
-    return and_(parts.c.first_key <= key, parts.c.last_key >= key)
+    rows = next(read_former(connection, table, entry, BitMap([key])), None)
+    return None if rows is None else tuple(column[0].as_py() for column in rows.columns)
 
 
 def as_json(table: Table, values: Sequence[PlainValue]) -> dict[str, PlainValue]:

@@ -13,13 +13,11 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, select
 
 from dbuploader.arrow import bitmap_of, keys_of
 from dbuploader.db.schema import changed_keys, changes, former_rows, ledger
-from dbuploader.journal.changes import INSERTED, REMOVED, UNCHANGED, UPDATED, unpack_rows
+from dbuploader.journal.changes import UNCHANGED, WRITTEN, unpack_rows
 from muster.contracts.tables import Table
 
 # A bitmap takes at most 1.3 MB.
 _PARTS_AT_ONCE = 32
-
-_WRITTEN = (INSERTED, UPDATED, REMOVED)
 
 
 class MadeChange(NamedTuple):
@@ -67,9 +65,9 @@ def find_numbered(connection: Connection, number: int) -> MadeChange | None:
 def read_written(connection: Connection, number: int) -> dict[str, BitMap]:
     """The keys that were written under the number, by what was done to their rows."""
     wanted = select(changed_keys.c.effect, changed_keys.c.bitmap).where(
-        changed_keys.c.number == number, changed_keys.c.effect.in_(_WRITTEN)
+        changed_keys.c.number == number, changed_keys.c.effect.in_(WRITTEN)
     )
-    keys = {effect: BitMap() for effect in _WRITTEN}
+    keys = {effect: BitMap() for effect in WRITTEN}
     for effect, bitmap in connection.execute(wanted):
         keys[effect] |= BitMap.deserialize(bitmap)
     return keys
@@ -77,7 +75,7 @@ def read_written(connection: Connection, number: int) -> dict[str, BitMap]:
 
 def later_writes(connection: Connection, table: Table, after: int, keys: BitMap) -> Iterator[Touch]:
     """The changes behind that number which wrote any of the keys, newest first."""
-    return _touches(connection, table, after, keys, _WRITTEN)
+    return _touches(connection, table, after, keys, WRITTEN)
 
 
 def later_holders(

@@ -25,6 +25,7 @@ from dbuploader.db.lookup import (
     find_referring,
     find_rows_of,
     lock_keys,
+    referring_to,
 )
 from dbuploader.journal.changes import INSERTED, REMOVED, ChangeRecorder
 from dbuploader.journal.lookup import (
@@ -41,7 +42,7 @@ from dbuploader.merge.merge import KeysChanged
 from dbuploader.merge.removal import ROWS_AT_ONCE, Removal
 from dbuploader.merge.summary import SUMMARISED, HiresDifferences
 from muster.contracts.error_codes import RowErrorCode
-from muster.contracts.tables import ForeignKey, Table, tables
+from muster.contracts.tables import ForeignKey, Table
 from muster.contracts.uploads import LaterHolder, UndoCounts
 from muster.database import Reads
 
@@ -274,7 +275,7 @@ class Undo:
 
     def _block_referred(self, plan: UndoPlan) -> None:
         """Leave rows that are to go, but that others refer to."""
-        for child, foreign in _referring_to(self._table):
+        for child, foreign in referring_to(self._table):
             for some in _slices(plan.remove):
                 self._heed(0)
                 keys = keys_of(some)
@@ -351,13 +352,6 @@ def find_holders(
 
 def _most(holders: list[LaterHolder]) -> list[LaterHolder]:
     return sorted(holders, key=lambda holder: -holder.rows)[:MOST_HOLDERS]
-
-
-def _referring_to(table: Table) -> Iterator[tuple[Table, ForeignKey]]:
-    for child in tables().values():
-        for foreign in child.foreign_keys:
-            if foreign.parent == table.name:
-                yield child, foreign
 
 
 def _slices(keys: BitMap, size: int = ROWS_AT_ONCE) -> Iterator[BitMap]:

@@ -20,17 +20,15 @@ from dbuploader.journal.audit.evidence import (
     named,
     table_keys,
 )
-from dbuploader.journal.changes import INSERTED, REMOVED, UNCHANGED, UPDATED
+from dbuploader.journal.changes import INSERTED, REMOVED, UNCHANGED, UPDATED, WRITTEN
 from muster.contracts.tables import get_table, tables
-
-_WRITTEN = (INSERTED, UPDATED, REMOVED)
 
 
 def check_keys(evidence: Evidence) -> Findings:
     """Of each number, the keys are as many as the change and the ledger count."""
     for entry in entries(evidence.connection):
         yield from _check_parts(entry)
-        sizes = {effect: len(entry.keys(effect)) for effect in (*_WRITTEN, UNCHANGED)}
+        sizes = {effect: len(entry.keys(effect)) for effect in (*WRITTEN, UNCHANGED)}
         for name, expected in _counted(entry).items():
             if sizes[name] != expected:
                 where = f"{entry}, keys of {name} rows"
@@ -52,8 +50,8 @@ def _counted(entry: Entry) -> dict[str, int]:
     """How many keys there must be, by what was done to their rows."""
     made = entry.made
     if made is None:
-        return dict.fromkeys(_WRITTEN, 0)
-    counted = {effect: int(getattr(made, effect)) for effect in _WRITTEN}
+        return dict.fromkeys(WRITTEN, 0)
+    counted = {effect: int(getattr(made, effect)) for effect in WRITTEN}
     if made.kind == "erasure":
         # It also bars a row that was gone already.
         counted.pop(REMOVED)

@@ -25,7 +25,7 @@ from dbuploader.journal.audit.evidence import (
     named,
     table_keys,
 )
-from dbuploader.journal.changes import INSERTED, REMOVED, UNCHANGED, UPDATED
+from dbuploader.journal.changes import INSERTED, REMOVED, UNCHANGED, UPDATED, WRITTEN
 from dbuploader.validation.chunks import ColumnChecker
 from muster.contracts.rejects import read_rejects
 from muster.contracts.tables import Table, get_table, tables
@@ -57,7 +57,7 @@ def check_values(evidence: Evidence) -> Findings:
         upload = _upload_of(evidence, entry) if targets else None
         if upload is not None:
             yield from _compare(evidence, get_table(name), upload, targets)
-        written = entry.keys(INSERTED, UPDATED, REMOVED)
+        written = entry.keys(*WRITTEN)
         if targets and upload is None:
             unseen = sum(len(keys & written) for _, keys in targets)
             if unseen:
