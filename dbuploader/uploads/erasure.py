@@ -4,13 +4,12 @@ The row itself is gone by then, or is taken out now. Then each upload before the
 or rejects may hold the row loses both, and what its record and the ledger quote of them.
 """
 
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from dbuploader.db.schema import ledger
 from dbuploader.journal.erasure import Erasure, Erasures, RowReferred, uploads_holding
@@ -22,14 +21,12 @@ from dbuploader.validation.rejects import Rejects
 from dbuploader.workbooks.process import Workspace
 from muster.contracts.rejects import read_rejects
 from muster.contracts.uploads import (
-    Cause,
     Failure,
     FilesRemoved,
     RowCounts,
     State,
     UnreadableRecord,
     Upload,
-    UploadWarning,
     now,
 )
 from muster.filestore import FileNotStored
@@ -166,7 +163,7 @@ class ErasureLoad(Load):
             error = replace(error, detail=_NOT_KEPT)
         causes = [replace(each, message=_NOT_KEPT) for each in upload.causes]
         warnings = [replace(each, message=_NOT_KEPT) for each in upload.warnings]
-        self._unquote_ledger(upload, causes, warnings, error)
+        self._ledger.replace_messages(upload, causes, warnings, error)
         earlier = upload.files_removed
         removed = (
             FilesRemoved("erased", now(), self._upload.id)
@@ -180,19 +177,3 @@ class ErasureLoad(Load):
             "error": error,
         }
         self._services.stores.remove_files({upload.id: changes})
-
-    def _unquote_ledger(
-        self,
-        upload: Upload,
-        causes: list[Cause],
-        warnings: list[UploadWarning],
-        error: Failure | None,
-    ) -> None:
-        values = {
-            "causes": json.dumps([asdict(each) for each in causes]),
-            "warnings": json.dumps([asdict(each) for each in warnings]),
-            "error_detail": None if error is None else error.detail,
-        }
-        mine = update(ledger).where(ledger.c.upload_id == upload.id)
-        with self._services.database.write() as connection:
-            connection.execute(mine.values(values))

@@ -153,6 +153,23 @@ class Ledger:
             return self.find(upload) or outcome
         return decided
 
+    def replace_messages(
+        self,
+        upload: Upload,
+        causes: Sequence[Cause],
+        warnings: Sequence[UploadWarning],
+        error: Failure | None,
+    ) -> None:
+        """Have the upload's row say these, in place of what quotes its file."""
+        values = {
+            "causes": _json_of(causes),
+            "warnings": _json_of(warnings),
+            "error_detail": None if error is None else error.detail,
+        }
+        mine = update(ledger).where(ledger.c.upload_id == upload.id)
+        with self._database.write() as connection:
+            connection.execute(mine.values(values))
+
     def start_attempt(self, upload: Upload, attempt_id: str) -> Attempt:
         """Count the attempt, once however often this is called; the first is 1.
 
@@ -289,10 +306,10 @@ def _values(upload: Upload, outcome: UploadOutcome) -> dict[str, Any]:
         "state": outcome.state.value,
         "rows_read": rows.pop("read"),
         **rows,
-        "causes": json.dumps([asdict(cause) for cause in outcome.causes]),
+        "causes": _json_of(outcome.causes),
         "error_code": outcome.error.code if outcome.error else None,
         "error_detail": outcome.error.detail if outcome.error else None,
-        "warnings": json.dumps([asdict(warning) for warning in outcome.warnings]),
+        "warnings": _json_of(outcome.warnings),
         "warnings_total": outcome.warnings_total,
         "rejects": outcome.rejects,
         "number": outcome.number,
@@ -302,6 +319,10 @@ def _values(upload: Upload, outcome: UploadOutcome) -> dict[str, Any]:
         "source": _json_or_none(_SOURCE, outcome.source),
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
+
+
+def _json_of(each: Sequence[Cause] | Sequence[UploadWarning]) -> str:
+    return json.dumps([asdict(one) for one in each])
 
 
 def _json_or_none(adapter: TypeAdapter[T], value: T | None) -> str | None:
