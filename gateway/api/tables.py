@@ -15,14 +15,12 @@ from gateway.api.responses import (
     RowPage,
     Tables,
     TableSchema,
-    UploadDocument,
-    location_of,
-    represent,
 )
 from gateway.api.uploads import reader
 from gateway.proxy.forward import forward
 from gateway.services import services
 from muster.contracts.tables import get_table, tables
+from muster.contracts.upload_document import UploadDocument, location_of, represent
 
 api = Api("tables", __name__, abp_tags=[{"name": "Tables"}])
 

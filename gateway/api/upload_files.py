@@ -12,13 +12,13 @@ from werkzeug.wsgi import wrap_file
 
 from gateway.api.openapi import Api
 from gateway.api.requests import RejectsQuery, UploadPath, client_gone
-from gateway.api.responses import represent
 from gateway.api.uploads import READERS, reader
 from gateway.services import services
 from gateway.uploads.filenames import WORKBOOK_TYPES, as_download, inflated_name, workbook_type
 from gateway.uploads.queue import UploadQueue
-from gateway.uploads.reject_file import MayName, as_csv, as_ndjson
+from gateway.uploads.reject_file import as_csv, as_ndjson
 from muster.contracts.tables import get_table
+from muster.contracts.upload_document import MayName, represent
 from muster.contracts.uploads import Upload
 from muster.http.tokens import validity_of_token
 

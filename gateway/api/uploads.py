@@ -17,13 +17,13 @@ from gateway.api.requests import (
     preferred_wait,
     request_body,
 )
-from gateway.api.responses import UploadDocument, UploadPage, location_of, represent
+from gateway.api.responses import UploadPage
 from gateway.errors import PreviousNotFound
 from gateway.services import services
 from gateway.uploads.accept import Submission
-from gateway.uploads.reject_file import MayName
 from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
 from gateway.uploads.undo import UndoRequest
+from muster.contracts.upload_document import MayName, UploadDocument, location_of, represent
 from muster.contracts.uploads import Upload
 from muster.http.tokens import validity_of_token
 from muster.uploadstore import UploadNotFound

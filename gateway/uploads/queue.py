@@ -5,27 +5,18 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from muster.contracts.upload_document import MOST_PLACES, QueuePlace
 from muster.contracts.uploads import State, Upload, now
 from muster.uploadstore import UploadStore
 from muster.weather import Unavailable
 
-MOST_PLACES = 1000
 _LOOK_EVERY_SECONDS = 0.1
 _COUNT_EVERY_SECONDS = 1.0
 _SECONDS_WITHOUT_RATE = 5
 _MOST_SECONDS = 60
 _LATE = timedelta(seconds=10)
-
-
-@dataclass(frozen=True)
-class QueuePlace:
-    """A place in the queue since a time; 1 is the next, MOST_PLACES that one or any behind it."""
-
-    position: int
-    since: datetime
 
 
 class UploadQueue:

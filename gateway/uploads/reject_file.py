@@ -7,12 +7,13 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
 from muster.contracts.rejects import CellError, Reject, RejectsHeader, read_rejects
 from muster.contracts.tables import Table
+from muster.contracts.upload_document import MayName
 
 _PIECE = 64 * 1024
 _REASON = ("_line", "_row", "_code", "_column", "_message")
@@ -21,10 +22,6 @@ _SPREADSHEET = "_spreadsheet"
 # https://owasp.org/www-community/attacks/CSV_Injection, after any number of apostrophes: then one
 # can be taken off again from each cell that matches, and only from those.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-
-
-MayName = Callable[[str], bool]
-"""Whether the reader may be told of the upload of an id."""
 
 
 def _nobody(_upload_id: str) -> bool:

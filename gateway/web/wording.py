@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from gateway.uploads.queue import MOST_PLACES, QueuePlace
 from muster.contracts.error_codes import ROW_ERRORS
+from muster.contracts.upload_document import MOST_PLACES, QueuePlace
 from muster.contracts.uploads import Options, State, Upload
 
 STATES: Mapping[State, str] = {

@@ -7,7 +7,6 @@ import structlog
 from flask import Response, g, request, url_for
 
 from gateway.api.requests import request_body
-from gateway.api.responses import represent
 from gateway.api.uploads import reader
 from gateway.errors import UndoOfIt
 from gateway.services import services
@@ -25,6 +24,7 @@ from gateway.web.pages import PageBlueprint, go, page
 from gateway.web.wording import CODES, STATES, WORDS, standing, title_of, wishes
 from muster.contracts.encodings import NAMES
 from muster.contracts.tables import tables
+from muster.contracts.upload_document import represent
 from muster.contracts.uploads import Options, State, UnreadableRecord, Upload
 from muster.contracts.wording import counts, sentence, undone
 from muster.filestore import FileNotStored

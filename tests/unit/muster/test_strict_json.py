@@ -13,9 +13,9 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.responses import represent
 from muster.backends.mongodb import LENIENT
 from muster.contracts.messages import UnreadableMessage, UploadAccepted, UploadFinished
+from muster.contracts.upload_document import represent
 from muster.contracts.uploads import Options, RowCounts, UnreadableRecord, Upload, record_format
 from tests.unit.muster.test_upload_documents import ACCEPTED, FINISHED
 

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway.api.docs import prose
-from gateway.api.responses import UploadDocument, represent
+from muster.contracts.upload_document import UploadDocument, represent
 from muster.stores import Stores
 from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import ANA, CSV

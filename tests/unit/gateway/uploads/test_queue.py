@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
 from gateway.services import Services
-from gateway.uploads.queue import MOST_PLACES, QueuePlace, UploadQueue
+from gateway.uploads.queue import UploadQueue
 from gateway.web.session import COOKIE
 from gateway.web.wording import standing
+from muster.contracts.upload_document import MOST_PLACES, QueuePlace
 from muster.contracts.uploads import UNFINISHED, State, now
 from muster.http.service import provided
 from muster.stores import Stores
