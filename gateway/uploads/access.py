@@ -93,7 +93,7 @@ class UploadAccess:
 
     def corrections(self, who: Principal, upload_id: str) -> Sequence[Upload]:
         """The latest 20 uploads that correct rejected rows of that one, newest first."""
-        found = self._records.find_mending(upload_id, _CORRECTIONS)
+        found = self._records.find_corrections(upload_id, _CORRECTIONS)
         return [upload for upload in found if self.sees(who, upload)]
 
     def cancel(self, who: Principal, upload_id: str) -> Upload:

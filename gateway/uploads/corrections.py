@@ -60,7 +60,7 @@ def submission_of(owner: Principal, upload: Upload, content: bytes, limit: int) 
 
     It may have `limit` bytes.
     """
-    stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".mended")
+    stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".corrections")
     body = RequestBody(
         stream=io.BytesIO(content),
         media_type="text/csv",
@@ -79,7 +79,7 @@ def submission_of(owner: Principal, upload: Upload, content: bytes, limit: int) 
         body,
         options,
         upload.table,
-        f"{stem[:200]}.mended.csv",
+        f"{stem[:200]}.corrections.csv",
         previous=upload.id,
     )
 

@@ -121,8 +121,8 @@ class UploadStore(Protocol):
     ) -> list[Upload]:
         """At most `limit` records, newest first, of a sequence below `before`. None means any."""
 
-    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
-        """At most `limit` records that mend the rejected rows of that upload, newest first."""
+    def find_corrections(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that correct rejected rows of that upload, newest first."""
 
     def find_undoing(self, upload_id: str, limit: int) -> list[Upload]:
         """At most `limit` records that undo that upload, newest first; a dry run undoes nothing."""

@@ -214,8 +214,8 @@ class MongoUploadStore:
                 break
         return found
 
-    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
-        """At most `limit` records that mend the rejected rows of that upload, newest first."""
+    def find_corrections(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that correct rejected rows of that upload, newest first."""
         return self._select({"previous": upload_id}, DESCENDING, limit)
 
     def find_undoing(self, upload_id: str, limit: int) -> list[Upload]:

@@ -260,8 +260,8 @@ class SqliteUploadStore:
             limit,
         )
 
-    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
-        """At most `limit` records that mend the rejected rows of that upload, newest first."""
+    def find_corrections(self, upload_id: str, limit: int) -> list[Upload]:
+        """At most `limit` records that correct rejected rows of that upload, newest first."""
         return self._select(f"{_PREVIOUS} = ? ORDER BY sequence DESC LIMIT ?", upload_id, limit)
 
     def find_undoing(self, upload_id: str, limit: int) -> list[Upload]:

@@ -102,7 +102,7 @@ def attacks(url: str, headers: Mapping[str, str]) -> dict[str, Callable[[], Atta
             "/login", part + b"x" * FORM_BYTES, multipart, 4
         ),
         "4 x 12 MiB of corrected rows": lambda: post(
-            "/uploads/0/mended", cells, {**urlencoded, **headers, "Sec-Fetch-Site": "none"}, 4
+            "/uploads/0/corrections", cells, {**urlencoded, **headers, "Sec-Fetch-Site": "none"}, 4
         ),
     }
 

@@ -58,7 +58,7 @@ def test_the_main_job_is_done_with_the_keyboard_alone(strangers_page: Page, tmp_
     tab_to(page, cell)
     keys.type("Carpenter")
     keys.press("Enter")
-    expect(page.get_by_text("Mends")).to_be_visible()
+    expect(page.get_by_text("Corrects", exact=True)).to_be_visible()
     expect_final(page, "Loaded")
 
     tab_to(page, page.get_by_role("button", name="Sign out"))

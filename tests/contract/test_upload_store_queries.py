@@ -113,12 +113,12 @@ def test_records_are_found_by_owner_state_and_table(store: UploadStore, five: li
     assert find(store, owner="bob", before=five[4].sequence, limit=1) == ["u-2"]
 
 
-def test_uploads_that_mend_another_are_found_newest_first(store: UploadStore) -> None:
+def test_uploads_that_correct_another_are_found_newest_first(store: UploadStore) -> None:
     for number, previous in enumerate([None, "u-0", "u-0", "u-1"]):
         store.accept(an_upload(id=f"u-{number}", previous=previous))
-    assert ids(store.find_mending("u-0", limit=10)) == ["u-2", "u-1"]
-    assert ids(store.find_mending("u-0", limit=1)) == ["u-2"]
-    assert ids(store.find_mending("u-3", limit=10)) == []
+    assert ids(store.find_corrections("u-0", limit=10)) == ["u-2", "u-1"]
+    assert ids(store.find_corrections("u-0", limit=1)) == ["u-2"]
+    assert ids(store.find_corrections("u-3", limit=10)) == []
 
 
 def test_uploads_that_undo_another_are_found_newest_first(store: UploadStore) -> None:

@@ -31,7 +31,7 @@ LISTINGS: Mapping[str, Callable[[UploadStore], list[Upload]]] = {
         owner="user-1", state=State.QUEUED, table="jobs", before=9, limit=9
     ),
     "find_undoing": lambda store: store.find_undoing("u-0", 9),
-    "find_mending": lambda store: store.find_mending("u-0", 9),
+    "find_corrections": lambda store: store.find_corrections("u-0", 9),
     "unpublished": lambda store: store.unpublished(9),
     "unfinished": lambda store: store.unfinished(0, 9),
     "cancelling": lambda store: store.cancelling(),

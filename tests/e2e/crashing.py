@@ -165,7 +165,7 @@ class Visit:
 
 LOOKS = frozenset(
     (
-        *("uploads.get", "uploads.find", "uploads.find_by_key", "uploads.find_mending"),
+        *("uploads.get", "uploads.find", "uploads.find_by_key", "uploads.find_corrections"),
         *("uploads.unfinished", "uploads.cancelling", "uploads.unpublished", "uploads.backlog"),
         *("uploads.oldest_unpublished", "uploads.unnamed", "uploads.wait_for_change"),
         *("uploads.set_aside", "uploads.count_set_aside", "uploads.check", "uploads.content"),

@@ -284,9 +284,9 @@ class SimulatedUploads(_Calls):
         )
         return found[::-1][:limit]
 
-    def find_mending(self, upload_id: str, limit: int) -> list[Upload]:
-        """Records that mend the rejected rows of that upload, newest first."""
-        found = self._select("find_mending", lambda upload: upload.previous == upload_id)
+    def find_corrections(self, upload_id: str, limit: int) -> list[Upload]:
+        """Records that correct rejected rows of that upload, newest first."""
+        found = self._select("find_corrections", lambda upload: upload.previous == upload_id)
         return found[::-1][:limit]
 
     def find_undoing(self, upload_id: str, limit: int) -> list[Upload]:

@@ -128,7 +128,7 @@ def undo(id: str) -> Response:
         return _go_to(error.undo)
 
 
-@pages.post("/uploads/<id>/mended")
+@pages.post("/uploads/<id>/corrections")
 @requires("uploads:write")
 def send_corrections(id: str) -> Response:
     """Upload the rows that were changed on a page of the rejected ones."""

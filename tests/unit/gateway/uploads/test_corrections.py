@@ -1,4 +1,4 @@
-"""Rejected rows mended in place: which go into the new file, and as what."""
+"""Rejected rows corrected in place: which go into the new file, and as what."""
 
 import io
 

@@ -73,10 +73,10 @@ def test_corrected_rows_are_bounded_in_bytes_and_in_fields(
 ) -> None:
     browser = make_app(max_corrections_bytes=100_000).test_client()
     browser.set_cookie(COOKIE, PERMISSIONS)
-    large = posted(browser, "/uploads/u1/mended", b"c1-1=" + b"x" * 100_000)
+    large = posted(browser, "/uploads/u1/corrections", b"c1-1=" + b"x" * 100_000)
     assert large.status_code == 413
     assert "100,000 bytes" in large.text
-    many = posted(browser, "/uploads/u1/mended", b"a&" * 4000)
+    many = posted(browser, "/uploads/u1/corrections", b"a&" * 4000)
     assert many.status_code == 413
     assert "3,200 fields" in many.text
 

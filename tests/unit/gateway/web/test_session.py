@@ -31,10 +31,10 @@ def test_who_sends_a_form_without_a_session_comes_back_to_its_page(
     client: FlaskClient,
 ) -> None:
     headers = {**HERE, "Referer": "http://localhost/uploads/u1?from=50"}
-    answer = client.post("/uploads/u1/mended", headers=headers)
+    answer = client.post("/uploads/u1/corrections", headers=headers)
     assert answer.location == "/login?next=/uploads/u1"
     headers = {**HERE, "Referer": "http://elsewhere.example/uploads/u1"}
-    assert client.post("/uploads/u1/mended", headers=headers).location == "/login"
+    assert client.post("/uploads/u1/corrections", headers=headers).location == "/login"
 
 
 def test_signing_in_keeps_the_token_where_no_script_and_no_other_site_gets_it(

@@ -1,4 +1,4 @@
-"""The pages about uploads: the list, one of them, and the rejected rows to mend."""
+"""The pages about uploads: the list, one of them, and the rejected rows to correct."""
 
 import io
 import re
@@ -121,7 +121,7 @@ def test_another_users_upload_is_not_there(client: FlaskClient) -> None:
     for answer in (
         client.get(f"/uploads/{upload_id}"),
         client.post(f"/uploads/{upload_id}/cancel", headers=HERE),
-        client.post(f"/uploads/{upload_id}/mended", headers=HERE),
+        client.post(f"/uploads/{upload_id}/corrections", headers=HERE),
     ):
         assert answer.status_code == 404
         assert answer.mimetype == "text/html"
@@ -133,41 +133,45 @@ def test_changed_rows_are_a_new_upload_that_names_the_first(
     upload_id = upload(browser, mode="insert")
     finish(stores, upload_id, count=3)
     cells = {"c1-0": "1", "c1-1": "", "c2-0": "2", "c2-1": "Baker", "c3-0": "3", "c3-1": ""}
-    answer = browser.post(f"/uploads/{upload_id}/mended", data=cells, headers=HERE)
+    answer = browser.post(f"/uploads/{upload_id}/corrections", data=cells, headers=HERE)
     assert answer.status_code == 303
-    mended = stores.uploads.get(answer.location.rpartition("/")[2])
-    assert (mended.previous, mended.table, mended.filename) == (
+    corrected = stores.uploads.get(answer.location.rpartition("/")[2])
+    assert (corrected.previous, corrected.table, corrected.filename) == (
         upload_id,
         "jobs",
-        "jobs.mended.csv",
+        "jobs.corrections.csv",
     )
-    assert mended.options.mode == "insert"
-    with stores.open_file(mended) as file:
+    assert corrected.options.mode == "insert"
+    with stores.open_file(corrected) as file:
         assert file.read() == b"id,job,_line\r\n2,Baker,2\r\n"
     assert f'href="/uploads/{upload_id}"' in browser.get(answer.location).text
 
 
-def test_the_first_upload_names_those_that_mend_it(client: FlaskClient, stores: Stores) -> None:
+def test_the_first_upload_names_those_that_correct_it(client: FlaskClient, stores: Stores) -> None:
     upload_id = upload(client)
     finish(stores, upload_id)
     client.set_cookie(COOKIE, "admin+uploads:write+uploads:read+uploads:admin")
-    theirs = client.post(f"/uploads/{upload_id}/mended", data={"c1-1": "x"}, headers=HERE).location
+    theirs = client.post(
+        f"/uploads/{upload_id}/corrections", data={"c1-1": "x"}, headers=HERE
+    ).location
     assert f'href="{theirs}"' in client.get(f"/uploads/{upload_id}").text
-    # Ana's upload, mended by an administrator, whose uploads she may not see.
+    # Ana's upload, corrected by an administrator, whose uploads she may not see.
     client.set_cookie(COOKIE, "ana+uploads:write+uploads:read")
     assert theirs not in client.get(f"/uploads/{upload_id}").text
-    mine = client.post(f"/uploads/{upload_id}/mended", data={"c1-1": "y"}, headers=HERE).location
+    mine = client.post(
+        f"/uploads/{upload_id}/corrections", data={"c1-1": "y"}, headers=HERE
+    ).location
     assert f'href="{mine}"' in client.get(f"/uploads/{upload_id}").text
 
 
-def test_rows_of_a_later_page_are_mended_there(browser: FlaskClient, stores: Stores) -> None:
+def test_rows_of_a_later_page_are_corrected_there(browser: FlaskClient, stores: Stores) -> None:
     upload_id = upload(browser)
     finish(stores, upload_id, count=60)
     assert 'href="?from=50"' in browser.get(f"/uploads/{upload_id}").text
     page = browser.get(f"/uploads/{upload_id}?from=50").text
     assert re.findall(r'name="(c\d+-1)"', page) == [f"c{line}-1" for line in range(51, 61)]
     cells = {"from": "50", "c60-1": "Baker"}
-    answer = browser.post(f"/uploads/{upload_id}/mended", data=cells, headers=HERE)
+    answer = browser.post(f"/uploads/{upload_id}/corrections", data=cells, headers=HERE)
     with stores.open_file(stores.uploads.get(answer.location.rpartition("/")[2])) as file:
         assert file.read() == b"id,job,_line\r\n60,Baker,60\r\n"
 
@@ -175,7 +179,7 @@ def test_rows_of_a_later_page_are_mended_there(browser: FlaskClient, stores: Sto
 def test_nothing_changed_is_nothing_to_send(browser: FlaskClient, stores: Stores) -> None:
     upload_id = upload(browser)
     finish(stores, upload_id)
-    answer = browser.post(f"/uploads/{upload_id}/mended", data={"c1-0": "1"}, headers=HERE)
+    answer = browser.post(f"/uploads/{upload_id}/corrections", data={"c1-0": "1"}, headers=HERE)
     assert answer.status_code == 422
     assert "No cell was changed" in answer.text
 
@@ -206,7 +210,7 @@ def test_corrected_rows_that_there_is_no_place_for_are_refused_on_a_page(
     upload_id = upload(browser)
     finish(stores, upload_id)
     sent = [
-        browser.post(f"/uploads/{upload_id}/mended", data={"c1-1": text}, headers=HERE)
+        browser.post(f"/uploads/{upload_id}/corrections", data={"c1-1": text}, headers=HERE)
         for text in ("Baker", "Cook")
     ]
     assert [answer.status_code for answer in sent] == [303, 429]

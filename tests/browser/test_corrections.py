@@ -68,8 +68,8 @@ def test_a_row_is_corrected_in_place_and_sent_again(page: Page, site: Site, reje
     page.get_by_role("button", name="Send the changed").click()
     page.wait_for_url(lambda url: not url.endswith(rejected["id"]))
     expect_final(page, "Loaded")
-    mended = site.ana.get_upload(page.url.rpartition("/")[2])
-    assert mended["rows"]["read"] == 1
+    corrected = site.ana.get_upload(page.url.rpartition("/")[2])
+    assert corrected["rows"]["read"] == 1
     assert {"id": 702, "job": "Butcher"} in site.ana.rows("jobs")
     page.get_by_role("link", name="an earlier upload").click()
     expect(page).to_have_url(f"/uploads/{rejected['id']}")
