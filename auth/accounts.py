@@ -22,6 +22,7 @@ from auth.errors import (
 from auth.passwords import Passwords, weakness
 from auth.repository import UserStore, UserTable
 from auth.users import AddUserRequest, StoredUser, UserChanges
+from muster.contracts.emails import EmailChoice
 from muster.database import ConstraintViolated, WriteConflict
 from muster.http.tokens import Principal
 
@@ -136,6 +137,20 @@ class Accounts:
             users.delete(user_id)
             self._announce(users, user_id, None)
         log.info("user deleted", user_id=user_id)
+
+    def choose_emails(self, user_id: str, emails: EmailChoice) -> StoredUser:
+        """Have the user get those emails from now on; raises UserNotFound. No token ends."""
+        with self._store.writing() as users:
+            user = _present(users.get(user_id))
+            users.choose_emails(user_id, emails)
+        log.info("emails chosen", user_id=user_id, emails=emails)
+        return replace(user, emails=emails)
+
+    def emails_of(self, user_id: str) -> EmailChoice:
+        """Which emails the user wants: each of them, where there is no such user any more."""
+        with self._store.reading() as users:
+            user = users.get(user_id)
+        return "each" if user is None else user.emails
 
     def set_own_password(self, proven: StoredUser, password: str) -> None:
         """Set a user's password, unless the user has changed since proving the old one.

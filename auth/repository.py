@@ -16,6 +16,7 @@ from auth.schema import (
     users,
 )
 from auth.users import StoredUser, account_key
+from muster.contracts.emails import EmailChoice
 from muster.database import Database
 
 NETWORKS_PER_USER = 50
@@ -72,6 +73,10 @@ class UserTable:
         lost = user_permissions.c.permission.in_(held - user.permissions)
         self._connection.execute(delete(user_permissions).where(mine, lost))
         self._grant(user.id, user.permissions - held)
+
+    def choose_emails(self, user_id: str, emails: EmailChoice) -> None:
+        """Keep which emails the user wants."""
+        self._connection.execute(update(users).where(users.c.id == user_id).values(emails=emails))
 
     def replace_hash(self, user: StoredUser, password_hash: str) -> None:
         """Keep another hash of the same password, unless the password has changed since."""
@@ -212,6 +217,7 @@ def _row_of(user: StoredUser) -> dict[str, Any]:
         "password_hash": user.password_hash,
         "disabled": user.disabled,
         "generation": user.generation,
+        "emails": user.emails,
     }
 
 
@@ -223,4 +229,5 @@ def _user_of(row: Row[Any], permissions: set[str]) -> StoredUser:
         permissions=frozenset(permissions),
         disabled=row.disabled,
         generation=row.generation,
+        emails=row.emails,
     )

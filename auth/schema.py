@@ -33,6 +33,7 @@ users = Table(
     Column("password_hash", _text(255), nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("generation", Integer, nullable=False),
+    Column("emails", _text(16), nullable=False, server_default="each"),
     UniqueConstraint("account_key", name="uq_users_account_key"),
 )
 user_permissions = Table(

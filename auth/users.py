@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, field_val
 from pydantic_core import PydanticCustomError
 
 from auth.passwords import MAX_LENGTH, MIN_LENGTH, is_acceptable
+from muster.contracts.emails import EmailChoice
 from muster.http.tokens import PERMISSIONS
 
 _EMAIL = re.compile(
@@ -36,6 +37,7 @@ class StoredUser:
     permissions: frozenset[str]
     disabled: bool = False
     generation: int = 1
+    emails: EmailChoice = "each"
 
     @property
     def administers(self) -> bool:
@@ -50,6 +52,10 @@ class StoredUser:
             "permissions": sorted(self.permissions),
             "disabled": self.disabled,
         }
+
+    def to_own_json(self) -> dict[str, Any]:
+        """The user as the API shows it to this user."""
+        return {**self.to_json(), "emails": self.emails}
 
 
 def _check_email(value: str) -> str:
@@ -110,6 +116,12 @@ class UserChanges(_Request):
         if value is None:
             raise PydanticCustomError("null", "Leave the field out to keep what it is.")
         return value
+
+
+class OwnChanges(_Request):
+    """What users change of themselves."""
+
+    emails: EmailChoice
 
 
 class PasswordChangeRequest(_Request):

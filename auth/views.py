@@ -4,7 +4,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from auth.errors import WrongCredentials
 from auth.services import services
-from auth.users import AddUserRequest, PasswordChangeRequest, UserChanges
+from auth.users import AddUserRequest, OwnChanges, PasswordChangeRequest, UserChanges
 from muster.http.tokens import requires
 
 blueprint = Blueprint("auth", __name__)
@@ -46,7 +46,16 @@ def log_out() -> tuple[str, int]:
 @requires()
 def show_me() -> Response:
     """The user of the token."""
-    return jsonify(services().accounts.get(g.principal.id).to_json())
+    return jsonify(services().accounts.get(g.principal.id).to_own_json())
+
+
+@blueprint.patch("/v1/me")
+@requires()
+def change_me() -> Response:
+    """Change which emails the user of the token gets."""
+    changes = OwnChanges.model_validate_json(request.get_data())
+    user = services().accounts.choose_emails(g.principal.id, changes.emails)
+    return jsonify(user.to_own_json())
 
 
 @blueprint.post("/v1/me/password")
@@ -113,3 +122,12 @@ def list_revocations() -> Response:
     """
     users, tokens = services().accounts.revocations()
     return jsonify(revocations=users, tokens=tokens)
+
+
+@blueprint.get("/v1/email-choices/<user_id>")
+def show_email_choice(user_id: str) -> Response:
+    """Which emails a user wants, for the service that sends them; open, as the revocations are.
+
+    It answers for any id, and thus tells nobody whether there is such a user.
+    """
+    return jsonify(emails=services().accounts.emails_of(user_id))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from muster.contracts.emails import EmailChoice
 from muster.contracts.upload_document import UploadDocument
 from muster.contracts.uploads import Kind
 from muster.http.tokens import PERMISSIONS
@@ -55,6 +56,21 @@ class User(BaseModel):
     email: str = _EMAIL
     permissions: list[Permission] = _PERMISSIONS
     disabled: bool
+
+
+class Me(User):
+    """The user of the token. `emails` says which emails about their uploads they get."""
+
+    emails: EmailChoice
+
+
+class OwnChange(BaseModel):
+    """What to change of oneself."""
+
+    emails: EmailChoice = Field(
+        description="`each`: one for each upload; `digest`: those of a minute in one; `problems`: "
+        "only about uploads that failed, or rejected or did not undo some rows; `none`."
+    )
 
 
 class Users(BaseModel):

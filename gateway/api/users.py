@@ -6,7 +6,16 @@ from flask import Response, g
 
 from gateway.api.openapi import ANY_TOKEN, Access, Api
 from gateway.api.requests import UserPath
-from gateway.api.responses import NewUser, PasswordChange, Token, User, UserChange, Users
+from gateway.api.responses import (
+    Me,
+    NewUser,
+    OwnChange,
+    PasswordChange,
+    Token,
+    User,
+    UserChange,
+    Users,
+)
 from gateway.proxy.forward import forward
 from gateway.services import services
 
@@ -37,10 +46,23 @@ def log_out() -> Response:
     return response
 
 
-@api.operation("get", "/v1/me", access=ANY_TOKEN, answers={200: User})
+@api.operation("get", "/v1/me", access=ANY_TOKEN, answers={200: Me})
 def who_am_i() -> Response:
-    """Who I am and what I may do."""
+    """Who I am, what I may do, and which emails I get."""
     return forward(services().auth)
+
+
+@api.operation(
+    "patch",
+    "/v1/me",
+    access=ANY_TOKEN,
+    answers={200: Me},
+    refusals=(422,),
+    request_body=api.json_body(OwnChange),
+)
+def change_me() -> Response:
+    """Choose which emails I get."""
+    return forward(services().auth, with_body=True)
 
 
 @api.operation(

@@ -14,7 +14,45 @@ def test_me_shows_the_user_of_the_token(suite: AuthSuite) -> None:
         "email": "Ana@Example.com",
         "permissions": ["uploads:read", "uploads:write"],
         "disabled": False,
+        "emails": "each",
     }
+
+
+@pytest.mark.parametrize("choice", ["digest", "problems", "none", "each"])
+def test_users_choose_their_emails_and_stay_logged_in(suite: AuthSuite, choice: str) -> None:
+    token = suite.token_of(suite.ana)
+    answer = suite.call("PATCH", "/v1/me", {"emails": choice}, token=token)
+    assert answer.status_code == 200
+    assert answer.json == suite.call("GET", "/v1/me", token=token).json
+    assert answer.json is not None
+    assert answer.json["emails"] == choice
+    asked = suite.app.test_client().get(f"/v1/email-choices/{suite.ana.id}")
+    assert asked.json == {"emails": choice}
+    other = suite.app.test_client().get(f"/v1/email-choices/{suite.admin.id}")
+    assert other.json == {"emails": "each"}
+
+
+def test_a_choice_of_emails_stays_when_the_user_changes(suite: AuthSuite) -> None:
+    suite.call("PATCH", "/v1/me", {"emails": "none"}, token=suite.token_of(suite.ana))
+    path = f"/v1/users/{suite.ana.id}"
+    assert suite.call("PATCH", path, {"permissions": ["uploads:read"]}).status_code == 200
+    assert suite.app.test_client().get(f"/v1/email-choices/{suite.ana.id}").json == {
+        "emails": "none"
+    }
+
+
+@pytest.mark.parametrize("body", [{"emails": "all"}, {"emails": None}, {}, {"email": "a@b.c"}, []])
+def test_another_choice_of_emails_changes_nothing(suite: AuthSuite, body: object) -> None:
+    token = suite.token_of(suite.ana)
+    answer = suite.call("PATCH", "/v1/me", body, token=token)
+    assert answer.status_code == 422
+    assert suite.call("GET", "/v1/me", token=token).json["emails"] == "each"  # type: ignore[index]
+
+
+def test_whoever_is_not_there_gets_each_email(suite: AuthSuite) -> None:
+    # Of a user who is deleted; and nobody learns from it which ids there are.
+    answer = suite.app.test_client().get("/v1/email-choices/nobody")
+    assert (answer.status_code, answer.json) == (200, {"emails": "each"})
 
 
 def test_nobody_sets_their_own_password_without_the_old_one(suite: AuthSuite) -> None:

@@ -17,6 +17,7 @@ from tests.unit.gateway.fakes import FakeBroker, WordTokens, bearer
 # What DESIGN says, apart from the code: None is any token.
 NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("get", "/v1/me"): None,
+    ("patch", "/v1/me"): None,
     ("post", "/v1/logout"): None,
     ("post", "/v1/me/password"): None,
     ("get", "/v1/users"): {"users:admin"},
