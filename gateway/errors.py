@@ -14,7 +14,7 @@ from flask import Response, request
 from pydantic import ValidationError
 
 from muster.contracts.tables import InvalidKey, UnknownTable, tables
-from muster.contracts.uploads import FilesRemoved, State, UnreadableRecord, Upload
+from muster.contracts.uploads import FilesRemoved, Options, State, UnreadableRecord, Upload
 from muster.filestore import FileNotStored
 from muster.http.client import ClientTooSlow
 from muster.http.problems import Problem, too_slow, unavailable
@@ -191,6 +191,15 @@ class NoFile(GatewayError):
 
     def __init__(self, upload: Upload) -> None:
         super().__init__(f"There is no file: this is an {upload.kind}, which is not made of one.")
+
+
+class NotADryRun(GatewayError):
+    """There is no dry run that checked a file to be loaded."""
+
+    status, kind, title = 409, "not-a-dry-run", "Nothing to load from it"
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(_why_not_loadable(upload))
 
 
 class NothingToUndo(GatewayError):
@@ -386,6 +395,17 @@ def _unknown_table(error: UnknownTable) -> Problem:
     if "table" in (request.view_args or {}):
         return Problem(404, "not-found", "Not found", str(error))
     return invalid([{"field": "table", "message": str(error)}])
+
+
+def _why_not_loadable(upload: Upload) -> str:
+    match upload:
+        case Upload(kind="undo", options=Options(dry_run=True)):
+            return f"This was tried for an undo: POST /v1/uploads/{upload.undoes}/undo undoes it."
+        case Upload(kind="undo" | "erasure"):
+            return f"This is an {upload.kind}, which has no file to load."
+        case Upload(options=Options(dry_run=False)):
+            return "This was no dry run: what could be loaded of the file is. Send it again, if so."
+    return f"The dry run is {upload.state}: correct the file, and send it again."
 
 
 def _why_nothing(upload: Upload) -> str:

@@ -13,6 +13,7 @@ from gateway.uploads.access import UploadAccess
 from gateway.uploads.admission import Admission
 from gateway.uploads.erase import RowErasures
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
+from gateway.uploads.load import DryRunLoads
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.queue import UploadQueue
 from gateway.uploads.undo import Undos
@@ -37,6 +38,7 @@ class Services:
 
     uploads: Uploads
     undos: Undos
+    loads: DryRunLoads
     access: UploadAccess
     erasures: RowErasures
     follower: UploadFollower
@@ -64,6 +66,7 @@ class Services:
         return cls(
             uploads=uploads,
             undos=Undos(stores.uploads, uploads, access, admission, settings.undo_days),
+            loads=DryRunLoads(stores, uploads, access, admission),
             access=access,
             erasures=RowErasures(stores.uploads, uploads, admission, dbuploader),
             follower=UploadFollower(

@@ -1,6 +1,6 @@
 """The CSV store, as a service opens it: files and upload records, at one URL or at two."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO
@@ -33,13 +33,16 @@ class Stores:
         stored.seek(0)
         return stored
 
-    def remove_files(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Make `changes` of final uploads, `files_removed` among them, and remove file and rejects.
+    def remove_files(
+        self, changes: Mapping[str, Mapping[str, Any]], *, expect: Collection[State] = _FINAL
+    ) -> None:
+        """Make `changes` of uploads, `files_removed` among them, and remove file and rejects.
 
-        The records say so first: then nobody who dies in between leaves a file that is named. May
-        be repeated. Raises StoreUnavailable.
+        They are final, unless another state is to be expected. The records say so first: then
+        nobody who dies in between leaves a file that is named. May be repeated. Raises
+        StoreUnavailable.
         """
-        for upload in self.uploads.drop_contents(changes, expect=_FINAL):
+        for upload in self.uploads.drop_contents(changes, expect=expect):
             if upload.files_removed is None:
                 continue
             if not upload.in_record:

@@ -45,6 +45,7 @@ _QUOTES_NOTHING = {
     "empty-file",
     "expectation",
     "file-damaged",
+    "file-erased",
     "file-missing",
     "internal-error",
     "too-many-attempts",

@@ -33,8 +33,18 @@ from dbuploader.workbooks.process import Workspace
 from muster.contracts.expectations import unmet
 from muster.contracts.rejects import SheetColumns
 from muster.contracts.tables import get_table
-from muster.contracts.uploads import Failure, Impact, RowCounts, Source, State, Upload
+from muster.contracts.uploads import (
+    UNFINISHED,
+    Failure,
+    Impact,
+    RowCounts,
+    Source,
+    State,
+    UnreadableRecord,
+    Upload,
+)
 from muster.filestore import FileNotStored
+from muster.uploadstore import UploadNotFound
 from muster.weather import FileDamaged
 
 log = structlog.get_logger(__name__)
@@ -42,6 +52,10 @@ log = structlog.get_logger(__name__)
 
 class TooManyRejects(Exception):
     """More rows are rejected than the upload allows: none of the others is loaded."""
+
+
+class FileErased(Exception):
+    """The file that a dry run checked was erased before its turn to be loaded."""
 
 
 class NotAsExpected(Exception):
@@ -80,6 +94,8 @@ class UploadLoad(Load):
         match error:
             case FileError():
                 return Failure(error.code, error.detail)
+            case FileErased():
+                return failures.FILE_ERASED
             case FileNotStored():
                 return failures.FILE_MISSING
             case FileDamaged():
@@ -121,7 +137,26 @@ class UploadLoad(Load):
         return self._end(State.FAILED, failures.too_many_rejects(len(self._rejects), most))
 
     def _open_stored(self) -> BinaryIO:
+        self._ensure_not_erased()
         return self._services.stores.open_file(self._upload)
+
+    def _ensure_not_erased(self) -> None:
+        """Raise FileErased, the file removed, if an erasure has removed that of the dry run.
+
+        It may have been copied while the erasure was on its way. Every erasure that was accepted
+        before this upload is done by now; later ones look into its own file.
+        """
+        if self._upload.loads is None:
+            return
+        stores = self._services.stores
+        try:
+            removed = stores.uploads.get(self._upload.loads).files_removed
+        except (UploadNotFound, UnreadableRecord) as error:
+            log.warning("whether its dry run was erased is not known", error=repr(error))
+            return
+        if removed is not None and removed.by is not None:
+            stores.remove_files({self._upload.id: {"files_removed": removed}}, expect=UNFINISHED)
+            raise FileErased
 
     @contextmanager
     def _open_content(self, file: BinaryIO) -> Iterator[Content]:

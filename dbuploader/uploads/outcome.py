@@ -48,6 +48,11 @@ class UploadOutcome:
     number: int | None = None
 
 
+FILE_ERASED = Failure(
+    "file-erased",
+    "A row that may stand in the file was erased after the dry run, and the file with it. Send a "
+    "file without that row.",
+)
 FILE_MISSING = Failure("file-missing", "The file is not in the store: send it again.")
 FILE_DAMAGED = Failure(
     "file-damaged", "Parts of the stored file are lost: send it again. Nothing was loaded."

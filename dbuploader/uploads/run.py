@@ -68,6 +68,8 @@ def _is_for_a_run(upload: Upload) -> bool:
         and not upload.cancel_requested
         # It would hold up all others of the run while a process of its own reads it.
         and not upload.is_workbook
+        # What it loads may have been erased, which is seen to by itself.
+        and upload.loads is None
         and upload.size <= _MOST_UPLOAD_BYTES
     )
 

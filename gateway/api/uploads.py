@@ -21,6 +21,7 @@ from gateway.api.responses import UploadPage
 from gateway.errors import PreviousNotFound
 from gateway.services import services
 from gateway.uploads.accept import Submission
+from gateway.uploads.load import LoadRequest
 from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
 from gateway.uploads.undo import UndoRequest
 from muster.contracts.upload_document import MayName, UploadDocument, location_of, represent
@@ -94,6 +95,23 @@ def undo_upload(path: UploadPath, query: UndoQuery, header: UploadHeaders) -> Re
     """
     request = UndoRequest(g.principal, path.id, query.options(), header.idempotency_key)
     return _accepted(services().undos.accept(request), header.prefer)
+
+
+@api.operation(
+    "post",
+    "/v1/uploads/<id>/load",
+    access=("uploads:write", "uploads:admin"),
+    answers={200: UploadDocument, 202: _ACCEPTED},
+    refusals=(404, 409, 410, 422, 429),
+)
+def load_upload(path: UploadPath, header: UploadHeaders) -> Response:
+    """Load the file that a dry run checked, as it was kept: a new upload, that names it in `loads`.
+
+    It has the dry run's options, and checks every row again: what stands in the tables may have
+    changed meanwhile. With `Prefer: wait=N`, 200 if it is final in time.
+    """
+    request = LoadRequest(g.principal, path.id, header.idempotency_key)
+    return _accepted(services().loads.accept(request), header.prefer)
 
 
 @api.operation("get", "/v1/uploads", access=READERS, answers={200: UploadPage}, refusals=(422,))

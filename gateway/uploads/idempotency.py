@@ -95,5 +95,10 @@ def undo_fingerprint(upload_id: str, options: Options) -> str:
     return _hash_of(f"/v1/uploads/{upload_id}/undo", options.mode, options.dry_run)
 
 
+def load_fingerprint(upload_id: str) -> str:
+    """As `fingerprint`, of a request to load what that dry run checked."""
+    return _hash_of(f"/v1/uploads/{upload_id}/load")
+
+
 def _hash_of(*request: object) -> str:
     return sha256(json.dumps(["POST", *request]).encode()).hexdigest()

@@ -46,6 +46,7 @@ FailureCode = Literal[
     "too-slow",
     "too-many-attempts",
     "changed-meanwhile",
+    "file-erased",
     "file-missing",
     "file-damaged",
     "undo-blocked",
@@ -291,6 +292,12 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
         title="The table changed meanwhile",
         meaning="With mode=insert, other uploads kept taking its keys.",
         remedy="Send the file again.",
+    ),
+    "file-erased": UploadError(
+        title="The file was erased",
+        meaning="A row that may stand in the file was erased after the dry run, and the file with "
+        "it.",
+        remedy="Send a file without that row.",
     ),
     "file-missing": UploadError(
         title="The file is gone",

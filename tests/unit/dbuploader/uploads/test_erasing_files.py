@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,6 +132,37 @@ def test_what_was_queued_before_it_goes_too(suite: Suite) -> None:
     assert erasure.state is State.COMPLETED
     assert not is_kept(suite, suite.store.get(waiting))
     assert not is_stored(suite)
+
+
+def accept_load(suite: Suite, dry_run: Upload, content: str) -> str:
+    """A load of what the dry run checked, which waits for its loader; returns its id."""
+    upload_id = uuid.uuid4().hex
+    with suite.stores.files.write(upload_id) as file:
+        file.write(content.encode())
+    options = replace(dry_run.options, dry_run=False)
+    record = replace(dry_run.as_accepted(), id=upload_id, options=options, announced=False)
+    return suite.store.accept(replace(record, loads=dry_run.id)).id
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_copy_of_a_dry_run_that_was_made_meanwhile_goes_too(suite: Suite, when: str) -> None:
+    checked = suite.load("hired_employees", hires(NAME), dry_run=True)
+    others = suite.load("hired_employees", OTHERS, dry_run=True)
+    suite.load("hired_employees", hires(NAME))
+    erasure = accept_erasure(suite)
+    copied, clean = accept_load(suite, checked, hires(NAME)), accept_load(suite, others, OTHERS)
+    suite.processor().process_up_to(erasure)
+    getattr(suite.faulty_store, when)["drop_contents"].append(killed)
+    with pytest.raises(Killed):
+        suite.processor().process_up_to(copied)
+    suite.processor().process_up_to(clean)
+    after = suite.store.get(copied)
+    assert (after.state, after.error and after.error.code) == (State.FAILED, "file-erased")
+    assert after.files_removed is not None
+    assert (after.files_removed.why, after.files_removed.by) == ("erased", erasure)
+    assert not is_stored(suite)
+    assert suite.store.get(clean).state is State.COMPLETED
+    assert NAME not in {row[1] for row in suite.rows("hired_employees")}
 
 
 def test_the_record_names_the_change_that_was_made_before(suite: Suite) -> None:

@@ -30,6 +30,7 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("get", "/v1/uploads/{id}"): {"uploads:read", "uploads:admin"},
     ("delete", "/v1/uploads/{id}"): {"uploads:write", "uploads:undo", "uploads:admin"},
     ("post", "/v1/uploads/{id}/undo"): {"uploads:undo", "uploads:admin"},
+    ("post", "/v1/uploads/{id}/load"): {"uploads:write", "uploads:admin"},
     ("get", "/v1/uploads/{id}/file"): {"uploads:read", "uploads:admin"},
     ("get", "/v1/uploads/{id}/rejects"): {"uploads:read", "uploads:admin"},
     ("get", "/v1/uploads/{id}/events"): {"uploads:read", "uploads:admin"},
