@@ -121,6 +121,8 @@ class Accounts:
                 _keep_one(administrators, user_id)
             if new_hash is not None:
                 users.forget_networks(user_id)
+            if new_hash is not None or changed.disabled:
+                users.keys.delete_of(user_id)
             changed = self._end_tokens(users, changed)
         log.info("user changed", user_id=user_id, fields=sorted(changes.model_fields_set))
         return changed
@@ -163,23 +165,28 @@ class Accounts:
             if user is None or user.generation != proven.generation:
                 raise WrongPassword
             users.forget_networks(proven.id)
+            users.keys.delete_of(proven.id)
             self._end_tokens(users, replace(user, password_hash=new_hash))
         log.info("password changed", user_id=proven.id)
 
     def end_token(self, principal: Principal) -> None:
-        """End the token of `principal`: it is signed out.
+        """End the token of `principal`: it is signed out."""
+        with suppress(ConstraintViolated), self._store.writing() as users:
+            self.end_single(users, principal.id, principal.token_id, principal.expires_at)
+        log.info("signed out", user_id=principal.id)
+
+    def end_single(self, users: UserTable, user_id: str, token_id: str, expires_at: int) -> None:
+        """End the tokens of that `jti`, of which none is valid beyond `expires_at`.
 
         After SINGLE_ENDS of them within the lifetime of a token, all tokens of the user end.
         """
-        with suppress(ConstraintViolated), self._store.writing() as users:
-            user = users.get(principal.id)
-            users.forget_ended(int(self._clock()) - _SLACK)
-            if user is not None and users.count_ended(user.id) >= SINGLE_ENDS:
-                self._end_tokens(users, user)
-                users.forget_ended_of(user.id)
-            else:
-                users.end_token(principal.token_id, principal.id, principal.expires_at)
-        log.info("signed out", user_id=principal.id)
+        user = users.get(user_id)
+        users.forget_ended(int(self._clock()) - _SLACK)
+        if user is not None and users.count_ended(user_id) >= SINGLE_ENDS:
+            self._end_tokens(users, user)
+            users.forget_ended_of(user_id)
+        else:
+            users.end_token(token_id, user_id, expires_at)
 
     def revocations(self) -> tuple[dict[str, int | None], list[str]]:
         """The tokens that were ended and may still look valid: of users, then single ones.

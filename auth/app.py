@@ -3,20 +3,26 @@
 from flask import Flask
 from pydantic import ValidationError
 
+from auth.access_keys import AccessKeys
 from auth.accounts import Accounts
 from auth.cli import users_cli
 from auth.errors import (
     EmailTaken,
+    InvalidKey,
+    InvalidKeyRequest,
+    KeyNotFound,
     LastAdministrator,
     OwnPassword,
     TooManyAttempts,
+    TooManyKeys,
     TooManyLogins,
+    UserChanged,
     UserNotFound,
     WeakPassword,
     WrongCredentials,
     WrongPassword,
 )
-from auth.limits import LoginLimiter, PasswordChecks
+from auth.limits import GuessLimiter, LoginLimiter, PasswordChecks
 from auth.logins import Logins
 from auth.passwords import Passwords, owasp_hasher
 from auth.proxies import TrustedProxies, parse_networks
@@ -72,7 +78,9 @@ def _wire(app: Flask, settings: Settings) -> None:
     )
     checks = PasswordChecks(settings.login_checks)
     logins = Logins(store, accounts, passwords, limiter, checks)
-    provide(app, Services(settings, database, accounts, logins, tokens, key))
+    guesses = GuessLimiter(settings.login_limit_per_address)
+    keys = AccessKeys(store, accounts, tokens, guesses)
+    provide(app, Services(settings, database, accounts, logins, tokens, keys, key))
     authenticate_with(app, tokens.verify)
     # Without tables and somebody who could log in it can do nothing. Later on each request is told.
     ready = {"auth database": once(store.check), "a user": once(accounts.check)}
@@ -85,6 +93,13 @@ def _map_errors(app: Flask) -> None:
         {
             WrongCredentials: lambda error: unauthorized(
                 str(error), 'Basic realm="muster", charset="UTF-8"'
+            ),
+            InvalidKey: lambda error: unauthorized(str(error)),
+            UserChanged: lambda error: unauthorized(str(error)),
+            KeyNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            InvalidKeyRequest: lambda error: _invalid((error.field, str(error))),
+            TooManyKeys: lambda error: Problem(
+                409, "too-many-keys", "Too many access keys", str(error)
             ),
             UserNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
             EmailTaken: lambda error: Problem(409, "email-taken", "Email taken", str(error)),

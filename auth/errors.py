@@ -77,3 +77,42 @@ class TooManyAttempts(AccountError):
     def __init__(self, seconds: int) -> None:
         super().__init__(f"Too many attempts failed. Try again in {seconds} seconds.")
         self.seconds = seconds
+
+
+class UserChanged(AccountError):
+    """The user was disabled, deleted or changed since their token was checked."""
+
+    def __init__(self) -> None:
+        super().__init__("The token is not valid or no longer; log in again.")
+
+
+class KeyNotFound(AccountError):
+    """The user has no such access key."""
+
+    def __init__(self) -> None:
+        super().__init__("You have no such access key.")
+
+
+class InvalidKey(AccountError):
+    """Not an access key that may be used: unknown, expired, revoked, or its owner's time is over.
+
+    The answer does not say which.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("The access key is not valid or no longer.")
+
+
+class InvalidKeyRequest(AccountError):
+    """A key that can't be made; the message says why, and `field` where."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TooManyKeys(AccountError):
+    """The user has as many keys as may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} access keys already: revoke one first.")

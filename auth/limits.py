@@ -154,6 +154,31 @@ class LoginLimiter:
                 raise TooManyAttempts(1)
 
 
+class GuessLimiter:
+    """Refuses further guesses of keys and one-time tokens from an address, after too many.
+
+    With 256 random bits none is ever right: this spares the database. Safe to share between
+    threads.
+    """
+
+    def __init__(self, per_address: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._window = _Window(parse(per_address))
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def check(self, address: str) -> None:
+        """Return if a guess may be made; raises TooManyAttempts."""
+        with self._lock:
+            wait = self._window.wait(network_of(address), self._clock())
+        if wait > 0:
+            raise TooManyAttempts(math.ceil(wait))
+
+    def count(self, address: str) -> None:
+        """Count a guess."""
+        with self._lock:
+            self._window.fail(network_of(address), self._clock())
+
+
 class PasswordChecks:
     """Checks so many passwords at once: each takes 19 MiB and a processor.
 

@@ -1,4 +1,4 @@
-"""The users in their database: all of the auth service's SQL."""
+"""The users and their keys in their database: all of the auth service's SQL."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
 
 from auth.schema import (
+    access_keys,
     administration,
     ended_tokens,
     login_networks,
@@ -15,7 +16,7 @@ from auth.schema import (
     user_permissions,
     users,
 )
-from auth.users import StoredUser, account_key
+from auth.users import AccessKey, StoredUser, account_key
 from muster.contracts.emails import EmailChoice
 from muster.database import Database
 
@@ -28,6 +29,7 @@ class UserTable:
     def __init__(self, connection: Connection, *, lock: bool) -> None:
         self._connection = connection
         self._lock = lock
+        self.keys = KeyTable(connection)
 
     def all(self) -> list[StoredUser]:
         """Every user, by email."""
@@ -180,6 +182,48 @@ class UserTable:
         return [_user_of(row, granted[row.id]) for row in rows]
 
 
+class KeyTable:
+    """The access keys within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def of(self, user_id: str) -> list[AccessKey]:
+        """Those of a user, the newest first."""
+        mine = select(access_keys).where(access_keys.c.user_id == user_id)
+        order = access_keys.c.created_at.desc(), access_keys.c.id
+        return [_key_of(row) for row in self._connection.execute(mine.order_by(*order))]
+
+    def find(self, key_hash: str) -> AccessKey | None:
+        """The key of that hash."""
+        query = select(access_keys).where(access_keys.c.key_hash == key_hash)
+        row = self._connection.execute(query).first()
+        return None if row is None else _key_of(row)
+
+    def add(self, key: AccessKey, key_hash: str) -> None:
+        """Add a key."""
+        permissions = " ".join(sorted(key.permissions))
+        row = {**vars(key), "permissions": permissions, "key_hash": key_hash}
+        self._connection.execute(insert(access_keys).values(row))
+
+    def use(self, key_id: str, at: int) -> None:
+        """Note that the key was used."""
+        used = update(access_keys).where(access_keys.c.id == key_id)
+        self._connection.execute(used.values(last_used_at=at))
+
+    def delete(self, key_id: str) -> None:
+        """Remove a key."""
+        self._connection.execute(delete(access_keys).where(access_keys.c.id == key_id))
+
+    def delete_of(self, user_id: str) -> None:
+        """Remove those of a user."""
+        self._connection.execute(delete(access_keys).where(access_keys.c.user_id == user_id))
+
+    def forget_expired(self, before: int) -> None:
+        """Remove, of all users, those whose time was over before."""
+        self._connection.execute(delete(access_keys).where(access_keys.c.expires_at < before))
+
+
 class UserStore:
     """Opens transactions over the users. Each may raise DatabaseUnavailable."""
 
@@ -230,4 +274,16 @@ def _user_of(row: Row[Any], permissions: set[str]) -> StoredUser:
         disabled=row.disabled,
         generation=row.generation,
         emails=row.emails,
+    )
+
+
+def _key_of(row: Row[Any]) -> AccessKey:
+    return AccessKey(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        permissions=frozenset(row.permissions.split()),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
     )

@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from auth.users import EMAIL_LENGTH
+from auth.users import EMAIL_LENGTH, KEY_NAME_LENGTH
 
 metadata = MetaData()
 
@@ -90,3 +90,24 @@ administration = Table(
 A member of a cluster does not see what is locked on another. Of two transactions that write the
 same row it lets one commit, and rolls the other back.
 """
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", _text(32), primary_key=True),
+    Column(
+        "user_id",
+        _text(32),
+        ForeignKey("users.id", name="fk_access_keys_user", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("name", _text(KEY_NAME_LENGTH), nullable=False),
+    Column("key_hash", _text(64), nullable=False),
+    Column("permissions", _text(255), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("last_used_at", BigInteger),
+    UniqueConstraint("key_hash", name="uq_access_keys_key_hash"),
+)
+"""Keys, by SHA-256; `permissions` between blanks. Times in Unix seconds, of the last use to the
+minute."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from auth.access_keys import AccessKeys
 from auth.accounts import Accounts
 from auth.logins import Logins
 from auth.settings import Settings
@@ -22,6 +23,7 @@ class Services:
     accounts: Accounts
     logins: Logins
     tokens: AccessTokens
+    keys: AccessKeys
     signing_key: SigningKey
 
 

@@ -39,7 +39,8 @@ class Settings(SchemaSettings):
         "gateway is.",
     )
     login_limit_per_address: str = Field(
-        default="60 per minute", description="Failed logins from one address before it is refused."
+        default="60 per minute",
+        description="Failed logins, or invalid access keys, from one address before it is refused.",
     )
     admin_email: str = Field(
         default="admin@example.com", description="The administrator that `ensure-admin` adds."

@@ -8,9 +8,11 @@ from dataclasses import replace
 import jwt
 
 from auth.repository import UserStore
-from auth.users import StoredUser
+from auth.users import AccessKey, StoredUser
 from muster.http.tokens import AUDIENCE, ISSUER, InvalidToken, Principal, principal_of
 from muster.signing_key import ALGORITHM, SigningKey
+
+KEY_TOKEN_SECONDS = 60
 
 
 class AccessTokens:
@@ -32,16 +34,30 @@ class AccessTokens:
     def issue(self, user: StoredUser) -> str:
         """A signed JWT for `user`."""
         now = int(self._clock())
+        return self._sign(user, user.permissions, now, now + self.seconds, jti=uuid.uuid4().hex)
+
+    def issue_for_key(self, user: StoredUser, key: AccessKey, now: int) -> str:
+        """One for who holds the `key` of `user`, where both were read at `now` or later.
+
+        It may what the key and the user may, and lives KEY_TOKEN_SECONDS, or as long as the key.
+        Its `jti` is the key's id, so that the tokens of a key end together.
+        """
+        may, end = key.permissions & user.permissions, min(now + KEY_TOKEN_SECONDS, key.expires_at)
+        return self._sign(user, may, now, end, jti=key.id, by_key=True)
+
+    def _sign(
+        self, user: StoredUser, may: frozenset[str], now: int, end: int, **more: object
+    ) -> str:
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": user.id,
             "iat": now,
-            "exp": now + self.seconds,
-            "jti": uuid.uuid4().hex,
+            "exp": end,
             "email": user.email,
-            "permissions": sorted(user.permissions),
+            "permissions": sorted(may),
             "generation": user.generation,
+            **more,
         }
         return jwt.encode(claims, self._key.private, ALGORITHM, headers={"kid": self._kid})
 
@@ -58,4 +74,5 @@ class AccessTokens:
             signed_out = users.has_ended(claimed.token_id)
         if user is None or user.disabled or user.generation != claimed.generation or signed_out:
             raise InvalidToken("ended")
-        return replace(claimed, email=user.email, permissions=user.permissions)
+        may = claimed.permissions & user.permissions
+        return replace(claimed, email=user.email, permissions=may)

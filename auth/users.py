@@ -1,12 +1,21 @@
-"""A user, and the requests that add or change one."""
+"""A user, their access keys, and the requests that add or change one."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from auth.passwords import MAX_LENGTH, MIN_LENGTH, is_acceptable
@@ -20,6 +29,8 @@ _EMAIL = re.compile(
 )
 EMAIL_LENGTH = 254
 """The longest address that fits SMTP's path of 256 (RFC 5321, section 4.5.3.1.3)."""
+
+KEY_NAME_LENGTH = 100
 
 
 def account_key(name: str) -> str:
@@ -58,6 +69,35 @@ class StoredUser:
         return {**self.to_json(), "emails": self.emails}
 
 
+@dataclass(frozen=True)
+class AccessKey:
+    """What is kept of a key of the user `user_id`, beside its hash; times are Unix seconds."""
+
+    id: str
+    user_id: str
+    name: str
+    permissions: frozenset[str]
+    created_at: int
+    expires_at: int
+    last_used_at: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The key as the API shows it, without what opens anything."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "permissions": sorted(self.permissions),
+            "created_at": timestamp(self.created_at),
+            "expires_at": timestamp(self.expires_at),
+            "last_used_at": None if self.last_used_at is None else timestamp(self.last_used_at),
+        }
+
+
+def timestamp(seconds: int) -> str:
+    """Unix seconds as the API writes a time."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
 def _check_email(value: str) -> str:
     if len(value) > EMAIL_LENGTH or not _EMAIL.fullmatch(value):
         raise PydanticCustomError("email", "This is not an email address.")
@@ -84,6 +124,17 @@ def _check_permissions(value: Iterable[str]) -> frozenset[str]:
             {"unknown": ", ".join(sorted(unknown)), "known": ", ".join(PERMISSIONS)},
         )
     return permissions
+
+
+def _check_name(value: str) -> str:
+    name = value.strip()
+    if not (0 < len(name) <= KEY_NAME_LENGTH and name.isprintable()):
+        raise PydanticCustomError(
+            "name",
+            "A name has 1 to {most} characters, all of which can be printed.",
+            {"most": KEY_NAME_LENGTH},
+        )
+    return name
 
 
 Email = Annotated[str, AfterValidator(_check_email)]
@@ -129,3 +180,11 @@ class PasswordChangeRequest(_Request):
 
     current_password: SecretStr
     new_password: Password
+
+
+class NewKeyRequest(_Request):
+    """An access key to make. The JSON of `expires_at` is a time with an offset (RFC 3339)."""
+
+    name: Annotated[str, AfterValidator(_check_name)]
+    permissions: Permissions = Field(min_length=1)
+    expires_at: AwareDatetime

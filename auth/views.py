@@ -4,8 +4,14 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from auth.errors import WrongCredentials
 from auth.services import services
-from auth.users import AddUserRequest, OwnChanges, PasswordChangeRequest, UserChanges
-from muster.http.tokens import requires
+from auth.users import (
+    AddUserRequest,
+    NewKeyRequest,
+    OwnChanges,
+    PasswordChangeRequest,
+    UserChanges,
+)
+from muster.http.tokens import bearer_token, requires
 
 blueprint = Blueprint("auth", __name__)
 
@@ -35,7 +41,7 @@ def log_in() -> Response:
 
 
 @blueprint.post("/v1/logout")
-@requires()
+@requires(by_key=False)
 def log_out() -> tuple[str, int]:
     """End this token."""
     services().accounts.end_token(g.principal)
@@ -59,7 +65,7 @@ def change_me() -> Response:
 
 
 @blueprint.post("/v1/me/password")
-@requires()
+@requires(by_key=False)
 def change_my_password() -> tuple[str, int]:
     """Another password for the user of the token, whose tokens end."""
     change = PasswordChangeRequest.model_validate_json(request.get_data())
@@ -75,7 +81,7 @@ def list_users() -> Response:
 
 
 @blueprint.post("/v1/users")
-@requires("users:admin")
+@requires("users:admin", by_key=False)
 def add_user() -> tuple[Response, int, dict[str, str]]:
     """Add a user."""
     user = services().accounts.add(AddUserRequest.model_validate_json(request.get_data()))
@@ -90,7 +96,7 @@ def show_user(user_id: str) -> Response:
 
 
 @blueprint.patch("/v1/users/<user_id>")
-@requires("users:admin")
+@requires("users:admin", by_key=False)
 def change_user(user_id: str) -> Response:
     """Change permissions, the password of another user, or whether the user is disabled."""
     changes = UserChanges.model_validate_json(request.get_data())
@@ -98,11 +104,45 @@ def change_user(user_id: str) -> Response:
 
 
 @blueprint.delete("/v1/users/<user_id>")
-@requires("users:admin")
+@requires("users:admin", by_key=False)
 def delete_user(user_id: str) -> tuple[str, int]:
     """Remove a user."""
     services().accounts.delete(user_id)
     return "", 204
+
+
+@blueprint.get("/v1/keys")
+@requires()
+def list_keys() -> Response:
+    """The access keys of the user of the token."""
+    return jsonify(keys=[key.to_json() for key in services().keys.of(g.principal.id)])
+
+
+@blueprint.post("/v1/keys")
+@requires(by_key=False)
+def add_key() -> tuple[Response, int]:
+    """Make an access key, which this answer alone shows."""
+    new = NewKeyRequest.model_validate_json(request.get_data())
+    key, secret = services().keys.add(g.principal, new)
+    return jsonify({**key.to_json(), "key": secret}), 201
+
+
+@blueprint.delete("/v1/keys/<key_id>")
+@requires(by_key=False)
+def revoke_key(key_id: str) -> tuple[str, int]:
+    """Revoke an access key of the user of the token."""
+    services().keys.revoke(g.principal, key_id)
+    return "", 204
+
+
+@blueprint.get("/internal/key-token")
+def exchange_key() -> Response:
+    """A token for the access key that is sent as the bearer token; for the gateway.
+
+    The key itself proves who asks, and the gateway has it from whoever that is. A GET, because it
+    may be sent again where a connection broke.
+    """
+    return jsonify(access_token=services().keys.exchange(bearer_token(), _address()))
 
 
 @blueprint.get("/.well-known/jwks.json")

@@ -11,9 +11,10 @@ from flask_openapi.models.server import Server
 from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.api import docs, queries, receipts, tables, upload_files, uploads, users
+from gateway.api import access_keys, docs, queries, receipts, tables, upload_files, uploads, users
 from gateway.api.responses import ProblemDocument
 from gateway.errors import PROBLEMS
+from gateway.proxy.access_keys import KeyExchange, install_access_keys
 from gateway.services import Services
 from gateway.settings import Settings
 from gateway.web import views as web
@@ -39,7 +40,10 @@ _INFO = Info(
 )
 _SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
     "bearer": SecurityScheme(
-        type="http", scheme="bearer", bearerFormat="JWT", description="From `POST /v1/login`."
+        type="http",
+        scheme="bearer",
+        bearerFormat="JWT",
+        description="From `POST /v1/login`; or an access key, from `POST /v1/keys`.",
     ),
     "basic": SecurityScheme(type="http", scheme="basic", description="Email address and password."),
 }
@@ -72,6 +76,7 @@ def build_app(settings: Settings, stores: Stores, broker: Broker, tokens: Tokens
     authenticate_with(app, tokens.verify)
     install_service(app, "gateway", _health(stores, broker, tokens, services))
     answer_with(app, PROBLEMS)
+    install_access_keys(app, KeyExchange(tokens, services.auth))
     _add_api(app)
     _add_pages(app, secure=settings.public_url.startswith("https:"))
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -92,7 +97,7 @@ def _health(stores: Stores, broker: Broker, tokens: Tokens, services: Services) 
 
 
 def _add_api(app: OpenAPI) -> None:
-    for subject in (users, uploads, upload_files, receipts, tables, queries):
+    for subject in (users, access_keys, uploads, upload_files, receipts, tables, queries):
         app.register_api(subject.api)
     app.register_blueprint(docs.pages_of(app))
 

@@ -48,9 +48,10 @@ class Api(APIBlueprint):
     ) -> None:
         """Route `rule`; `access` is checked before the parameters, let alone the body."""
         access: Access = options.pop("access")
+        by_key: bool = options.pop("by_key")
         # Not the library's check, which looks at every header and at the models' schemas.
         checked = _checked(view_func.__wrapped__)
-        guarded = checked if isinstance(access, str) else requires(*access)(checked)
+        guarded = checked if isinstance(access, str) else requires(*access, by_key=by_key)(checked)
         super().add_url_rule(rule, endpoint, guarded, provide_automatic_options, **options)
 
     def schema_of(self, model: type[BaseModel]) -> dict[str, Any]:
@@ -73,14 +74,16 @@ class Api(APIBlueprint):
         answers: Answers,
         refusals: Collection[int] = (),
         request_body: dict[str, Any] | None = None,
+        by_key: bool = True,
     ) -> Callable[[View], View]:
-        """Serve `rule` by the view, to those that have `access`.
+        """Serve `rule` by the view, to those that have `access`; without `by_key`, not to keys.
 
         `answers` and `refusals` are the statuses that the document lists; 401, 403 and 503 are
         added where there can be. The view's parameters `path`, `query` and `header` are checked by
         their annotations.
         """
-        errors = {status: problem(status) for status in _all(refusals, access)}
+        keyless = () if by_key else (403,)
+        errors = {status: problem(status) for status in _all({*refusals, *keyless}, access)}
 
         def declare(view: View) -> View:
             declared: View = getattr(self, method)(
@@ -89,6 +92,7 @@ class Api(APIBlueprint):
                 responses={**answers, **errors},
                 operation_id=view.__name__,
                 access=access,
+                by_key=by_key,
                 **({} if request_body is None else {"request_body": _required(request_body)}),
             )(view)
             return declared

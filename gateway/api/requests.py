@@ -254,6 +254,12 @@ class UserPath(Parameters):
     id: str = Field(description="The user's id.")
 
 
+class KeyPath(Parameters):
+    """Which access key."""
+
+    id: str = Field(description="The key's id; not the key.")
+
+
 _KEY = Field(
     None,
     alias="Idempotency-Key",

@@ -105,6 +105,50 @@ class PasswordChange(BaseModel):
     new_password: str = _PASSWORD
 
 
+_KEY_NAME = Field(min_length=1, max_length=100, examples=["nightly load"])
+_EXPIRES_AT = Field(description="When it ends: within 366 days.", examples=["2027-01-01T00:00:00Z"])
+
+
+class NewAccessKey(BaseModel):
+    """An access key to make."""
+
+    name: str = _KEY_NAME
+    permissions: list[Permission] = Field(
+        min_length=1, description="Of one's own.", examples=[["uploads:write", "uploads:read"]]
+    )
+    expires_at: datetime = _EXPIRES_AT
+
+
+class AccessKey(BaseModel):
+    """An access key, without what is sent as the token.
+
+    It may what its `permissions` and its owner's allow at the time. It ends early when it is
+    revoked, and when its owner is disabled or deleted or gets another password.
+    """
+
+    id: str
+    name: str = _KEY_NAME
+    permissions: list[Permission] = _PERMISSIONS
+    created_at: datetime
+    expires_at: datetime = _EXPIRES_AT
+    last_used_at: datetime | None = Field(description="To the minute; null if it never was.")
+
+
+class MadeAccessKey(AccessKey):
+    """An access key that has just been made, with what no other answer shows."""
+
+    key: str = Field(
+        description="Sent as `Authorization: Bearer`.",
+        pattern="^muster_[0-9A-Za-z]{49}$",
+    )
+
+
+class AccessKeys(BaseModel):
+    """One's own access keys, newest first; one that has expired is listed for another 30 days."""
+
+    keys: list[AccessKey]
+
+
 class UploadPage(BaseModel):
     """Uploads, newest first."""
 

@@ -37,7 +37,7 @@ def log_in() -> Response:
     return forward(services().auth)
 
 
-@api.operation("post", "/v1/logout", access=ANY_TOKEN, answers={204: None})
+@api.operation("post", "/v1/logout", access=ANY_TOKEN, answers={204: None}, by_key=False)
 def log_out() -> Response:
     """End this token: here at once, everywhere within 5 seconds."""
     response = forward(services().auth)
@@ -72,6 +72,7 @@ def change_me() -> Response:
     answers={204: None},
     refusals=(422, 429),
     request_body=api.json_body(PasswordChange),
+    by_key=False,
 )
 def change_password() -> Response:
     """Change my password; older tokens end."""
@@ -91,6 +92,7 @@ def list_users() -> Response:
     answers={201: User},
     refusals=(409, 422),
     request_body=api.json_body(NewUser),
+    by_key=False,
 )
 def add_user() -> Response:
     """Add a user."""
@@ -110,13 +112,21 @@ def get_user(path: UserPath) -> Response:
     answers={200: User},
     refusals=(404, 409, 422),
     request_body=api.json_body(UserChange),
+    by_key=False,
 )
 def change_user(path: UserPath) -> Response:
     """Change permissions or password of a user, or disable them."""
     return forward(services().auth, with_body=True)
 
 
-@api.operation("delete", "/v1/users/<id>", access=_ADMIN, answers={204: None}, refusals=(404, 409))
+@api.operation(
+    "delete",
+    "/v1/users/<id>",
+    access=_ADMIN,
+    answers={204: None},
+    refusals=(404, 409),
+    by_key=False,
+)
 def delete_user(path: UserPath) -> Response:
     """Delete a user."""
     return forward(services().auth)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from threading import Lock
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -52,7 +52,8 @@ class Principal:
     """Who asks, and by which token.
 
     `generation` is raised by auth whenever the user's older tokens end. `token_id` is the token's
-    `jti`, `expires_at` its end in seconds since 1970.
+    `jti`, `expires_at` its end in seconds since 1970. A token `by_key` was exchanged for an access
+    key, whose id is its `token_id`: all tokens of a key end together.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Principal:
     generation: int
     token_id: str
     expires_at: int
+    by_key: bool = False
 
     def may(self, *permissions: str) -> bool:
         """Whether the user has one of `permissions`."""
@@ -197,6 +199,7 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
             generation=claims["generation"],
             token_id=claims["jti"],
             expires_at=claims["exp"],
+            by_key=claims.get("by_key", False) is not False,
         )
     except (KeyError, TypeError) as error:
         raise InvalidToken(str(error)) from error
@@ -217,7 +220,7 @@ def authenticate() -> Principal:
 
     Raises Problem 401 or 503.
     """
-    token = _bearer_token()
+    token = bearer_token()
     if not token:
         raise unauthorized("Send the header Authorization: Bearer TOKEN, from POST /v1/login.")
     try:
@@ -235,21 +238,25 @@ def authenticate() -> Principal:
 def validity_of_token() -> Callable[[], bool]:
     """What says whether this request's token is still valid, also after the request's context.
 
-    If that can't be known it is not: a long answer is then refused as a new request would be.
+    If that can't be known it is not: a long answer is then refused as a new request would be. Where
+    the token stands in for something that lives longer, `g.verify_again` asks about that.
     """
-    token, verify = _bearer_token(), provided(current_app, _Authentication).verify
+    verify_again = g.get("verify_again") or partial(
+        provided(current_app, _Authentication).verify, bearer_token()
+    )
 
     def is_valid() -> bool:
         try:
-            verify(token)
-        except (InvalidToken, KeysUnavailable):
+            verify_again()
+        except (InvalidToken, KeysUnavailable, Problem):
             return False
         return True
 
     return is_valid
 
 
-def _bearer_token() -> str:
+def bearer_token() -> str:
+    """The bearer token of this request; empty without one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
@@ -261,16 +268,25 @@ def unauthorized(detail: str, challenge: str = 'Bearer realm="muster"') -> Probl
     )
 
 
-def requires(*permissions: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def requires(*permissions: str, by_key: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Only run the view for a valid token with one of `permissions`; with none, for any token.
 
-    The body is not touched before. Raises Problem 401, 403 or 503.
+    Without `by_key`, not for one that was exchanged for an access key. The body is not touched
+    before. Raises Problem 401, 403 or 503.
     """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             principal = authenticate()
+            if principal.by_key and not by_key:
+                raise Problem(
+                    403,
+                    "not-by-key",
+                    "Not with an access key",
+                    "An access key makes and changes no keys, users, webhooks or passwords: use a "
+                    "token from POST /v1/login.",
+                )
             if permissions and not principal.may(*permissions):
                 raise Problem(
                     403,

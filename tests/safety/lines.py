@@ -366,6 +366,62 @@ LINES = (
         "test_signing_out_ends_this_token_and_no_other",
     ),
     SafetyLine(
+        promise="access keys: one may no more than its owner may now",
+        path="auth/tokens.py",
+        old="        may, end = key.permissions & user.permissions,",
+        new="        may, end = key.permissions,",
+        test="tests/unit/auth/test_auth_access_keys.py::"
+        "test_a_key_gives_a_token_for_a_minute_that_may_what_key_and_owner_may",
+    ),
+    SafetyLine(
+        promise="scope of access keys: one may no more than it was made for",
+        path="auth/tokens.py",
+        old="        may = claimed.permissions & user.permissions\n",
+        new="        may = user.permissions\n",
+        test="tests/unit/auth/test_auth_access_keys.py::"
+        "test_at_auth_too_a_key_may_no_more_than_its_permissions",
+    ),
+    SafetyLine(
+        promise="access keys make no keys: nor users nor passwords",
+        path="muster/http/tokens.py",
+        old="            if principal.by_key and not by_key:\n",
+        new="            if False:\n",
+        test="tests/unit/auth/test_auth_access_keys.py::"
+        "test_a_key_makes_no_keys_users_or_passwords",
+    ),
+    SafetyLine(
+        promise="expiry of access keys: one ends at its time",
+        path="auth/access_keys.py",
+        old="key is None or key.expires_at <= now or ",
+        new="key is None or ",
+        test="tests/unit/auth/test_auth_access_keys.py::"
+        "test_a_key_and_its_tokens_end_when_it_expires",
+    ),
+    SafetyLine(
+        promise="revocation of access keys: the tokens of one end with it",
+        path="auth/access_keys.py",
+        old="            self._accounts.end_single(users, owner.id, key_id, end)\n",
+        new="",
+        test="tests/unit/auth/test_auth_access_keys.py::"
+        "test_a_revoked_key_ends_with_its_tokens_and_no_other_does",
+    ),
+    SafetyLine(
+        promise="revocation in the gateway: a token kept for a key is checked each time",
+        path="gateway/proxy/access_keys.py",
+        old="        self._tokens.verify(exchange.token)\n",
+        new="",
+        test="tests/unit/gateway/proxy/test_access_keys.py::"
+        "test_a_token_that_ended_is_not_used_however_fresh",
+    ),
+    SafetyLine(
+        promise="access keys end when their owner is disabled",
+        path="auth/accounts.py",
+        old="            if new_hash is not None or changed.disabled:\n",
+        new="            if new_hash is not None:\n",
+        test="tests/unit/auth/test_auth_access_keys.py::"
+        "test_keys_end_with_their_owner_and_with_the_password",
+    ),
+    SafetyLine(
         promise="old password: a token alone sets no password of its own user",
         path="auth/accounts.py",
         old="            if by == user_id:\n",
