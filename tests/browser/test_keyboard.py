@@ -57,6 +57,9 @@ def test_the_main_job_is_done_with_the_keyboard_alone(strangers_page: Page, tmp_
     expect(cell).to_be_visible()
     tab_to(page, cell)
     keys.type("Carpenter")
+    # After the last row comes the button that sends.
+    keys.press("Enter")
+    expect(page.locator("#send-corrections")).to_be_focused()
     keys.press("Enter")
     expect(page.get_by_text("Corrects", exact=True)).to_be_visible()
     expect_final(page, "Loaded")

@@ -15,6 +15,7 @@ from gateway.uploads.corrections import (
     RejectsPage,
     as_file,
     corrected_rows,
+    group_by_cause,
     read_page,
     submission_of,
 )
@@ -38,10 +39,13 @@ log = structlog.get_logger(__name__)
 pages = PageBlueprint("uploads_pages", __name__)
 
 _UPLOADS_PER_PAGE = 20
-_REJECTS_PER_PAGE = 50
+# A page in which each row has fields must not be too much for a browser.
+_REJECTS_PER_PAGE = 500
+_REJECTS_SIZE = 1024**2
 # Of a page of rejects, with as many cells as any file of ours has.
 _MAX_FIELDS = _REJECTS_PER_PAGE * 64
 _CELL = re.compile(r"c([0-9]{1,18})-([0-9]{1,9})", re.ASCII)
+_AGAIN = re.compile(r"again([0-9]{1,18})", re.ASCII)
 _READERS = ("uploads:read", "uploads:admin")
 _OTHER_PAGES = {"/questions": "queries:read", "/users": "users:admin"}
 
@@ -140,7 +144,8 @@ def send_corrections(id: str) -> Response:
         for name, text in request.form.items()
         if (found := _CELL.fullmatch(name))
     }
-    rows = corrected_rows(rejects, cells)
+    again = {int(found[1]) for name in request.form if (found := _AGAIN.fullmatch(name))}
+    rows = corrected_rows(rejects, cells, again)
     if not rows:
         complaint = "No cell was changed yet, so there is nothing to send."
         return _show_upload(id, 422, complaint)
@@ -157,6 +162,7 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
     """The page of one upload, with a complaint about what was sent from it."""
     upload = services().access.get(g.principal, id)
     rejects = None
+    declared = tables().get(upload.table)
     if upload.state.is_final and upload.has_rejects and not upload.files_removed:
         try:
             upload, rejects = _rejects_page(id)
@@ -178,6 +184,9 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         counts=list(zip(counts(upload), asdict(upload.tally), strict=True)),
         sentence=sentence(upload) if upload.state.is_final else None,
         rejects=rejects,
+        groups=group_by_cause(rejects, declared) if rejects else [],
+        declared=declared,
+        parents={each.column: each.parent for each in declared.foreign_keys} if declared else {},
         page_size=_REJECTS_PER_PAGE,
         corrections=services().access.corrections(g.principal, id),
         wishes=wishes(upload.options),
@@ -208,7 +217,7 @@ def _rejects_page(id: str) -> tuple[Upload, RejectsPage]:
     """
     first = _number(request.values.get("from"))
     upload, stored = services().access.open_rejects(g.principal, id)
-    return upload, read_page(stored, first, _REJECTS_PER_PAGE)
+    return upload, read_page(stored, first, _REJECTS_PER_PAGE, _REJECTS_SIZE)
 
 
 def _number(text: str | None) -> int:

@@ -94,7 +94,8 @@ def test_an_upload_tells_its_counts_and_causes_in_words(
     assert "Blank, too long or out of range" in text
     assert f"/v1/uploads/{upload_id}/rejects?spreadsheet=safe" in text
     assert 'value="1" size="5" aria-label="id, line 1"' in text
-    assert re.search(r'<td class="bad"><input name="c1-1" value=""', text)
+    assert re.search(r'<td data-label="job" class="bad"><input name="c1-1" value=""', text)
+    assert '<span id="cause1"><b><bdi>job</bdi></b> is blank</span>' in text
 
 
 def test_an_upload_tells_what_looks_wrong_though_nothing_of_it_was_rejected(
@@ -143,7 +144,7 @@ def test_changed_rows_are_a_new_upload_that_names_the_first(
     )
     assert corrected.options.mode == "insert"
     with stores.open_file(corrected) as file:
-        assert file.read() == b"id,job,_line\r\n2,Baker,2\r\n"
+        assert file.read() == b"id,job,_line,_code\r\n2,Baker,2,\r\n"
     assert f'href="/uploads/{upload_id}"' in browser.get(answer.location).text
 
 
@@ -166,14 +167,14 @@ def test_the_first_upload_names_those_that_correct_it(client: FlaskClient, store
 
 def test_rows_of_a_later_page_are_corrected_there(browser: FlaskClient, stores: Stores) -> None:
     upload_id = upload(browser)
-    finish(stores, upload_id, count=60)
-    assert 'href="?from=50"' in browser.get(f"/uploads/{upload_id}").text
-    page = browser.get(f"/uploads/{upload_id}?from=50").text
-    assert re.findall(r'name="(c\d+-1)"', page) == [f"c{line}-1" for line in range(51, 61)]
-    cells = {"from": "50", "c60-1": "Baker"}
+    finish(stores, upload_id, count=510)
+    assert 'href="?from=500"' in browser.get(f"/uploads/{upload_id}").text
+    page = browser.get(f"/uploads/{upload_id}?from=500").text
+    assert re.findall(r'name="(c\d+-1)"', page) == [f"c{line}-1" for line in range(501, 511)]
+    cells = {"from": "500", "c510-1": "Baker"}
     answer = browser.post(f"/uploads/{upload_id}/corrections", data=cells, headers=HERE)
     with stores.open_file(stores.uploads.get(answer.location.rpartition("/")[2])) as file:
-        assert file.read() == b"id,job,_line\r\n60,Baker,60\r\n"
+        assert file.read() == b"id,job,_line,_code\r\n510,Baker,510,\r\n"
 
 
 def test_nothing_changed_is_nothing_to_send(browser: FlaskClient, stores: Stores) -> None:
@@ -393,7 +394,7 @@ def test_rows_that_an_undo_leaves_are_told_with_their_reasons(
     assert f'<a href="/uploads/{later}">see the upload</a>' in text
     assert "changed by change 10 : another user's upload" in words
     assert "Download the file" not in words
-    assert "Send the changed rows" not in words
+    assert "Send the corrected rows" not in words
     assert "/tables/jobs/1" not in text
     browser.set_cookie(COOKIE, f"{MAY_UNDO}+queries:read")
     assert 'href="/tables/jobs/1"' in browser.get(f"/uploads/{undo}").text

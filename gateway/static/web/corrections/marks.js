@@ -1,0 +1,105 @@
+// What a row and its cells show: what is wrong, or that the row is right and counts no more.
+
+import { isChanged, isTouched, parentOf, rows } from "./cells.js";
+import { nameOf } from "./parents.js";
+
+/** The rows that would be loaded now. */
+export const right = new Set();
+/** The touched rows that would be rejected again. */
+export const wrong = new Set();
+
+// What the page said of each cell when it came.
+const first = new Map(rows.flatMap(({ cells }) => cells.map((cell) => {
+  const fault = document.getElementById(cell.getAttribute("aria-describedby"));
+  return [cell, { isBad: cell.hasAttribute("aria-invalid"), described: fault?.id ?? null,
+    text: cell.parentElement.querySelector(".fault")?.textContent ?? "" }];
+})));
+
+/** Show the row as it came, but for the texts in it, as nothing is known of them. */
+export function showUnchecked(row) {
+  settle(row, null);
+  const isTyped = isTouched(row);
+  for (const cell of row.cells) {
+    const { isBad, text, described } = first.get(cell);
+    const still = isBad && !(isTyped && isChanged(cell));
+    mark(cell, still, still ? text : "", still ? described : null);
+  }
+}
+
+/** Show what is wrong with the row, `[{ column, message, suggestions }]`; nothing if it is right. */
+export function showChecked(row, faults, columns, choose) {
+  const isRight = !faults.length && !isKeyStillTaken(row);
+  if (!isTouched(row) && !(isRight && row.cause === "foreign-key")) {
+    addSuggestions(row, faults, columns, choose);
+    return;
+  }
+  settle(row, isRight);
+  row.cells.forEach((cell, index) => {
+    const fault = faults.find(({ column }) => column === columns[index].column);
+    if (fault) mark(cell, true, fault.message, null);
+    else if (!isRight && !faults.length) mark(cell, first.get(cell).isBad, first.get(cell).text, first.get(cell).described);
+    else mark(cell, false, "", null);
+  });
+  addSuggestions(row, faults, columns, choose);
+}
+
+/** A key that was taken is still, unless it is another now or its row is to be replaced. */
+function isKeyStillTaken({ cause, cells, again }) {
+  return cause === "primary-key" && !again?.checked && !cells.some((cell) => first.get(cell).isBad && isChanged(cell));
+}
+
+function settle(row, isRight) {
+  right.delete(row);
+  wrong.delete(row);
+  if (isRight !== null) (isRight ? right : wrong).add(row);
+  row.element.classList.toggle("corrected", isRight === true);
+}
+
+function mark(cell, isBad, text, described) {
+  const place = cell.parentElement;
+  place.classList.toggle("bad", isBad);
+  cell.classList.toggle("changed", isChanged(cell));
+  if (isBad) cell.setAttribute("aria-invalid", "true");
+  else cell.removeAttribute("aria-invalid");
+  const said = text || (isChanged(cell) && !isBad && parentOf(cell) ? nameOf(parentOf(cell), cell.value) ?? "" : "");
+  const line = place.querySelector(".fault") ?? (said && newLine(cell));
+  if (line) {
+    line.textContent = said;
+    line.hidden = !said;
+    line.classList.toggle("name", !isBad);
+  }
+  const id = said ? line.id : described;
+  if (id) cell.setAttribute("aria-describedby", id);
+  else cell.removeAttribute("aria-describedby");
+}
+
+function newLine(cell) {
+  const line = document.createElement("p");
+  line.className = "fault";
+  line.id = `f${cell.name.slice(1)}`;
+  cell.after(line);
+  return line;
+}
+
+/** Ask below each bad cell whether what nearly matches was meant. */
+function addSuggestions(row, faults, columns, choose) {
+  row.cells.forEach((cell, index) => {
+    cell.parentElement.querySelector(".meant")?.remove();
+    const suggestions = faults.find(({ column }) => column === columns[index].column)?.suggestions ?? [];
+    if (!suggestions.length) return;
+    const question = document.createElement("p");
+    question.className = "meant";
+    question.append("Did you mean ");
+    suggestions.forEach(({ value, name }, place) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "quiet";
+      button.textContent = name ? `${name} (${value})` : value;
+      button.dataset.value = value;
+      button.addEventListener("click", () => choose(cell, value));
+      question.append(place ? " or " : "", button);
+    });
+    question.append("?");
+    cell.parentElement.append(question);
+  });
+}

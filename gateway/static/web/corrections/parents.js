@@ -1,0 +1,46 @@
+// The rows that foreign keys refer to, by name.
+
+import { ask } from "../api.js";
+import { form } from "./cells.js";
+
+const MOST = 1000;
+const SHOWN = 50;
+const asked = new Map();
+const known = new Map();
+
+/** The parents of a table, `[{ key, name }]`: the first thousand. None where they can't be had. */
+export function parentsOf(table) {
+  if (!asked.has(table)) asked.set(table, read(table));
+  return asked.get(table);
+}
+
+async function read(table) {
+  if (!("names" in form.dataset)) return [];
+  const [declared, page] = await Promise.all([ask(`/v1/tables/${table}`), ask(`/v1/tables/${table}/rows?limit=${MOST}`)]);
+  if (!declared || !page) {
+    asked.delete(table);
+    return [];
+  }
+  const text = declared.fields.find(({ type }) => type === "string")?.name;
+  const [key] = [declared.primaryKey].flat();
+  const parents = page.rows.map((row) => ({ key: String(row[key]), name: text ? row[text] : "" }));
+  known.set(table, new Map(parents.map((parent) => [parent.key, parent.name])));
+  return parents.sort((one, other) => one.name.localeCompare(other.name, "en"));
+}
+
+/** The name of the parent with the key, if it is known already. */
+export const nameOf = (table, key) => known.get(table)?.get(key.trim());
+
+/** At most fifty parents whose name or key has the text: first those that begin with it. */
+export async function find(table, text) {
+  const wanted = text.trim().toLowerCase();
+  const rank = ({ key, name }) => {
+    const at = name.toLowerCase().indexOf(wanted);
+    if (key === wanted || at === 0) return 0;
+    if (at > 0) return name[at - 1] === " " ? 1 : 2;
+    return key.startsWith(wanted) ? 2 : 3;
+  };
+  const ranked = (await parentsOf(table)).map((parent) => ({ parent, rank: rank(parent) }));
+  const found = ranked.filter((each) => each.rank < 3).sort((one, other) => one.rank - other.rank);
+  return found.slice(0, SHOWN).map(({ parent }) => parent);
+}
