@@ -1,4 +1,4 @@
-"""What no process of the embedded default imports: another default's drivers, and OpenTelemetry."""
+"""What no process of the embedded default imports: others' drivers, OpenTelemetry, and rich."""
 
 import re
 
@@ -10,6 +10,8 @@ from tests.e2e.conftest import PATIENTLY
 from tests.e2e.faults import PROCESSES
 
 NOT_IMPORTED = {"_mysql_connector", "mysql", "pymongo", "bson", "gridfs", "pika"}
+# Of the command `muster`; others take it where they find it: see muster/startup.py.
+NOT_IMPORTED |= {"rich.console", "pygments.lexer"}
 # Of OpenTelemetry the API only. MySQL's driver imports the rest of it by itself.
 SERVICES = {"auth", "dbuploader", "gateway", "notification", "queries"}
 NOT_IMPORTED |= {f"opentelemetry.{part}" for part in ("sdk", "exporter", "instrumentation")}

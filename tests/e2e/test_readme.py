@@ -1,8 +1,10 @@
-"""The walk through of the README, as it is pasted."""
+"""The walks through of the README, as they are pasted."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,37 +12,52 @@ import pytest
 from embedded.suite_process import SuiteProcess
 
 ROOT = Path(__file__).parents[2]
+HEADER = "id,name,datetime,department_id,job_id,_line,_row,_code,_column,_message"
+ON_THIS_MACHINE = re.compile(r"http://127\.0\.0\.1:8080|var/admin-password|\.venv/bin")
 
 
-def walk_through(suite: SuiteProcess) -> str:
+def script_of(heading: str, suite: SuiteProcess) -> str:
     text = (ROOT / "README.md").read_text("utf-8")
-    section = text.split("## A walk through, with curl")[1].split("\n## ")[0]
+    section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
     script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
     here = {
         "http://127.0.0.1:8080": suite.url,
         "var/admin-password": f"{suite.home}/admin-password",
+        ".venv/bin": f"{sys.prefix}/bin",
     }
-    for as_written, as_running in here.items():
-        assert as_written in script
-        script = script.replace(as_written, as_running)
-    return script
+    return ON_THIS_MACHINE.sub(lambda found: here[found[0]], script)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_walk_through_of_the_readme_works_as_pasted(
-    tmp_path: Path, suite: SuiteProcess
-) -> None:
-    shutil.copytree(ROOT / "samples", tmp_path / "samples")
-    done = subprocess.run(
+def paste(script: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    shutil.copytree(ROOT / "samples", folder / "samples")
+    return subprocess.run(
         # Not with pipefail: head ends before curl has written all.
-        ["bash", "-eu", "-c", walk_through(suite)],
-        cwd=tmp_path,
+        ["bash", *options, "-c", script],
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config")},
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def test_the_walk_through_of_the_readme_works_as_pasted(
+    tmp_path: Path, suite: SuiteProcess
+) -> None:
+    # Not with -e: rejected rows are status 1, and the terminal goes on.
+    done = paste(script_of("A walk through", suite), tmp_path, "-u")
+    assert (done.returncode, done.stdout.count(": completed")) == (0, 3), done.stderr
+    assert "62 rejected\n" in done.stdout
+    assert "\nid,department,hired\n" in done.stdout
+    rejects = (tmp_path / "rejects.csv").read_text("utf-8").splitlines()
+    assert (len(rejects), rejects[0]) == (63, HEADER)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_same_with_curl_works_as_pasted(tmp_path: Path, suite: SuiteProcess) -> None:
+    done = paste(script_of("The same with curl", suite), tmp_path, "-eu")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"state":"completed') == 3
-    assert "id,name,datetime,department_id,job_id,_line,_row,_code,_column,_message" in done.stdout
+    assert HEADER in done.stdout
     assert "department,job,Q1,Q2,Q3,Q4" in done.stdout
     assert len((tmp_path / "rejects.csv").read_text("utf-8").splitlines()) == 63

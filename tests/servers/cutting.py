@@ -1,5 +1,6 @@
 """A TCP proxy that loses the answers to chosen requests, and their connections with them."""
 
+import random
 import socket
 from contextlib import suppress
 from threading import Event, Thread
@@ -40,3 +41,34 @@ def _answer(client: socket.socket, server: socket.socket, cut: Event) -> None:
         while (data := server.recv(65536)) and not cut.is_set():
             client.sendall(data)
         client.shutdown(socket.SHUT_RDWR)
+
+
+class RandomCutter(Proxy):
+    """Cuts connections to `port` of 127.0.0.1 after bytes that chance has, in either direction.
+
+    Each connection may carry from 1 to `most` bytes, or, once in `whole`, as many as it likes.
+    """
+
+    def __init__(self, port: int, chance: random.Random, most: int, whole: int = 3) -> None:
+        super().__init__(("127.0.0.1", port))
+        self._chance, self._most, self._whole = chance, most, whole
+        self.cut = 0
+
+    def join(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass on what comes from either end, until the connection has carried its bytes."""
+        left = [self._chance.randint(1, self._most)] if self._chance.randrange(self._whole) else []
+        for source, target in ((client, server), (server, client)):
+            Thread(target=self._carry, args=(source, target, left), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, left: list[int]) -> None:
+        with suppress(OSError), source, target:
+            while data := source.recv(65536):
+                if left and len(data) > left[0]:
+                    target.sendall(data[: left[0]])
+                    self.cut += 1
+                    break
+                if left:
+                    left[0] -= len(data)
+                target.sendall(data)
+            for end in (source, target):
+                end.shutdown(socket.SHUT_RDWR)

@@ -22,7 +22,7 @@ _APART = {
 }
 SERVICES = tuple(_APART)
 _EVERYWHERE = {"muster", "opentelemetry-sdk"}
-_NOWHERE = {"pip", "uv", "pytest", "hatchling", "muster-embedded"}
+_NOWHERE = {"pip", "uv", "pytest", "hatchling", "muster-client", "muster-embedded"}
 _LIST = "import importlib.metadata as m; print(*sorted({each.name for each in m.distributions()}))"
 
 

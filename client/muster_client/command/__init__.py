@@ -1,0 +1,5 @@
+"""The command `muster`."""
+
+from muster_client.command.app import main
+
+__all__ = ["main"]

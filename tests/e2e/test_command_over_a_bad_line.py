@@ -1,0 +1,111 @@
+"""Uploads in a loop over a connection that is cut at random, to a suite that is killed meanwhile.
+
+None is lost and none is made twice.
+"""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from embedded.client import Client
+from embedded.suite_process import SuiteProcess
+from tests.e2e.command import Command
+from tests.e2e.conftest import ADMIN, PATIENTLY
+from tests.e2e.families import Family
+from tests.servers.cutting import RandomCutter
+
+SEED = 20261128
+UPLOADS = 200
+SAMPLE = 8
+# A request has some 700 bytes and its answer some 1,700.
+MOST_BYTES = 3000
+
+
+def send(
+    muster: Command, suite: SuiteProcess, proxy: RandomCutter, count: int, folder: Path
+) -> int:
+    """Log in and send `count` files, each of one row; returns how often something was repeated."""
+    password = f"{suite.admin_password()}\n".encode()
+    url = f"http://127.0.0.1:{proxy.port}"
+    assert muster("login", url, "--email", ADMIN, "--password-stdin", stdin=password).status == 0
+    repeats = 0
+    for number in range(count):
+        file = folder / f"bad-line-{number}.csv"
+        file.write_text(f"{800_000 + number},Row {number}\n")
+        ran = muster("upload", file, "--table", "jobs", "--mode", "insert")
+        assert ran.status == 0, ran.err
+        repeats += ran.err.count("trying again")
+    return repeats
+
+
+def assert_each_is_there_once(client: Client, count: int) -> None:
+    sent = [each for each in client.uploads() if each["filename"].startswith("bad-line-")]
+    states = Counter(client.wait(each["id"])["state"] for each in sent)
+    assert states == {"completed": count}
+    assert len({each["filename"] for each in sent}) == count
+    keys = {row["id"] for row in client.rows("jobs") if row["id"] >= 800_000}
+    assert keys == {800_000 + number for number in range(count)}
+
+
+@contextmanager
+def killed_again_and_again(suite: SuiteProcess, chance: random.Random) -> Iterator[list[str]]:
+    """Kill the suite, or a process of it, every few seconds; yields what was killed."""
+    killed: list[str] = []
+    ending = threading.Event()
+
+    def kill() -> None:
+        while not ending.wait(chance.uniform(1, 4)):
+            name = chance.choice(["suite", "gateway", "dbuploader-consumer", "auth"])
+            killed.append(name)
+            if name == "suite":
+                suite.kill_supervisor()
+                suite.start_again()
+            else:
+                suite.kill(name)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        ending.set()
+        killer.join()
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [pytest.param("embedded", marks=[pytest.mark.xdist_group("embedded"), PATIENTLY])],
+    indirect=True,
+)
+def test_uploads_over_a_bad_line_arrive_once(
+    suite: SuiteProcess, admin: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    port = int(suite.url.rpartition(":")[2])
+    with RandomCutter(port, random.Random(SEED), MOST_BYTES) as proxy:
+        repeats = send(Command(monkeypatch, tmp_path), suite, proxy, SAMPLE, tmp_path)
+    assert repeats
+    assert_each_is_there_once(admin, SAMPLE)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+def test_two_hundred_uploads_arrive_once_in_a_suite_that_is_killed(
+    family: Family, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chance = random.Random(SEED)
+    with family.run() as suite:
+        port = int(suite.url.rpartition(":")[2])
+        with (
+            RandomCutter(port, chance, MOST_BYTES) as proxy,
+            killed_again_and_again(suite, chance) as killed,
+        ):
+            repeats = send(Command(monkeypatch, tmp_path), suite, proxy, UPLOADS, tmp_path)
+        with Client(suite.url, ADMIN, suite.admin_password()) as client:
+            assert_each_is_there_once(client, UPLOADS)
+    print(f"\n{UPLOADS} uploads; {len(killed)} kills: {dict(Counter(killed))};")
+    print(f"{proxy.cut} connections cut; {repeats} requests repeated")
