@@ -1,5 +1,6 @@
 """What the uploader is told, whatever the channel, and text from outside made fit to be shown."""
 
+from muster.contracts.error_codes import upload_error
 from muster.contracts.uploads import HiresImpact, Impact, MeanImpact, State, Upload
 from muster.contracts.wording import count_rows, is_undone, undone
 
@@ -7,20 +8,21 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def subject(upload: Upload) -> str:
-    """The subject line: the table, and what became of the rows."""
+    """The subject line: the file, and what became of its rows."""
     outcomes = {"upload": _outcome, "undo": _outcome_of_undo, "erasure": _outcome_of_erasure}
-    return f"{visible(upload.table)}: {outcomes[upload.kind](upload)}"
+    return f"{visible(upload.filename, 60)}: {outcomes[upload.kind](upload)}"
 
 
 def _outcome(upload: Upload) -> str:
     match upload.state:
         case State.FAILED:
-            return f"failed, nothing loaded{_reason(upload)}"
+            return f"nothing loaded{_reason(upload)}"
         case State.CANCELLED:
-            return "cancelled, nothing loaded"
+            return "nothing loaded: cancelled"
     written = upload.rows.inserted + upload.rows.updated
     dry_run = upload.state is State.VALIDATED
-    parts = [f"{count_rows(written)} {'would load' if dry_run else 'loaded'}"]
+    loaded = "would be loaded" if dry_run else "loaded"
+    parts = [f"{count_rows(written)} {loaded}" if written else f"nothing {loaded}"]
     if upload.rows.unchanged:
         parts.append(f"{upload.rows.unchanged:,} already there")
     parts.append(f"{upload.rows.rejected:,} rejected" if upload.rows.rejected else "none rejected")
@@ -30,9 +32,9 @@ def _outcome(upload: Upload) -> str:
 def _outcome_of_undo(upload: Upload) -> str:
     match upload.state:
         case State.FAILED:
-            return f"undo failed, nothing undone{_reason(upload)}"
+            return f"nothing undone{_reason(upload)}"
         case State.CANCELLED:
-            return "undo cancelled, nothing undone"
+            return "nothing undone: cancelled"
         case State.VALIDATED:
             return f"dry run of an undo: {undone(upload)}"
     return f"{'undone' if is_undone(upload) else 'nothing undone'}: {undone(upload)}"
@@ -48,7 +50,7 @@ def _outcome_of_erasure(upload: Upload) -> str:
 
 
 def _reason(upload: Upload) -> str:
-    return "" if upload.error is None else f": {visible(upload.error.code).replace('-', ' ')}"
+    return "" if upload.error is None else f": {upload_error(upload.error.code).summary}"
 
 
 def changed_in_hiring(upload: Upload) -> str:

@@ -78,11 +78,13 @@ class RowError:
 class UploadError:
     """A code of failed uploads: its name for people, what it means, and what the uploader does.
 
-    One that is `for_operators` is theirs to look into: sending the file again doesn't help. `see`
-    is a further sentence of the documentation, in Markdown.
+    `summary` ends a sentence that begins with "Nothing was loaded:" or, of an undo, "Nothing was
+    undone:". One that is `for_operators` is theirs to look into: sending the file again doesn't
+    help. `see` is a further sentence of the documentation, in Markdown.
     """
 
     title: str
+    summary: str
     meaning: str
     remedy: str
     see: str = ""
@@ -172,110 +174,131 @@ _OPERATORS = "Sending the same file again will not help. Give its id to the oper
 UPLOAD_ERRORS: Mapping[str, UploadError] = {
     "empty-file": UploadError(
         title="The file is empty",
+        summary="the file is empty",
         meaning="There is no record at all, not even a header.",
         remedy="Check whether it is the right file and was completely written, and send it again.",
     ),
     "unknown-header": UploadError(
         title="No header was found",
+        summary="no line of the file names its columns",
         meaning="The first records are neither a header nor rows, or a row precedes the header.",
-        remedy="Name the columns in the first line, or say what its labels mean, with columns=, "
-        "and send the file again.",
-        see="Or say `header=absent`, if there is none.",
+        remedy="Name the columns in the first line, and send the file again.",
+        see="Or say what its labels mean, with `columns=`, or `header=absent`, if there is none.",
     ),
     "extra-label": UploadError(
         title="An unknown column",
+        summary="the file has a column that the table does not have",
         meaning="The header names a column that the table doesn't have.",
         remedy=_HEADER,
         see="A name that begins with `_` is ignored; `columns=` says what a label means.",
     ),
     "incorrect-label": UploadError(
         title="A second header",
+        summary="the file holds a second header, in another order",
         meaning="A later line is a header in another order.",
         remedy="Send what follows that line as a file of its own.",
     ),
     "missing-label": UploadError(
         title="A missing column",
+        summary="the file lacks a column",
         meaning="The header lacks a column.",
         remedy=_HEADER,
         see="All columns of a table are required.",
     ),
     "duplicate-label": UploadError(
         title="A column twice",
+        summary="a column of the file stands there twice",
         meaning="The header names a column twice.",
         remedy=_HEADER,
     ),
     "blank-label": UploadError(
         title="A column without a name",
+        summary="a column of the file has no name",
         meaning="A column of the header has no name, or one without a name at its end has values.",
         remedy=_HEADER,
     ),
     "dialect-error": UploadError(
         title="An unknown delimiter",
+        summary="it is not known what separates the cells",
         meaning="The delimiter is unknown.",
-        remedy="Say which delimiter the file has, with delimiter=: comma, semicolon, tab or pipe.",
+        remedy="Separate the cells by commas, semicolons, tabs or pipes, and send the file again.",
+        see="`delimiter=` says which of them it is.",
     ),
     "option-error": UploadError(
         title="An option for another kind of file",
+        summary="it was sent with an option that is for another kind of file",
         meaning="The upload of a CSV file says sheet=, or that of a workbook delimiter= or "
         "encoding=.",
         remedy="Leave the option out, and send the file again.",
     ),
     "sheet-error": UploadError(
         title="No such sheet",
+        summary="the workbook has no sheet of that name",
         meaning="The workbook has no sheet with the name that sheet= gives.",
         remedy="Name one of the sheets that it has, and send it again.",
         see="Without `sheet=` [Muster finds it](csv.md#workbooks).",
     ),
     "workbook-damaged": UploadError(
         title="Not a readable workbook",
+        summary="the workbook can't be read",
         meaning="The file is no workbook, is damaged, or holds what can't be read for certain.",
         remedy="Open it in a spreadsheet, save it again, or save its sheet as CSV, and send that.",
     ),
     "workbook-encrypted": UploadError(
         title="A workbook with a password",
+        summary="the workbook is protected by a password",
         meaning="The workbook is protected by a password.",
         remedy="Save it without a password, or save its sheet as CSV, and send that.",
     ),
     "workbook-too-large": UploadError(
         title="The workbook is too large",
+        summary="the workbook is too large",
         meaning="Unpacked it has more than MUSTER_MAX_WORKBOOK_BYTES, or reading it takes more "
         "memory or time than it may.",
         remedy="Save its sheet as CSV, and send that.",
     ),
     "encoding-error": UploadError(
         title="Another encoding",
+        summary="the file is not in the encoding that it should be in",
         meaning="The encoding is unknown, or the file contradicts it.",
-        remedy="Save the file as UTF-8, or name its encoding with encoding=.",
-        see="[The list](csv.md#encoding); UTF-16 without a mark is `utf-16-le` or `utf-16-be`.",
+        remedy="Save the file as UTF-8, or say which encoding it is in, and send it again.",
+        see="`encoding=` names one of [the list](csv.md#encoding); UTF-16 without a mark is "
+        "`utf-16-le` or `utf-16-be`.",
     ),
     "quote-error": UploadError(
         title="A quotation mark in the header",
+        summary="a quotation mark stands in the wrong place of the header",
         meaning="The header has a stray quotation mark.",
         remedy=_HEADER,
     ),
     "row-error": UploadError(
         title="The header can't be read",
+        summary="the first line of the file can't be read",
         meaning="The header is longer than a record may be.",
         remedy="Check whether the file is CSV at all.",
     ),
     "too-many-rejects": UploadError(
         title="Too many rejected rows",
+        summary="too many rows were rejected",
         meaning="More rows were rejected than max_rejects allows, or their rejects take more than "
         "MUSTER_MAX_REJECTS_BYTES: the file was then read no further, and the counts end there.",
         remedy="Correct the rejected rows in your file and send all of it again, or allow more of "
-        "them with max_rejects=.",
-        see="`links.rejects` has those that were kept.",
+        "them.",
+        see="`max_rejects=` allows more; `links.rejects` has those that were kept.",
     ),
     "expectation": UploadError(
         title="Not what was expected",
+        summary="the file does not do what was expected of it",
         meaning="Another number of rows was read than expect_rows says, or more would have been "
         "inserted or updated than max_inserted or max_updated allows.",
-        remedy="Check whether it is the right file. If it is, allow what it does, with "
-        "expect_rows=, max_inserted= or max_updated=, and send it again.",
-        see="`MUSTER_EXPECTATIONS` has the limits of uploads without their own.",
+        remedy="Check whether it is the right file. If it is, allow what it does, and send it "
+        "again.",
+        see="`expect_rows=`, `max_inserted=` and `max_updated=` allow it; `MUSTER_EXPECTATIONS` "
+        "has the limits of uploads without their own.",
     ),
     "too-slow": UploadError(
         title="The load took too long",
+        summary="it took too long",
         meaning="Its load has worked for MUSTER_LOAD_SECONDS, restarts of the loader not deducted, "
         "or the database ended its statements ten times; the counts end there.",
         remedy="Cut the file into several and send those. If it is not large, tell the operators.",
@@ -283,6 +306,7 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
     ),
     "too-many-attempts": UploadError(
         title="The file ended its loader",
+        summary="the file could not be loaded, though it was tried three times",
         meaning="Loading the file ended the loader's process three times.",
         remedy=_OPERATORS,
         see="[A poison file](troubleshooting.md#a-poison-file).",
@@ -290,6 +314,7 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
     ),
     "changed-meanwhile": UploadError(
         title="The table changed meanwhile",
+        summary="other uploads kept changing the same rows",
         meaning="With mode=insert, other uploads kept taking its keys.",
         remedy="Send the file again.",
     ),
@@ -301,12 +326,14 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
     ),
     "file-missing": UploadError(
         title="The file is gone",
+        summary="Muster no longer has the file",
         meaning="The file is no longer in the store.",
         remedy="Send the file again.",
         see="Operators: was the store [restored](backup.md#restore) without its files?",
     ),
     "file-damaged": UploadError(
         title="The file is damaged",
+        summary="Muster's copy of the file is damaged",
         meaning="The file is in the store and parts of it are lost: chunks that are missing or of "
         "another length, a file of another length than was sent, or blocks that its disk can't "
         "read.",
@@ -315,41 +342,49 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
     ),
     "undo-blocked": UploadError(
         title="Not all of it can be undone",
+        summary="not every row can be undone",
         meaning="With mode=all nothing is undone unless every row can be. Later changes touched "
         "some of the rows, or other rows refer to them.",
-        remedy="Undo those later changes first, or what is possible, with mode=possible.",
-        see="`links.rejects` has the rows.",
+        remedy="Undo those later changes first, or only what can be undone.",
+        see="`mode=possible` does the latter; `links.rejects` has the rows.",
     ),
     "undo-expired": UploadError(
         title="Too old to be undone",
+        summary="the upload is too old to be undone",
         meaning="The rows as they were before the upload are kept for MUSTER_UNDO_DAYS, and are "
         "gone.",
         remedy="Send a file with the rows as they should be.",
     ),
     "row-referred": UploadError(
         title="Other rows refer to it",
+        summary="other rows refer to it",
         meaning="The row was not erased, because other rows refer to it.",
         remedy="Change or erase those rows first, then erase it again.",
     ),
     "nothing-to-undo": UploadError(
         title="Nothing to undo",
+        summary="the upload changed nothing that could be undone",
         meaning="The upload wrote no row, or it was an erasure, which nobody can take back.",
         remedy="Check whether it is the right upload.",
     ),
     "already-undone": UploadError(
         title="Undone before",
+        summary="it was undone before",
         meaning="An earlier undo has taken back every row that the upload wrote.",
         remedy="To have the rows again, undo that undo.",
     ),
     "internal-error": UploadError(
         title="A fault in Muster",
+        summary="Muster made a mistake",
         meaning="Muster made a mistake; the log has the upload's id.",
         remedy=_OPERATORS,
         for_operators=True,
     ),
 }
 
-_OTHER = UploadError(title="", meaning="", remedy="Correct the file and send it again.")
+_OTHER = UploadError(
+    title="", summary="the upload failed", meaning="", remedy="Correct the file and send it again."
+)
 
 
 def upload_error(code: str) -> UploadError:

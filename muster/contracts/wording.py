@@ -1,10 +1,13 @@
 """What people are told about an upload, by email and on the page: plain words, exactly true."""
 
-from muster.contracts.uploads import State, UndoCounts, Upload
+from collections.abc import Mapping, Sequence
+
+from muster.contracts.error_codes import upload_error
+from muster.contracts.uploads import RowCounts, State, UndoCounts, Upload
 
 
 def sentence(upload: Upload) -> str:
-    """The final state of the upload in a sentence or two."""
+    """What became of the upload, which is final, in a sentence or two."""
     if upload.undone_by is not None:
         what = "The undo was done" if upload.kind == "undo" else "Your file was loaded"
         return f"{what}, and has been undone since, in whole or in part."
@@ -12,22 +15,14 @@ def sentence(upload: Upload) -> str:
         return _sentence_of_undo(upload)
     if upload.kind == "erasure":
         return _sentence_of_erasure(upload)
-    rows = upload.rows
     match upload.state:
         case State.FAILED:
-            return "Your file could not be loaded, so nothing in the table was changed."
+            return f"Nothing was loaded: {_why_failed(upload)}."
         case State.CANCELLED:
-            return "The upload was cancelled, and nothing of the file was loaded."
+            return "Nothing was loaded: the upload was cancelled."
         case State.VALIDATED:
-            return "This was a dry run: your file was checked, and nothing was loaded."
-    if not rows.read:
-        return "Your file has no rows, so there was nothing to load."
-    if not rows.rejected:
-        return "Your file was loaded: all of its rows are in the table."
-    if rows.rejected == rows.read:
-        return "Nothing of your file was loaded: all of its rows were rejected."
-    were = "was" if rows.rejected == 1 else "were"
-    return f"Your file was loaded, but for {count_rows(rows.rejected)} that {were} rejected."
+            return f"Nothing was loaded, as this was a dry run: {_would_be(upload.rows)}."
+    return _sentence_of_rows(upload.rows)
 
 
 def counts(upload: Upload) -> list[tuple[str, str]]:
@@ -73,20 +68,88 @@ def is_undone(upload: Upload) -> bool:
     return rows.removed + rows.restored > 0
 
 
+def _why_failed(upload: Upload) -> str:
+    if upload.error is None:
+        return "the upload failed"
+    if upload.error.code == "too-many-rejects" and upload.options.max_rejects is not None:
+        were = "was" if upload.rows.rejected == 1 else "were"
+        most = f"at most {upload.options.max_rejects:,}" if upload.options.max_rejects else "none"
+        return f"{count_rows(upload.rows.rejected)} {were} rejected, and {most} may be"
+    return upload_error(upload.error.code).summary
+
+
+def _sentence_of_rows(rows: RowCounts) -> str:
+    loaded = rows.inserted + rows.updated
+    if not rows.read:
+        return "Nothing was loaded: the file has no rows."
+    if loaded == rows.read:
+        return f"{_all(loaded)} {_were(loaded)} loaded."
+    if rows.unchanged == rows.read:
+        return f"Nothing changed: {_all(rows.read).lower()} {_were(rows.read)} there already."
+    if rows.rejected == rows.read:
+        return f"Nothing was loaded: {_all(rows.read).lower()} {_were(rows.read)} rejected."
+    rest = _listed({"there already": rows.unchanged, "rejected": rows.rejected})
+    if not loaded:
+        return f"Nothing was loaded: of {count_rows(rows.read)} {rest}."
+    return f"{loaded:,} of {count_rows(rows.read)} {_were(loaded)} loaded; {rest}."
+
+
+def _would_be(rows: RowCounts) -> str:
+    loaded = rows.inserted + rows.updated
+    if not rows.read:
+        return "the file has no rows"
+    every = _all(rows.read).lower()
+    if loaded == rows.read:
+        return f"{every} would be loaded"
+    if rows.unchanged == rows.read:
+        return f"{every} {'is' if rows.read == 1 else 'are'} there already"
+    if rows.rejected == rows.read:
+        return f"{every} would be rejected"
+    parts = {"loaded": loaded, "left as they are": rows.unchanged, "rejected": rows.rejected}
+    found = [f"{number:,} would be {name}" for name, number in parts.items() if number]
+    return f"of {count_rows(rows.read)} {_joined(found)}"
+
+
+def _all(number: int) -> str:
+    return "The only row" if number == 1 else f"All {count_rows(number)}"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _listed(parts: Mapping[str, int]) -> str:
+    return _joined(
+        [f"{number:,} {_were(number)} {name}" for name, number in parts.items() if number]
+    )
+
+
+def _joined(parts: Sequence[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def _sentence_of_undo(upload: Upload) -> str:
     match upload.state:
         case State.FAILED:
-            return "The upload could not be undone, so nothing in the table was changed."
+            error = upload.error
+            why = "the undo failed" if error is None else upload_error(error.code).summary
+            return f"Nothing was undone: {why}."
         case State.CANCELLED:
-            return "The undo was cancelled, and nothing was undone."
+            return "Nothing was undone: the undo was cancelled."
         case State.VALIDATED:
-            return f"This was a dry run, and nothing was undone. It would mean: {undone(upload)}."
-    return f"{'Undone' if is_undone(upload) else 'Nothing was undone'}: {undone(upload)}."
+            return f"Nothing was undone, as this was a dry run. It would mean: {undone(upload)}."
+    if not is_undone(upload):
+        return f"Nothing was undone: {undone(upload)}."
+    rows = upload.undone or UndoCounts()
+    return f"{'Undone in part' if rows.kept or rows.blocked else 'Undone'}: {undone(upload)}."
 
 
 def _sentence_of_erasure(upload: Upload) -> str:
     match upload.state:
         case State.FAILED:
+            if upload.error is not None and upload.error.code == "row-referred":
+                return f"The row was not erased: {upload_error('row-referred').summary}."
             return "The row could not be erased everywhere."
         case State.CANCELLED:
             return "The erasure was cancelled before it was finished."

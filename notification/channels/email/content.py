@@ -1,18 +1,28 @@
 """What an email's two templates show: all of it fit to be shown, none of it escaped yet."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
+from urllib.parse import quote
 
 from muster.contracts.error_codes import upload_error
 from muster.contracts.uploads import Cause, Failure, State, Upload, UploadWarning
-from muster.contracts.wording import count_rows, counts, sentence
+from muster.contracts.wording import count_rows, is_undone, sentence
 from muster.observability.tracing import Trace
 from notification import wording
 from notification.channels.email import commands
 from notification.wording import visible
 
+Tone = Literal["good", "partly", "bad", "neutral"]
+"""How good the news is."""
+
 _OF_UNDOS = frozenset({"undo-blocked", "undo-expired", "nothing-to-undo", "already-undone"})
 _UNDO_AGAIN = "Undo it again. If that fails, too, give its id to the operators."
+_NOT_FOR_PEOPLE = re.compile(
+    r" \((?:[a-z]+_[a-z]+|MUSTER_[A-Z_]+)\)| Nothing was (?:loaded|undone)\.$"
+)
+"""What is in some messages for those who call the API: options, and what the email begins with."""
 
 _BECAUSE = {
     "upload": "you uploaded a file",
@@ -23,14 +33,13 @@ _BECAUSE = {
 
 @dataclass(frozen=True)
 class Reason:
-    """Why some rows were rejected: how many and where the first is; the column, the message.
+    """Why some rows were rejected: how many and where the first is, and the message.
 
     Rows of an undo are nowhere in a file.
     """
 
     rows: str
     where: str | None
-    column: str | None
     message: str
 
 
@@ -46,7 +55,6 @@ class Doubt:
 class LoadFailure:
     """Why nothing was loaded, and what to do about it."""
 
-    code: str
     detail: str
     advice: str
 
@@ -61,25 +69,28 @@ class Step:
 
 @dataclass(frozen=True)
 class EmailContent:
-    """One email. `facts` and `counts` are pairs of a name and a value.
+    """One email: what happened, where to go on, why, and what scripts need.
 
-    `further_doubts` is how many there are besides `doubts`; empty if none. `because` ends the
-    sentence that says why it was sent.
+    `about` says which upload it was. `further_doubts` is how many there are besides `doubts`;
+    empty if none. `hiring` is what changes in the answers about hiring; empty if nothing. `because`
+    ends the sentence that says why it was sent, and at `account` its reader chooses which are.
     """
 
     subject: str
-    state: State
-    greeting: str
+    tone: Tone
     sentence: str
-    facts: list[tuple[str, str]]
-    counts: list[tuple[str, str]]
+    about: str
+    action: str
+    link: str
+    problem: LoadFailure | None
     reasons: list[Reason]
     reasons_title: str
     doubts: list[Doubt]
     further_doubts: str
-    problem: LoadFailure | None
-    steps: list[Step]
+    hiring: str
     because: str
+    account: str
+    steps: list[Step]
     upload_id: str
     request_id: str
 
@@ -89,49 +100,79 @@ def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
     is_undo = upload.kind == "undo"
     return EmailContent(
         subject=wording.subject(upload),
-        state=upload.state,
-        greeting=f"Hello {visible(upload.submitted_by)},",
+        tone=_tone(upload),
         sentence=sentence(upload),
-        facts=_facts(upload),
-        counts=[] if upload.kind == "erasure" else counts(upload),
+        about=_about(upload),
+        action=_action(upload),
+        link=link_to(upload, public_url),
+        problem=_problem(upload),
         reasons=[_reason(cause) for cause in upload.causes],
         reasons_title=f"Why rows were {'not undone' if is_undo else 'rejected'}",
         doubts=[_doubt(warning) for warning in upload.warnings],
         further_doubts=_further(upload.warnings_total - len(upload.warnings)),
-        problem=_problem(upload),
-        steps=_steps_of_undo(upload, public_url) if is_undo else _steps(upload, public_url),
+        hiring=wording.changed_in_hiring(upload),
         because=_BECAUSE[upload.kind],
+        account=account_at(public_url),
+        steps=_steps_of_undo(upload, public_url) if is_undo else _steps(upload, public_url),
         upload_id=upload.id,
         request_id=trace.request_id,
     )
 
 
-def _facts(upload: Upload) -> list[tuple[str, str]]:
-    facts = [
-        ("Row" if upload.kind == "erasure" else "File", visible(upload.filename)),
-        ("Table", visible(upload.table)),
-        ("Sent", _time(upload.submitted_at)),
-    ]
-    if upload.undoes is not None:
-        facts.insert(0, ("Undoes", visible(upload.undoes)))
-    if upload.finished_at is not None:
-        facts.append(("Finished", _time(upload.finished_at)))
-    if changed := wording.changed_in_hiring(upload):
-        facts.append(("Hiring", changed))
-    return facts
+def link_to(upload: Upload, public_url: str) -> str:
+    """The page of the upload."""
+    return f"{public_url}/uploads/{quote(upload.id, safe='')}"
+
+
+def account_at(public_url: str) -> str:
+    """The page on which people choose which emails they get."""
+    return f"{public_url}/account"
+
+
+def _tone(upload: Upload) -> Tone:
+    if upload.state in {State.VALIDATED, State.CANCELLED}:
+        return "neutral"
+    if upload.state is State.FAILED:
+        return "bad"
+    if upload.state is State.COMPLETED:
+        return "good"
+    rows = upload.rows
+    changed = is_undone(upload) if upload.kind == "undo" else rows.inserted + rows.updated > 0
+    return "partly" if changed else "bad"
+
+
+def _about(upload: Upload) -> str:
+    name, sent = visible(upload.filename), _time(upload.submitted_at)
+    match upload.kind:
+        case "undo":
+            return f"Undo of {name}, asked for on {sent}"
+        case "erasure":
+            return f"Erasure of {name.replace('_', ' ')}, asked for on {sent}"
+    return f"{name}, sent on {sent}"
+
+
+def _action(upload: Upload) -> str:
+    rejected = upload.rows.rejected
+    if upload.kind != "upload":
+        return f"See the {upload.kind}"
+    if upload.state is State.COMPLETED_WITH_REJECTS:
+        return "Correct the rejected row" if rejected == 1 else f"Correct the {rejected:,} rows"
+    return "See what is wrong" if upload.state is State.FAILED else "See the upload"
 
 
 def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{time.day} {time:%B %Y, %H:%M} UTC"
 
 
 def _reason(cause: Cause) -> Reason:
     first = "on" if cause.rows == 1 else "the first on"
+    message = visible(cause.message, 400)
+    if cause.column is not None and cause.column not in cause.message:
+        message = f"{visible(cause.column).replace('_', ' ')}: {message}"
     return Reason(
         rows=count_rows(cause.rows),
         where=f"{first} line {cause.first_line:,}" if cause.first_line else None,
-        column=None if cause.column is None else visible(cause.column),
-        message=visible(cause.message, 400),
+        message=message,
     )
 
 
@@ -146,8 +187,8 @@ def _further(number: int) -> str:
 def _problem(upload: Upload) -> LoadFailure | None:
     if upload.state is not State.FAILED or upload.error is None:
         return None
-    code, detail = visible(upload.error.code), visible(upload.error.detail, 1000)
-    return LoadFailure(code, detail, _advice(upload, upload.error))
+    detail = visible(_NOT_FOR_PEOPLE.sub("", upload.error.detail), 1000)
+    return LoadFailure(detail, _advice(upload, upload.error))
 
 
 def _advice(upload: Upload, failure: Failure) -> str:

@@ -64,6 +64,7 @@ def compose(upload: Upload, *, sender: str, public_url: str) -> EmailMessage:
     message["Date"] = upload.finished_at or upload.submitted_at
     message["Message-ID"] = _message_id(upload, message["From"])
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation notices away
+    message["List-Id"] = _list_id(message["From"])
     for name, value in trace.headers().items():
         message[name] = value
     _write_body(message, content)
@@ -96,6 +97,11 @@ def message_id_of(upload: Upload, sender: str) -> str:
 
 def _message_id(upload: Upload, sender: AddressHeader) -> str:
     return f"<upload-{upload.id}.{upload.state}@{sender.addresses[0].domain}>"
+
+
+def _list_id(sender: AddressHeader) -> str:
+    """By which readers sort all emails about uploads (RFC 2919)."""
+    return f"Muster uploads <muster-uploads.{sender.addresses[0].domain}>"
 
 
 def _write_body(message: EmailMessage, content: EmailContent) -> None:

@@ -15,7 +15,7 @@ from tests.unit.notification import stories
 from tests.unit.notification.stories import email_about
 
 NAMES = [
-    *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
+    *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "List-Id"),
     *("X-Request-Id", "traceparent", "Content-Type", "MIME-Version"),
 ]
 
@@ -32,9 +32,10 @@ def test_every_header_says_what_it_should() -> None:
     assert sorted(message.keys()) == sorted(NAMES)
     assert message["From"] == "Muster <muster@example.org>"
     assert message["To"] == "ana@example.com"
-    assert message["Subject"] == "hired_employees: 1,929 rows loaded, 70 rejected"
+    assert message["Subject"] == "hired_employees.csv: 1,929 rows loaded, 70 rejected"
     assert message["Date"] == "Sun, 07 Nov 2021 02:48:45 +0000"
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Id"] == "Muster uploads <muster-uploads.example.org>"
     assert message["X-Request-Id"] == stories.WITH_REJECTS.request_id
     assert message["traceparent"] == stories.WITH_REJECTS.traceparent
 

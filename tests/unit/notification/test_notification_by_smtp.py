@@ -16,7 +16,7 @@ from tests.contract.smtp_sink import USER, Sink, only_ana
 from tests.unit.notification.process import finish_upload, running_consumer
 from tests.waiting import eventually
 
-SUBJECT = "hired_employees: 1,929 rows loaded, 70 rejected"
+SUBJECT = "hired_employees.csv: 1,929 rows loaded, 70 rejected"
 
 
 @pytest.fixture

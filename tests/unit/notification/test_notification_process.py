@@ -47,7 +47,7 @@ def test_it_sends_the_email_shows_its_health_and_stops_when_told(
     tmp_path: Path, health: str, consumer: subprocess.Popen[bytes], signum: signal.Signals
 ) -> None:
     finish_upload(tmp_path)
-    eventually(lambda: mails(tmp_path) == ["hired_employees: 1,929 rows loaded, 70 rejected"])
+    eventually(lambda: mails(tmp_path) == ["hired_employees.csv: 1,929 rows loaded, 70 rejected"])
     eventually(lambda: answers(f"{health}/readyz"))
     sent = 'muster_mails_total{outcome="sent"} 1.0'
     eventually(lambda: sent in requests.get(f"{health}/metrics", timeout=60).text)

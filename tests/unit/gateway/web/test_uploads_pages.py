@@ -90,7 +90,7 @@ def test_an_upload_tells_its_counts_and_causes_in_words(
     upload_id = upload(browser)
     finish(stores, upload_id)
     text = browser.get(f"/uploads/{upload_id}").text
-    assert "all of its rows were rejected" in text
+    assert "the only row was rejected" in text
     assert "Blank, too long or out of range" in text
     assert f"/v1/uploads/{upload_id}/rejects?spreadsheet=safe" in text
     assert 'value="1" size="5" aria-label="id, line 1"' in text
