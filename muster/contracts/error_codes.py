@@ -320,6 +320,7 @@ UPLOAD_ERRORS: Mapping[str, UploadError] = {
     ),
     "file-erased": UploadError(
         title="The file was erased",
+        summary="the file was erased with a row that may stand in it",
         meaning="A row that may stand in the file was erased after the dry run, and the file with "
         "it.",
         remedy="Send a file without that row.",
