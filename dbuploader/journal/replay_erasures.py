@@ -7,11 +7,9 @@ then erases it from database, files and emails as before.
 """
 
 import sys
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import sha256
 from json import dumps
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from sqlalchemy import and_, select
 from dbuploader.db.schema import erased_rows
 from dbuploader.settings import Settings
 from muster.contracts.strict_json import Unreadable, read_json
-from muster.contracts.uploads import Moment, Upload, now
+from muster.contracts.uploads import Moment, Upload
 from muster.database import Database, open_database
 from muster.observability.logs import configure_logging
 from muster.observability.tracing import current_trace
@@ -85,20 +83,16 @@ def _is_there(database: Database, tombstone: Tombstone) -> bool:
 
 def _erasure_of(tombstone: Tombstone) -> Upload:
     trace = current_trace()
-    return Upload(
-        id=uuid.uuid4().hex,
-        table=tombstone.table,
-        filename=f"{tombstone.table} {tombstone.key}",
-        size=0,
-        sha256=sha256(b"").hexdigest(),
+    return Upload.without_file(
+        "erasure",
+        tombstone.table,
+        f"{tombstone.table} {tombstone.key}",
+        erases=tombstone.key,
         # Nobody's own: users with uploads:admin see it.
         owner="replay",
         submitted_by=tombstone.by,
-        submitted_at=now(),
         request_id=trace.request_id,
         traceparent=trace.traceparent,
-        kind="erasure",
-        erases=tombstone.key,
     )
 
 

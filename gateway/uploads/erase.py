@@ -4,9 +4,7 @@ An erasure is an upload without a file. dbuploader takes the row out of its data
 client waits; what it can't do now, the loader does in the erasure's turn, with all the rest.
 """
 
-import hashlib
 import json
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,14 +16,13 @@ from gateway.proxy.upstream import Upstream, UpstreamResponse
 from gateway.uploads.accept import Uploads
 from gateway.uploads.admission import Admission
 from muster.contracts.tables import Table
-from muster.contracts.uploads import UNFINISHED, Upload, now
+from muster.contracts.uploads import UNFINISHED, Upload
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields, current_trace
 from muster.uploadstore import StateConflict, UploadStore
 
 log = structlog.get_logger(__name__)
 
-_NO_FILE = hashlib.sha256(b"").hexdigest()
 _DONE, _REFERRED = 204, 409
 
 
@@ -91,19 +88,15 @@ class RowErasures:
 
 def _draft(who: Principal, table: Table, key: int) -> Upload:
     trace = current_trace()
-    return Upload(
-        id=uuid.uuid4().hex,
-        table=table.name,
-        filename=f"{table.name} {key}",
-        size=0,
-        sha256=_NO_FILE,
+    return Upload.without_file(
+        "erasure",
+        table.name,
+        f"{table.name} {key}",
+        erases=key,
         owner=who.id,
         submitted_by=who.email,
-        submitted_at=now(),
         request_id=trace.request_id,
         traceparent=trace.traceparent,
-        kind="erasure",
-        erases=key,
     )
 
 

@@ -5,8 +5,6 @@ loaded in its turn. What is refused here is known without the journal of changes
 has it, decides for good.
 """
 
-import hashlib
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,7 +21,6 @@ from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields, current_trace
 from muster.uploadstore import KeyTaken, UploadNotFound, UploadStore
 
-_NO_FILE = hashlib.sha256(b"").hexdigest()
 # Of the claims, which else are of users and their idempotency keys. No user has this id.
 _UNDOING = "undoing"
 _MOST_WAITING = 20
@@ -42,22 +39,18 @@ class UndoRequest:
         """The record of the undo, to be accepted by the store."""
         trace = current_trace()
         fingerprint = None if self.key is None else undo_fingerprint(undone.id, self.options)
-        return Upload(
-            id=uuid.uuid4().hex,
-            table=undone.table,
-            filename=undone.filename,
-            size=0,
-            sha256=_NO_FILE,
+        return Upload.without_file(
+            "undo",
+            undone.table,
+            undone.filename,
+            undoes=undone.id,
             owner=self.owner.id,
             submitted_by=self.owner.email,
-            submitted_at=now(),
             request_id=trace.request_id,
             traceparent=trace.traceparent,
             options=self.options,
             idempotency_key=self.key,
             fingerprint=fingerprint,
-            kind="undo",
-            undoes=undone.id,
         )
 
 

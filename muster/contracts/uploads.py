@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -79,6 +80,8 @@ DateOrder = Literal["iso", "dmy", "mdy"]
 """In which order day and month stand where the year comes last; with `iso` the year comes first."""
 
 UNFINISHED = frozenset({State.QUEUED, State.VALIDATING, State.LOADING})
+
+_NO_FILE = hashlib.sha256(b"").hexdigest()
 
 Kind = Literal["upload", "undo", "erasure"]
 """What an upload does: load its file, take another's change back, or take a person's row out."""
@@ -204,7 +207,10 @@ class Cause:
 
 @dataclass(frozen=True)
 class UploadWarning:
-    """What an uploader should know though it rejects nothing; `line` is a physical line, from 1."""
+    """What an uploader should know though it rejects nothing.
+
+    `line` is a physical line, from 1; 0 of what is about no line.
+    """
 
     code: str
     line: int = 0
@@ -321,6 +327,20 @@ class Upload:
     source: Source | None = None
     sequence: int = 0
     version: int = 0
+
+    @classmethod
+    def without_file(cls, kind: Kind, table: str, filename: str, **more: Any) -> "Upload":
+        """A new one, submitted now, of a kind that has no file; `more` are its other fields."""
+        return cls(
+            id=uuid.uuid4().hex,
+            table=table,
+            filename=filename,
+            size=0,
+            sha256=_NO_FILE,
+            submitted_at=now(),
+            kind=kind,
+            **more,
+        )
 
     @property
     def tally(self) -> RowCounts | UndoCounts:
