@@ -8,7 +8,7 @@ from gateway.api.openapi import Api
 from gateway.api.requests import UploadPath
 from gateway.api.responses import JsonWebKeys
 from gateway.api.uploads import READERS
-from gateway.proxy.forward import forward, forward_coalesced
+from gateway.proxy.forward import forward, forward_for_all
 from gateway.services import services
 
 api = Api("receipts", __name__, abp_tags=[{"name": "Uploads"}])
@@ -35,4 +35,4 @@ def get_receipt(path: UploadPath) -> Response:
 @api.operation("get", "/.well-known/receipts.json", access="public", answers={200: JsonWebKeys})
 def list_receipt_keys() -> Response:
     """The public keys of all receipts, of retired keys too, as a JWK Set (RFC 7517)."""
-    return forward_coalesced(services().dbuploader, services().coalescer)
+    return forward_for_all(services().dbuploader, services().coalescer)

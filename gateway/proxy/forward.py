@@ -36,6 +36,15 @@ def forward_coalesced(
     return _response(coalescer.call(key, lambda: _send(upstream, b"")))
 
 
+def forward_for_all(upstream: Upstream, coalescer: RequestCoalescer[UpstreamResponse]) -> Response:
+    """As `forward_coalesced`, where the path alone decides the answer, whatever else is asked.
+
+    No query and no header makes the service work once more.
+    """
+    path = request.path
+    return _response(coalescer.call(path, lambda: ask(upstream, "GET", path)))
+
+
 def ask(upstream: Upstream, method: str, path: str, document: bytes = b"") -> UpstreamResponse:
     """What the service answers the user of this request, who did not ask for just that.
 

@@ -51,7 +51,10 @@ def test_the_keys_are_for_everybody_and_may_be_kept(
 ) -> None:
     behind.headers = {"Content-Type": "application/json", "Cache-Control": "public, max-age=300"}
     behind.body = b'{"keys": []}'
-    answer = client_with_behind.get("/.well-known/receipts.json")
+    # What only one caller adds is not passed on: all who ask at once share an answer.
+    answer = client_with_behind.get("/.well-known/receipts.json?v=1", headers={"Accept": "a/b"})
     assert (answer.status_code, answer.get_json()) == (200, {"keys": []})
     assert answer.headers["Cache-Control"] == "public, max-age=300"
-    assert behind.asked[0][1] == "/.well-known/receipts.json"
+    _, asked, headers, _ = behind.asked[0]
+    assert asked == "/.well-known/receipts.json"
+    assert "Accept" not in headers
