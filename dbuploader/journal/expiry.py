@@ -16,9 +16,11 @@ from muster.database import Database, DatabaseUnavailable
 log = structlog.get_logger(__name__)
 
 _SWEEP_SECONDS = 3600.0
-# In a transaction: so many changes, and beyond the first so many bytes.
+# In a transaction: so many changes, and beyond the first so many bytes, of which it has so many
+# parts: each has a few MiB.
 _CHANGES_AT_ONCE = 500
 _BYTES_AT_ONCE = 64 * 1024**2
+_PARTS_AT_ONCE = 16
 # Beyond this no calendar goes back.
 _LONGEST_DAYS = 365_000
 
@@ -47,11 +49,12 @@ class ChangeExpiry:
         except DatabaseUnavailable as error:
             log.warning("old changes have not expired", error=repr(error))
             return
-        if expired:
+        if expired is not None:
             log.info("old changes have expired", changes=expired)
             self._due = self._clock()
 
-    def _expire(self, connection: Connection) -> int:
+    def _expire(self, connection: Connection) -> int | None:
+        """How many have expired: none where one has lost some of its parts, None if none is old."""
         now = datetime.now(UTC).replace(tzinfo=None)
         columns = changes.c
         old = select(columns.number, columns.entry, columns.made_at, columns.former_bytes).where(
@@ -61,13 +64,28 @@ class ChangeExpiry:
         )
         found = connection.execute(old.order_by(columns.made_at).limit(_CHANGES_AT_ONCE)).all()
         some = found[: _fitting([each.former_bytes for each in found])]
-        if some:
-            entries = [each.entry for each in some]
-            connection.execute(delete(former_rows).where(former_rows.c.entry.in_(entries)))
-            numbers = columns.number.in_([each.number for each in some])
-            connection.execute(update(changes).where(numbers).values(expired_at=now))
-            self._since = some[-1].made_at
+        if not some:
+            return None
+        # Until its last parts go it is no expired change: the next call finds it again.
+        if some[0].former_bytes > _BYTES_AT_ONCE and _drop_parts(connection, some[0].entry):
+            return 0
+        entries = [each.entry for each in some]
+        connection.execute(delete(former_rows).where(former_rows.c.entry.in_(entries)))
+        numbers = columns.number.in_([each.number for each in some])
+        connection.execute(update(changes).where(numbers).values(expired_at=now))
+        self._since = some[-1].made_at
         return len(some)
+
+
+def _drop_parts(connection: Connection, entry: str) -> bool:
+    """Whether the entry has more than _PARTS_AT_ONCE, of which so many are gone now."""
+    mine, part = former_rows.c.entry == entry, former_rows.c.part
+    parts = select(part).where(mine).order_by(part).limit(_PARTS_AT_ONCE + 1)
+    found = connection.scalars(parts).all()
+    if len(found) <= _PARTS_AT_ONCE:
+        return False
+    connection.execute(delete(former_rows).where(mine, part < found[-1]))
+    return True
 
 
 def _fitting(sizes: list[int]) -> int:

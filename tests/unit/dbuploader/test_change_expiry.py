@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from dbuploader.db.schema import changed_keys, changes, former_rows
 from dbuploader.journal import expiry
@@ -99,6 +99,24 @@ def test_many_bytes_go_one_change_at_a_time(suite: Suite, monkeypatch: pytest.Mo
         counts.append(len(expired(suite)))
     assert counts == [1, 2, 3, 3]
     assert former(suite) == []
+
+
+def test_one_large_change_goes_a_few_parts_at_a_time(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry, "_BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(expiry, "_PARTS_AT_ONCE", 2)
+    upload = suite.load("jobs", "1,Job\n")
+    with suite.database.write() as connection:
+        row = connection.execute(select(former_rows)).one()._asdict()
+        connection.execute(insert(former_rows), [{**row, "part": part} for part in range(1, 5)])
+    age(suite, upload, DAYS + 1)
+    counts = []
+    for _ in range(4):
+        # A process that died goes on where it was.
+        ChangeExpiry(suite.database, DAYS).run_if_due()
+        counts.append((len(former(suite)), len(expired(suite))))
+    assert counts == [(3, 0), (1, 0), (0, 1), (0, 1)]
 
 
 def test_a_database_that_is_away_is_asked_again_in_an_hour(suite: Suite) -> None:
