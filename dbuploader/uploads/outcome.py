@@ -100,12 +100,12 @@ def undo_blocked(counts: UndoCounts) -> Failure:
     )
 
 
-def undo_rejects_full(rejected: int, most_bytes: int) -> Failure:
-    """The rows that can't be undone fill the room that there is for them."""
-    return Failure(
-        "too-many-rejects",
-        f"More rows than {rejected} can't be undone, which take the {most_bytes} bytes that are "
-        "kept of them (MUSTER_MAX_REJECTS_BYTES). Nothing was undone.",
+def rows_unlisted(listed: int, left: int, most_bytes: int) -> UploadWarning:
+    """Not an end: of the rows that an undo has left, those listed fill the room for them."""
+    return UploadWarning(
+        "rows-unlisted",
+        message=f"{listed} of the {left} rows that were kept or blocked are listed, which take the "
+        f"{most_bytes} bytes that there are for them (MUSTER_MAX_REJECTS_BYTES)",
     )
 
 

@@ -1,5 +1,6 @@
 """Undoing one upload: its change is taken back in one transaction, and what is left is stored."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -43,19 +44,24 @@ class NotAll(Exception):
 class UndoLoad(Load):
     """Takes back what the upload `undoes` has written.
 
-    The rejects are the rows that are left as they are. They hold the key alone: the values may be
-    somebody else's, and are in the table.
+    The rejects are the rows that are left as they are, as many as there is room for. They hold the
+    key alone: the values may be somebody else's, and are in the table.
     """
 
     def __init__(self, upload: Upload, progress: Progress, services: LoadServices) -> None:
         rejects = Rejects(services.limits.reject_bytes, services.scratch)
         super().__init__(upload, progress, services, rejects)
+        self._unlisted = Counter[str]()
         self._steps = self._reported = 0
         self._share = 0.0
 
     @property
     def _labels(self) -> tuple[str, ...]:
         return (self._table.key,)
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._unlisted.clear()
 
     def _failure_of(self, error: Exception) -> Failure | None:
         match error:
@@ -67,9 +73,6 @@ class UndoLoad(Load):
                 return failures.already_undone(error.by)
             case NotAll():
                 return failures.undo_blocked(error.counts)
-            case RejectsFull():
-                most = self._services.limits.reject_bytes
-                return failures.undo_rejects_full(len(self._rejects), most)
             case _:
                 return super()._failure_of(error)
 
@@ -99,7 +102,7 @@ class UndoLoad(Load):
             work = partial(self._take_back, connection, undo, changes)
             plan, impact = self._beside(connection, undo, work)
             self._before_commit()
-            left = len(self._rejects) > 0
+            left = plan.kept or plan.blocked
             state = State.COMPLETED_WITH_REJECTS if left else State.COMPLETED
             outcome = self._undone(state, plan, impact)
             effect = Effect.of(changes, undo.differences)
@@ -144,12 +147,29 @@ class UndoLoad(Load):
     def _leave(
         self, code: RowErrorCode, rows: Iterable[tuple[int, str]], upload: str | None = None
     ) -> None:
-        """Have the rows among the rejects, each with its key and a message about the upload."""
-        key = self._table.key
-        self._rejects.add(
-            Reject(0, row, (str(value),), None, (CellError(code, key, message, upload),))
-            for row, (value, message) in enumerate(rows, start=len(self._rejects) + 1)
-        )
+        """Have the rows among the rejects, each with its key and a message about the upload.
+
+        For those that do not fit none is kept.
+        """
+        key, left = self._table.key, iter(rows)
+        try:
+            self._rejects.add(
+                Reject(0, row, (str(value),), None, (CellError(code, key, message, upload),))
+                for row, (value, message) in enumerate(left, start=len(self._rejects) + 1)
+            )
+        except RejectsFull:
+            self._unlisted[code] += 1 + sum(1 for _ in left)
+
+    def _outcome(
+        self, state: State, rows: RowCounts, error: Failure | None = None
+    ) -> UploadOutcome:
+        outcome = super()._outcome(state, rows, error)
+        if not self._unlisted:
+            return outcome
+        listed, most = len(self._rejects), self._services.limits.reject_bytes
+        warning = failures.rows_unlisted(listed, listed + self._unlisted.total(), most)
+        causes = [replace(e, rows=e.rows + self._unlisted[e.code]) for e in outcome.causes]
+        return replace(outcome, causes=tuple(causes), warnings=(warning,), warnings_total=1)
 
     def _beside(self, connection: Connection, undo: Undo, work: Callable[[], T]) -> T:
         """What `work` returns, made in a thread: this one reports, and heeds a wish to stop."""

@@ -177,7 +177,8 @@ def _reason(cause: Cause) -> Reason:
 
 
 def _doubt(warning: UploadWarning) -> Doubt:
-    return Doubt(f"Line {warning.line:,}", visible(warning.message, 400))
+    where = f"Line {warning.line:,}" if warning.line else "All of it"
+    return Doubt(where, visible(warning.message, 400))
 
 
 def _further(number: int) -> str:

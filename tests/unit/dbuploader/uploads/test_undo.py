@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,6 +108,32 @@ def test_a_row_that_a_later_change_touched_is_kept(suite: Suite) -> None:
     # Who may see the upload is told which; a batch is none.
     assert [each.errors[0].upload for each in suite.rejects(undo.id)] == [None, second.id]
     assert [(cause.code, cause.rows) for cause in undo.causes] == [("kept", 2)]
+
+
+def test_of_more_rows_than_are_listed_the_undo_says_so(suite: Suite) -> None:
+    upload = suite.load("jobs", "7,Baker\n8,Cook\n9,Smith\n10,Nun\n11,Judge\n")
+    suite.load("jobs", "7,Miller\n8,Chef\n9,Farrier\n")
+    suite.load("hired_employees", "1,Ana,2021-01-01T00:00:00Z,1,10\n")
+    suite.limits = replace(suite.limits, reject_bytes=300)
+    undo = suite.undo(upload)
+
+    assert (undo.state, undo.error) == (State.COMPLETED_WITH_REJECTS, None)
+    assert undo.undone == UndoCounts(written=5, removed=1, kept=3, blocked=1)
+    listed = len(messages(suite, undo))
+    assert 0 < listed < 3
+    assert [(cause.code, cause.rows) for cause in undo.causes] == [("kept", 3)]
+    assert undo.warnings_total == 1
+    assert undo.warnings[0].code == "rows-unlisted"
+    assert undo.warnings[0].message.startswith(f"{listed} of the 4 rows")
+
+    suite.limits = replace(suite.limits, reject_bytes=0)
+    all_or_none = suite.undo(undo, mode="all")
+    assert all_or_none.state == State.COMPLETED
+    unlisted = suite.undo(upload)
+    assert (unlisted.state, unlisted.rejects) == (State.COMPLETED_WITH_REJECTS, None)
+    failed = suite.undo(all_or_none, mode="all")
+    assert failed.error is not None
+    assert (failed.state, failed.error.code) == (State.FAILED, "undo-blocked")
 
 
 def test_later_changes_that_are_undone_keep_nothing(suite: Suite) -> None:
