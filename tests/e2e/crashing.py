@@ -102,6 +102,8 @@ class Kind(Enum):
     NOT_LOADED = auto()  # a dry run, or one with too many rejects
     CANCELLED = auto()
     MAIL_PUT_OFF = auto()
+    UNDO = auto()  # of an upload like LOADED, or of such an undo
+    UNDO_LARGE = auto()  # of one like LARGE
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,15 @@ SCENARIOS: Mapping[str, list[Scenario]] = {
     "servers": [*_EVERYWHERE, Scenario("notification-consumer", Kind.MAIL_PUT_OFF)],
 }
 """All scenarios, by the family of backends."""
+
+OF_UNDOS = [
+    Scenario("gateway", Kind.UNDO),
+    Scenario("gateway-relay", Kind.UNDO, (LEFT_TO_RELAY,)),
+    Scenario("dbuploader-consumer", Kind.UNDO),
+    Scenario("dbuploader-consumer", Kind.UNDO_LARGE),
+    Scenario("notification-consumer", Kind.UNDO),
+]
+"""What each process does for an undo. Whoever comes next to a stop of these must be one."""
 
 DELICATE = [
     Visit((Stop("dbuploader-consumer", "database.commit" + ANSWER, 2),), Kind.LARGE),

@@ -1,14 +1,14 @@
 """What became of all uploads, held against what was posted and against the model."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from embedded.client import Client, Json
 from tests.e2e.families import Family
 from tests.e2e.model import Model
 from tests.e2e.waiting import wait_until
-from tests.e2e.workload import UploadFile
+from tests.e2e.workload import UndoOrder, UploadFile
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,10 @@ class Stock:
 
 
 def take_stock(
-    family: Family, admin: Client, files: Sequence[UploadFile], cancelled: Collection[str]
+    family: Family,
+    admin: Client,
+    files: Sequence[UploadFile | UndoOrder],
+    cancelled: Collection[str],
 ) -> Stock:
     """Wait until everything is told, and count; fails where states, rows or tables differ.
 
@@ -38,14 +41,7 @@ def take_stock(
     listed = list(reversed(admin.uploads()))
     by_id = {file.accepted["id"]: file for file in files}
     ids = {upload["id"] for upload in listed}
-    model = Model()
-    for upload in listed:
-        if upload["state"] == "cancelled":
-            assert upload["id"] in cancelled
-        elif upload["id"] in by_id:
-            expected = model.load(by_id[upload["id"]])
-            assert (upload["state"], upload["rows"]) == expected, upload["error"]
-    model.assert_held_by(admin)
+    _compare(admin, listed, by_id, cancelled)
     emails = Counter(str(email["Message-ID"]).strip() for email in family.emails())
     told = {f"<upload-{upload['id']}.{upload['state']}@localhost>" for upload in listed}
     assert emails.keys() <= told
@@ -56,6 +52,30 @@ def take_stock(
         emails_lost=frozenset(told - emails.keys()),
         emails=emails,
     )
+
+
+def _compare(
+    admin: Client,
+    listed: Sequence[Json],
+    by_id: Mapping[str, UploadFile | UndoOrder],
+    cancelled: Collection[str],
+) -> None:
+    """Fail unless the model ends each upload, and the tables, as the suite has."""
+    model = Model()
+    for upload in listed:
+        if upload["state"] == "cancelled":
+            assert upload["id"] in cancelled
+        elif upload["id"] in by_id:
+            expected = _end(model, by_id[upload["id"]], upload["id"])
+            assert (upload["state"], upload["rows"]) == expected, upload
+    assert [each["undone_by"] for each in listed] == [model.undone_by(e["id"]) for e in listed]
+    model.assert_held_by(admin)
+
+
+def _end(model: Model, file: UploadFile | UndoOrder, upload_id: str) -> tuple[str, Json]:
+    if isinstance(file, UndoOrder):
+        return model.undo(file, upload_id)
+    return model.load(file, upload_id)
 
 
 def _is_told(upload: Json) -> bool:

@@ -40,9 +40,7 @@ class Uploader(threading.Thread):
 
     def _post(self, file: UploadFile) -> None:
         try:
-            file.accepted = self._client.upload(
-                file.name, file.content, key=file.key, **file.options
-            )
+            file.accepted = file.send(self._client)
             file.accepted_at = time.monotonic()
         except requests.RequestException as error:
             if not may_pass(error):

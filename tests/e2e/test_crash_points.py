@@ -1,6 +1,6 @@
 """Every process dies at each call of its ports: nothing is lost, and nothing is doubled."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,21 +9,34 @@ import pytest
 
 from embedded.client import Client
 from tests.e2e.conftest import ADMIN, PATIENTLY
-from tests.e2e.crashing import DELICATE, SCENARIOS, CrashPoints, Scenario, Stop, is_change
+from tests.e2e.crashing import (
+    DELICATE,
+    OF_UNDOS,
+    SCENARIOS,
+    CrashPoints,
+    Kind,
+    Scenario,
+    Stop,
+    Visit,
+    is_change,
+)
 from tests.e2e.families import Family, embedded_family
 from tests.e2e.stock import Stock, take_stock
 from tests.e2e.supply import Supply
 from tests.e2e.sweep import Sweep
 from tests.e2e.waiting import wait_until
+from tests.e2e.workload import UndoOrder
 from tests.faults.ports import ANSWER
 from tests.faults.process import MODULES
 from tests.faults.table import crash_table
 from tests.servers.greylisting import PUT_OFF
 
 PASSWORD = "correct horse battery"
-PERMISSIONS = ["uploads:write", "uploads:admin"]
+PERMISSIONS = ["uploads:write", "uploads:undo", "uploads:admin"]
+UNDOS = (Kind.UNDO, Kind.UNDO_LARGE)
 REPETITIONS = 2
 FILES = 3000
+FILES_TO_UNDO = 1200
 # As many named points as stood in the code when the sweep learned them from there.
 LEAST_POINTS = 29
 MOST_MISSED = 0.1
@@ -96,12 +109,17 @@ def assert_the_docs_know(points: CrashPoints, family: str) -> None:
     """The table of docs/guarantees.md has what is called, and every call that changes something."""
     for process, told in crash_table(family).items():
         wait_until(lambda process=process, told=told: told <= points.known(process))  # type: ignore[misc]
-        answers = (call for call in points.known(process) if call.endswith(ANSWER))
-        changes = {call for call in answers if is_change(call.removesuffix(ANSWER))}
-        if changes & {f"broker.publish{ANSWER}", f"broker.publish_each{ANSWER}"}:
-            # What the adapter does for those calls; by itself it is a message that is moved.
-            changes.discard(f"publisher.publish{ANSWER}")
-        assert changes <= told
+        assert changes_of(points, process) <= told
+
+
+def changes_of(points: CrashPoints, process: str) -> set[str]:
+    """The calls of the process that change something, by their answers."""
+    answers = (call for call in points.known(process) if call.endswith(ANSWER))
+    changes = {call for call in answers if is_change(call.removesuffix(ANSWER))}
+    if changes & {f"broker.publish{ANSWER}", f"broker.publish_each{ANSWER}"}:
+        # What the adapter does for those calls; by itself it is a message that is moved.
+        changes.discard(f"publisher.publish{ANSWER}")
+    return changes
 
 
 def sweep_all(family: Family, scenarios: str, repetitions: int, directory: Path) -> None:
@@ -112,11 +130,40 @@ def sweep_all(family: Family, scenarios: str, repetitions: int, directory: Path)
         stock = under_way.take_stock()
         assert_the_docs_know(points, scenarios)
     print(figures(points, sweep.missed, stock))
+    assert_visited(visits, sweep.missed)
+    assert_nothing_lost_or_doubled(points, stock)
+
+
+def sweep_undos(family: Family, name: str, directory: Path) -> None:
+    """As sweep_all, by undos alone; each is done once, says so, and what it undid names it."""
+    with course(family, directory, FILES_TO_UNDO) as under_way:
+        sweep, points = under_way.sweep, under_way.points
+        for kind in UNDOS:
+            sweep.load_undoable(kind, 4 * len(OF_UNDOS))
+        visits = sweep.learn(OF_UNDOS)
+        for kind in UNDOS:
+            sweep.load_undoable(kind, sum(visit.kind is kind for visit in visits))
+        sweep.run(visits, 1, at_once=False)
+        stock = under_way.take_stock()
+        for process, told in crash_table(name).items():
+            assert changes_of(points, process) <= told
+    print(f"\n{undos(sweep)}{figures(points, sweep.missed, stock)}")
+    assert_visited(visits, sweep.missed)
+    assert_nothing_lost_or_doubled(points, stock)
+
+
+def undos(sweep: Sweep) -> str:
+    """How many of them there were."""
+    orders = [each for each in sweep.files if isinstance(each, UndoOrder)]
+    of_undos = {each.accepted["id"] for each in orders} & {each.undoes for each in orders}
+    return f"{len(orders)} undos, {len(of_undos)} of them undone;"
+
+
+def assert_visited(visits: Sequence[Visit], missed: set[Stop]) -> None:
     stops = {visit.stops[-1] for visit in visits}
     assert len(stops) >= LEAST_POINTS
-    assert len(sweep.missed) <= MOST_MISSED * len(stops)
-    assert {stop.call for stop in sweep.missed} <= {stop.call for stop in stops - sweep.missed}
-    assert_nothing_lost_or_doubled(points, stock)
+    assert len(missed) <= MOST_MISSED * len(stops)
+    assert {stop.call for stop in missed} <= {stop.call for stop in stops - missed}
 
 
 def test_a_point_is_visited_wherever_something_outside_has_changed() -> None:
@@ -165,3 +212,19 @@ def test_nothing_is_lost_or_doubled_at_any_crash_point(own_servers: Family, tmp_
 @pytest.mark.timeout(5400)
 def test_nothing_is_lost_or_doubled_on_the_embedded_default(tmp_path: Path) -> None:
     sweep_all(embedded_family(tmp_path), "embedded", 1, tmp_path / "points")
+
+
+@pytest.mark.chaos
+@pytest.mark.xdist_group("storms")
+@pytest.mark.timeout(5400)
+def test_an_undo_is_done_once_whoever_dies_at_whichever_point(
+    own_servers: Family, tmp_path: Path
+) -> None:
+    sweep_undos(own_servers, "servers", tmp_path / "points")
+
+
+@pytest.mark.chaos
+@pytest.mark.xdist_group("storms")
+@pytest.mark.timeout(5400)
+def test_an_undo_on_the_embedded_default_is_done_once_whoever_dies(tmp_path: Path) -> None:
+    sweep_undos(embedded_family(tmp_path), "embedded", tmp_path / "points")

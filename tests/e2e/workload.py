@@ -6,7 +6,7 @@ import random
 import uuid
 from dataclasses import dataclass, field
 
-from embedded.client import Json
+from embedded.client import Client, Json
 
 Record = tuple[str, ...]
 
@@ -48,6 +48,24 @@ class UploadFile:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(self.records)
         return text.getvalue().encode()
+
+    def send(self, client: Client) -> Json:
+        """Post the file once; returns the upload as accepted."""
+        return client.upload(self.name, self.content, key=self.key, **self.options)
+
+
+@dataclass
+class UndoOrder:
+    """That the upload of this id, which loaded rows of `table`, is to be undone."""
+
+    undoes: str
+    table: str
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    accepted: Json = field(default_factory=dict)
+
+    def send(self, client: Client) -> Json:
+        """Ask for it once; returns the undo as accepted."""
+        return client.undo(self.undoes, key=self.key)
 
 
 def make_files(count: int, rows: int, seed: int, hires: range = _HIRES) -> list[UploadFile]:

@@ -58,7 +58,7 @@ class Promises:
                 model.load(self._people.file_of(self._data.uploads[upload_id]).file)
         for table, found in rows.items():
             self._expect(
-                _plain(found) == _without_fraction(model.rows(table)),
+                _plain(found) == _plain(model.rows(table)),
                 "all at once, in order, exactly once",
                 f"{table} holds {_plain(found)} where the ledger says {model.rows(table)}",
             )
