@@ -16,7 +16,7 @@ from muster.observability.telemetry import export_spans
 from queries.hiring import Hiring
 from queries.parameters import unprocessable
 from queries.repository import check_schema
-from queries.rows import RowNotFound, TableRows
+from queries.rows import RowNotFound, TableRows, TooManyStreams
 from queries.services import Services
 from queries.settings import Settings
 from queries.views import blueprint
@@ -47,7 +47,18 @@ def create_app(settings: Settings | None = None) -> Flask:
             DatabaseUnavailable: lambda _: unavailable("The employment database"),
             UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
             RowNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            TooManyStreams: lambda _: _too_many_streams(),
             InvalidKey: lambda error: unprocessable("key", str(error)),
         },
     )
     return app
+
+
+def _too_many_streams() -> Problem:
+    return Problem(
+        503,
+        "too-many-streams",
+        "Too many are reading",
+        "As many tables as may be are just being read as a whole; try again, or read it by pages.",
+        headers={"Retry-After": "5"},
+    )

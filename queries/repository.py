@@ -1,11 +1,12 @@
 """What this service reads from the employment database. SELECT only: its account may do no more."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, func, select
 
-from muster.contracts.tables import Table
+from muster.contracts.tables import StringColumn, Table
 from muster.contracts.tables.sql import hires_summary, metadata, sql_table
 from muster.database import Reads
 
@@ -96,13 +97,18 @@ def years_with_hires(connection: Connection) -> list[int]:
     return list(connection.scalars(query.order_by(hires_summary.c.year)))
 
 
-def rows_after(
-    connection: Connection, table: Table, key: int, limit: int
-) -> list[dict[str, Value]]:
-    """At most `limit` rows with a greater key, in its order; each with the declared columns."""
+def names_of(connection: Connection, table: Table, keys: Collection[int]) -> dict[int, str]:
+    """What the rows with these keys are called, by key; those that are not there are left out."""
     rows = sql_table(table.name)
-    query = select(rows).where(rows.c[table.key] > key).order_by(rows.c[table.key]).limit(limit)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    key, name = rows.c[table.key], rows.c[name_column(table)]
+    found = connection.execute(select(key, name).where(key.in_(keys))) if keys else ()
+    return {number: text for number, text in found}  # noqa: C416 - rows are no pairs to mypy
+
+
+def name_column(table: Table) -> str:
+    """The column that says what a row is called: the first text, or else the key."""
+    texts = (each.name for each in table.columns if isinstance(each, StringColumn))
+    return next(texts, table.key)
 
 
 def find_row(connection: Connection, table: Table, key: int) -> dict[str, Value] | None:

@@ -16,6 +16,7 @@ from muster.http.problems import Problem
 
 JSON = "application/json"
 CSV = "text/csv"
+CSV_TYPE = f"{CSV}; charset=utf-8"
 
 
 def as_json(document: dict[str, Any]) -> Response:
@@ -25,11 +26,14 @@ def as_json(document: dict[str, Any]) -> Response:
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[int | str]]) -> Response:
     """200 with `header` and `rows`. Names are given as they are stored, even `=1+1`."""
+    return Response(csv_lines([header, *rows]), content_type=CSV_TYPE)
+
+
+def csv_lines(rows: Iterable[Sequence[int | str]]) -> str:
+    """The rows as lines of CSV."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows(rows)
-    return Response(text.getvalue(), content_type=f"{CSV}; charset=utf-8")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 def wanted_type() -> str:

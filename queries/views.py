@@ -5,8 +5,9 @@ from flask import Blueprint, Response, request
 from muster.contracts.tables import get_table
 from muster.http.tokens import requires
 from queries import parameters
-from queries.responses import CSV, as_csv, as_json, cached, wanted_type
+from queries.responses import CSV, CSV_TYPE, JSON, as_csv, as_json, cached, wanted_type
 from queries.rows import InvalidCursor
+from queries.selection import Selection
 from queries.services import services
 
 blueprint = Blueprint("queries", __name__)
@@ -45,13 +46,30 @@ def departments_above_mean() -> Response:
 @blueprint.get("/v1/tables/<table>/rows")
 @requires("queries:read")
 def table_rows(table: str) -> Response:
-    """A page of a table's rows in the order of their keys."""
-    declared, limit = get_table(table), parameters.limit()
+    """Rows of a table: a page of them as JSON, or all as CSV, a part at a time."""
+    selection, with_names = parameters.selection(get_table(table)), parameters.with_names()
+    # Whoever accepts neither has always been given JSON here.
+    if request.accept_mimetypes.best_match([JSON, CSV], JSON) == CSV:
+        return _streamed(selection, with_names=with_names)
     try:
-        page = services().rows.read(declared, limit, request.args.get("cursor"))
+        page = services().rows.read(
+            selection, parameters.limit(), request.args.get("cursor"), with_names=with_names
+        )
     except InvalidCursor:
         raise parameters.unprocessable("cursor", "Give the `next` of an earlier page.") from None
-    return as_json({"rows": page.rows, "next": page.next})
+    count = {"count": page.count.rows, "count_capped": page.count.capped}
+    names = {"names": page.names} if with_names else {}
+    response = as_json({"rows": page.rows, "next": page.next, **count, **names})
+    response.vary.add("Accept")
+    return response
+
+
+def _streamed(selection: Selection, *, with_names: bool) -> Response:
+    parts = services().rows.stream(selection, with_names=with_names)
+    response = Response(parts, content_type=CSV_TYPE)
+    response.call_on_close(parts.close)
+    response.vary.add("Accept")
+    return response
 
 
 @blueprint.get("/v1/tables/<table>/rows/<key>")

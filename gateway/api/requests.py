@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
+    create_model,
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -206,13 +207,39 @@ class RejectsQuery(Query):
     )
 
 
-class RowsQuery(Query):
-    """Which rows to read."""
+class _RowsQuery(Query):
+    """Which rows to read; columns by which rows are found are parameters, too."""
 
     limit: Annotated[int, Field(ge=1, le=1000), _Digits] = Field(
-        100, description="How many at most."
+        100, description="How many at most; CSV has all."
     )
-    cursor: str | None = Field(None, description="`next` of the page before.")
+    cursor: str | None = Field(
+        None, description="`next` of the page before, with all else as it was there."
+    )
+    search: str = Field(
+        "",
+        max_length=255,
+        description="Only rows with a text that begins so; case and accents do not matter.",
+        examples=["mar"],
+    )
+    sort: str | None = Field(
+        None,
+        description="By which of these columns; backwards with `-` before it. By default the key.",
+        examples=["-id"],
+    )
+    names: bool = Field(
+        False, description="Also say what the rows are called to which these refer."
+    )
+
+
+def _of_column(name: str) -> tuple[Any, Any]:
+    owners = ", ".join(table.name for table in tables().values() if name in table.indexed_names)
+    return str | None, Field(None, description=f"Only rows with this {name}, of {owners}.")
+
+
+_INDEXED = dict.fromkeys(name for table in tables().values() for name in table.indexed_names)
+_BY_COLUMN: dict[str, Any] = {name: _of_column(name) for name in _INDEXED}
+RowsQuery: type[_RowsQuery] = create_model("RowsQuery", __base__=_RowsQuery, **_BY_COLUMN)
 
 
 class HistoryQuery(Query):

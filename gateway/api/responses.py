@@ -173,10 +173,26 @@ class Tables(BaseModel):
 
 
 class RowPage(BaseModel):
-    """Rows of a table, in key order."""
+    """Rows of a table, in the order that was asked for, or that of the key."""
 
     rows: list[dict[str, Any]] = Field(examples=[[{"id": 1, "job": "Recruiter"}]])
-    next: str | None
+    next: str | None = Field(
+        description="The cursor of the next page, if there is one. A page may have fewer rows than "
+        "its limit though others follow: what no index answers is looked through for a second."
+    )
+    count: int = Field(
+        ge=0, le=10_000, description="How many rows there are on all pages, up to 10,000."
+    )
+    count_capped: bool = Field(
+        description="Whether there may be more than `count`: over 10,000, or behind the first "
+        "100,000 that a search, or a second filter, looks through."
+    )
+    names: dict[str, dict[str, str]] | None = Field(
+        None,
+        description="With `names=true`: of each column that refers to another table, what the rows "
+        "referred to are called, by their keys.",
+        examples=[{"department_id": {"5": "Support"}}],
+    )
 
 
 class RowChange(BaseModel):

@@ -4,7 +4,7 @@
 
 from typing import Any
 
-from flask import Response, g, jsonify
+from flask import Response, g, jsonify, request
 
 from gateway.api.openapi import ANY_TOKEN, Api
 from gateway.api.requests import BatchHeaders, HistoryQuery, RowPath, RowsQuery, TablePath
@@ -17,13 +17,14 @@ from gateway.api.responses import (
     TableSchema,
 )
 from gateway.api.uploads import reader
-from gateway.proxy.forward import forward
+from gateway.proxy.forward import forward, forward_streamed
 from gateway.services import services
 from muster.contracts.tables import get_table, tables
 from muster.contracts.upload_document import UploadDocument, location_of, represent
 
 api = Api("tables", __name__, abp_tags=[{"name": "Tables"}])
 
+JSON, CSV = "application/json", "text/csv"
 _BATCH = {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 1000}
 _ROWS: dict[str, Any] = {
     "description": "1 to 1000 rows, as objects by column; or an object with them in `rows`.",
@@ -37,6 +38,16 @@ _ROWS: dict[str, Any] = {
             },
             "example": [{"id": 1, "job": "Recruiter"}, {"id": 2, "job": "Manager"}],
         }
+    },
+}
+_ROWS_READ: dict[str, Any] = {
+    "description": "A page of rows, or all of them as CSV.",
+    "content": {
+        "application/json": {"schema": api.schema_of(RowPage)},
+        "text/csv": {
+            "schema": {"type": "string"},
+            "example": "id,job\r\n1,Recruiter\r\n2,Manager\r\n",
+        },
     },
 }
 _ROW: dict[str, Any] = {
@@ -65,13 +76,17 @@ def show_table(path: TablePath) -> Response:
     "get",
     "/v1/tables/<table>/rows",
     access=("queries:read",),
-    answers={200: RowPage},
+    answers={200: _ROWS_READ},
     refusals=(404, 422),
 )
-def read_rows(path: TablePath, query: RowsQuery) -> Response:
-    """Rows in key order."""
+def read_rows(path: TablePath, query: RowsQuery) -> Response:  # type: ignore[valid-type]
+    """Rows a page at a time, searched, filtered, sorted and counted; all with `Accept: text/csv`.
+
+    They are sorted and filtered by the key and by columns that refer to other tables.
+    """
     get_table(path.table)
-    return forward(services().queries)
+    is_long = request.accept_mimetypes.best_match([JSON, CSV], JSON) == CSV
+    return (forward_streamed if is_long else forward)(services().queries)
 
 
 @api.operation(

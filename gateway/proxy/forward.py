@@ -45,6 +45,22 @@ def forward_for_all(upstream: Upstream, coalescer: RequestCoalescer[UpstreamResp
     return _response(coalescer.call(path, lambda: ask(upstream, "GET", path)))
 
 
+def forward_streamed(upstream: Upstream) -> Response:
+    """As `forward`, for a read whose answer may be long: it is handed back as it comes.
+
+    Raises UpstreamUnavailable before it begins; what breaks off is broken off here, too.
+    """
+    answer = upstream.stream(
+        quote(request.path),
+        query=request.query_string.decode("latin-1"),
+        headers=request.headers,
+        client_address=request.remote_addr or "",
+    )
+    response = Response(answer.chunks, answer.status, headers=dict(answer.headers))
+    response.call_on_close(answer.close)
+    return response
+
+
 def ask(upstream: Upstream, method: str, path: str, document: bytes = b"") -> UpstreamResponse:
     """What the service answers the user of this request, who did not ask for just that.
 

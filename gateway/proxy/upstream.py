@@ -1,14 +1,16 @@
 """The services behind the gateway, over HTTP: a request goes on as it came, and its answer back."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import certifi
 import structlog
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
 from urllib3.util import parse_url
 from werkzeug.datastructures import Headers
 
@@ -27,6 +29,7 @@ RESPONSE_HEADERS = (
     "Cache-Control",
     "Vary",
 )
+_CHUNK = 64 * 1024
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 60.0
 # Only what was certainly not received, or changes nothing, is sent again.
@@ -69,6 +72,16 @@ class UpstreamResponse:
         return self.status in {200, 304}
 
 
+@dataclass(frozen=True)
+class UpstreamStream:
+    """An answer that is still coming, as UpstreamResponse; to be closed in the end."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+    close: Callable[[], None]
+
+
 class Upstream:
     """One service at `url`; safe to share between threads, of which `pool` keep a connection."""
 
@@ -97,20 +110,40 @@ class Upstream:
 
         Of `headers`, those in REQUEST_HEADERS are forwarded.
         """
+        sent = _forwarded_headers(headers, client_address)
+        answer = self._ask(method, _with_query(path, query), sent, body)
+        return UpstreamResponse(answer.status, _kept_headers(answer), answer.data)
+
+    def stream(
+        self, path: str, *, query: str, headers: Mapping[str, str] | Headers, client_address: str
+    ) -> UpstreamStream:
+        """As `send`, of a GET whose answer is not read yet; HTTPError where it breaks off."""
+        sent = _forwarded_headers(headers, client_address)
+        answer = self._ask("GET", _with_query(path, query), sent, b"", preload_content=False)
+
+        def close() -> None:
+            # One of which something is left to read is of no use to another request.
+            answer.close()
+            answer.release_conn()
+
+        return UpstreamStream(answer.status, _kept_headers(answer), answer.stream(_CHUNK), close)
+
+    def _ask(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, **more: Any
+    ) -> BaseHTTPResponse:
         try:
-            answer = self._pool.urlopen(
+            return self._pool.urlopen(
                 method,
-                f"{self._base}{path}{'?' if query else ''}{query}",
-                headers=_forwarded_headers(headers, client_address),
+                f"{self._base}{path}",
+                headers=headers,
                 body=body or None,
                 timeout=Timeout(_CONNECT_SECONDS, _READ_SECONDS),
                 redirect=False,
+                **more,
             )
         except HTTPError as error:
             log.warning("no answer", upstream=self.service, error=repr(error))
             raise UpstreamUnavailable(self.service) from error
-        kept = {name: answer.headers[name] for name in RESPONSE_HEADERS if name in answer.headers}
-        return UpstreamResponse(answer.status, kept, answer.data)
 
     def check(self) -> None:
         """Return if the service can be reached; raises UpstreamUnavailable."""
@@ -126,6 +159,14 @@ class Upstream:
     def close(self) -> None:
         """Give up the connections."""
         self._pool.close()
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}{'?' if query else ''}{query}"
+
+
+def _kept_headers(answer: BaseHTTPResponse) -> dict[str, str]:
+    return {name: answer.headers[name] for name in RESPONSE_HEADERS if name in answer.headers}
 
 
 def _forwarded_headers(headers: Mapping[str, str] | Headers, client_address: str) -> dict[str, str]:

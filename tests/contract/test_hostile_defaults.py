@@ -26,6 +26,7 @@ from muster.database import Database, DatabaseRefused, open_database
 from muster.http.tokens import Principal
 from queries.hiring import Hiring
 from queries.rows import TableRows
+from queries.selection import Selection
 from tests.contract.hostile_defaults import ON_MARIADB, ON_MYSQL, REFUSED, WORST, Default, hostile
 from tests.servers.mariadb import MariaServer, administration, run
 from tests.unit.auth.suite import OTHER_PASSWORD, PlainHasher, new_user
@@ -150,13 +151,17 @@ def send_batches(database: Database) -> dict[str, Any]:
 
 def ask(database: Database) -> list[object]:
     hiring, pages = Hiring(database), TableRows(database)
-    first = pages.read(get_table("hired_employees"), 10, None)
+    table = get_table("hired_employees")
+    everybody, some = Selection(table, table.key), Selection(table, "job_id", search="B")
+    first = pages.read(everybody, 10, None)
     return [
         hiring.years(),
         hiring.by_quarter(2021),
         hiring.above_mean(2021),
         first,
-        pages.read(get_table("hired_employees"), 100, first.next),
+        pages.read(everybody, 100, first.next),
+        pages.read(some, 100, None, with_names=True),
+        b"".join(pages.stream(some)),
     ]
 
 

@@ -130,6 +130,11 @@ class Table:
         """The columns' names in the declared order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def indexed_names(self) -> tuple[str, ...]:
+        """The columns by which rows are found and sorted: the key, and those with a foreign key."""
+        return (self.key, *(foreign.column for foreign in self.foreign_keys))
+
     def read_key(self, text: str) -> int:
         """The key that `text` writes in decimal digits, as a path has it; raises InvalidKey."""
         integers = [each for each in self.columns if isinstance(each, IntegerColumn)]

@@ -26,6 +26,8 @@ def test_rows_come_in_the_order_of_their_keys(client: FlaskClient, database: Dat
             {"id": 30, "department": "C"},
         ],
         "next": None,
+        "count": 3,
+        "count_capped": False,
     }
 
 

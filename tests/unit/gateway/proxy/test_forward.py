@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 
 from gateway.services import Services
 from muster.http.service import provided
@@ -222,3 +223,31 @@ def test_the_tables_are_declared_to_anybody_logged_in(client: FlaskClient) -> No
     one = client.get("/v1/tables/jobs", headers=bearer("ana"))
     assert one.get_json() == tables[1]
     assert client.get("/v1/tables/nobody", headers=bearer("ana")).status_code == 404
+
+
+def test_a_table_as_csv_is_handed_back_as_it_comes_and_breaks_off_where_it_did(
+    client: FlaskClient, behind: Behind
+) -> None:
+    behind.headers, behind.body = {"Content-Type": "text/csv", "Vary": "Accept"}, b"x" * 200_000
+    asked = {**QUERIES, "Accept": "text/csv"}
+    with client.get("/v1/tables/jobs/rows?search=a", headers=asked, buffered=False) as answer:
+        assert (answer.status_code, answer.content_type) == (200, "text/csv")
+        parts = [*answer.iter_encoded()]
+    assert b"".join(parts) == behind.body
+    assert max(map(len, parts)) < 100_000
+    behind.headers = {"Content-Type": "text/csv", "Transfer-Encoding": "chunked"}
+    behind.body = b"5\r\n1,Coo\r\nnothing\r\n"
+    with (
+        pytest.raises(HTTPError),
+        client.get("/v1/tables/jobs/rows", headers=asked, buffered=False) as answer,
+    ):
+        b"".join(answer.iter_encoded())
+
+
+@pytest.mark.parametrize("query", ["department=7", "limit=0", "search=" + "x" * 256, "names=often"])
+def test_what_no_table_has_is_refused_before_it_is_asked(
+    client: FlaskClient, behind: Behind, query: str
+) -> None:
+    answer = client.get(f"/v1/tables/hired_employees/rows?{query}", headers=QUERIES)
+    assert answer.status_code == 422
+    assert behind.asked == []
