@@ -132,8 +132,10 @@ class UploadConsumer:
         self._chores.start()
 
     def end(self) -> None:
-        """Wait for what runs beside the consumer."""
+        """Wait for what runs beside the consumer, and leave nothing to be marked."""
         self._chores.end()
+        with suppress(Unavailable):
+            self._processor.end()
 
     def _do_chores(self) -> None:
         if self._watchdog.idle:
@@ -142,8 +144,9 @@ class UploadConsumer:
             self._expiry.run_if_due()
         try:
             self._processor.cancel_queued()
+            self._processor.mark_announced()
         except Unavailable as error:
-            log.warning("queued uploads not cancelled", error=repr(error))
+            log.warning("the records will be changed later", error=repr(error))
 
 
 def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:

@@ -24,7 +24,7 @@ from gateway.uploads.outbox import Outbox
 from gateway.uploads.sweep import OrphanSweep
 from muster.backends.dependencies import once
 from muster.broker import Broker, BrokerUnavailable, open_broker
-from muster.contracts.uploads import UnreadableRecord, now
+from muster.contracts.uploads import now
 from muster.observability.tracing import working_on
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
@@ -116,13 +116,8 @@ class Relay:
         waiting = self._stores.uploads.unpublished(_BATCH)
         for upload in takewhile(lambda upload: upload.submitted_at <= left, waiting):
             with working_on(upload):
-                try:
-                    self._outbox.publish(upload)
-                except UnreadableRecord as error:
-                    # Changed by another version meanwhile: set aside, and those behind it go on.
-                    log.warning("record changed meanwhile", error=str(error))
-                else:
-                    log.info("published late")
+                self._outbox.publish(upload)
+                log.info("published late")
 
 
 class BacklogMeter:

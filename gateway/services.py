@@ -14,7 +14,7 @@ from gateway.uploads.admission import Admission
 from gateway.uploads.erase import RowErasures
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.load import DryRunLoads
-from gateway.uploads.outbox import Outbox
+from gateway.uploads.outbox import Outbox, TimedMarks
 from gateway.uploads.queue import UploadQueue
 from gateway.uploads.undo import Undos
 from muster.broker import Broker
@@ -61,7 +61,8 @@ class Services:
             settings.bytes_per_user_a_day,
         )
         dbuploader = Upstream("dbuploader", settings.dbuploader_url, threads)
-        uploads = Uploads(stores, Outbox(stores.uploads, broker), admission, settings.expectations)
+        outbox = Outbox(stores.uploads, broker, TimedMarks(stores.uploads))
+        uploads = Uploads(stores, outbox, admission, settings.expectations)
         access = UploadAccess(stores)
         return cls(
             uploads=uploads,

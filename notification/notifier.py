@@ -99,4 +99,5 @@ class Notifier:
         before = upload.email
         if before is None or (before.state, before.reason) != (state, reason):
             email = Email(state, now(), reason)
-            self._store.update(upload.id, expect=FINAL, email=email)
+            # The message is here, so the loader need not mark that.
+            self._store.update(upload.id, expect=FINAL, email=email, announced=True)

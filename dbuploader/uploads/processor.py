@@ -52,6 +52,7 @@ from muster.observability.spans import span
 from muster.observability.tracing import working_on
 from muster.stores import Stores
 from muster.uploadstore import StateConflict
+from muster.uploadstore.marks import LateMarks
 from muster.weather import StoreUnavailable, Unavailable
 from muster.worker.shutdown import Stopped
 
@@ -89,6 +90,9 @@ class UploadProcessor:
         )
         # Their messages are still to come.
         self._finished: LRUCache[str, bool] = LRUCache(_MOST_FINISHED)
+        # All that was accepted before this one is finished, but what comes with its own message.
+        self._finished_up_to = 0
+        self._marks = LateMarks(stores.uploads, "announced")
 
     def take_over(self) -> None:
         """End the connections of an earlier loader: it may be frozen, and keep rows locked.
@@ -111,11 +115,14 @@ class UploadProcessor:
             return
         upload = self._patiently(partial(self._uploads.get, upload_id))
         failed: dict[str, Exception] = {}
-        after = 0
+        after = min(self._finished_up_to, upload.sequence - 1)
         while after < upload.sequence:
             page = self._patiently(partial(self._uploads.unfinished, after, _PAGE))
-            self._process([*up_to(upload.sequence, page, self._limits.uploads)], failed)
-            after = page[-1].sequence if page else upload.sequence
+            those = [*up_to(upload.sequence, page, self._limits.uploads)]
+            self._process([each for each in those if each.id not in self._finished], failed)
+            after = those[-1].sequence if those else upload.sequence
+        if not failed:
+            self._finished_up_to = max(self._finished_up_to, after)
         if upload_id in failed:
             raise failed[upload_id]
         if upload_id not in self._finished:
@@ -135,15 +142,15 @@ class UploadProcessor:
 
     def _process_run(self, run: list[Upload], failed: dict[str, Exception]) -> int:
         """Finish the first uploads of the run that nobody has attempted yet; returns how many."""
-        attempt_id = uuid4().hex
+        attempt_id, begun = uuid4().hex, now()
         try:
             with self._watchdog.watching():
                 count = partial(self._ledger.start_attempts, run, attempt_id)
                 say_so = partial(self._say_what_it_waits_for, run)
                 run = run[: self._patiently(count, say_so)]
-                outcomes = self._load_run(run) if run else None
+                outcomes = self._load_run(run, begun) if run else None
                 if outcomes is not None:
-                    self._settle([*zip(run, outcomes, strict=True)])
+                    self._settle([*zip(run, outcomes, strict=True)], begun)
                     return len(run)
             for upload in run:
                 self._process_alone(upload, failed, attempt_id)
@@ -157,18 +164,12 @@ class UploadProcessor:
         with suppress(StoreUnavailable):
             self._uploads.update_each(changes, expect=UNFINISHED, durable=False)
 
-    def _load_run(self, run: list[Upload]) -> list[UploadOutcome] | None:
+    def _load_run(self, run: list[Upload], begun: datetime) -> list[UploadOutcome] | None:
         """How each was decided; None if each is to be loaded by itself, as nothing took place."""
-        begun = {"state": State.VALIDATING, "started_at": now(), "error": None}
-        changes = {upload.id: begun for upload in run}
-        claim = partial(self._uploads.update_each, changes, expect={State.QUEUED}, durable=False)
-        claimed = [each.id for each in self._patiently(claim) if each.state is State.VALIDATING]
-        if claimed != [*changes]:
-            return None
         for upload in run:
             ATTEMPTS.labels(upload.table).inc()
         try:
-            return UploadRun(run, self._services, self._stop, self._watchdog).load()
+            return UploadRun(run, self._services, self._stop, self._watchdog, begun).load()
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001 - whose it is will be seen
@@ -216,7 +217,15 @@ class UploadProcessor:
                     continue
                 count_finished(cancelled)
                 self._publish([cancelled])
-                self._mark_announced([cancelled])
+                self._uploads.mark("announced", [cancelled.id])
+
+    def mark_announced(self) -> None:
+        """Have the records say what was announced a moment ago; raises StoreUnavailable."""
+        self._marks.set_due()
+
+    def end(self) -> None:
+        """Have the records say all that was announced; raises StoreUnavailable."""
+        self._marks.set_all()
 
     def _finish(self, upload: Upload, attempt_id: str) -> None:
         try:
@@ -310,14 +319,20 @@ class UploadProcessor:
         failed = UploadOutcome(State.FAILED, error=failure)
         return progress.patiently(partial(self._ledger.decide, upload, failed))
 
-    def _settle(self, decided: Sequence[tuple[Upload, UploadOutcome]]) -> None:
-        """Have the records say how their uploads were decided, and announce it."""
+    def _settle(
+        self, decided: Sequence[tuple[Upload, UploadOutcome]], begun: datetime | None = None
+    ) -> None:
+        """Have the records say how their uploads were decided, and announce it.
+
+        Those of a run say only now when it was `begun`.
+        """
         for upload, outcome in decided:
             if upload.kind == "undo" and outcome.change is not None:
                 # First: whoever sees the undo final goes on from what it took back.
                 self._patiently(partial(note_undone, self._database, self._uploads, upload))
         finished_at = now()
-        changes = {upload.id: _final(outcome, finished_at) for upload, outcome in decided}
+        since = {} if begun is None else {"started_at": begun}
+        changes = {upload.id: since | _final(outcome, finished_at) for upload, outcome in decided}
         finals = self._patiently(partial(self._uploads.update_each, changes, expect=UNFINISHED))
         for final in finals:
             # Otherwise another loader has said so.
@@ -332,18 +347,11 @@ class UploadProcessor:
         silent = [final for final in finals if not final.announced]
         if silent:
             self._patiently(partial(self._publish, silent))
-            announced = self._patiently(partial(self._mark_announced, silent))
-            # Without those whose records can't be read by now: their messages come again.
-            finals = [*announced, *(final for final in finals if final.announced)]
+            self._marks.add(final.id for final in silent)
         self._finished.update((final.id, True) for final in finals)
 
     def _publish(self, finals: Sequence[Upload]) -> None:
         publish_each(self._broker, [(UploadFinished.about(final), final) for final in finals])
-
-    def _mark_announced(self, finals: Sequence[Upload]) -> list[Upload]:
-        changes = {final.id: {"announced": True} for final in finals}
-        # Where this is undone, it is announced again.
-        return self._uploads.update_each(changes, expect=frozenset(State), durable=False)
 
 
 _LOADS: Mapping[Kind, Callable[[Upload, Progress, LoadServices], Load]] = {

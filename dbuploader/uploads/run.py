@@ -8,8 +8,9 @@ and each upload is to be loaded by itself.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
 from itertools import chain, takewhile
@@ -32,19 +33,20 @@ from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.progress import Progress, WorkTime
 from dbuploader.uploads.watchdog import Watchdog
 from dbuploader.validation.foreign_keys import KnownParents
-from muster.contracts.uploads import State, Upload
+from muster.contracts.uploads import State, Upload, now
 from muster.database import Database
 from muster.filestore import FileNotStored
 from muster.observability.spans import span
 from muster.observability.tracing import working_on
 from muster.stores import Stores
-from muster.weather import FileDamaged
+from muster.weather import FileDamaged, StoreUnavailable
 from muster.worker.shutdown import Stopped
 
 T = TypeVar("T")
 
 _MOST_UPLOAD_BYTES = 64 * 1024
 _MOST_BYTES = 2 * 1024**2
+_SOON = timedelta(seconds=1)
 
 
 def first_run(uploads: Sequence[Upload], most: int) -> list[Upload]:
@@ -83,11 +85,14 @@ class UploadRun:
         services: LoadServices,
         stop: threading.Event,
         watchdog: Watchdog,
+        begun: datetime,
     ) -> None:
         self._uploads = uploads
         self._services = services
         self._stop = stop
         self._watchdog = watchdog
+        self._begun = begun
+        self._has_told = False
 
     def load(self) -> list[UploadOutcome]:
         """How each of the uploads was decided, in their order, once all is committed.
@@ -100,7 +105,7 @@ class UploadRun:
         with database.write() as connection, abandoned_on_error(connection):
             interrupt = partial(database.interrupt, connection)
             # In a thread, so that a statement that hangs can be left when the process must stop.
-            with BackgroundWorker(self._heed_stop, interrupt=interrupt) as worker:
+            with BackgroundWorker(self._wait, interrupt=interrupt) as worker:
                 load = worker.submit(partial(self._load_each, connection, files))
                 return worker.result(load)
 
@@ -130,9 +135,19 @@ class UploadRun:
             load = PartialLoad(file, progress, self._services, whole)
             whole.decisions.append(Decision(upload, load.run(), load.changes, load.effect))
 
-    def _heed_stop(self) -> None:
+    def _wait(self) -> None:
         if self._stop.is_set():
             raise Stopped
+        if not self._has_told and now() - self._begun >= _SOON:
+            self._has_told = True
+            self._tell()
+
+    def _tell(self) -> None:
+        """Have the records say that they are being loaded: of a run that is quick, none need to."""
+        loading = {"state": State.VALIDATING, "started_at": self._begun, "error": None}
+        changes = {upload.id: loading for upload in self._uploads}
+        with suppress(StoreUnavailable):
+            self._services.stores.uploads.update_each(changes, expect={State.QUEUED}, durable=False)
 
 
 @dataclass(frozen=True)
@@ -198,7 +213,7 @@ class RunProgress(Progress):
         return call()
 
     def enter(self, state: State) -> None:
-        """The record says already that it is being loaded."""
+        """The run tells of all its uploads."""
 
     def heed(self) -> None:
         """Raises Stopped."""

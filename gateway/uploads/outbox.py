@@ -3,6 +3,7 @@
 Each upload record says whether its message was published, so nothing else must be kept.
 """
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -11,8 +12,9 @@ import structlog
 from muster.broker import Broker
 from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted
-from muster.contracts.uploads import State, Upload
+from muster.contracts.uploads import Upload
 from muster.uploadstore import UploadStore
+from muster.uploadstore.marks import SECONDS, LateMarks
 
 log = structlog.get_logger(__name__)
 
@@ -20,17 +22,22 @@ _REST_SECONDS = 5.0
 
 
 class Outbox:
-    """Publishes `upload.accepted` and marks the record.
+    """Publishes `upload.accepted` and marks the record: at once, or later with others.
 
     A message may go out twice, or after a later one. Neither does harm: the loader takes uploads in
     the order of their sequence and skips those that are done.
     """
 
     def __init__(
-        self, uploads: UploadStore, broker: Broker, clock: Callable[[], float] = time.monotonic
+        self,
+        uploads: UploadStore,
+        broker: Broker,
+        later: "TimedMarks | None" = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._uploads = uploads
         self._broker = broker
+        self._later = later
         self._clock = clock
         self._rest_until = 0.0
 
@@ -49,7 +56,40 @@ class Outbox:
             log.warning("left to the relay", error=repr(error))
 
     def publish(self, upload: Upload) -> None:
-        """Publish and mark; raises Unavailable or UnreadableRecord."""
+        """Publish and mark; raises Unavailable."""
         publish(self._broker, UploadAccepted.about(upload), upload)
-        # Where this is undone, the message goes out again.
-        self._uploads.update(upload.id, expect=frozenset(State), durable=False, published=True)
+        if self._later is None:
+            self._uploads.mark("published", [upload.id])
+        else:
+            self._later.add(upload.id)
+
+
+class TimedMarks:
+    """Marks records as published a moment later, in a thread, and many in one call."""
+
+    def __init__(self, uploads: UploadStore) -> None:
+        self._marks = LateMarks(uploads, "published")
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def add(self, upload_id: str) -> None:
+        """Have the record marked before the relay looks after it."""
+        self._marks.add([upload_id])
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._timer is None:
+                self._timer = threading.Timer(SECONDS, self._set)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _set(self) -> None:
+        try:
+            self._marks.set_due()
+        except Exception as error:  # noqa: BLE001 - the relay will see what it is
+            log.warning("marks are set later", error=repr(error))
+        with self._lock:
+            self._timer = None
+        if self._marks:
+            self._wake()

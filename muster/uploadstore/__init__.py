@@ -7,7 +7,7 @@ keeps records in a file, `mongodb` in a database. May import muster.backends and
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from muster.adapters import Adapter, load_adapter
 from muster.backends.shared import Shared
@@ -17,6 +17,10 @@ ADAPTERS = {
     "file": Adapter("muster.uploadstore.sqlite", "SqliteUploadStore"),
     "mongodb": Adapter("muster.uploadstore.mongodb", "MongoUploadStore", extra="mongodb"),
 }
+
+
+Mark = Literal["published", "announced"]
+"""What a record says of its messages: the loader's is with the broker, or that it is final."""
 
 
 class UploadNotFound(Exception):
@@ -109,6 +113,12 @@ class UploadStore(Protocol):
         self, changes: Mapping[str, Mapping[str, Any]], *, expect: Collection[State]
     ) -> list[Upload]:
         """As `update_each`, durably; files that are kept with the changed records go with it."""
+
+    def mark(self, mark: Mark, upload_ids: Collection[str]) -> None:
+        """Set the mark on those of the records that lack it, in one call; nothing else changes.
+
+        What ends the store's machine may undo it. It is set on what can't be read, too.
+        """
 
     def find(
         self,

@@ -33,6 +33,7 @@ from muster.contracts.uploads import (
 from muster.uploadstore import (
     Backlog,
     KeyTaken,
+    Mark,
     SetAside,
     StateConflict,
     UploadNotFound,
@@ -191,6 +192,12 @@ class MongoUploadStore:
         with self.connection.using() as database:
             _uploads_of(database, durable=durable).bulk_write(updates, ordered=False)
         return self._select({"_id": {"$in": [*changes]}}, ASCENDING)
+
+    def mark(self, mark: Mark, upload_ids: Collection[str]) -> None:
+        """Set the mark on those of the records that lack it."""
+        lacking: Document = {"_id": {"$in": [*upload_ids]}, mark: False}
+        with self.connection.using() as database:
+            _uploads_of(database, durable=False).update_many(lacking, {"$set": {mark: True}})
 
     def find(
         self,

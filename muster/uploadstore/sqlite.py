@@ -32,6 +32,7 @@ from muster.contracts.uploads import (
 from muster.uploadstore import (
     Backlog,
     KeyTaken,
+    Mark,
     SetAside,
     StateConflict,
     UploadNotFound,
@@ -153,6 +154,13 @@ ORDER BY sequence LIMIT ?
 """  # noqa: S608 - no value in it
 
 
+_MARK = """
+UPDATE uploads SET document = json_set(document, ?, json('true'))
+WHERE id IN (SELECT value FROM json_each(?))
+AND CASE WHEN json_valid(document) THEN NOT json_extract(document, ?) END
+"""
+
+
 class SqliteUploadStore:
     """Upload records and idempotency keys; see UploadStore for what is promised."""
 
@@ -235,6 +243,12 @@ class SqliteUploadStore:
         if unreadable:
             self._set_aside(*unreadable)
         return uploads
+
+    def mark(self, mark: Mark, upload_ids: Collection[str]) -> None:
+        """Set the mark on those of the records that lack it."""
+        path = f"$.{mark}"
+        with self._file.writing(durable=False) as connection:
+            connection.execute(_MARK, [path, json.dumps([*upload_ids]), path])
 
     def find(
         self,

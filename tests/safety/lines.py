@@ -158,12 +158,15 @@ LINES = (
         "test_a_receipt_is_for_its_uploader_and_for_administrators",
     ),
     SafetyLine(
-        promise="outbox: what could not be marked as announced is announced again",
+        promise="outbox: what was not published is not marked as announced",
         path="dbuploader/uploads/processor.py",
-        old="            finals = [*announced, *(final for final in finals if final.announced)]\n",
-        new="",
+        old="            self._patiently(partial(self._publish, silent))\n"
+        "            self._marks.add(final.id for final in silent)\n",
+        new="            self._marks.add(final.id for final in silent)\n"
+        "            self._marks.set_all()\n"
+        "            self._patiently(partial(self._publish, silent))\n",
         test="tests/unit/dbuploader/uploads/test_run.py::"
-        "test_a_record_that_can_not_be_read_when_it_is_announced_is_not_forgotten",
+        "test_a_loader_that_is_killed_while_it_announces_is_followed_by_one_that_does",
     ),
     SafetyLine(
         promise="weather: a connection lost within LOAD DATA is no mistake of the file",
@@ -265,8 +268,7 @@ LINES = (
         promise="outbox: what the broker did not take is published later",
         path="gateway/uploads/outbox.py",
         old="        publish(self._broker,",
-        new="        self._uploads.update(upload.id, expect=frozenset(State), published=True)\n"
-        "        publish(self._broker,",
+        new='        self._uploads.mark("published", [upload.id])\n        publish(self._broker,',
         test="tests/unit/gateway/uploads/test_accept.py::"
         "test_an_upload_is_accepted_while_the_broker_is_away",
     ),

@@ -40,7 +40,7 @@ Bug = Callable[[], AbstractContextManager[Any]]
 
 
 def _marked_before_published(self: Any, upload: Upload) -> None:
-    self._uploads.update(upload.id, expect=frozenset(State), published=True)
+    self._uploads.mark("published", [upload.id])
     publish(self._broker, UploadAccepted.about(upload), upload)
 
 

@@ -22,6 +22,7 @@ from muster.stores import Stores
 from muster.uploadstore import (
     Backlog,
     KeyTaken,
+    Mark,
     SetAside,
     StateConflict,
     UploadNotFound,
@@ -225,6 +226,17 @@ class SimulatedUploads(_Calls):
             if upload.state in expect:
                 self._data.contents.pop(upload.id, None)
         return changed
+
+    def mark(self, mark: Mark, upload_ids: Collection[str]) -> None:
+        """Set the mark on those of the records that lack it."""
+
+        def work() -> None:
+            for upload_id in upload_ids:
+                upload = self._data.uploads.get(upload_id)
+                if upload is not None:
+                    self._data.uploads[upload_id] = replace(upload, **{mark: True})
+
+        self._call("mark", work)
 
     def _update_each(
         self, name: str, changes: Mapping[str, Mapping[str, Any]], expect: Collection[State]

@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,7 @@ from muster.filestore import FileStore
 from muster.signing_key import SigningKey
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
+from muster.weather import StoreUnavailable
 from tests.servers.templates import migrate_by_template
 
 Hook = Callable[..., None]
@@ -125,6 +126,15 @@ class RecordingBroker:
             self.publish(routing_key, body, dict(headers))
 
 
+class MarkingProcessor(UploadProcessor):
+    """One whose process has nothing left to mark after each message, unless it is killed."""
+
+    def process_up_to(self, upload_id: str) -> None:
+        super().process_up_to(upload_id)
+        with suppress(StoreUnavailable):
+            self.end()
+
+
 class Suite:
     """One private suite below a directory, over an empty database of any kind.
 
@@ -160,7 +170,7 @@ class Suite:
 
     def processor(self, watchdog: Watchdog | None = None) -> UploadProcessor:
         """A loader as a newly started process has it."""
-        return UploadProcessor(
+        return MarkingProcessor(
             Stores(cast(FileStore, self.faulty_files), cast(UploadStore, self.faulty_store)),
             cast(Broker, self.faulty_broker),
             cast(Database, self.faulty_database),

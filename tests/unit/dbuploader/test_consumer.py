@@ -61,6 +61,12 @@ class FakeProcessor:
         if self.error is not None:
             raise self.error
 
+    def mark_announced(self) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
 
 class FakeSweep:
     def __init__(self) -> None:

@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[UploadStore], object]] = LISTS | {
     "update": lambda store: store.update("u-1", expect=UNFINISHED, progress=0.5),
     "update_each": lambda store: store.update_each({"u-1": {"progress": 0.5}}, expect=UNFINISHED),
     "drop_contents": lambda store: store.drop_contents({"u-1": {}}, expect={State.FAILED}),
+    "mark": lambda store: store.mark("published", ["u-1"]),
     "find_corrections": lambda store: store.find_corrections("u-0", 9),
     "find_undoing": lambda store: store.find_undoing("u-0", 9),
     "find_by_key": lambda store: store.find_by_key("user-1", "k-1"),

@@ -21,7 +21,7 @@ from muster.weather import StoreUnavailable
 from tests.faults.plan import MakeError, Plan
 from tests.faults.ports import met_broker, met_database, met_files, met_uploads
 from tests.faults.table import WEATHER_TABLE
-from tests.unit.dbuploader.suite import Suite
+from tests.unit.dbuploader.suite import MarkingProcessor, Suite
 
 # `make chaos` tries all of them.
 _SAMPLED = 5
@@ -77,7 +77,7 @@ class Loads:
 
     def processor(self) -> UploadProcessor:
         meet, stores = self.faults.meet, self.suite.stores
-        return UploadProcessor(
+        return MarkingProcessor(
             Stores(met_files(stores.files, meet), met_uploads(stores.uploads, meet)),
             met_broker(cast(Broker, self.suite.broker), meet),
             self._database,

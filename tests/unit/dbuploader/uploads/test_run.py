@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, select
 
 from dbuploader.db.schema import ledger, load_attempts
+from dbuploader.uploads.ledger import Ledger
 from dbuploader.uploads.load import TooManyRejects
 from dbuploader.uploads.outcome import NotFinished
 from dbuploader.uploads.processor import up_to
 from dbuploader.uploads.run import PartialLoad, first_run
-from muster.contracts.uploads import RowCounts, State, UnreadableRecord, Upload
+from muster.contracts.uploads import RowCounts, State, Upload
 from muster.database import DatabaseUnavailable
 from muster.worker.shutdown import Stopped
 from tests.faults.plan import MakeError
@@ -25,6 +27,7 @@ from tests.unit.dbuploader.uploads.test_faults_at_each_call import (
     weather_on,
 )
 from tests.unit.dbuploader.uploads.test_load_unreadable import set_state
+from tests.waiting import eventually
 
 AT_ONCE = 64
 # `make chaos` tries all of the calls.
@@ -181,11 +184,11 @@ def test_a_cancelled_upload_is_left_out(crowd: Suite) -> None:
 def test_an_upload_that_is_cancelled_as_the_run_begins_is_not_loaded(crowd: Suite) -> None:
     ids = [crowd.accept("jobs", f"{100 + number},Baker\n") for number in range(3)]
 
-    def cancel(**_changes: Any) -> None:
+    def cancel(**_said: Any) -> None:
         crowd.store.update(ids[1], expect={State.QUEUED}, cancel_requested=True)
         crowd.processor().cancel_queued()
 
-    crowd.faulty_store.before["update"] = [cancel]
+    crowd.faulty_files.before["open"] = [cancel]
     crowd.processor().process_up_to(ids[2])
     assert states(crowd, ids) == [State.COMPLETED, State.CANCELLED, State.COMPLETED]
     assert [row[0] for row in crowd.rows("jobs")[-2:]] == [100, 102]
@@ -200,7 +203,7 @@ def test_a_load_whose_begin_a_power_cut_has_undone_is_not_cancelled(crowd: Suite
         crowd.store.update(upload_id, expect=set(State), state=State.QUEUED, started_at=None)
         raise Killed
 
-    crowd.faulty_store.before["update"] = [lambda **_changes: None, cut]
+    crowd.faulty_store.before["update"] = [cut]
     with pytest.raises(Killed):
         crowd.processor().process_up_to(upload_id)
     crowd.store.update(upload_id, expect={State.QUEUED}, cancel_requested=True)
@@ -210,21 +213,45 @@ def test_a_load_whose_begin_a_power_cut_has_undone_is_not_cancelled(crowd: Suite
     assert crowd.store.get(upload_id).state == State.COMPLETED
 
 
-def test_a_record_that_can_not_be_read_when_it_is_announced_is_not_forgotten(
+def test_a_loader_that_is_killed_while_it_announces_is_followed_by_one_that_does(
     crowd: Suite,
 ) -> None:
+    upload_id = crowd.accept("jobs", "100,Baker\n")
+    crowd.faulty_broker.before["publish"] = [killed]
+    with pytest.raises(Killed):
+        crowd.processor().process_up_to(upload_id)
+    assert crowd.store.get(upload_id).state is State.COMPLETED
+    assert not crowd.store.get(upload_id).announced
+    crowd.processor().process_up_to(upload_id)
+    assert crowd.store.get(upload_id).announced
+    assert crowd.announced().count(upload_id) == 1
+
+
+def test_what_was_announced_is_marked_though_its_record_can_not_be_read(crowd: Suite) -> None:
     upload_id = crowd.accept("jobs", "100,Baker\n")
 
     def change(**_changes: Any) -> None:
         set_state(crowd, upload_id, "undone")
 
     crowd.faulty_broker.before["publish"] = [change]
-    with pytest.raises(UnreadableRecord):
-        crowd.processor().process_up_to(upload_id)
-    set_state(crowd, upload_id, "completed")
-    crowd.store.put_back()
     crowd.processor().process_up_to(upload_id)
+    set_state(crowd, upload_id, "completed")
     assert crowd.store.get(upload_id).announced
+    assert crowd.announced().count(upload_id) == 1
+
+
+def test_a_run_that_lasts_says_so(crowd: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dbuploader.uploads.run._SOON", timedelta(0))
+    upload_id = crowd.accept("jobs", "100,Baker\n")
+    insert = Ledger.insert
+
+    def slow(*args: Any) -> Any:
+        eventually(lambda: crowd.store.get(upload_id).state is State.VALIDATING)
+        return insert(*args)
+
+    monkeypatch.setattr(Ledger, "insert", slow)
+    crowd.processor().process_up_to(upload_id)
+    assert crowd.store.get(upload_id).state is State.COMPLETED
 
 
 def test_a_file_that_kills_its_loader_takes_no_other_along(crowd: Suite) -> None:

@@ -12,6 +12,7 @@ from muster.contracts.tables import tables
 from muster.stores import Stores
 from muster.weather import StoreUnavailable
 from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, stored_files
+from tests.waiting import eventually
 
 ROWS = b"1,Recruiter\n2,Manager\n"
 
@@ -37,7 +38,9 @@ def test_an_accepted_upload_is_stored_and_published_with_its_trace(
     upload = stores.uploads.get(answer.get_json()["id"])
     with stores.open_file(upload) as file:
         assert file.read() == ROWS
-    assert (upload.owner, upload.request_id, upload.published) == ("ana", "request-1", True)
+    assert (upload.owner, upload.request_id) == ("ana", "request-1")
+    # A moment later, together with others.
+    eventually(lambda: stores.uploads.get(upload.id).published)
     ((routing_key, body, headers),) = broker.published
     assert routing_key == "upload.accepted"
     assert json.loads(body)["upload_id"] == upload.id
