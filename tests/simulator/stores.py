@@ -234,7 +234,7 @@ class SimulatedUploads(_Calls):
             for upload_id in upload_ids:
                 upload = self._data.uploads.get(upload_id)
                 if upload is not None:
-                    self._data.uploads[upload_id] = replace(upload, **{mark: True})
+                    self._data.uploads[upload_id] = replace(upload, **cast(Any, {mark: True}))
 
         self._call("mark", work)
 
