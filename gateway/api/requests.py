@@ -3,6 +3,7 @@
 The models are also what the OpenAPI document shows.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal, Self
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from flask import request
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +25,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from gateway.services import services
 from gateway.uploads.follow import MAX_WAIT_SECONDS, Gone, has_gone
+from gateway.uploads.listing import UploadFilter
 from gateway.uploads.request_body import RequestBody
 from muster.contracts.encodings import AUTO, NAMES, UnknownEncoding, find_codec
 from muster.contracts.expectations import RowLimit
@@ -51,7 +54,23 @@ def _encoding(name: str) -> str:
     return name
 
 
+def _moment(value: Any) -> Any:
+    # pydantic alone would take a number for seconds. A plus that was not escaped came as a blank.
+    if not isinstance(value, str):
+        return value
+    found = _MOMENT.fullmatch(value)
+    if found is None:
+        raise ValueError("write a time as RFC 3339 has it, such as 2021-11-07T00:00:00Z")
+    day, time, offset = found.groups()
+    return f"{day}T{time or '00:00:00'}{(offset or 'Z').replace(' ', '+')}"
+
+
 _Digits = BeforeValidator(_digits)
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?)([Zz]|[-+ ][0-9]{2}:[0-9]{2}))?"
+)
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Delimiter = Annotated[
     Literal["auto", ",", ";", "tab", "pipe"],
     BeforeValidator(lambda value: _DELIMITERS.get(value, value)),
@@ -195,8 +214,44 @@ class ListQuery(Query):
 
     state: State | None = Field(None, description="Only those in this state.")
     table: str | None = Field(None, description="Only those for this table.")
+    filename: str | None = Field(
+        None,
+        min_length=1,
+        max_length=255,
+        description="Only those with this in their file name, whatever the case.",
+        examples=["payroll"],
+    )
+    submitted_after: Moment | None = Field(
+        None,
+        description="Only those sent at or after this time, RFC 3339; a date alone is its midnight "
+        "UTC.",
+        examples=["2021-11-07T00:00:00Z"],
+    )
+    submitted_before: Moment | None = Field(None, description="Only those sent before this time.")
+    submitted_by: str | None = Field(
+        None,
+        min_length=1,
+        max_length=320,
+        description="Only those of the user with this email address, for `uploads:admin`.",
+        examples=["ana@example.com"],
+    )
+    previous: str | None = Field(
+        None, description="Only those that correct the rejected rows of this upload."
+    )
     limit: Annotated[int, Field(ge=1, le=100), _Digits] = Field(20, description="How many at most.")
     cursor: str | None = Field(None, description="`next` of the page before.")
+
+    def filter(self) -> UploadFilter:
+        """What the uploads are to have in common."""
+        return UploadFilter(
+            state=self.state,
+            table=self.table,
+            filename=self.filename,
+            submitted_after=self.submitted_after,
+            submitted_before=self.submitted_before,
+            submitted_by=self.submitted_by,
+            previous=self.previous,
+        )
 
 
 class RejectsQuery(Query):

@@ -153,7 +153,11 @@ class UploadPage(BaseModel):
     """Uploads, newest first."""
 
     uploads: list[UploadDocument]
-    next: str | None = Field(description="The cursor of the next page, if there is one.")
+    next: str | None = Field(
+        description="The cursor of the next page, if there is one. A page may have fewer uploads "
+        "than its limit though others follow: for a part of a file name, a time or a person, a "
+        "request looks through 2,000 at most."
+    )
 
 
 class TableSchema(BaseModel):

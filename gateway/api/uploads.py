@@ -2,8 +2,9 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Response, g, jsonify
+from flask import Response, g, jsonify, request
 
 from gateway.api.openapi import Access, Api
 from gateway.api.requests import (
@@ -55,6 +56,13 @@ _ACCEPTED: dict[str, Any] = {
         },
     },
     "content": {"application/json": {"schema": api.schema_of(UploadDocument)}},
+}
+_LISTED: dict[str, Any] = {
+    "description": "A page of uploads.",
+    "headers": {
+        "Link": {"schema": {"type": "string"}, "description": 'The next page, as `rel="next"`.'}
+    },
+    "content": {"application/json": {"schema": api.schema_of(UploadPage)}},
 }
 
 
@@ -114,20 +122,19 @@ def load_upload(path: UploadPath, header: UploadHeaders) -> Response:
     return _accepted(services().loads.accept(request), header.prefer)
 
 
-@api.operation("get", "/v1/uploads", access=READERS, answers={200: UploadPage}, refusals=(422,))
+@api.operation("get", "/v1/uploads", access=READERS, answers={200: _LISTED}, refusals=(422,))
 def list_uploads(query: ListQuery) -> Response:
     """My uploads, newest first; everybody's for `uploads:admin`."""
-    page = services().access.list(
-        g.principal,
-        state=query.state,
-        table=query.table,
-        cursor=query.cursor,
-        limit=query.limit,
-    )
-    return jsonify(
+    wanted = query.filter()
+    page = services().access.list(g.principal, wanted, cursor=query.cursor, limit=query.limit)
+    response = jsonify(
         uploads=[_as_it_stands(upload) for upload in page.uploads],
         next=page.next,
     )
+    if page.next is not None:
+        following = urlencode({**request.args.to_dict(), "cursor": page.next})
+        response.headers["Link"] = f'<{request.path}?{following}>; rel="next"'
+    return response
 
 
 @api.operation(

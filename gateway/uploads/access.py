@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from gateway.errors import FilesNotKept, NoFile, NotCancellable, UnknownCursor, UploadNotFinished
+from gateway.uploads.listing import UploadFilter, list_uploads
 from muster.contracts.rejects import ensure_whole
 from muster.contracts.tables import get_table
-from muster.contracts.uploads import UNFINISHED, State, UnreadableRecord, Upload
+from muster.contracts.uploads import UNFINISHED, UnreadableRecord, Upload
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields
 from muster.stores import Stores
@@ -20,10 +21,10 @@ _CORRECTIONS = 20
 
 
 @dataclass(frozen=True)
-class UploadList:
+class UploadPage:
     """Uploads, newest first, and the cursor of the next page, if there is one."""
 
-    uploads: list[Upload]
+    uploads: Sequence[Upload]
     next: str | None
 
 
@@ -71,25 +72,19 @@ class UploadAccess:
             return False
 
     def list(
-        self,
-        who: Principal,
-        *,
-        state: State | None,
-        table: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> UploadList:
-        """At most `limit` uploads, from where `cursor` says. Raises UnknownTable, UnknownCursor."""
+        self, who: Principal, wanted: UploadFilter, *, cursor: str | None, limit: int
+    ) -> UploadPage:
+        """At most `limit` uploads, from where `cursor` says. Raises UnknownTable, UnknownCursor.
+
+        There may be fewer on a page though others follow (`listing.py`).
+        """
+        if wanted.table is not None:
+            get_table(wanted.table)
         before = None if cursor is None else _from_cursor(cursor)
-        found = self._records.find(
-            owner=None if _sees_all(who) else who.id,
-            state=state,
-            table=None if table is None else get_table(table).name,
-            before=before,
-            limit=limit + 1,
-        )
-        more = len(found) > limit
-        return UploadList(found[:limit], _to_cursor(found[limit - 1].sequence) if more else None)
+        owner = None if _sees_all(who) else who.id
+        found = list_uploads(self._records, owner, wanted, before, limit)
+        more = None if found.before is None else _to_cursor(found.before)
+        return UploadPage(found.uploads, more)
 
     def corrections(self, who: Principal, upload_id: str) -> Sequence[Upload]:
         """The latest 20 uploads that correct rejected rows of that one, newest first."""

@@ -19,6 +19,7 @@ from gateway.uploads.corrections import (
     read_page,
     submission_of,
 )
+from gateway.uploads.listing import UploadFilter
 from gateway.uploads.undo import UndoRequest
 from gateway.web.forms import allow_form
 from gateway.web.pages import PageBlueprint, go, page
@@ -70,8 +71,7 @@ def front() -> Response:
     cursor = request.args.get("cursor")
     found = services().access.list(
         g.principal,
-        state=None if state not in set(State) else State(state),
-        table=table,
+        UploadFilter(state=None if state not in set(State) else State(state), table=table),
         cursor=cursor,
         limit=_UPLOADS_PER_PAGE,
     )
