@@ -1,16 +1,19 @@
 """The tables, to be browsed in the order of their keys, and each row with its history."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, g, request, url_for
 
 from gateway.api.uploads import READERS
 from gateway.errors import UpstreamUnavailable
 from gateway.services import services
+from gateway.uploads.filenames import as_download
+from gateway.uploads.reject_file import defused_parts
 from gateway.web.api_client import call
 from gateway.web.history import Row, shown_changes
 from gateway.web.pages import PageBlueprint, go, page
-from muster.contracts.tables import Table, get_table, tables
+from muster.contracts.tables import ForeignKey, Table, get_table, tables
 from muster.http.problems import Problem
 from muster.http.tokens import requires
 
@@ -18,6 +21,8 @@ pages = PageBlueprint("tables_pages", __name__)
 
 _ROWS_A_PAGE = 50
 _CHANGES_A_PAGE = 20
+# In a list that is still looked through at a glance.
+_MOST_CHOICES = 300
 
 
 @pages.get("/tables")
@@ -30,13 +35,49 @@ def all_tables() -> Response:
 @pages.get("/tables/<table>")
 @requires("queries:read")
 def rows(table: str) -> Response:
-    """Rows of a table; or the one whose key is asked for, on its page."""
+    """Rows of a table that are looked for; or the one whose key is asked for, on its page."""
     declared, cursor = get_table(table), request.args.get("cursor")
     if key := request.args.get("key", "").strip():
         return go(url_for("tables_pages.row", table=declared.name, key=declared.read_key(key)))
-    query = {"limit": _ROWS_A_PAGE} | ({} if cursor is None else {"cursor": cursor})
-    found = call(services().queries, "GET", f"/v1/tables/{declared.name}/rows", query=query)
-    return page("table.html", table=declared, rows=found["rows"], next=found["next"], cursor=cursor)
+    wanted = _wanted(declared)
+    query = {**wanted, "limit": _ROWS_A_PAGE, "names": "true"}
+    query |= {} if cursor is None else {"cursor": cursor}
+    path = f"/v1/tables/{declared.name}/rows"
+    found = call(services().queries, "GET", path, query=query)
+    return page(
+        "table.html",
+        table=declared,
+        rows=found["rows"],
+        next=found["next"],
+        names=found.get("names", {}),
+        count=found.get("count", 0),
+        capped=found.get("count_capped", False),
+        cursor=cursor,
+        wanted=wanted,
+        filtered={name: value for name, value in wanted.items() if name != "sort"},
+        parents=[(foreign.column, *_parents(foreign)) for foreign in declared.foreign_keys],
+        text=next((each for each in declared.columns if each.type == "string"), None),
+    )
+
+
+@pages.get("/tables/<table>/rows.csv")
+@requires("queries:read")
+def download(table: str) -> Response:
+    """The rows that are shown, and all that follow, as CSV to open in a spreadsheet."""
+    declared = get_table(table)
+    answer = services().queries.stream(
+        f"/v1/tables/{declared.name}/rows",
+        query=urlencode({**_wanted(declared), "names": "true"}),
+        headers={"Accept": "text/csv", "Authorization": request.headers.get("Authorization", "")},
+        client_address=request.remote_addr or "",
+    )
+    if answer.status != 200:
+        answer.close()
+        raise UpstreamUnavailable("queries")
+    response = Response(defused_parts(answer.chunks), content_type="text/csv; charset=utf-8")
+    response.call_on_close(answer.close)
+    response.headers["Content-Disposition"] = as_download(f"{declared.name}.csv")
+    return response
 
 
 @pages.get("/tables/<table>/<key>")
@@ -79,6 +120,29 @@ def erase(table: str, key: str) -> Response:
     if not g.principal.may(*READERS):
         return go(url_for("tables_pages.rows", table=declared.name))
     return go(url_for("uploads_pages.one", id=erased.upload.id))
+
+
+def _wanted(table: Table) -> dict[str, str]:
+    """What the request says of the rows to show: a search, an order, and values of columns."""
+    known = ("search", "sort", *table.indexed_names)
+    given = {name: request.args.get(name, "").strip() for name in known}
+    return {name: value for name, value in given.items() if value}
+
+
+def _parents(foreign: ForeignKey) -> tuple[Table, list[tuple[int, str]] | None]:
+    """The table referred to, and its rows by name to choose from; None if they are too many."""
+    parent = get_table(foreign.parent)
+    path, query = f"/v1/tables/{parent.name}/rows", {"limit": _MOST_CHOICES + 1}
+    found = call(services().queries, "GET", path, query=query)["rows"]
+    if len(found) > _MOST_CHOICES:
+        return parent, None
+    choices = [(row[parent.key], _name_of(parent, row)) for row in found]
+    return parent, sorted(choices, key=lambda choice: choice[1].casefold())
+
+
+def _name_of(table: Table, row: Row) -> str:
+    texts = (str(row[each.name]) for each in table.columns if each.type == "string")
+    return next(texts, str(row[table.key]))
 
 
 def _find_row(table: Table, key: int) -> Row | None:

@@ -132,11 +132,51 @@ def test_rows_of_a_table_are_browsed(browser: FlaskClient, behind: Behind) -> No
     assert f"<bdi>{ESCAPED}</bdi>" in text
     assert 'href="/tables/jobs?cursor=a/b"' in text
     browser.get("/tables/jobs?cursor=a/b")
-    assert behind.asked[1][1] == "/v1/tables/jobs/rows?limit=50&cursor=a%2Fb"
+    assert behind.asked[1][1] == "/v1/tables/jobs/rows?limit=50&names=true&cursor=a%2Fb"
+
+
+def test_rows_are_searched_with_names_beside_ids(browser: FlaskClient, behind: Behind) -> None:
+    hire = {"id": 7, "name": "Ana", "datetime": "2021-11-07T02:48:42Z", "department_id": 5}
+    names = {"department_id": {"5": HOSTILE}, "job_id": {"9": "Cook"}}
+    page = {"rows": [{**hire, "job_id": 9}], "next": "a", "names": names}
+    behind.answers |= {
+        "GET /v1/tables/hired_employees/rows": (200, {**page, "count": 10_000, "count_capped": 1}),
+        "GET /v1/tables/departments/rows": (200, {"rows": [{"id": 5, "department": HOSTILE}]}),
+        "GET /v1/tables/jobs/rows": (200, {"rows": [{"id": 9, "job": "Cook"}] * 301}),
+    }
+    text = browser.get("/tables/hired_employees?search=an&department_id=5&sort=-job_id&x=y").text
+    assert HOSTILE not in text
+    assert f"<bdi>{ESCAPED}</bdi>" in text
+    told = words(text)
+    assert "More than 10,000 rows" in told
+    assert "Cook 9" in told
+    # Too many to choose from.
+    assert "Job number" in told
+    wanted = "search=an&sort=-job_id&department_id=5"
+    assert behind.asked[0][1] == (f"/v1/tables/hired_employees/rows?{wanted}&limit=50&names=true")
+    assert f'href="/tables/hired_employees/rows.csv?{wanted.replace("&", "&amp;")}"' in text
+    for link in (f"{wanted}&cursor=a", "search=an&department_id=5&sort=job_id"):
+        assert f'href="/tables/hired_employees?{link.replace("&", "&amp;")}"' in text
+
+
+def test_what_is_shown_is_downloaded_for_a_spreadsheet(
+    browser: FlaskClient, behind: Behind
+) -> None:
+    behind.headers["Content-Type"] = "text/csv"
+    behind.body = 'id,job\r\n7,=1+1\r\n8,"Chef\nde rang"\r\n9,Zoë'.encode()
+    answer = browser.get("/tables/jobs/rows.csv?search=c&sort=-id")
+    assert answer.text == 'id,job\r\n7,\'=1+1\r\n8,"Chef\nde rang"\r\n9,Zoë\r\n'
+    assert "jobs.csv" in answer.headers["Content-Disposition"]
+    [(_, path, headers, _)] = behind.asked
+    assert path == "/v1/tables/jobs/rows?search=c&sort=-id&names=true"
+    assert headers["Accept"] == "text/csv"
+    behind.status = 503
+    assert browser.get("/tables/jobs/rows.csv").status_code == 503
 
 
 def test_an_empty_table_says_what_to_do_first(browser: FlaskClient, behind: Behind) -> None:
-    behind.answers["GET /v1/tables/hired_employees/rows"] = (200, {"rows": [], "next": None})
+    for table in ("hired_employees", "departments", "jobs"):
+        behind.answers[f"GET /v1/tables/{table}/rows"] = (200, {"rows": [], "next": None})
     assert "after those for departments and jobs" in browser.get("/tables/hired_employees").text
     assert browser.get("/tables/nothing").status_code == 404
 
