@@ -33,12 +33,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         allow_multi_primary=settings.allow_multi_primary,
         trial=load_attempts,
     )
-    from dbuploader.api import erasure, history, receipts, views
+    from dbuploader.api import erasure, history, preview, receipts, views
     from dbuploader.batches.merge import Batches
     from dbuploader.journal.erasure import Erasures
     from dbuploader.journal.history import RowHistory
     from dbuploader.journal.origin import LineFinder
-    from dbuploader.services import Services
+    from dbuploader.preview.previews import Previews
+    from dbuploader.services import Limits, Services
     from dbuploader.validation.rows import check_declarations
 
     check_declarations()
@@ -47,13 +48,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     authenticate_with(app, check_with(settings.auth_url).verify)
     batches = Batches(database, settings.batch_limits)
     services = Services(
-        database, batches, RowHistory(database), LineFinder(stores), Erasures(database)
+        database,
+        batches,
+        RowHistory(database),
+        LineFinder(stores),
+        Erasures(database),
+        Previews(settings.max_workbook_bytes),
+        Limits(preview_bytes=settings.max_preview_bytes),
     )
     provide(app, services)
     for blueprint in (
         views.blueprint,
         history.blueprint,
         erasure.blueprint,
+        preview.blueprint,
         receipts.blueprint,
     ):
         app.register_blueprint(blueprint)
@@ -75,6 +83,7 @@ def _invalid(field: str, message: str) -> Problem:
 
 def _install_errors(app: Flask) -> None:
     from dbuploader.journal.erasure import NothingToErase, RowReferred
+    from dbuploader.preview.previews import NoPlace
 
     answer_with(
         app,
@@ -100,6 +109,14 @@ def _install_errors(app: Flask) -> None:
                 "Still in flight",
                 "The request with this key is being worked on: ask again for its answer.",
                 headers={"Retry-After": "1"},
+            ),
+            NoPlace: lambda _: Problem(
+                503,
+                "too-many-previews",
+                "Too many previews",
+                "As many workbooks are read for previews as may be at once: ask again soon, or "
+                "upload the file without one.",
+                headers={"Retry-After": "2"},
             ),
             DatabaseUnavailable: lambda _: unavailable("The employment database"),
             ConstraintViolated: lambda _: unavailable("The employment database"),

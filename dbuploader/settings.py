@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from muster.contracts.uploads import PREVIEW_BYTES
 from muster.settings import FileSettings, SchemaSettings
 
 
@@ -56,6 +57,11 @@ class Settings(FileSettings, SchemaSettings):
         default=128 * 1024**2,
         ge=1,
         description="How many bytes a workbook may have unpacked; a larger one fails.",
+    )
+    max_preview_bytes: int = Field(
+        default=16 * 1024**2,
+        ge=PREVIEW_BYTES,
+        description="The maximum size of a file that is previewed, in bytes.",
     )
     uploads_at_once: int = Field(
         default=64,

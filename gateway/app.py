@@ -11,7 +11,17 @@ from flask_openapi.models.server import Server
 from flask_openapi.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.api import access_keys, docs, queries, receipts, tables, upload_files, uploads, users
+from gateway.api import (
+    access_keys,
+    docs,
+    preview,
+    queries,
+    receipts,
+    tables,
+    upload_files,
+    uploads,
+    users,
+)
 from gateway.api.responses import ProblemDocument
 from gateway.errors import PROBLEMS
 from gateway.proxy.access_keys import KeyExchange, install_access_keys
@@ -97,7 +107,7 @@ def _health(stores: Stores, broker: Broker, tokens: Tokens, services: Services) 
 
 
 def _add_api(app: OpenAPI) -> None:
-    for subject in (users, access_keys, uploads, upload_files, receipts, tables, queries):
+    for subject in (users, access_keys, uploads, preview, upload_files, receipts, tables, queries):
         app.register_api(subject.api)
     app.register_blueprint(docs.pages_of(app))
 

@@ -14,7 +14,14 @@ from flask import Response, request
 from pydantic import ValidationError
 
 from muster.contracts.tables import InvalidKey, UnknownTable, tables
-from muster.contracts.uploads import FilesRemoved, Options, State, UnreadableRecord, Upload
+from muster.contracts.uploads import (
+    PREVIEW_BYTES,
+    FilesRemoved,
+    Options,
+    State,
+    UnreadableRecord,
+    Upload,
+)
 from muster.filestore import FileNotStored
 from muster.http.client import ClientTooSlow
 from muster.http.problems import Problem, too_slow, unavailable
@@ -104,6 +111,18 @@ class TooLarge(GatewayError):
         self.limit = limit
 
 
+class TooLargeForPreview(TooLarge):
+    """The file has more bytes than may be previewed."""
+
+    def __init__(self, limit: int) -> None:
+        GatewayError.__init__(
+            self,
+            f"A preview reads {limit:,} bytes at most. Of a text, send the first "
+            f"{PREVIEW_BYTES:,} bytes; a larger workbook can be uploaded without a preview.",
+        )
+        self.limit = limit
+
+
 class NotCsv(GatewayError):
     """The body is neither CSV nor a workbook; the message says what it is and what to send."""
 
@@ -129,6 +148,10 @@ class BadGzip(GatewayError):
     """What should be gzip is not, or ends too early."""
 
     status, kind, title = 422, "bad-gzip", "Not gzip"
+
+
+class CutGzip(BadGzip):
+    """Gzip that ends too early."""
 
 
 class BadForm(GatewayError):
@@ -359,6 +382,17 @@ class QueueTooLong(GatewayError):
             f"Uploads wait to be loaded for more than {seconds:g} seconds now, so no more are "
             "taken. Nothing of this one was kept: send it again later."
         )
+
+
+class TooManyPreviews(GatewayError):
+    """As many workbooks are held for previews as may be, or one of the same user."""
+
+    status, kind, title = 503, "too-many-previews", "Too many previews"
+    detail = (
+        "As many workbooks are previewed as may be at once, one of each user: ask again soon, or "
+        "upload the file without a preview."
+    )
+    retry_after = 2
 
 
 class UpstreamUnavailable(GatewayError):

@@ -15,6 +15,7 @@ from gateway.uploads.erase import RowErasures
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.load import DryRunLoads
 from gateway.uploads.outbox import Outbox, TimedMarks
+from gateway.uploads.preview import Previews
 from gateway.uploads.queue import UploadQueue
 from gateway.uploads.undo import Undos
 from muster.broker import Broker
@@ -28,6 +29,7 @@ class Limits:
     """The maximum sizes of bodies, in bytes; all others have the server's limit."""
 
     upload_bytes: int
+    preview_bytes: int
     batch_bytes: int
     corrections_bytes: int
 
@@ -37,6 +39,7 @@ class Services:
     """The gateway's rules, and the services behind it."""
 
     uploads: Uploads
+    previews: Previews
     undos: Undos
     loads: DryRunLoads
     access: UploadAccess
@@ -66,6 +69,7 @@ class Services:
         access = UploadAccess(stores)
         return cls(
             uploads=uploads,
+            previews=Previews(dbuploader),
             undos=Undos(stores.uploads, uploads, access, admission, settings.undo_days),
             loads=DryRunLoads(stores, uploads, access, admission),
             access=access,
@@ -81,6 +85,7 @@ class Services:
             tokens=tokens,
             limits=Limits(
                 upload_bytes=settings.max_upload_bytes,
+                preview_bytes=settings.max_preview_bytes,
                 batch_bytes=settings.max_batch_bytes,
                 corrections_bytes=settings.max_corrections_bytes,
             ),

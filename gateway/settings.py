@@ -9,7 +9,7 @@ from pydantic_settings import NoDecode
 
 from muster.contracts.expectations import RowLimit
 from muster.contracts.tables import tables
-from muster.contracts.uploads import Options
+from muster.contracts.uploads import PREVIEW_BYTES, Options
 from muster.settings import FileSettings
 
 
@@ -55,6 +55,11 @@ class Settings(FileSettings):
         default=1024**3,
         ge=0,
         description="The maximum size of an upload, after inflating, in bytes.",
+    )
+    max_preview_bytes: int = Field(
+        default=16 * 1024**2,
+        ge=PREVIEW_BYTES,
+        description="The maximum size of a file that is previewed, after inflating, in bytes.",
     )
     threads: int = Field(default=64, ge=1, description="Requests that a process works on at once.")
     max_batch_bytes: int = Field(

@@ -152,20 +152,94 @@ def find_layout(sample: bytes, table: Table, options: CsvOptions, first_line: in
     without one, or when the header names not exactly the columns of `table`.
     """
     labels = LabelMap(table, options.columns)
-    readings = [
-        _read(sample, delimiter, table, labels, options, first_line)
-        for delimiter in _distinct(delimiter_candidates(options), sample)
-    ]
-    fits = [_fit(reading, table) for reading in readings]
-    best = max(readings, key=lambda reading: reading.named)
-    if best.header is None:
-        best = readings[fits.index(max(fits))]
-    is_assumed = options.delimiter == "auto" and not any(records for records, _ in fits)
+    best, is_assumed = _best(_readings(sample, table, options, first_line), table, options)
     if best.header is None:
         layout = _without_header(best, table, options, is_assumed=is_assumed)
     else:
         layout = _with_header(best, best.header, table, labels, first_line)
     return replace(layout, is_assumed=is_assumed)
+
+
+class Sketch(NamedTuple):
+    """What the beginning of a file looks like, and why the file has no layout, if it has none."""
+
+    layout: Layout
+    error: FileError | None
+
+
+def sketch_layout(sample: bytes, table: Table, options: CsvOptions, first_line: int = 1) -> Sketch:
+    """As `find_layout`; a file that it refuses still gets a layout, by which to show its rows.
+
+    Each place has the column that its label names, unless one before it has. Where no record is a
+    header, the labels are those of the first that may be meant as one.
+    """
+    readings = _readings(sample, table, options, first_line)
+    best, is_assumed = _best(readings, table, options)
+    if is_assumed and best.header is None:
+        best = max(readings, key=_regularity)
+        options = replace(options, delimiter=DELIMITER_NAMES[best.delimiter])
+    try:
+        return Sketch(find_layout(sample, table, options, first_line), None)
+    except FileError as error:
+        return Sketch(_sketch(best, table, LabelMap(table, options.columns), first_line), error)
+
+
+def _sketch(reading: _Reading, table: Table, labels: LabelMap, first_line: int) -> Layout:
+    place = _likely_header(reading) if reading.header is None else reading.header
+    if place is None:
+        names = table.column_names
+        further = max(_usual_width(reading) - len(names), 0)
+        return Layout(reading.delimiter, (*names, *[None] * further))
+    header = reading.records[place]
+    columns: list[str | None] = []
+    for cell in header.cells:
+        column = labels.column(cell) or None
+        columns.append(None if column in columns else column)
+    return Layout(
+        reading.delimiter,
+        tuple(columns),
+        head_lines=header.line - first_line + header.split.lines,
+        labels=tuple(cell.strip() for cell in header.cells),
+    )
+
+
+def _likely_header(reading: _Reading) -> int | None:
+    """The first record that is as wide as most and holds nothing but words."""
+    for place, record in enumerate(reading.records[:HEADER_WITHIN]):
+        words = [cell.strip() for cell in record.cells if not is_blank(cell)]
+        if len(record.cells) == _usual_width(reading) and words:
+            return None if any(map(_DATA.fullmatch, words)) else place
+    return None
+
+
+def _usual_width(reading: _Reading) -> int:
+    widths = Counter(len(record.cells) for record in reading.records)
+    return widths.most_common(1)[0][0]
+
+
+def _regularity(reading: _Reading) -> int:
+    """How many records have several cells, and as many as most."""
+    width = _usual_width(reading)
+    return sum(len(record.cells) == width for record in reading.records) if width > 1 else 0
+
+
+def _readings(
+    sample: bytes, table: Table, options: CsvOptions, first_line: int
+) -> Sequence[_Reading]:
+    labels = LabelMap(table, options.columns)
+    return [
+        _read(sample, delimiter, table, labels, options, first_line)
+        for delimiter in _distinct(delimiter_candidates(options), sample)
+    ]
+
+
+def _best(readings: Sequence[_Reading], table: Table, options: CsvOptions) -> tuple[_Reading, bool]:
+    """The reading to go by, and whether its delimiter is but assumed."""
+    fits = [_fit(reading, table) for reading in readings]
+    best = max(readings, key=lambda reading: reading.named)
+    if best.header is None:
+        best = readings[fits.index(max(fits))]
+    return best, options.delimiter == "auto" and not any(records for records, _ in fits)
 
 
 def _distinct(delimiters: Sequence[str], sample: bytes) -> list[str]:

@@ -109,6 +109,14 @@ def line_start(data: bytes, first: int, place: int) -> int:
     return max(data.rfind(b"\n", first, place), data.rfind(b"\r", first, place), first - 1) + 1
 
 
+def without_cut_line(data: bytes) -> bytes:
+    """The lines of `data`, whose last one may be cut, without it; all of it if it is the only one.
+
+    A line end at the very end may be one half of a CRLF: its line is whole all the same.
+    """
+    return data[: line_start(data, 0, len(data))] or data
+
+
 def few_lines(data: bytes, start: int, most: int) -> int:
     """Where at most `most` of the lines from `start` on end: one at least, all if they are few."""
     stop = len(data)

@@ -3,14 +3,29 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
+from typing import NamedTuple
 
 from dbuploader.csvfile.chunks import Chunk, ChunkBuilder, ColumnSplitter
-from dbuploader.csvfile.dialect import RepeatedHeader, find_layout
+from dbuploader.csvfile.dialect import RepeatedHeader, find_layout, sketch_layout
 from dbuploader.csvfile.encoding import ByteStream, decode
 from dbuploader.csvfile.irregular import IrregularLines, QuotedLines
-from dbuploader.csvfile.lines import Lines, few_lines, line_start, whole_lines
-from dbuploader.csvfile.model import CsvOptions, FileError, Layout, Record
-from dbuploader.csvfile.records import Shaper, Splitter
+from dbuploader.csvfile.lines import (
+    Lines,
+    count_lines,
+    few_lines,
+    line_start,
+    whole_lines,
+    without_cut_line,
+)
+from dbuploader.csvfile.model import (
+    RECORD_BYTES,
+    RECORD_LINES,
+    CsvOptions,
+    FileError,
+    Layout,
+    Record,
+)
+from dbuploader.csvfile.records import Shaper, Split, Splitter
 from dbuploader.csvfile.reject_file import is_reject_file
 from muster.contracts.tables import Table
 
@@ -44,6 +59,54 @@ def open_csv(
     header = RepeatedHeader(layout, table, options)
     layout = replace(layout, warnings=(*decoded.warnings, *layout.warnings))
     return CsvFile(layout, header, head, chunks, empty_lines, decoded.codec)
+
+
+class CsvSketch(NamedTuple):
+    """The beginning of a file, by the layout that it has or nearly has.
+
+    `error` is why the file as a whole can't be read, None if it can; `is_cut` says whether more
+    of the file follows.
+    """
+
+    records: "CsvFile"
+    layout: Layout
+    error: FileError | None
+    is_cut: bool
+
+
+def sketch_csv(
+    stream: ByteStream, table: Table, options: CsvOptions, most_bytes: int, *, is_cut: bool
+) -> CsvSketch:
+    """The first `most_bytes` of `stream` as `open_csv` reads them; `is_cut` if more of it is known.
+
+    A last line that is cut is passed over. Raises FileError where there is nothing to show.
+    """
+    beginning = _Beginning(stream, most_bytes)
+    decoded = decode(beginning, options.encoding, BLOCK_SIZE)
+    text = b"".join(whole_lines(decoded.blocks))
+    is_cut = is_cut or not beginning.left
+    if is_cut:
+        text = without_cut_line(text)
+    chunks = iter([text] if text else [])
+    head, empty_lines = _read_head(chunks, SAMPLE_SIZE)
+    layout, error = sketch_layout(head, table, options, empty_lines + 1)
+    layout = replace(layout, warnings=(*decoded.warnings, *layout.warnings))
+    header = RepeatedHeader(layout, table, options)
+    records = CsvFile(layout, header, head, chunks, empty_lines, decoded.codec)
+    return CsvSketch(records, layout, error, is_cut)
+
+
+class _Beginning:
+    """The first bytes of a stream; `left` is how many more may be read."""
+
+    def __init__(self, stream: ByteStream, most_bytes: int) -> None:
+        self._stream = stream
+        self.left = most_bytes
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(min(size, self.left)) if self.left else b""
+        self.left -= len(data)
+        return data
 
 
 def _read_head(chunks: Iterator[bytes], size: int) -> tuple[bytes, int]:
@@ -101,6 +164,10 @@ class CsvFile:
         self._row = 1
 
     def __iter__(self) -> Iterator[Record]:
+        return (record for record, _ in self.splits())
+
+    def splits(self) -> Iterator[tuple[Record, Split]]:
+        """Each record, and what it was made of: the cells of all places."""
         while self._lines.fill():
             line = self._lines.take()
             if line in _EMPTY_LINES:
@@ -109,9 +176,16 @@ class CsvFile:
             split = self._splitter.split(line, self._lines)
             cells = self._shaper.cells(split)
             if cells is None or not self._header.is_one(self._line, cells):
-                yield self._shaper.record(self._line, self._row, split)
+                yield self._shaper.record(self._line, self._row, split), split
                 self._row += 1
             self._line += split.lines
+
+    def is_near_end(self) -> bool:
+        """Whether what is left is less than one record may take."""
+        data, position = self._lines.data, self._lines.position
+        if len(data) - position > RECORD_BYTES:
+            return False
+        return count_lines(data, position, len(data)) < RECORD_LINES
 
     def chunks(self) -> Iterator[Chunk]:
         """The records, many at a time: those of a few MiB of the file, or fewer."""

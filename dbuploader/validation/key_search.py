@@ -63,7 +63,8 @@ class KeySearch:
             with open_content(file, upload, self._workspace) as content:
                 if content.sheet is None or self._is_in_records(content):
                     return True
-                others = [name for name in content.sheet.names if name != content.sheet.name]
+                names = [sheet.name for sheet in content.sheet.all]
+                others = [name for name in names if name != content.sheet.name]
             return any(self._is_in_sheet(file, upload, name) for name in others)
         except (FileError, ValueError):
             return True

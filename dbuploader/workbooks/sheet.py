@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
 
 from dbuploader.csvfile.dialect import LabelMap
 from dbuploader.csvfile.model import FileError
@@ -30,18 +31,38 @@ class SheetWanted(NamedTuple):
     may_have_header: bool
 
 
+@dataclass(frozen=True)
+class SheetInfo:
+    """A worksheet of a workbook; one that is hidden is not `visible`."""
+
+    name: str
+    visible: bool
+
+
+class NoSuchSheet(FileError):
+    """The workbook has no sheet of that name; `sheets` are those that it has."""
+
+    def __init__(self, name: str, sheets: Sequence[SheetInfo]) -> None:
+        names = [sheet.name for sheet in sheets]
+        known = ", ".join(names[:_SHOWN_SHEETS]) + ", …" * (len(names) > _SHOWN_SHEETS)
+        super().__init__(
+            "sheet-error", f"The workbook has no sheet {name!r}: sheet= takes one of {known}."
+        )
+        self.sheets = tuple(sheets)
+
+
 class Sheet:
     """A sheet's text, to be read once. Its lines are the sheet's rows, from the first on.
 
-    `name` is the sheet's, `names` those of all sheets of its workbook, `first_column` the place,
-    from 0, of the sheet's column in which the lines begin.
+    `name` is the sheet's, `all` are the sheets of its workbook, `first_column` is the place, from
+    0, of the sheet's column in which the lines begin.
     """
 
     def __init__(
-        self, names: Sequence[str], number: int, process: WorkbookProcess, size: int
+        self, sheets: Sequence[SheetInfo], number: int, process: WorkbookProcess, size: int
     ) -> None:
-        self.names = names
-        self.name = names[number]
+        self.all = sheets
+        self.name = sheets[number].name
         self._process = process
         # Nothing but the text follows this answer.
         measures = process.ask(f"read {number}")
@@ -84,21 +105,20 @@ def open_sheet(file: BinaryIO, wanted: SheetWanted, workspace: Workspace) -> Ite
                 rest = rest[copy.write(rest) :]
             workspace.tick()
         with parsing(copy, workspace) as process:
-            sheets = process.answer()["sheets"]
-            names = [sheet["name"] for sheet in sheets]
+            sheets = [SheetInfo(**each) for each in process.answer()["sheets"]]
             if wanted.name is None:
                 number = _find(process, sheets, wanted)
             else:
-                number = _number_of(wanted.name, names)
-            yield Sheet(names, number, process, size)
+                number = _number_of(wanted.name, sheets)
+            yield Sheet(sheets, number, process, size)
 
 
-def _find(process: WorkbookProcess, sheets: list[dict[str, Any]], wanted: SheetWanted) -> int:
+def _find(process: WorkbookProcess, sheets: Sequence[SheetInfo], wanted: SheetWanted) -> int:
     """The number of the sheet, from 0."""
     labels = LabelMap(wanted.table, wanted.columns)
     filled: list[int] = []
     for number, sheet in enumerate(sheets):
-        if not sheet["visible"]:
+        if not sheet.visible:
             continue
         rows = process.ask(f"head {number}")["rows"]
         if rows:
@@ -110,10 +130,8 @@ def _find(process: WorkbookProcess, sheets: list[dict[str, Any]], wanted: SheetW
     return filled[0]
 
 
-def _number_of(name: str, names: list[str]) -> int:
-    if name in names:
-        return names.index(name)
-    shown = ", ".join(names[:_SHOWN_SHEETS]) + ", …" * (len(names) > _SHOWN_SHEETS)
-    raise FileError(
-        "sheet-error", f"The workbook has no sheet {name!r}: sheet= takes one of {shown}."
-    )
+def _number_of(name: str, sheets: Sequence[SheetInfo]) -> int:
+    for number, sheet in enumerate(sheets):
+        if sheet.name == name:
+            return number
+    raise NoSuchSheet(name, sheets)

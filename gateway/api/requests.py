@@ -411,6 +411,15 @@ def request_body() -> RequestBody:
     connection = request.environ.get("gunicorn.socket")
     if isinstance(connection, ClientSocket):
         connection.expect_upload()
+    return _body(services().limits.upload_bytes)
+
+
+def preview_body() -> RequestBody:
+    """The body of a preview, likewise; it must come as fast as any that is no upload."""
+    return _body(services().limits.preview_bytes)
+
+
+def _body(limit: int) -> RequestBody:
     return RequestBody(
         # As it comes: the limit of other bodies is not for this one.
         stream=request.input_stream,
@@ -418,7 +427,7 @@ def request_body() -> RequestBody:
         parameters=request.mimetype_params,
         coding=_content_coding(),
         length=request.content_length,
-        limit=services().limits.upload_bytes,
+        limit=limit,
         has_left=client_left(),
     )
 

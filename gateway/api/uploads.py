@@ -42,10 +42,12 @@ _FORM = {
         "required": ["file"],
     }
 }
-_FILE: dict[str, Any] = {
+FILE: dict[str, Any] = {
     "description": "The CSV file or workbook: the body itself, or the part `file` of a form.",
     "content": {**dict.fromkeys(RAW_TYPES, _BINARY), FORM_TYPE: _FORM},
 }
+"""The body of a request that sends a file, for the document."""
+
 _ACCEPTED: dict[str, Any] = {
     "description": "Accepted: it is durable and will be loaded.",
     "headers": {
@@ -72,7 +74,7 @@ _LISTED: dict[str, Any] = {
     access=("uploads:write",),
     answers={200: UploadDocument, 202: _ACCEPTED},
     refusals=(400, 408, 409, 413, 415, 422, 429),
-    request_body=_FILE,
+    request_body=FILE,
 )
 def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
     """Upload a CSV file or a workbook; with `Prefer: wait=N`, 200 if it is final in time."""

@@ -21,7 +21,7 @@ def forward(
     """
     if max_bytes is not None:
         request.max_content_length = max_bytes
-    return _response(_send(upstream, request.get_data(cache=False) if with_body else b""))
+    return respond(_send(upstream, request.get_data(cache=False) if with_body else b""))
 
 
 def forward_coalesced(
@@ -33,7 +33,7 @@ def forward_coalesced(
     UpstreamUnavailable.
     """
     key = (request.full_path, *(request.headers.get(name) for name in _DECISIVE))
-    return _response(coalescer.call(key, lambda: _send(upstream, b"")))
+    return respond(coalescer.call(key, lambda: _send(upstream, b"")))
 
 
 def forward_for_all(upstream: Upstream, coalescer: RequestCoalescer[UpstreamResponse]) -> Response:
@@ -42,7 +42,7 @@ def forward_for_all(upstream: Upstream, coalescer: RequestCoalescer[UpstreamResp
     No query and no header makes the service work once more.
     """
     path = request.path
-    return _response(coalescer.call(path, lambda: ask(upstream, "GET", path)))
+    return respond(coalescer.call(path, lambda: ask(upstream, "GET", path)))
 
 
 def forward_streamed(upstream: Upstream) -> Response:
@@ -61,19 +61,28 @@ def forward_streamed(upstream: Upstream) -> Response:
     return response
 
 
-def ask(upstream: Upstream, method: str, path: str, document: bytes = b"") -> UpstreamResponse:
+def ask(
+    upstream: Upstream,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    media_type: str = "application/json",
+    query: str = "",
+) -> UpstreamResponse:
     """What the service answers the user of this request, who did not ask for just that.
 
-    The `document` is JSON. Raises UpstreamUnavailable.
+    Raises UpstreamUnavailable.
     """
     return upstream.send(
         method,
         path,
+        query=query,
         headers={
             "Authorization": request.headers.get("Authorization", ""),
-            "Content-Type": "application/json",
+            "Content-Type": media_type,
         },
-        body=document,
+        body=body,
         client_address=request.remote_addr or "",
     )
 
@@ -90,7 +99,8 @@ def _send(upstream: Upstream, body: bytes) -> UpstreamResponse:
     )
 
 
-def _response(answer: UpstreamResponse) -> Response:
+def respond(answer: UpstreamResponse) -> Response:
+    """The service's answer as ours."""
     response = Response(answer.body, answer.status, headers=dict(answer.headers))
     if "Content-Type" not in answer.headers:
         del response.headers["Content-Type"]

@@ -20,7 +20,7 @@ from gateway.uploads.filenames import clean_filename, table_for
 from gateway.uploads.idempotency import accepted_once, fingerprint, same_request
 from gateway.uploads.kept_file import MOST_IN_RECORD, keeping
 from gateway.uploads.outbox import Outbox
-from gateway.uploads.request_body import ReceivedFile, RequestBody
+from gateway.uploads.request_body import ReceivedFile, RequestBody, UploadedFile
 from muster.contracts.tables import get_table, tables
 from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.uploads import Options, Upload, now
@@ -56,8 +56,22 @@ class Submission:
     def read(self, write: Callable[[bytes], object]) -> "SubmittedFile":
         """Read the body, pass the file to `write`, and say what it is.
 
-        Raises what the body raises (`request_body.py`), BadFilename, TableNotNamed, UnknownTable
-        and WrongColumns: these before the bytes of the file are read.
+        Raises what `open` raises, before the bytes of the file are read, and what the body raises
+        (`request_body.py`).
+        """
+        uploaded, filename, table = self.open()
+        received = uploaded.receive(filename, write)
+        filename = filename or f"{table}.csv"
+        if self.key is None:
+            return SubmittedFile(table, filename, received)
+        digest = fingerprint(table, filename, self.options, received.sha256)
+        return SubmittedFile(table, filename, received, digest)
+
+    def open(self) -> tuple[UploadedFile, str, str]:
+        """The file, read as far as it begins; its name, blank if it has none; and its table.
+
+        Raises what `RequestBody.open` raises, BadFilename, TableNotNamed, UnknownTable and
+        WrongColumns.
         """
         uploaded = self.body.open()
         filename = clean_filename(self.filename or uploaded.filename or "")
@@ -66,12 +80,7 @@ class Submission:
             parse_columns(self.options.columns, get_table(table))
         except ValueError as error:
             raise WrongColumns(str(error)) from error
-        received = uploaded.receive(filename, write)
-        filename = filename or f"{table}.csv"
-        if self.key is None:
-            return SubmittedFile(table, filename, received)
-        digest = fingerprint(table, filename, self.options, received.sha256)
-        return SubmittedFile(table, filename, received, digest)
+        return uploaded, filename, table
 
     def draft(
         self, upload_id: str, file: "SubmittedFile", limits: TableLimits, *, in_record: bool

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
-from gateway.errors import BadGzip
+from gateway.errors import BadGzip, CutGzip
 
 _PIECE = 64 * 1024
 _GZIP_ONLY = 31
@@ -13,7 +13,7 @@ def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """What the gzip members in `chunks` hold, in pieces of at most 64 KiB.
 
     Several members in a row are one file, and zeros after them are padding, as in gzip(1). No bytes
-    at all are an empty file. Raises BadGzip.
+    at all are an empty file. Raises BadGzip, after all that there is CutGzip.
     """
     member: zlib._Decompress | None = None
     first = True
@@ -31,7 +31,7 @@ def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
             if member.eof:
                 member = None
     if member is not None:
-        raise BadGzip("The gzip data ends too early; send the whole file.")
+        raise CutGzip("The gzip data ends too early; send the whole file.")
 
 
 def _step(member: "zlib._Decompress", data: bytes) -> tuple[bytes, bytes]:

@@ -141,16 +141,23 @@ class UploadedFile:
     chunks: Iterator[bytes]
     limit: int
 
-    def receive(self, filename: str, write: Callable[[bytes], object]) -> ReceivedFile:
-        """Pass the file, which is kept as `filename`, to `write`, a piece at a time, inflated.
+    def open(self, filename: str) -> tuple[bool, Iterator[bytes]]:
+        """Whether it is a workbook, and its bytes, inflated.
 
-        It is gzip if it was declared so or its name ends in `.gz`. Raises NotCsv, TooLarge,
-        BadGzip, BadForm, ClientGone or ClientTooSlow.
+        It is gzip if it was declared so or its name ends in `.gz`. Raises NotCsv and, also from the
+        iterator, TooLarge, BadGzip, BadForm, ClientGone or ClientTooSlow.
         """
         gzipped = self.gzipped or filename.lower().endswith(".gz")
         content = inflated(self.chunks) if gzipped else self.chunks
+        return recognise(_limited(content, self.limit))
+
+    def receive(self, filename: str, write: Callable[[bytes], object]) -> ReceivedFile:
+        """Pass the file, which is kept as `filename`, to `write`, a piece at a time, inflated.
+
+        Raises what `open` raises.
+        """
         size, digest = 0, sha256()
-        is_workbook, checked = recognise(_limited(content, self.limit))
+        is_workbook, checked = self.open(filename)
         for chunk in checked:
             size += len(chunk)
             digest.update(chunk)

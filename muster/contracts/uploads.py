@@ -76,6 +76,9 @@ class State(StrEnum):
 MOST_WARNINGS = 20
 """How many warnings an upload keeps; it counts all."""
 
+PREVIEW_BYTES = 256 * 1024
+"""How much of a text a preview reads, from its beginning."""
+
 DateOrder = Literal["iso", "dmy", "mdy"]
 """In which order day and month stand where the year comes last; with `iso` the year comes first."""
 

@@ -111,7 +111,7 @@ def test_a_dry_run_is_checked_and_loads_nothing(page: Page, site: Site) -> None:
     send(page)
     see(page)
     expect(page.locator("#upload .badge").first).to_have_text("Checked (dry run)")
-    expect(page.locator("#upload")).to_contain_text("nothing was loaded")
+    expect(page.locator("#upload")).to_contain_text("Nothing was loaded")
     expect(page.get_by_role("heading", name="Corrections")).to_be_visible()
     assert all(row["id"] != 305 for row in site.ana.rows("departments"))
 

@@ -49,6 +49,7 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_MAX_HEAD_BYTES": "is tuned by who measured",
     "MUSTER_MAX_BODY_BYTES": "is tuned by who measured",
     "MUSTER_MAX_BATCH_BYTES": "is tuned by who measured",
+    "MUSTER_MAX_PREVIEW_BYTES": "is tuned by who measured, with the memory of dbuploader",
     "MUSTER_MAX_CORRECTIONS_BYTES": "is tuned by who measured",
     "MUSTER_MAX_WAITERS_PER_USER": "is a choice of the installation",
     "MUSTER_MAX_QUEUED_SECONDS": "is a choice of the installation",

@@ -1,11 +1,13 @@
 // Sends the chosen files, one after the other, in the order in which their tables refer to each other.
 
-import { ask } from "./api.js";
+import { ask, pause } from "./api.js";
 import { follow } from "./events.js";
 import { TABLES, mayRead, newItem, part, say, step, tell } from "./items.js";
 import { addToList } from "./newest.js";
 import { isFinal, show, wordFor } from "./upload.js";
 import { kindOf, outcome, refusal } from "./outcomes.js";
+import { takePasted } from "./paste.js";
+import { OF_TEXTS, READING, dropExcuse, endPreview, isWorkbook, preview, readingOf } from "./preview.js";
 import { transfer } from "./transfer.js";
 
 const form = document.getElementById("send");
@@ -13,6 +15,8 @@ const input = document.getElementById("files");
 const drop = document.getElementById("drop");
 const list = document.getElementById("chosen");
 const start = document.getElementById("start");
+// A file is sent without its preview where that takes longer.
+const LONGEST_WAIT = 3000;
 let sending = false;
 // One stream at a time: uploads are loaded in order, and a browser has few connections.
 let followed = Promise.resolve();
@@ -20,15 +24,17 @@ let followed = Promise.resolve();
 const unsent = () => [...list.children].filter((item) => item.dataset.step === "chosen");
 
 function choose(files) {
-  for (const file of files) list.append(itemFor(file));
+  const items = [...files].map(itemFor);
+  list.append(...items);
   putInOrder();
+  items.forEach(preview);
   const names = unsent().map((item) => item.file.name);
   if (names.length > 1) tell(`To be sent in this order: ${names.join(", ")}`);
 }
 
 function itemFor(file) {
   const item = newItem(file, tableOf(file.name));
-  part(item, "table").addEventListener("change", putInOrder);
+  part(item, "table").addEventListener("change", () => { putInOrder(); preview(item); });
   part(item, "stop").addEventListener("click", () => stop(item));
   return item;
 }
@@ -43,6 +49,7 @@ function putInOrder() {
 
 async function stop(item) {
   if (item.dataset.step === "chosen") {
+    item.looking.abort();
     item.remove();
     putInOrder();
     input.focus();
@@ -58,17 +65,29 @@ async function stop(item) {
 async function sendAll() {
   sending = true;
   putInOrder();
-  for (let item; (item = unsent()[0]) && (await send(item)); );
+  await Promise.race([Promise.all(unsent().map(({ previewed }) => previewed)), pause(LONGEST_WAIT)]);
+  if (canBeSent()) await sendEach();
   sending = false;
+  putInOrder();
+}
+
+/** Whether all is told of the files that only people can tell; else they are asked for it. */
+function canBeSent() {
+  for (const wanted of form.querySelectorAll("details :invalid")) wanted.closest("details").open = true;
+  return form.reportValidity();
+}
+
+async function sendEach() {
+  for (let item; (item = unsent()[0]) && (await send(item)); );
   const [refused, ...rest] = unsent();
   for (const item of rest) say(item, `Not sent yet. First see to ${refused.file.name}, or remove it.`, "note");
-  putInOrder();
 }
 
 /** Whether the file was accepted. */
 async function send(item) {
   const progress = item.querySelector("progress");
   item.stopping = new AbortController();
+  dropExcuse(item);
   step(item, "sending", "Stop");
   say(item, "Sending …");
   const result = await transfer(item.file, query(item), {
@@ -88,6 +107,7 @@ async function send(item) {
 
 function accepted(item, upload) {
   item.upload = upload.id;
+  endPreview(item);
   item.querySelector("progress").setAttribute("aria-label", "Checked and loaded");
   step(item, "accepted", "Cancel");
   show(item, upload);
@@ -113,9 +133,14 @@ function query(item) {
   // A name of more than 255 characters is refused; all of it may not fit into an address.
   const wanted = { table: part(item, "table").value, filename: item.file.name.slice(0, 256) };
   for (const [name, value] of new FormData(form)) if (value) wanted[name] = value;
-  return new URLSearchParams(wanted);
+  if (isWorkbook(item.file)) for (const name of OF_TEXTS) delete wanted[name];
+  return new URLSearchParams({ ...wanted, ...readingOf(item) });
 }
 
+takePasted(choose);
+form.addEventListener("change", ({ target }) => {
+  if (READING.has(target.name)) unsent().forEach(preview);
+});
 input.addEventListener("change", () => { choose(input.files); input.value = ""; });
 // A file that misses the frame would be opened by the browser, and this page be gone.
 for (const kind of ["dragenter", "dragover"]) {

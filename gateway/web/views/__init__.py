@@ -1,5 +1,5 @@
 """The pages, a file per subject: a view reads the request, makes one call, fills a template."""
 
-from gateway.web.views import account, login, questions, tables, uploads, users
+from gateway.web.views import account, login, questions, tables, templates, uploads, users
 
-SUBJECTS = (login, uploads, tables, questions, users, account)
+SUBJECTS = (login, uploads, templates, tables, questions, users, account)

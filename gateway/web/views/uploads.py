@@ -27,7 +27,7 @@ from gateway.web.wording import CODES, STATES, WORDS, standing, title_of, wishes
 from muster.contracts.encodings import NAMES
 from muster.contracts.tables import tables
 from muster.contracts.upload_document import represent
-from muster.contracts.uploads import Options, State, UnreadableRecord, Upload
+from muster.contracts.uploads import PREVIEW_BYTES, Options, State, UnreadableRecord, Upload
 from muster.contracts.wording import counts, sentence, undone
 from muster.filestore import FileNotStored
 from muster.http.problems import Problem
@@ -66,6 +66,7 @@ def front() -> Response:
             states=STATES,
             words=WORDS,
             encodings=NAMES,
+            preview=_preview_sizes(),
         )
     state, table = request.args.get("state") or None, request.args.get("table") or None
     cursor = request.args.get("cursor")
@@ -89,7 +90,13 @@ def front() -> Response:
         title_of=title_of,
         undone=undone,
         encodings=NAMES,
+        preview=_preview_sizes(),
     )
+
+
+def _preview_sizes() -> dict[str, int]:
+    """How many bytes of a text, or of a workbook, are sent for a preview."""
+    return {"text": PREVIEW_BYTES, "workbook": services().limits.preview_bytes}
 
 
 @pages.post("/uploads")

@@ -29,6 +29,7 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("patch", "/v1/users/{id}"): {"users:admin"},
     ("delete", "/v1/users/{id}"): {"users:admin"},
     ("post", "/v1/uploads"): {"uploads:write"},
+    ("post", "/v1/uploads/preview"): {"uploads:write"},
     ("get", "/v1/uploads"): {"uploads:read", "uploads:admin"},
     ("get", "/v1/uploads/{id}"): {"uploads:read", "uploads:admin"},
     ("delete", "/v1/uploads/{id}"): {"uploads:write", "uploads:undo", "uploads:admin"},
