@@ -80,7 +80,7 @@ class Accounts:
         user = StoredUser(
             id=uuid.uuid4().hex,
             email=new.email,
-            password_hash=self._hash(new.password.get_secret_value(), new.email),
+            password_hash=self.hash_new(new.password.get_secret_value(), new.email),
             permissions=new.permissions,
         )
         try:
@@ -102,7 +102,7 @@ class Accounts:
         if changes.password is not None:
             if by == user_id:
                 raise OwnPassword
-            new_hash = self._hash(changes.password.get_secret_value(), self.get(user_id).email)
+            new_hash = self.hash_new(changes.password.get_secret_value(), self.get(user_id).email)
         return _again(partial(self._change, user_id, changes, new_hash))
 
     def _change(self, user_id: str, changes: UserChanges, new_hash: str | None) -> StoredUser:
@@ -120,9 +120,10 @@ class Accounts:
             if not changed.administers:
                 _keep_one(administrators, user_id)
             if new_hash is not None:
-                users.forget_networks(user_id)
-            if new_hash is not None or changed.disabled:
+                _end_with_password(users, user_id)
+            if changed.disabled:
                 users.keys.delete_of(user_id)
+                users.links.delete_of(user_id)
             changed = self._end_tokens(users, changed)
         log.info("user changed", user_id=user_id, fields=sorted(changes.model_fields_set))
         return changed
@@ -159,15 +160,18 @@ class Accounts:
 
         Raises WrongPassword if they did, and WeakPassword.
         """
-        new_hash = self._hash(password, proven.email, "new_password")
+        new_hash = self.hash_new(password, proven.email, "new_password")
         with self._store.writing() as users:
             user = users.get(proven.id)
             if user is None or user.generation != proven.generation:
                 raise WrongPassword
-            users.forget_networks(proven.id)
-            users.keys.delete_of(proven.id)
-            self._end_tokens(users, replace(user, password_hash=new_hash))
+            self.replace_password(users, user, new_hash)
         log.info("password changed", user_id=proven.id)
+
+    def replace_password(self, users: UserTable, user: StoredUser, new_hash: str) -> None:
+        """Keep another password of the user, whose tokens, keys and links end."""
+        _end_with_password(users, user.id)
+        self._end_tokens(users, replace(user, password_hash=new_hash))
 
     def end_token(self, principal: Principal) -> None:
         """End the token of `principal`: it is signed out."""
@@ -198,7 +202,8 @@ class Accounts:
             now = int(self._clock())
             return users.revoked_since(self._oldest_announced()), users.ended(now - _SLACK)
 
-    def _hash(self, new_password: str, email: str, field: str = "password") -> str:
+    def hash_new(self, new_password: str, email: str, field: str = "password") -> str:
+        """The hash of a new password for the user of `email`; raises WeakPassword."""
         reason = weakness(new_password, email)
         if reason is not None:
             raise WeakPassword(reason, field)
@@ -224,6 +229,13 @@ def _again(change: Callable[[], T]) -> T:
         with suppress(WriteConflict):
             return change()
     return change()
+
+
+def _end_with_password(users: UserTable, user_id: str) -> None:
+    """Remove all that whoever knew the former password may have brought in."""
+    users.forget_networks(user_id)
+    users.keys.delete_of(user_id)
+    users.links.delete_of(user_id, "password-reset")
 
 
 def _present(user: StoredUser | None) -> StoredUser:

@@ -12,8 +12,11 @@ from auth.errors import (
     InvalidKeyRequest,
     KeyNotFound,
     LastAdministrator,
+    LinkNotFound,
+    LinkNotValid,
     OwnPassword,
     TooManyAttempts,
+    TooManyEmails,
     TooManyKeys,
     TooManyLogins,
     UserChanged,
@@ -23,7 +26,9 @@ from auth.errors import (
     WrongPassword,
 )
 from auth.limits import GuessLimiter, LoginLimiter, PasswordChecks
+from auth.links import Links
 from auth.logins import Logins
+from auth.outbox import EmailOutbox
 from auth.passwords import Passwords, owasp_hasher
 from auth.proxies import TrustedProxies, parse_networks
 from auth.repository import UserStore
@@ -33,9 +38,10 @@ from auth.settings import Settings
 from auth.tokens import AccessTokens
 from auth.views import blueprint
 from muster.backends.dependencies import once
+from muster.broker import open_broker
 from muster.database import DatabaseUnavailable, open_database
 from muster.http.problems import Problem, answer_with, unavailable
-from muster.http.service import Health, install_service, provide
+from muster.http.service import Background, Health, install_service, provide
 from muster.http.tokens import authenticate_with, unauthorized
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
@@ -80,11 +86,20 @@ def _wire(app: Flask, settings: Settings) -> None:
     logins = Logins(store, accounts, passwords, limiter, checks)
     guesses = GuessLimiter(settings.login_limit_per_address)
     keys = AccessKeys(store, accounts, tokens, guesses)
-    provide(app, Services(settings, database, accounts, logins, tokens, keys, key))
+    links = Links(store, accounts, guesses, GuessLimiter(settings.login_limit_per_address))
+    broker = open_broker(settings.broker_url)
+    outbox = EmailOutbox(store, broker)
+    provide(app, Background(outbox.run))
+    services = Services(
+        settings, database, accounts, logins, tokens, keys, links, outbox, broker, key
+    )
+    provide(app, services)
     authenticate_with(app, tokens.verify)
     # Without tables and somebody who could log in it can do nothing. Later on each request is told.
     ready = {"auth database": once(store.check), "a user": once(accounts.check)}
-    install_service(app, "auth", Health(ready, {"auth database": store.check}))
+    install_service(
+        app, "auth", Health(ready, {"auth database": store.check, "broker": broker.check})
+    )
 
 
 def _map_errors(app: Flask) -> None:
@@ -96,6 +111,17 @@ def _map_errors(app: Flask) -> None:
             ),
             InvalidKey: lambda error: unauthorized(str(error)),
             UserChanged: lambda error: unauthorized(str(error)),
+            LinkNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            LinkNotValid: lambda error: Problem(
+                410, "link-not-valid", "Link not valid", str(error)
+            ),
+            TooManyEmails: lambda error: Problem(
+                429,
+                "too-many-emails",
+                "Too many emails",
+                str(error),
+                headers={"Retry-After": str(error.seconds)},
+            ),
             KeyNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
             InvalidKeyRequest: lambda error: _invalid((error.field, str(error))),
             TooManyKeys: lambda error: Problem(

@@ -116,3 +116,30 @@ class TooManyKeys(AccountError):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"You have {most} access keys already: revoke one first.")
+
+
+class LinkNotFound(AccountError):
+    """There is no such link to be sent: it was used, is over, or stands for nobody."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such link to be sent.")
+
+
+class LinkNotValid(AccountError):
+    """No link opens by this token: there never was one, it was used, or it is over."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link was used already, is older than 24 hours, or never was one. Ask for another."
+        )
+
+
+class TooManyEmails(AccountError):
+    """As many emails as may be were sent to the address within the hour."""
+
+    seconds = 3600
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} emails were sent to this address within an hour. Try again later."
+        )

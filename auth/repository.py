@@ -4,19 +4,32 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from auth.schema import (
     access_keys,
     administration,
     ended_tokens,
+    link_tokens,
+    links,
     login_networks,
     metadata,
     revocations,
     user_permissions,
     users,
 )
-from auth.users import AccessKey, StoredUser, account_key
+from auth.users import AccessKey, Link, StoredUser, account_key
 from muster.contracts.emails import EmailChoice
 from muster.database import Database
 
@@ -30,6 +43,7 @@ class UserTable:
         self._connection = connection
         self._lock = lock
         self.keys = KeyTable(connection)
+        self.links = LinkTable(connection, lock=lock)
 
     def all(self) -> list[StoredUser]:
         """Every user, by email."""
@@ -43,6 +57,12 @@ class UserTable:
         """The user of that email, however it is written."""
         query = select(users).where(users.c.account_key == account_key(name))
         return next(iter(self._users(query)), None)
+
+    def find_enabled(self, name: str) -> str | None:
+        """The id of the user of that email, if they are enabled; by one statement, in any case."""
+        query = select(users.c.id, users.c.disabled).where(users.c.account_key == account_key(name))
+        row = self._connection.execute(query.with_for_update()).first()
+        return None if row is None or row.disabled else str(row.id)
 
     def lock_administrators(self) -> frozenset[str]:
         """The ids of the users who administer; nobody else can change them meanwhile.
@@ -224,6 +244,80 @@ class KeyTable:
         self._connection.execute(delete(access_keys).where(access_keys.c.expires_at < before))
 
 
+class LinkTable:
+    """The one-time links within one transaction."""
+
+    def __init__(self, connection: Connection, *, lock: bool) -> None:
+        self._connection = connection
+        self._lock = lock
+
+    def add(self, link: Link, user_id: str | None) -> None:
+        """Add a link of that user's, or of nobody's."""
+        row = {
+            **vars(link),
+            "user_id": user_id,
+            "account_key": account_key(link.email),
+            "permissions": " ".join(sorted(link.permissions)),
+            "published": False,
+            "claimed_until": 0,
+        }
+        self._connection.execute(insert(links).values(row))
+
+    def count_sent(self, account_key: str, since: int) -> int:
+        """How many emails were asked for to that address, and are to be sent or were."""
+        sent = (links.c.account_key == account_key) & links.c.user_id.is_not(None)
+        query = select(func.count()).where(sent, links.c.requested_at > since)
+        return self._connection.execute(query.select_from(links)).scalar_one()
+
+    def get(self, link_id: str) -> Link | None:
+        """The link of that id."""
+        return self._one(select(links).where(links.c.id == link_id))
+
+    def find(self, token_hash: str) -> Link | None:
+        """The link that opens by the token of that hash."""
+        tokens = select(link_tokens.c.link_id).where(link_tokens.c.token_hash == token_hash)
+        return self._one(select(links).where(links.c.id == tokens.scalar_subquery()))
+
+    def add_token(self, link_id: str, token_hash: str) -> None:
+        """Let the token of that hash open the link."""
+        row = {"link_id": link_id, "token_hash": token_hash}
+        self._connection.execute(insert(link_tokens).values(row))
+
+    def unpublished(self, limit: int = 100) -> list[Link]:
+        """The oldest whose message may not be published yet."""
+        query = select(links).where(links.c.published.is_(False))
+        query = query.order_by(links.c.requested_at, links.c.id).limit(limit)
+        return [_link_of(row) for row in self._connection.execute(query)]
+
+    def claim(self, link_id: str, now: int, until: int) -> bool:
+        """Whether the message about the link is this process's to publish, until then."""
+        free = links.c.published.is_(False) & (links.c.claimed_until <= now)
+        claimed = update(links).where(links.c.id == link_id, free).values(claimed_until=until)
+        return self._connection.execute(claimed).rowcount == 1
+
+    def mark_published(self, link_id: str) -> None:
+        """Note that the message about the link is published."""
+        self._connection.execute(update(links).where(links.c.id == link_id).values(published=True))
+
+    def delete(self, link_id: str) -> None:
+        """Remove a link and what opens it."""
+        self._connection.execute(delete(links).where(links.c.id == link_id))
+
+    def delete_of(self, user_id: str, *kinds: str) -> None:
+        """Remove those of a user: of these kinds, or all."""
+        mine = links.c.user_id == user_id
+        of_kind = links.c.kind.in_(kinds) if kinds else true()
+        self._connection.execute(delete(links).where(mine, of_kind))
+
+    def forget(self, before: int) -> None:
+        """Remove those that were asked for before."""
+        self._connection.execute(delete(links).where(links.c.requested_at < before))
+
+    def _one(self, query: Select[Any]) -> Link | None:
+        row = self._connection.execute(query.with_for_update() if self._lock else query).first()
+        return None if row is None else _link_of(row)
+
+
 class UserStore:
     """Opens transactions over the users. Each may raise DatabaseUnavailable."""
 
@@ -286,4 +380,17 @@ def _key_of(row: Row[Any]) -> AccessKey:
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
+    )
+
+
+def _link_of(row: Row[Any]) -> Link:
+    return Link(
+        id=row.id,
+        kind=row.kind,
+        email=row.email,
+        permissions=frozenset(row.permissions.split()),
+        requested_at=row.requested_at,
+        request_id=row.request_id,
+        traceparent=row.traceparent,
+        user_id=row.user_id,
     )

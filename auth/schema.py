@@ -111,3 +111,41 @@ access_keys = Table(
 )
 """Keys, by SHA-256; `permissions` between blanks. Times in Unix seconds, of the last use to the
 minute."""
+links = Table(
+    "links",
+    metadata,
+    Column("id", _text(32), primary_key=True),
+    Column("kind", _text(16), nullable=False),
+    Column(
+        "user_id",
+        _text(32),
+        ForeignKey("users.id", name="fk_links_user", ondelete="CASCADE"),
+        index=True,
+    ),
+    Column("email", _text(EMAIL_LENGTH), nullable=False),
+    Column("account_key", _text(EMAIL_LENGTH), nullable=False, index=True),
+    Column("permissions", _text(255), nullable=False),
+    Column("requested_at", BigInteger, nullable=False, index=True),
+    Column("published", Boolean, nullable=False, index=True),
+    Column("claimed_until", BigInteger, nullable=False),
+    Column("request_id", _text(128), nullable=False),
+    Column("traceparent", _text(55), nullable=False),
+)
+"""One-time links that were asked for and not used yet; what was used is removed.
+
+`user_id` is whose password a link sets, or who invited; NULL if nothing is to be sent. A process
+that publishes the message about one claims it until then, in Unix seconds.
+"""
+link_tokens = Table(
+    "link_tokens",
+    metadata,
+    Column("token_hash", _text(64), primary_key=True),
+    Column(
+        "link_id",
+        _text(32),
+        ForeignKey("links.id", name="fk_link_tokens_link", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+)
+"""What opens a link, by SHA-256: one for each time that its email was made."""

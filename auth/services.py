@@ -6,9 +6,12 @@ from flask import current_app
 
 from auth.access_keys import AccessKeys
 from auth.accounts import Accounts
+from auth.links import Links
 from auth.logins import Logins
+from auth.outbox import EmailOutbox
 from auth.settings import Settings
 from auth.tokens import AccessTokens
+from muster.broker import Broker
 from muster.database import Database
 from muster.http.service import provided
 from muster.signing_key import SigningKey
@@ -24,6 +27,9 @@ class Services:
     logins: Logins
     tokens: AccessTokens
     keys: AccessKeys
+    links: Links
+    outbox: EmailOutbox
+    broker: Broker
     signing_key: SigningKey
 
 

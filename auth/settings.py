@@ -40,13 +40,23 @@ class Settings(SchemaSettings):
     )
     login_limit_per_address: str = Field(
         default="60 per minute",
-        description="Failed logins, or invalid access keys, from one address before it is refused.",
+        description="Failed logins from one address before it is refused; and, apart, guesses of "
+        "keys and links, and requests for links.",
     )
     admin_email: str = Field(
         default="admin@example.com", description="The administrator that `ensure-admin` adds."
     )
     admin_password: SecretStr | None = Field(
         default=None, description="The password that `ensure-admin` gives that administrator."
+    )
+
+    broker_url: str = Field(
+        default="", description="The message broker. Default: sqlite, broker.db in MUSTER_HOME."
+    )
+    email_secret: SecretStr | None = Field(
+        default=None,
+        description="What notification shows auth to fetch an email with a one-time link; without "
+        "it none can be sent.",
     )
 
     @field_validator(

@@ -1,4 +1,4 @@
-"""A user, their access keys, and the requests that add or change one."""
+"""A user, their access keys and one-time links, and the requests that add or change one."""
 
 import re
 import unicodedata
@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from auth.passwords import MAX_LENGTH, MIN_LENGTH, is_acceptable
 from muster.contracts.emails import EmailChoice
+from muster.contracts.links import LinkKind
 from muster.http.tokens import PERMISSIONS
 
 _EMAIL = re.compile(
@@ -91,6 +92,24 @@ class AccessKey:
             "expires_at": timestamp(self.expires_at),
             "last_used_at": None if self.last_used_at is None else timestamp(self.last_used_at),
         }
+
+
+@dataclass(frozen=True)
+class Link:
+    """A one-time link to `email`, without what opens it.
+
+    `user_id` is whose password it sets, or who invited; `permissions` are those of who was invited.
+    The trace is that of the request for it.
+    """
+
+    id: str
+    kind: LinkKind
+    email: str
+    permissions: frozenset[str]
+    requested_at: int
+    request_id: str
+    traceparent: str
+    user_id: str | None = None
 
 
 def timestamp(seconds: int) -> str:
@@ -188,3 +207,23 @@ class NewKeyRequest(_Request):
     name: Annotated[str, AfterValidator(_check_name)]
     permissions: Permissions = Field(min_length=1)
     expires_at: AwareDatetime
+
+
+class ResetRequest(_Request):
+    """A link to set a new password, to be sent by email."""
+
+    email: Email
+
+
+class InvitationRequest(_Request):
+    """A link to become a user, to be sent by email."""
+
+    email: Email
+    permissions: Permissions = frozenset()
+
+
+class LinkUse(_Request):
+    """What opens a one-time link, and the password to set."""
+
+    token: str
+    password: Password

@@ -1,17 +1,25 @@
 """The HTTP API: each view reads the request, makes one call and answers."""
 
+from dataclasses import asdict
+from hmac import compare_digest
+
 from flask import Blueprint, Response, g, jsonify, request
 
 from auth.errors import WrongCredentials
+from auth.links import LINK_SECONDS
 from auth.services import services
 from auth.users import (
     AddUserRequest,
+    InvitationRequest,
+    LinkUse,
     NewKeyRequest,
     OwnChanges,
     PasswordChangeRequest,
+    ResetRequest,
     UserChanges,
+    timestamp,
 )
-from muster.http.tokens import bearer_token, requires
+from muster.http.tokens import bearer_token, requires, unauthorized
 
 blueprint = Blueprint("auth", __name__)
 
@@ -133,6 +141,56 @@ def revoke_key(key_id: str) -> tuple[str, int]:
     """Revoke an access key of the user of the token."""
     services().keys.revoke(g.principal, key_id)
     return "", 204
+
+
+@blueprint.post("/v1/password-resets")
+def request_reset() -> tuple[Response, int]:
+    """Have a link to set a new password sent, if there is such a user, which is not told."""
+    wanted = ResetRequest.model_validate_json(request.get_data())
+    services().links.request_reset(wanted.email, _address())
+    return jsonify({}), 202
+
+
+@blueprint.put("/v1/password-resets")
+def reset_password() -> tuple[str, int]:
+    """Set a password by the token of a link."""
+    use = LinkUse.model_validate_json(request.get_data())
+    services().links.reset_password(use.token, use.password.get_secret_value(), _address())
+    return "", 204
+
+
+@blueprint.post("/v1/invitations")
+@requires("users:admin", by_key=False)
+def invite() -> tuple[Response, int]:
+    """Have an invitation sent."""
+    new = InvitationRequest.model_validate_json(request.get_data())
+    link = services().links.invite(g.principal, new)
+    expires_at = timestamp(link.requested_at + LINK_SECONDS)
+    return jsonify(
+        email=link.email, permissions=sorted(link.permissions), expires_at=expires_at
+    ), 202
+
+
+@blueprint.put("/v1/invitations")
+def accept_invitation() -> tuple[Response, int]:
+    """Become a user by the token of an invitation."""
+    use = LinkUse.model_validate_json(request.get_data())
+    password = use.password.get_secret_value()
+    user = services().links.accept_invitation(use.token, password, _address())
+    return jsonify(user.to_json()), 201
+
+
+@blueprint.post("/internal/emails/<link_id>")
+def make_email(link_id: str) -> Response:
+    """An email with a one-time link, for notification, which shows the secret of both.
+
+    Unlike the revocations it is not open: what it answers takes an account over.
+    """
+    secret = services().settings.email_secret
+    given = bearer_token().encode()
+    if secret is None or not compare_digest(secret.get_secret_value().encode(), given):
+        raise unauthorized("This needs the secret of auth and notification.")
+    return jsonify(asdict(services().links.make_email(link_id)))
 
 
 @blueprint.get("/internal/key-token")

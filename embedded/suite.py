@@ -1,5 +1,6 @@
 """What the suite consists of on one machine: which commands, with which environment."""
 
+import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ def plan_suite(
     urls = {name: _url(listener) for name, listener in listeners.items()}
     shared = {
         "MUSTER_PUBLIC_URL": urls["gateway"],
+        # Of this start alone: what is queued is fetched with that of the next.
+        "MUSTER_EMAIL_SECRET": secrets.token_urlsafe(32),
         # The person who starts the suite is watching: report at once what is wrong with a URL.
         "MUSTER_WAIT_SECONDS": "0",
         **{name: value for name, value in environment.items() if name != "MUSTER_ADMIN_PASSWORD"},

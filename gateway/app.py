@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gateway.api import (
     access_keys,
     docs,
+    links,
     preview,
     queries,
     receipts,
@@ -107,7 +108,11 @@ def _health(stores: Stores, broker: Broker, tokens: Tokens, services: Services) 
 
 
 def _add_api(app: OpenAPI) -> None:
-    for subject in (users, access_keys, uploads, preview, upload_files, receipts, tables, queries):
+    subjects = (
+        *(users, links, access_keys, uploads, preview),
+        *(upload_files, receipts, tables, queries),
+    )
+    for subject in subjects:
         app.register_api(subject.api)
     app.register_blueprint(docs.pages_of(app))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from muster.adapters import ConfigurationError
-from muster.broker import BINDINGS, Broker, BrokerUnavailable, DeadMessage, Unroutable, open_broker
+from muster.broker import QUEUES, Broker, BrokerUnavailable, DeadMessage, Unroutable, open_broker
 from muster.contracts.strict_json import Unreadable, read_json
 from muster.observability.logs import configure_logging
 from muster.settings import WorkerSettings
@@ -78,7 +78,7 @@ def _parser() -> ArgumentParser:
     replaying = commands.add_parser("replay", help="put all of them back at the end of the queue")
     replaying.set_defaults(command=_replay)
     for command in (listing, replaying):
-        command.add_argument("queue", choices=sorted(BINDINGS.values()), metavar="QUEUE")
+        command.add_argument("queue", choices=sorted(QUEUES), metavar="QUEUE")
     return parser
 
 

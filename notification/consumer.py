@@ -11,15 +11,16 @@ import structlog
 
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.broker.messaging import handling
-from muster.contracts.messages import UnreadableMessage, UploadFinished
+from muster.contracts.messages import EmailRequested, UnreadableMessage, UploadFinished
 from muster.contracts.uploads import UnreadableRecord
 from muster.observability.tracing import bind_log_fields
 from muster.uploadstore import UploadNotFound, open_upload_store
 from muster.weather import Unavailable
 from muster.worker.process import worker_process
 from muster.worker.retry import RetryPolicy
-from notification.channels import DeliveryError, open_channel
-from notification.notifier import MAILS, NotFinal, Notifier
+from notification.account_emails import AccountEmails, AuthEmails
+from notification.channels import DeliveryError, open_account_sender, open_channel
+from notification.notifier import MAILS, EmailOutcome, NotFinal, Notifier
 from notification.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -30,18 +31,17 @@ RETRIES = RetryPolicy(timedelta(seconds=1), longest=timedelta(minutes=5), limit=
 
 @dataclass(frozen=True)
 class Handler:
-    """Passes what each message names to the notifier; returns what becomes of the message."""
+    """Passes on what each message names; returns what becomes of the message."""
 
     notifier: Notifier
+    account_emails: AccountEmails
 
     def __call__(self, delivery: Delivery) -> Verdict:
         """Ack, or Retry for what may pass, or DeadLetter for what won't."""
         is_last_try = not RETRIES.allows_another(delivery.attempt)
         with handling(delivery):
             try:
-                finished = UploadFinished.from_body(delivery.body)
-                bind_log_fields(upload_id=finished.upload_id)
-                outcome = self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
+                outcome = self._handle(delivery, is_last_try=is_last_try)
             except (UnreadableMessage, UploadNotFound) as error:
                 return _bury(repr(error))
             except Unavailable as error:
@@ -55,6 +55,23 @@ class Handler:
                 return _put_off(delivery, error)
             MAILS.labels(outcome.value).inc()
             return Ack()
+
+    def _handle(self, delivery: Delivery, *, is_last_try: bool) -> EmailOutcome:
+        if delivery.routing_key == EmailRequested.routing_key:
+            return self._send_account_email(EmailRequested.from_body(delivery.body))
+        finished = UploadFinished.from_body(delivery.body)
+        bind_log_fields(upload_id=finished.upload_id)
+        return self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
+
+    def _send_account_email(self, requested: EmailRequested) -> EmailOutcome:
+        bind_log_fields(link_id=requested.email_id)
+        try:
+            return self.account_emails.send(requested.email_id)
+        except DeliveryError as error:
+            if not error.permanent:
+                raise
+            log.error("email refused for good", error=str(error))
+            return EmailOutcome.REFUSED
 
 
 def _put_off(delivery: Delivery, error: Exception) -> Retry:
@@ -79,7 +96,9 @@ def main() -> None:
         channel = open_channel(settings)
         worker.watch("mail", channel.check)
         worker.serve_health(ready={"broker": broker.check})
-        handler = Handler(Notifier(store, channel))
+        fetch = AuthEmails(settings.auth_url, settings.email_secret)
+        account_emails = AccountEmails(fetch, open_account_sender(settings))
+        handler = Handler(Notifier(store, channel), account_emails)
         broker.consume("notification", handler, stop=worker.stop, tick=worker.heartbeat.beat)
 
 

@@ -3,7 +3,7 @@
 from email.errors import HeaderParseError
 from email.message import EmailMessage
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from muster.settings import WorkerSettings
 
@@ -21,6 +21,12 @@ class Settings(WorkerSettings):
     public_url: str = Field(
         default="http://127.0.0.1:8080",
         description="Where users reach the gateway; it stands in the commands of the emails.",
+    )
+
+    email_secret: SecretStr | None = Field(
+        default=None,
+        description="What is shown auth to fetch an email with a one-time link; without it none "
+        "can be sent.",
     )
 
     @field_validator("mail_from")

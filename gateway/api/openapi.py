@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.errors import from_validation
 from muster.http.tokens import requires
 
-Method = Literal["get", "post", "patch", "delete"]
+Method = Literal["get", "post", "put", "patch", "delete"]
 View = Callable[..., Response]
 Answers = Mapping[int, type[BaseModel] | dict[str, Any] | None]
 Access = tuple[str, ...] | Literal["basic", "public"]

@@ -105,6 +105,38 @@ class PasswordChange(BaseModel):
     new_password: str = _PASSWORD
 
 
+class NewPasswordReset(BaseModel):
+    """Whose password was forgotten."""
+
+    email: str = _EMAIL
+
+
+class Requested(BaseModel):
+    """What was asked for is done, if it can be; the answer does not tell."""
+
+
+class NewInvitation(BaseModel):
+    """Who is invited, and what they may do then."""
+
+    email: str = _EMAIL
+    permissions: list[Permission] = _PERMISSIONS
+
+
+class Invitation(BaseModel):
+    """An invitation, which is on its way."""
+
+    email: str = _EMAIL
+    permissions: list[Permission] = _PERMISSIONS
+    expires_at: datetime
+
+
+class LinkUse(BaseModel):
+    """What opens a link, and the password to set."""
+
+    token: str = Field(description="What stands after the # of the link.")
+    password: str = _PASSWORD
+
+
 _KEY_NAME = Field(min_length=1, max_length=100, examples=["nightly load"])
 _EXPIRES_AT = Field(description="When it ends: within 366 days.", examples=["2027-01-01T00:00:00Z"])
 

@@ -1,7 +1,8 @@
 """The broker port: durable queues between the services.
 
-`upload.accepted` goes to the queue `dbuploader`, `upload.finished` to `notification`. Each queue
-has one active consumer at a time, others stand by, and a dead-letter queue `NAME.dead`.
+`upload.accepted` goes to the queue `dbuploader`, `upload.finished` and `email.requested` to
+`notification`. Each queue has one active consumer at a time, others stand by, and a dead-letter
+queue `NAME.dead`.
 """
 
 import threading
@@ -20,8 +21,13 @@ ADAPTERS = {
     "amqps": Adapter("muster.broker.rabbitmq", "RabbitBroker", "rabbitmq"),
 }
 
-BINDINGS: Mapping[str, str] = {"upload.accepted": "dbuploader", "upload.finished": "notification"}
+BINDINGS: Mapping[str, str] = {
+    "upload.accepted": "dbuploader",
+    "upload.finished": "notification",
+    "email.requested": "notification",
+}
 """Routing key to queue."""
+QUEUES: Sequence[str] = tuple(dict.fromkeys(BINDINGS.values()))
 
 DELIVERY_LIMIT = 20
 """Deliveries of one message whose handler never answered, before it goes to the dead letters."""

@@ -88,6 +88,16 @@ class UploadFinished(Message):
         return cls(upload.id, upload.table, upload.state.value, upload.submitted_by, finished_at)
 
 
+@dataclass(frozen=True)
+class EmailRequested(Message):
+    """An email about an account is to be sent; what it says is fetched from auth, by its id."""
+
+    routing_key = "email.requested"
+
+    email_id: str
+    requested_at: str
+
+
 _READERS: Mapping[type[Message], TypeAdapter[Any]] = {
     kind: TypeAdapter(kind) for kind in Message.__subclasses__()
 }

@@ -1,11 +1,11 @@
 """What every Flask app has: `Services`, health routes, tracing, access log, metrics, problems."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 import structlog
@@ -46,6 +46,25 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Background:
+    """Work beside the requests of an app: `run`, in a thread of the server's.
+
+    Only a server begins it. The event is set when the server stops taking requests.
+    """
+
+    run: Callable[[Event], None]
+
+    @staticmethod
+    def begin(app: Flask) -> Event:
+        """Begin that of `app`, if it was provided with any; returns what ends it."""
+        stop = Event()
+        background = app.extensions.get(_name_of(Background))
+        if background is not None:
+            Thread(target=background.run, args=(stop,), name="background", daemon=True).start()
+        return stop
 
 
 def provide(app: Flask, services: object) -> None:

@@ -29,7 +29,7 @@ from muster.http.client import ACCEPT_PAUSES, CUT_OFF, ClientSocket, SlowClients
 from muster.http.connections import ClientConnection, IdleConnections
 from muster.http.early_responses import CloseAfterEarlyResponses
 from muster.http.error_responses import early_error, error_response, status_of
-from muster.http.service import Health, provided
+from muster.http.service import Background, Health, provided
 from muster.http.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Worker(ThreadWorker):
             super().load_wsgi()
             app: Any = self.wsgi
             require_servers(provided(app, Health).dependencies)
+            self._app = app
         except ConfigurationError as error:
             raise AppImportError(str(error)) from error
         self.wsgi = cast(Any, CloseAfterEarlyResponses(app))
@@ -81,11 +82,13 @@ class Worker(ThreadWorker):
         queue = self.method_queue
         self.poller.register(cast(int, queue.fileno()), selectors.EVENT_READ, queue.run_callbacks)
         self.set_accept_enabled(True)
+        stop_background = Background.begin(self._app)
         while self.alive:
             self._turn(_CROWDED_SECONDS if self._is_crowded else _LOOK_SECONDS)
             if not self.is_parent_alive():
                 break
             self.set_accept_enabled(self._has_room)
+        stop_background.set()
         self._stop()
 
     def _turn(self, seconds: float) -> None:

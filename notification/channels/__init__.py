@@ -5,6 +5,7 @@ A channel may import `notification.wording` and `notification.settings`, and no 
 
 from typing import Protocol
 
+from muster.contracts.links import LinkEmail
 from muster.contracts.uploads import Upload
 from notification.settings import Settings
 
@@ -33,8 +34,25 @@ class Channel(Protocol):
         """Return if messages can be delivered now; raises DeliveryError."""
 
 
+class AccountSender(Protocol):
+    """A way to send somebody a one-time link."""
+
+    def send(self, email_id: str, email: LinkEmail) -> None:
+        """Return once the message is taken for delivery; raises DeliveryError.
+
+        Sent again for the same id it is recognisable as a repeat.
+        """
+
+
 def open_channel(settings: Settings) -> Channel:
     """The channel that `settings` ask for; connects at first use. Raises ConfigurationError."""
     from notification.channels.email.channel import EmailChannel
 
     return EmailChannel.from_settings(settings)
+
+
+def open_account_sender(settings: Settings) -> AccountSender:
+    """What sends emails with one-time links; connects at first use. Raises ConfigurationError."""
+    from notification.channels.email.account import AccountEmailSender
+
+    return AccountEmailSender.from_settings(settings)

@@ -30,7 +30,7 @@ ONLY_IN_THE_CLUSTER = {
 LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_ALLOW_MULTI_PRIMARY": "is for clusters of databases, which these are not",
     "MUSTER_EMPLOYMENT_READ_URL": "is of the component mysql-group, which brings replicas",
-    "MUSTER_AUTH_URL": "is for those who check tokens, which auth and notification don't",
+    "MUSTER_AUTH_URL": "is for those who call auth",
     "MUSTER_FILE_STORE_URL": "is for files that are kept apart from the records",
     "MUSTER_HOME": "is of the embedded default",
     "MUSTER_TRUSTED_PROXIES": "is of the components that bring a proxy, which dev has not",

@@ -36,6 +36,8 @@ from muster.stores import Stores
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import Stopped
+from notification.account_emails import AccountEmails
+from notification.channels.email.account import AccountEmailSender
 from notification.channels.email.channel import EmailChannel
 from notification.channels.email.mailer import Mailer
 from notification.consumer import Handler
@@ -223,7 +225,10 @@ class System:
         broker = SimulatedBroker(self.world, self.queues, process)
         mailer = cast(Mailer, SimulatedMailer(self.world, self.mailbox, process))
         email = EmailChannel(mailer, "muster@localhost", "http://localhost:8080")
-        broker.consume_until_stopped("notification", Handler(Notifier(stores.uploads, email)))
+        # Nobody asks for emails about accounts: auth is not simulated.
+        accounts = AccountEmails(lambda _: None, AccountEmailSender(mailer, "", ""))
+        handler = Handler(Notifier(stores.uploads, email), accounts)
+        broker.consume_until_stopped("notification", handler)
 
 
 def _charge_runs(processor: UploadProcessor, process: Process) -> None:

@@ -19,7 +19,7 @@ from pika import BasicProperties, DeliveryMode
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exchange_type import ExchangeType
 
-from muster.broker import BINDINGS, DELIVERY_LIMIT, DeadMessage, Delivery, QueueDepth
+from muster.broker import BINDINGS, DELIVERY_LIMIT, QUEUES, DeadMessage, Delivery, QueueDepth
 
 Arguments = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ class Topology:
 
     def queues(self) -> Iterator[tuple[str, Arguments]]:
         """Every queue with its arguments; those that others send dead letters to come first."""
-        for queue in BINDINGS.values():
+        for queue in QUEUES:
             yield self.dead(queue), {**_QUORUM, **_UNLIMITED}
             yield self.queue(queue), self._arguments(queue)
             for suffix in _RETRIES:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
+from pydantic import SecretStr
 
 from auth.accounts import Accounts
 from auth.app import create_app
@@ -17,12 +18,14 @@ from auth.settings import Settings
 from muster.database import open_database
 from muster.http.service import provided
 from tests.servers.templates import migrate_by_template
-from tests.unit.auth.suite import AuthSuite, Clock, PlainHasher, populate
+from tests.unit.auth.suite import EMAIL_SECRET, AuthSuite, Clock, PlainHasher, populate
 
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
-    return Settings(home=tmp_path, auth_database_url=database_url)
+    return Settings(
+        home=tmp_path, auth_database_url=database_url, email_secret=SecretStr(EMAIL_SECRET)
+    )
 
 
 @pytest.fixture

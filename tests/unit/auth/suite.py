@@ -14,6 +14,7 @@ from muster.http.service import provided
 
 PASSWORD = "correct horse"
 OTHER_PASSWORD = "another password"
+EMAIL_SECRET = "of auth and notification"
 
 
 def new_user(email: str, *permissions: str, password: str = PASSWORD) -> AddUserRequest:

@@ -7,11 +7,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from muster.http.service import provided
+from notification.account_emails import AccountEmails
 from notification.app import Services, create_app
+from notification.channels.email.account import AccountEmailSender
 from notification.channels.email.channel import EmailChannel
 from notification.notifier import Notifier
 from notification.settings import Settings
-from tests.unit.notification.post import FakeMailer, UnsteadyStore
+from tests.unit.notification.post import FakeAuth, FakeMailer, UnsteadyStore
 from tests.unit.notification.stories import PUBLIC_URL, SENDER
 
 
@@ -45,3 +47,13 @@ def mailer() -> FakeMailer:
 @pytest.fixture
 def notifier(store: UnsteadyStore, mailer: FakeMailer) -> Notifier:
     return Notifier(store, EmailChannel(mailer, SENDER, PUBLIC_URL))
+
+
+@pytest.fixture
+def auth_emails() -> FakeAuth:
+    return FakeAuth()
+
+
+@pytest.fixture
+def account_emails(auth_emails: FakeAuth, mailer: FakeMailer) -> AccountEmails:
+    return AccountEmails(auth_emails, AccountEmailSender(mailer, SENDER, PUBLIC_URL))

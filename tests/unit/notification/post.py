@@ -4,10 +4,25 @@ from collections.abc import Collection
 from email.message import EmailMessage
 from typing import Any
 
+from muster.contracts.links import LinkEmail
 from muster.contracts.uploads import State, Upload
 from muster.uploadstore.sqlite import SqliteUploadStore
 from muster.weather import StoreUnavailable
+from notification.account_emails import AuthUnavailable
 from notification.channels.email.mailer import MailError
+
+
+class FakeAuth:
+    """Hands out the emails with links that it has; fails while it is away."""
+
+    def __init__(self) -> None:
+        self.emails: dict[str, LinkEmail] = {}
+        self.away = False
+
+    def __call__(self, email_id: str) -> LinkEmail | None:
+        if self.away:
+            raise AuthUnavailable("away")
+        return self.emails.get(email_id)
 
 
 class FakeMailer:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import EmailState, State
+from notification.account_emails import AccountEmails
 from notification.channels.email.mailer import MailError
 from notification.consumer import RETRIES, Handler
 from notification.notifier import Notifier
@@ -24,8 +25,8 @@ TEMPORARY = MailError("greylisted", permanent=False)
 
 
 @pytest.fixture
-def handler(notifier: Notifier) -> Handler:
-    return Handler(notifier)
+def handler(notifier: Notifier, account_emails: AccountEmails) -> Handler:
+    return Handler(notifier, account_emails)
 
 
 @pytest.fixture

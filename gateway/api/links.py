@@ -1,0 +1,73 @@
+"""One-time links by email: to set a password that was forgotten, and to accept an invitation.
+
+Auth answers. What opens a link stands in the body, never in a path or a query, which are logged.
+"""
+
+from flask import Response
+
+from gateway.api.openapi import Api
+from gateway.api.responses import (
+    Invitation,
+    LinkUse,
+    NewInvitation,
+    NewPasswordReset,
+    Requested,
+    User,
+)
+from gateway.proxy.forward import forward
+from gateway.services import services
+
+api = Api("links", __name__, abp_tags=[{"name": "Accounts"}])
+
+
+@api.operation(
+    "post",
+    "/v1/password-resets",
+    access="public",
+    answers={202: Requested},
+    refusals=(422, 429),
+    request_body=api.json_body(NewPasswordReset),
+)
+def request_password_reset() -> Response:
+    """Have a link to set a new password sent, if there is such a user: the answer does not tell."""
+    return forward(services().auth, with_body=True)
+
+
+@api.operation(
+    "put",
+    "/v1/password-resets",
+    access="public",
+    answers={204: None},
+    refusals=(410, 422, 429),
+    request_body=api.json_body(LinkUse),
+)
+def reset_password() -> Response:
+    """Set a new password by a link; tokens, access keys and other links end."""
+    return forward(services().auth, with_body=True)
+
+
+@api.operation(
+    "post",
+    "/v1/invitations",
+    access=("users:admin",),
+    answers={202: Invitation},
+    refusals=(409, 422, 429),
+    request_body=api.json_body(NewInvitation),
+    by_key=False,
+)
+def invite_user() -> Response:
+    """Invite somebody to become a user, by email."""
+    return forward(services().auth, with_body=True)
+
+
+@api.operation(
+    "put",
+    "/v1/invitations",
+    access="public",
+    answers={201: User},
+    refusals=(409, 410, 422, 429),
+    request_body=api.json_body(LinkUse),
+)
+def accept_invitation() -> Response:
+    """Become a user by an invitation, with a password of one's own."""
+    return forward(services().auth, with_body=True)
