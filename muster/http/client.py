@@ -30,7 +30,7 @@ CUT_OFF = prometheus_client.Counter(
     "muster_clients_cut_off_total", "Connections that the server ended.", ("reason",)
 )
 for _reason in (
-    *("idle", "full", "gone", "head-time", "head-size"),
+    *("idle", "full", "busy", "gone", "head-time", "head-size"),
     *("body-time", "body-rate", "answer-rate", "share"),
 ):
     CUT_OFF.labels(_reason)

@@ -11,6 +11,7 @@ from muster.http.settings import ServerSettings
 
 _HEAD_END = b"\r\n\r\n"
 _BODILESS = (b"GET ", b"HEAD ")
+_ABOUT_HEALTH = (b"GET /healthz ", b"GET /readyz ", b"GET /metrics ")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 # A client that expects a 100 sends nothing before it.
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
@@ -95,6 +96,11 @@ class ClientConnection:
     def has_request(self) -> bool:
         """Whether a thread can begin with what is there."""
         return self._size is not None and len(self.head) >= self._size
+
+    @property
+    def asks_how_it_is(self) -> bool:
+        """Whether it is from whoever would end a process that does not answer."""
+        return self.head.startswith(_ABOUT_HEALTH)
 
     @property
     def takes_interim(self) -> bool:

@@ -10,6 +10,12 @@ class ServerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MUSTER_", extra="ignore", env_ignore_empty=True)
 
     threads: int = Field(default=64, ge=1, description="Requests that a process works on at once.")
+    max_waiting_seconds: float = Field(
+        default=2,
+        gt=0,
+        description="How long a request may wait for one of these threads; while the first of them "
+        "has waited longer, further ones are refused.",
+    )
     max_connections: int = Field(
         default=4096,
         ge=8,

@@ -12,6 +12,7 @@ import errno
 import resource
 import selectors
 import time
+from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -56,6 +57,8 @@ class Worker(ThreadWorker):
         super().__init__(*args, **options)
         self.configure(ServerSettings())
         self._idle = IdleConnections()
+        # Since when each request waits for a thread, in their order.
+        self._waiting: deque[float] = deque()
         self._bytes = 0
         self._looked_at = 0.0
         self._crowded_until = 0.0
@@ -210,10 +213,26 @@ class Worker(ThreadWorker):
         if connection.head_bytes > self._settings.max_head_bytes:
             self._refuse(connection, "head-size")
         elif connection.has_request:
+            if self._is_busy and not connection.asks_how_it_is:
+                self._refuse(connection, "busy")
+                return
             self._leave(connection)
             self._hand_over(connection)
         elif self._bytes > _MOST_BYTES:
             self._refuse(max(self._idle, key=lambda each: len(each.head)), "full")
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a request that came before has waited for a thread too long already.
+
+        Then one more would be answered when nobody waits for it any longer, and so would all that
+        come after it, though the threads work as fast as they can.
+        """
+        try:
+            first = self._waiting[0]
+        except IndexError:
+            return False
+        return time.monotonic() - first > self._settings.max_waiting_seconds
 
     def _expire(self, connection: ClientConnection) -> None:
         if connection.head and not connection.lingers:
@@ -245,6 +264,7 @@ class Worker(ThreadWorker):
 
     def _hand_over(self, connection: ClientConnection) -> None:
         connection.sock.begin_request(takes_interim=connection.takes_interim)
+        self._waiting.append(time.monotonic())
         answered = self.tpool.submit(self._answer, connection)
         answered.add_done_callback(
             lambda done: self.method_queue.defer(self._go_on, connection, done)
@@ -263,6 +283,7 @@ class Worker(ThreadWorker):
 
     def _answer(self, connection: ClientConnection) -> bool:
         """In a thread: answer the request that is there. Returns whether another may follow."""
+        self._waiting.popleft()
         if connection.sock.has_left():
             CUT_OFF.labels("gone").inc()
             return False

@@ -43,6 +43,7 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_RECEIPT_KEY_FILE": "stands in the Dockerfile",
     "MUSTER_THREADS": "is tuned by who measured",
     "MUSTER_MAX_WAITERS": "follows from the threads",
+    "MUSTER_MAX_WAITING_SECONDS": "is tuned by who measured",
     "MUSTER_MAX_CONNECTIONS": "is tuned by who measured",
     "MUSTER_KEEPALIVE_SECONDS": "is tuned by who measured",
     "MUSTER_HEAD_SECONDS": "is tuned by who measured",

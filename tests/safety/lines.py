@@ -630,6 +630,14 @@ LINES = (
         "test_uploads_that_come_at_once_share_the_places_of_their_user",
     ),
     SafetyLine(
+        promise="overload: what would be answered too late is refused",
+        path="muster/http/worker.py",
+        old="if self._is_busy and not connection.asks_how_it_is:",
+        new="if False:",
+        test="tests/unit/muster/http/test_busy_threads.py::"
+        "test_what_comes_when_others_wait_too_long_is_refused_at_once_and_later_is_not",
+    ),
+    SafetyLine(
         promise="gone: a request whose client has left while it waited is not begun",
         path="muster/http/worker.py",
         old="        if connection.sock.has_left():\n",

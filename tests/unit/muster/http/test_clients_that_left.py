@@ -35,7 +35,7 @@ def busy() -> Busy:
 @pytest.fixture
 def served(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setattr(client, "_PATIENCE_SECONDS", 0.0)
-    with serving(busy, threads=1) as served:
+    with serving(busy, threads=1, max_waiting_seconds=DEADLINE_SECONDS) as served:
         yield served
 
 
