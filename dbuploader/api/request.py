@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
+from muster.contracts.uploads import DateOrder
+
 MOST_ROWS = 1000
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -47,6 +49,14 @@ def read_cursor(query: Mapping[str, str]) -> int | None:
     if re.fullmatch(r"[1-9][0-9]{0,17}", text):
         return int(text)
     raise InvalidParameter("cursor", "Give the `next` of an earlier page.")
+
+
+def read_dates(query: Mapping[str, str]) -> DateOrder:
+    """In which order day and month stand in dates; raises InvalidParameter."""
+    match query.get("dates", "iso"):
+        case "iso" | "dmy" | "mdy" as order:
+            return order
+    raise InvalidParameter("dates", "Write iso, dmy or mdy.")
 
 
 def read_rows(body: bytes) -> list[object]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from dbuploader.api.request import read_rows
+from dbuploader.api.request import read_dates, read_rows
 from dbuploader.batches.idempotency import BatchKey
 from dbuploader.journal.changes import Author
 from dbuploader.services import services
@@ -40,7 +40,8 @@ def merge_rows(table: str) -> Response:
 def check_rows(table: str) -> Response:
     """Check 1 to 1000 rows, and write none."""
     declared = get_table(table)
-    checked = services().batches.check(declared, read_rows(_json_body()))
+    dates, may_name = read_dates(request.args), g.principal.may("queries:read")
+    checked = services().batches.check(declared, read_rows(_json_body()), dates, may_name=may_name)
     return jsonify(asdict(checked))
 
 

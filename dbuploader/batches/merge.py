@@ -24,12 +24,14 @@ from dbuploader.batches.rows import (
     find_orphans,
     find_repeats,
 )
+from dbuploader.batches.suggestions import Suggestion, Suggestions
 from dbuploader.db.statistics import Statistics
 from dbuploader.journal.changes import Author, ChangeRecorder, enter
 from dbuploader.merge.merge import Merge
 from dbuploader.metrics import count_rows
 from dbuploader.settings import BatchLimits
 from muster.contracts.tables import Table
+from muster.contracts.uploads import DateOrder
 from muster.database import ConstraintViolated, Database, DatabaseUnavailable
 
 T = TypeVar("T")
@@ -44,11 +46,18 @@ _retrying = retry(
 
 
 @dataclass(frozen=True)
+class CheckedRowError(BatchRowError):
+    """An error, and what the cell may have been meant to hold."""
+
+    suggestions: tuple[Suggestion, ...]
+
+
+@dataclass(frozen=True)
 class BatchCheck:
     """How many rows were checked; `errors` are some of the `errors_total` found."""
 
     read: int
-    errors: Sequence[BatchRowError]
+    errors: Sequence[CheckedRowError]
     errors_total: int
 
 
@@ -88,12 +97,24 @@ class Batches:
             self._claims.release(key, claim)
             raise
 
-    def check(self, table: Table, rows: Sequence[object]) -> BatchCheck:
-        """What merge() would reject of `rows`, and write nothing. Raises DatabaseUnavailable."""
-        good, errors = check_rows(table, rows)
+    def check(
+        self, table: Table, rows: Sequence[object], dates: DateOrder = "iso", *, may_name: bool
+    ) -> BatchCheck:
+        """What merge() would reject of `rows`, and write nothing. Raises DatabaseUnavailable.
+
+        `dates` is the order of day and month; `may_name` lets suggestions name rows of tables.
+        """
+        good, errors = check_rows(table, rows, dates)
         with self._database.read() as connection:
             found = BatchRejected(_find_errors(connection, table, good, errors)).errors
-        return BatchCheck(len(rows), choose_errors(found, self._limits.errors), len(found))
+            suggestions = Suggestions(connection, may_name=may_name)
+            shown = [
+                CheckedRowError(
+                    **asdict(error), suggestions=_suggest(suggestions, table, rows, error)
+                )
+                for error in choose_errors(found, self._limits.errors)
+            ]
+        return BatchCheck(len(rows), shown, len(found))
 
     def _merge(
         self,
@@ -135,6 +156,17 @@ def _find_errors(
     """The known `errors`, and what is wrong with `rows`, whose values are right."""
     _, repeat_errors = find_repeats(table, rows)
     return [*errors, *find_orphans(connection, table, rows), *repeat_errors]
+
+
+def _suggest(
+    suggestions: Suggestions, table: Table, rows: Sequence[object], error: BatchRowError
+) -> tuple[Suggestion, ...]:
+    row = rows[error.row - 1]
+    text = row.get(error.column) if isinstance(row, dict) else None
+    columns = [column for column in table.columns if column.name == error.column]
+    if not columns or not isinstance(text, str) or error.code == "primary-key":
+        return ()
+    return suggestions.find(columns[0], text)
 
 
 def _write(

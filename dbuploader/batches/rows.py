@@ -14,6 +14,7 @@ from dbuploader.validation.rows import Values, parse_cell
 from dbuploader.validation.types.cells import CellProblem, Value
 from muster.contracts.rejects import CellError
 from muster.contracts.tables import Column, Table
+from muster.contracts.uploads import DateOrder
 
 NumberedRows = Sequence[tuple[int, PlainRow]]
 """Rows with their number in the batch, from 1."""
@@ -50,7 +51,9 @@ def choose_errors(errors: Sequence[BatchRowError], most: int) -> list[BatchRowEr
     return [errors[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
 
 
-def check_rows(table: Table, rows: Sequence[object]) -> tuple[NumberedRows, list[BatchRowError]]:
+def check_rows(
+    table: Table, rows: Sequence[object], dates: DateOrder = "iso"
+) -> tuple[NumberedRows, list[BatchRowError]]:
     """The rows whose values are right, and what is wrong with the others."""
     good: list[tuple[int, PlainRow]] = []
     errors: list[BatchRowError] = []
@@ -59,7 +62,7 @@ def check_rows(table: Table, rows: Sequence[object]) -> tuple[NumberedRows, list
             message = f"row {number} is not an object: write the columns' names and values"
             errors.append(BatchRowError(number, None, "type-error", message))
             continue
-        checked = check_object(table, number, row)
+        checked = check_object(table, number, row, dates)
         if isinstance(checked, list):
             errors += _numbered(number, checked)
         else:
@@ -72,7 +75,7 @@ def _numbered(number: int, errors: Sequence[CellError]) -> list[BatchRowError]:
 
 
 def check_object(
-    table: Table, row_number: int, fields: Mapping[str, object]
+    table: Table, row_number: int, fields: Mapping[str, object], dates: DateOrder = "iso"
 ) -> Values | list[CellError]:
     """The values of a row in the declared order of the columns, or all that is wrong with it.
 
@@ -86,7 +89,7 @@ def check_object(
         try:
             if column.name not in fields:
                 raise CellProblem("missing-cell", f"row {row_number} lacks {column.name}: add it")
-            values.append(_check_field(column, fields[column.name]))
+            values.append(_check_field(column, fields[column.name], dates))
         except CellProblem as problem:
             errors.append(CellError(problem.code, column.name, problem.message))
     unknown = [name for name in fields if name not in table.column_names]
@@ -99,14 +102,14 @@ def check_object(
     return errors or tuple(values)
 
 
-def _check_field(column: Column, value: object) -> Value:
+def _check_field(column: Column, value: object, dates: DateOrder) -> Value:
     if value is None:
         return parse_cell(column, "")
     if isinstance(value, str):
         if _encodable(value) != value:
             message = f"{shown(value)} holds half a surrogate pair: take it out"
             raise CellProblem("encoding-error", message)
-        return parse_cell(column, value)
+        return parse_cell(column, value, dates)
     # A bool is an int to isinstance.
     if column.type == "integer" and type(value) is int:
         return parse_cell(column, str(value))

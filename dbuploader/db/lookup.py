@@ -107,6 +107,20 @@ def has_key_between(connection: Connection, table: declared.Table, least: int, m
     return connection.execute(found).first() is not None
 
 
+def first_names(connection: Connection, table: declared.Table, most: int) -> list[tuple[int, str]]:
+    """The keys and names of at most so many rows, in key order.
+
+    A name is the value of the first column of strings; there is none without such a column.
+    """
+    strings = [column.name for column in table.columns if column.type == "string"]
+    if not strings:
+        return []
+    columns = sql_table(table.name).c
+    key = columns[table.key]
+    rows = connection.execute(select(key, columns[strings[0]]).order_by(key).limit(most))
+    return [(key, name) for key, name in rows]
+
+
 def count_locked(connection: Connection, table: str, keys: list[int]) -> int:
     """How many of the distinct `keys` are in `table`; those stay until the transaction ends."""
     there = _select_keys(table).with_for_update(read=True)

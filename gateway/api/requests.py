@@ -371,6 +371,14 @@ class WaitHeaders(Parameters):
     prefer: str | None = _PREFER
 
 
+class CheckQuery(Query):
+    """How the rows of a check are read."""
+
+    dates: DateOrder = Field(
+        "iso", description="In which order day and month stand in dates, as of an upload."
+    )
+
+
 class BatchHeaders(Parameters):
     """Headers of a batch of rows."""
 

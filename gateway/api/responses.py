@@ -286,11 +286,27 @@ class BatchRowError(BaseModel):
     message: str
 
 
+class Suggestion(BaseModel):
+    """What a cell may have been meant to hold."""
+
+    value: str = Field(description="The text that it could hold.", examples=["4"])
+    name: str | None = Field(description="What that stands for.", examples=["Marketing"])
+
+
+class CheckedRowError(BatchRowError):
+    """What is wrong with a row that was checked."""
+
+    suggestions: list[Suggestion] = Field(
+        description="At most three, the best first: a question for a person. Names of rows are "
+        "for `queries:read`, and compared are the first 2,000 of a table."
+    )
+
+
 class BatchCheck(BaseModel):
     """What is wrong with rows that were checked: no error means that they would be written."""
 
     read: int = Field(description="How many rows were checked.")
-    errors: list[BatchRowError] = Field(
+    errors: list[CheckedRowError] = Field(
         description="In the order of the rows: at most `MUSTER_MAX_BATCH_ERRORS`, each row's first "
         "before any row's second."
     )

@@ -7,7 +7,14 @@ from typing import Any
 from flask import Response, g, jsonify, request
 
 from gateway.api.openapi import ANY_TOKEN, Api
-from gateway.api.requests import BatchHeaders, HistoryQuery, RowPath, RowsQuery, TablePath
+from gateway.api.requests import (
+    BatchHeaders,
+    CheckQuery,
+    HistoryQuery,
+    RowPath,
+    RowsQuery,
+    TablePath,
+)
 from gateway.api.responses import (
     BatchCheck,
     BatchCounts,
@@ -144,7 +151,7 @@ def erase_row(path: RowPath) -> Response:
     refusals=(400, 404, 413, 415, 422),
     request_body=_ROWS,
 )
-def check_rows(path: TablePath) -> Response:
+def check_rows(path: TablePath, query: CheckQuery) -> Response:
     """Check up to 1000 rows as if they were written, and write none."""
     get_table(path.table)
     limit = services().limits.batch_bytes

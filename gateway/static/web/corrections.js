@@ -5,9 +5,10 @@ import { columns, enter, form, isChanged, isTouched, placeOf, rows } from "./cor
 import { checkAll, checkNow, checkSoon } from "./corrections/check.js";
 import { offer } from "./corrections/chooser.js";
 import "./corrections/keys.js";
-import { right, showChecked, showUnchecked, wrong } from "./corrections/marks.js";
+import { right, showChecked, showUnchecked, suggested, wrong } from "./corrections/marks.js";
 import { parentsOf } from "./corrections/parents.js";
 import { takePaste } from "./corrections/paste.js";
+import { takeReplacement } from "./corrections/replace.js";
 import { change, commit, onChange, undo } from "./corrections/steps.js";
 import { inDigits } from "./upload.js";
 
@@ -26,6 +27,10 @@ function count() {
     const left = rows.filter((row) => row.group === group && !right.has(row)).length;
     group.classList.toggle("done", left === 0);
     group.querySelector(".left").textContent = left ? inRows(left) : "all corrected";
+    const { length } = certain(group);
+    const all = group.querySelector(".all");
+    all.hidden = length < 2;
+    all.textContent = `Use all ${inDigits(length)} suggestions`;
   }
   const left = rows.length - right.size;
   const unsent = rows.filter((row) => isTouched(row)).length;
@@ -34,13 +39,18 @@ function count() {
   status.textContent = [news, right.size || unsent ? `${inDigits(right.size)} corrected, ${inDigits(left)} left.` : ""].join(" ").trim();
 }
 
+/** Of the cells of a group for which there is one suggestion, `[[cell, value], …]`. */
+const certain = (group) => [...suggested]
+  .filter(([cell, { length }]) => length === 1 && placeOf(cell).row.group === group)
+  .map(([cell, [{ value }]]) => [cell, value]);
+
 function tell(text) {
   news = text;
   count();
 }
 
 function take(row, faults) {
-  showChecked(row, faults, columns, (cell, value) => { change([[cell, value]]); cell.focus(); });
+  showChecked(row, faults, (cell, value) => { change([[cell, value]]); cell.focus(); });
 }
 
 async function checkTouched() {
@@ -81,7 +91,17 @@ for (const field of form.querySelectorAll("[data-fill]")) {
   });
 }
 
+for (const group of groups) {
+  const all = document.createElement("button");
+  all.type = "button";
+  all.className = "quiet all";
+  all.hidden = true;
+  all.addEventListener("click", () => change(certain(group)));
+  group.querySelector(".cause div").append(all);
+}
+
 takePaste(tell);
+takeReplacement(tell);
 document.getElementById("undo-correction").addEventListener("click", undo);
 checkAll(take).then(count);
 

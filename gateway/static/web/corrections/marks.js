@@ -1,12 +1,14 @@
 // What a row and its cells show: what is wrong, or that the row is right and counts no more.
 
-import { isChanged, isTouched, parentOf, rows } from "./cells.js";
+import { columns, isChanged, isTouched, parentOf, rows } from "./cells.js";
 import { nameOf } from "./parents.js";
 
 /** The rows that would be loaded now. */
 export const right = new Set();
 /** The touched rows that would be rejected again. */
 export const wrong = new Set();
+/** Of each wrong cell, what may have been meant: `[{ value, name }]`. */
+export const suggested = new Map();
 
 // What the page said of each cell when it came.
 const first = new Map(rows.flatMap(({ cells }) => cells.map((cell) => {
@@ -18,29 +20,29 @@ const first = new Map(rows.flatMap(({ cells }) => cells.map((cell) => {
 /** Show the row as it came, but for the texts in it, as nothing is known of them. */
 export function showUnchecked(row) {
   settle(row, null);
-  const isTyped = isTouched(row);
   for (const cell of row.cells) {
-    const { isBad, text, described } = first.get(cell);
-    const still = isBad && !(isTyped && isChanged(cell));
-    mark(cell, still, still ? text : "", still ? described : null);
+    if (isChanged(cell)) mark(cell, false, "", null);
+    else markAsItCame(cell);
   }
+  addSuggestions(row, [], null);
 }
 
-/** Show what is wrong with the row, `[{ column, message, suggestions }]`; nothing if it is right. */
-export function showChecked(row, faults, columns, choose) {
+/**
+ * Show what is wrong with the row, `[{ column, message, suggestions }]`; nothing if it is right.
+ * `choose(cell, value)` is called where a suggestion is meant.
+ */
+export function showChecked(row, faults, choose) {
   const isRight = !faults.length && !isKeyStillTaken(row);
-  if (!isTouched(row) && !(isRight && row.cause === "foreign-key")) {
-    addSuggestions(row, faults, columns, choose);
-    return;
+  if (isTouched(row) || (isRight && row.cause === "foreign-key")) {
+    settle(row, isRight);
+    row.cells.forEach((cell, index) => {
+      const fault = faults.find(({ column }) => column === columns[index].column);
+      if (fault) mark(cell, true, fault.message, null);
+      else if (!isRight && !faults.length) markAsItCame(cell);
+      else mark(cell, false, "", null);
+    });
   }
-  settle(row, isRight);
-  row.cells.forEach((cell, index) => {
-    const fault = faults.find(({ column }) => column === columns[index].column);
-    if (fault) mark(cell, true, fault.message, null);
-    else if (!isRight && !faults.length) mark(cell, first.get(cell).isBad, first.get(cell).text, first.get(cell).described);
-    else mark(cell, false, "", null);
-  });
-  addSuggestions(row, faults, columns, choose);
+  addSuggestions(row, faults, choose);
 }
 
 /** A key that was taken is still, unless it is another now or its row is to be replaced. */
@@ -53,6 +55,11 @@ function settle(row, isRight) {
   wrong.delete(row);
   if (isRight !== null) (isRight ? right : wrong).add(row);
   row.element.classList.toggle("corrected", isRight === true);
+}
+
+function markAsItCame(cell) {
+  const { isBad, text, described } = first.get(cell);
+  mark(cell, isBad, text, described);
 }
 
 function mark(cell, isBad, text, described) {
@@ -81,25 +88,30 @@ function newLine(cell) {
   return line;
 }
 
-/** Ask below each bad cell whether what nearly matches was meant. */
-function addSuggestions(row, faults, columns, choose) {
+/** Ask below each bad cell whether what nearly matches was meant, and no longer say how to write it. */
+function addSuggestions(row, faults, choose) {
   row.cells.forEach((cell, index) => {
-    cell.parentElement.querySelector(".meant")?.remove();
+    const place = cell.parentElement;
+    place.querySelector(".meant")?.remove();
+    suggested.delete(cell);
     const suggestions = faults.find(({ column }) => column === columns[index].column)?.suggestions ?? [];
     if (!suggestions.length) return;
+    suggested.set(cell, suggestions);
     const question = document.createElement("p");
     question.className = "meant";
+    question.id = `m${cell.name.slice(1)}`;
     question.append("Did you mean ");
-    suggestions.forEach(({ value, name }, place) => {
+    suggestions.forEach(({ value, name }, at) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "quiet";
-      button.textContent = name ? `${name} (${value})` : value;
-      button.dataset.value = value;
+      button.textContent = name && columns[index].parent ? `${name} (${value})` : name ?? value;
       button.addEventListener("click", () => choose(cell, value));
-      question.append(place ? " or " : "", button);
+      question.append(at ? " or " : "", button);
     });
     question.append("?");
-    cell.parentElement.append(question);
+    place.append(question);
+    place.querySelector(".fault")?.setAttribute("hidden", "");
+    cell.setAttribute("aria-describedby", question.id);
   });
 }

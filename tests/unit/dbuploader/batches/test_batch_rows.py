@@ -68,7 +68,10 @@ def test_a_check_says_what_writing_would_say_and_writes_nothing(
     assert suite.rows("hired_employees") == []
     refused = client.post(ROWS, json=rows).json
     assert refused is not None
-    assert refused["errors"] == checked.json["errors"]
+    assert refused["errors"] == [
+        {name: part for name, part in error.items() if name != "suggestions"}
+        for error in checked.json["errors"]
+    ]
 
 
 def test_a_check_of_good_rows_finds_nothing(client: FlaskClient, suite: Suite) -> None:
