@@ -19,6 +19,7 @@ from gateway.api import (
     queries,
     receipts,
     tables,
+    upload_content,
     upload_files,
     uploads,
     users,
@@ -110,7 +111,7 @@ def _health(stores: Stores, broker: Broker, tokens: Tokens, services: Services) 
 def _add_api(app: OpenAPI) -> None:
     subjects = (
         *(users, links, access_keys, uploads, preview),
-        *(upload_files, receipts, tables, queries),
+        *(upload_content, upload_files, receipts, tables, queries),
     )
     for subject in subjects:
         app.register_api(subject.api)

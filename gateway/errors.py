@@ -92,6 +92,15 @@ class PreviousNotFound(InvalidField):
         super().__init__("there is no such upload")
 
 
+class LengthNotGiven(InvalidField):
+    """An upload in parts that doesn't say how long it is."""
+
+    field = "Upload-Length"
+
+    def __init__(self) -> None:
+        super().__init__("say how many bytes all parts have together")
+
+
 class UnknownCursor(InvalidField):
     """Not a cursor that the gateway gave."""
 
@@ -127,6 +136,15 @@ class NotCsv(GatewayError):
     """The body is neither CSV nor a workbook; the message says what it is and what to send."""
 
     status, kind, title = 415, "not-csv", "Not CSV"
+
+
+class NotAPart(GatewayError):
+    """What is sent to an upload in parts has another media type than parts have."""
+
+    status, kind, title = 415, "not-a-part", "Not a part of an upload"
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(f"Send a part of an upload with Content-Type: {expected}.")
 
 
 class UnknownContentCoding(GatewayError):
@@ -179,6 +197,43 @@ class IdempotencyKeyReused(GatewayError):
 
     status, kind, title = 422, "idempotency-key-reused", "Idempotency-Key used before"
     detail = "This Idempotency-Key belongs to another request: take a new one for each."
+
+
+class AppendInFlight(GatewayError):
+    """Another request appends to the upload, or did until its gateway died."""
+
+    status, kind, title = 409, "append-in-flight", "Still in flight"
+    detail = "Another request is still sending a part of this upload: ask for the offset again."
+    retry_after = 1
+
+
+class OffsetMismatch(GatewayError):
+    """What was sent does not begin where what has come ends, at `offset`."""
+
+    status, kind, title = 409, "mismatching-upload-offset", "Another offset"
+
+    def __init__(self, offset: int, *, is_complete: bool = False) -> None:
+        super().__init__(
+            "All of the file has come."
+            if is_complete
+            else f"{offset:,} bytes of the file have come: go on from there."
+        )
+        self.offset = offset
+        self.is_complete = is_complete
+
+    def to_problem(self) -> Problem:
+        """The answer, with the offset."""
+        problem = super().to_problem()
+        problem.headers["Upload-Offset"] = str(self.offset)
+        problem.headers["Upload-Complete"] = "?1" if self.is_complete else "?0"
+        return problem
+
+
+class InconsistentLength(GatewayError):
+    """The parts have more bytes, or fewer, than `Upload-Length` said."""
+
+    status, kind, title = 400, "inconsistent-upload-length", "Another length"
+    detail = "With this part the file has another length than Upload-Length said."
 
 
 class UploadNotFinished(GatewayError):

@@ -17,6 +17,7 @@ from gateway.uploads.load import DryRunLoads
 from gateway.uploads.outbox import Outbox, TimedMarks
 from gateway.uploads.preview import Previews
 from gateway.uploads.queue import UploadQueue
+from gateway.uploads.resumable import ResumableUploads
 from gateway.uploads.undo import Undos
 from muster.broker import Broker
 from muster.http.service import provided
@@ -40,6 +41,7 @@ class Services:
 
     uploads: Uploads
     previews: Previews
+    resumable: ResumableUploads
     undos: Undos
     loads: DryRunLoads
     access: UploadAccess
@@ -70,6 +72,7 @@ class Services:
         return cls(
             uploads=uploads,
             previews=Previews(dbuploader),
+            resumable=ResumableUploads(stores, uploads, admission, settings.max_upload_bytes),
             undos=Undos(stores.uploads, uploads, access, admission, settings.undo_days),
             loads=DryRunLoads(stores, uploads, access, admission),
             access=access,

@@ -20,6 +20,7 @@ from muster_client.models import (
     User,
     Webhook,
 )
+from muster_client.resumable import IN_PARTS_FROM, send_in_parts
 from muster_client.transport import RetryPolicy, Transport
 
 Question = Literal["hires-by-quarter", "departments-above-mean"]
@@ -98,11 +99,16 @@ class MusterClient:
 
         The file is called `filename`, or as its path; without `table` it is for the table that it
         is called after. `previous` is the upload whose rejected rows it has, corrected.
+        A large file goes on where the connection broke (`resumable.py`).
         """
         named = {"filename": filename or name_of(source), "table": table, "previous": previous}
         params = _params({**named, **options})
         headers = {"Content-Type": _RAW, "Idempotency-Key": key or _new_key()}
         with opened(source) as (file, length):
+            if length > IN_PARTS_FROM:
+                return Upload.read(
+                    send_in_parts(self._transport, file, length, params, headers, sent)
+                )
             body = Part(file, 0, length, sent)
             path = "/v1/uploads"
             return Upload.read(self._json("POST", path, body=body, params=params, headers=headers))

@@ -27,7 +27,7 @@ _CHUNK = 256 * 1024
 # 408 and 429: not now. 502, 503 and 504: the suite, or a proxy before it, is not there.
 _TRY_AGAIN = frozenset({408, 429, 502, 503, 504})
 # The first try with the key is still in progress, or was cut; the body was cut.
-_TRY_AGAIN_KINDS = frozenset({"idempotency-key-in-flight", "incomplete-body"})
+_TRY_AGAIN_KINDS = frozenset({"append-in-flight", "idempotency-key-in-flight", "incomplete-body"})
 _PROBLEM = "application/problem+json"
 
 
@@ -97,9 +97,21 @@ class Transport:
 
         self._repeat(fetch, True)
 
+    def repeat(self, attempt: Callable[[Callable[..., requests.Response]], Answer]) -> Answer:
+        """What `attempt` returns, repeated while it fails; it is given what makes one request.
+
+        For requests of which a repeat is another one. Raises as `call`.
+        """
+        return self._repeat(lambda: attempt(self._once), True)
+
     def close(self) -> None:
         """Give up the connections."""
         self._session.close()
+
+    def _once(
+        self, method: str, path: str, body: Body | None = None, **options: Any
+    ) -> requests.Response:
+        return self._try(method, path, body, options)
 
     def _repeat(self, attempt: Callable[[], Answer], repeatable: bool) -> Answer:
         deadline: float | None = None
@@ -168,9 +180,9 @@ class _Bearer(AuthBase):
 
 def _is_whole(response: requests.Response) -> bool:
     """Whether its headers came to their end: http.client takes what was cut for all of them."""
-    if response.status_code in {204, 304}:
-        return True
-    return not {"Content-Length", "Transfer-Encoding"}.isdisjoint(response.headers)
+    length = response.headers.get("Content-Length", "")
+    is_framed = length.isdecimal() or response.headers.get("Transfer-Encoding") == "chunked"
+    return is_framed or response.status_code in {204, 304}
 
 
 def _is_passing(refusal: Refused) -> bool:

@@ -65,6 +65,13 @@ def _moment(value: Any) -> Any:
     return f"{day}T{time or '00:00:00'}{(offset or 'Z').replace(' ', '+')}"
 
 
+def _flag(value: Any) -> Any:
+    # A part must not be taken for the whole because its header is misspelt (RFC 9651, 3.3.6).
+    if value not in {"?0", "?1"}:
+        raise ValueError("write ?0 or ?1")
+    return value == "?1"
+
+
 _Digits = BeforeValidator(_digits)
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
@@ -358,10 +365,45 @@ _PREFER = Field(
 )
 
 
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Length = Annotated[int, Field(ge=0, le=10**15 - 1), _Digits]
+
+
 class UploadHeaders(Parameters):
     """Headers of an upload."""
 
     idempotency_key: str | None = _KEY
+    prefer: str | None = _PREFER
+
+
+class NewUploadHeaders(UploadHeaders):
+    """Headers of an upload that brings its file, or begins to."""
+
+    upload_complete: Flag = Field(
+        True,
+        alias="Upload-Complete",
+        description="`?0`: this begins an upload in parts, and has the first of them, or none.",
+        json_schema_extra={"type": "string", "enum": ["?0", "?1"], "default": "?1"},
+    )
+    upload_length: Length | None = Field(
+        None,
+        alias="Upload-Length",
+        description="With `Upload-Complete: ?0`: the bytes of all parts together.",
+        examples=[1073741824],
+    )
+
+
+class ContentHeaders(Parameters):
+    """Headers of a part of an upload."""
+
+    upload_complete: Flag = Field(
+        alias="Upload-Complete",
+        description="`?1` for the last part, which may be empty.",
+        json_schema_extra={"type": "string", "enum": ["?0", "?1"]},
+    )
+    upload_offset: Length = Field(
+        alias="Upload-Offset", description="At which byte of the file the part begins."
+    )
     prefer: str | None = _PREFER
 
 

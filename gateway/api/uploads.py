@@ -9,6 +9,7 @@ from flask import Response, g, jsonify, request
 from gateway.api.openapi import Access, Api
 from gateway.api.requests import (
     ListQuery,
+    NewUploadHeaders,
     UndoQuery,
     UploadHeaders,
     UploadPath,
@@ -19,11 +20,12 @@ from gateway.api.requests import (
     request_body,
 )
 from gateway.api.responses import UploadPage
-from gateway.errors import PreviousNotFound
+from gateway.errors import LengthNotGiven, PreviousNotFound
 from gateway.services import services
 from gateway.uploads.accept import Submission
 from gateway.uploads.load import LoadRequest
 from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
+from gateway.uploads.resumable import ResumableUpload
 from gateway.uploads.undo import UndoRequest
 from muster.contracts.upload_document import MayName, UploadDocument, location_of, represent
 from muster.contracts.uploads import Upload
@@ -48,7 +50,7 @@ FILE: dict[str, Any] = {
 }
 """The body of a request that sends a file, for the document."""
 
-_ACCEPTED: dict[str, Any] = {
+ACCEPTED: dict[str, Any] = {
     "description": "Accepted: it is durable and will be loaded.",
     "headers": {
         "Location": {"schema": {"type": "string"}, "description": "The upload's path."},
@@ -66,18 +68,44 @@ _LISTED: dict[str, Any] = {
     },
     "content": {"application/json": {"schema": api.schema_of(UploadPage)}},
 }
+PROGRESS_HEADERS = {
+    "Upload-Offset": {
+        "schema": {"type": "integer"},
+        "description": "How many bytes have come, for good.",
+    },
+    "Upload-Complete": {
+        "schema": {"type": "string", "enum": ["?0", "?1"]},
+        "description": "`?1` once it is accepted.",
+    },
+    "Upload-Length": {"schema": {"type": "integer"}, "description": "The bytes of the whole."},
+    "Upload-Limit": {
+        "schema": {"type": "string"},
+        "description": "`max-size` in bytes, and `max-age`, the seconds left to finish it.",
+    },
+}
+_BEGUN: dict[str, Any] = {
+    "description": "Begun, with `Upload-Complete: ?0`: send the rest in parts.",
+    "headers": {
+        "Location": {"schema": {"type": "string"}, "description": "Where parts are sent."},
+        **PROGRESS_HEADERS,
+    },
+}
 
 
 @api.operation(
     "post",
     "/v1/uploads",
     access=("uploads:write",),
-    answers={200: UploadDocument, 202: _ACCEPTED},
+    answers={200: UploadDocument, 201: _BEGUN, 202: ACCEPTED},
     refusals=(400, 408, 409, 413, 415, 422, 429),
     request_body=FILE,
 )
-def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
-    """Upload a CSV file or a workbook; with `Prefer: wait=N`, 200 if it is final in time."""
+def accept_upload(query: UploadQuery, header: NewUploadHeaders) -> Response:
+    """Upload a CSV file or a workbook; with `Prefer: wait=N`, 200 if it is final in time.
+
+    With `Upload-Complete: ?0` this begins an upload in parts: 201, and `Location` is where they are
+    sent by PATCH.
+    """
     submission = Submission(
         owner=g.principal,
         body=request_body(),
@@ -87,14 +115,16 @@ def accept_upload(query: UploadQuery, header: UploadHeaders) -> Response:
         key=header.idempotency_key,
         previous=_previous(query),
     )
-    return _accepted(services().uploads.accept(submission), header.prefer)
+    if not header.upload_complete:
+        return _begin(submission, header.upload_length)
+    return accepted(services().uploads.accept(submission), header.prefer)
 
 
 @api.operation(
     "post",
     "/v1/uploads/<id>/undo",
     access=("uploads:undo", "uploads:admin"),
-    answers={200: UploadDocument, 202: _ACCEPTED},
+    answers={200: UploadDocument, 202: ACCEPTED},
     refusals=(404, 409, 410, 422, 429),
 )
 def undo_upload(path: UploadPath, query: UndoQuery, header: UploadHeaders) -> Response:
@@ -104,14 +134,14 @@ def undo_upload(path: UploadPath, query: UndoQuery, header: UploadHeaders) -> Re
     those that a later change touched stay. An undo is undone likewise, which brings the rows back.
     """
     request = UndoRequest(g.principal, path.id, query.options(), header.idempotency_key)
-    return _accepted(services().undos.accept(request), header.prefer)
+    return accepted(services().undos.accept(request), header.prefer)
 
 
 @api.operation(
     "post",
     "/v1/uploads/<id>/load",
     access=("uploads:write", "uploads:admin"),
-    answers={200: UploadDocument, 202: _ACCEPTED},
+    answers={200: UploadDocument, 202: ACCEPTED},
     refusals=(404, 409, 410, 422, 429),
 )
 def load_upload(path: UploadPath, header: UploadHeaders) -> Response:
@@ -121,7 +151,7 @@ def load_upload(path: UploadPath, header: UploadHeaders) -> Response:
     changed meanwhile. With `Prefer: wait=N`, 200 if it is final in time.
     """
     request = LoadRequest(g.principal, path.id, header.idempotency_key)
-    return _accepted(services().loads.accept(request), header.prefer)
+    return accepted(services().loads.accept(request), header.prefer)
 
 
 @api.operation("get", "/v1/uploads", access=READERS, answers={200: _LISTED}, refusals=(422,))
@@ -168,7 +198,25 @@ def reader() -> MayName:
     return partial(services().access.may_name, g.principal)
 
 
-def _accepted(upload: Upload, prefer: str | None) -> Response:
+def with_progress(response: Response, begun: ResumableUpload, max_size: int) -> Response:
+    """The answer with how far an upload in parts is."""
+    response.headers["Upload-Offset"] = str(begun.offset)
+    response.headers["Upload-Complete"] = "?0" if begun.upload is None else "?1"
+    response.headers["Upload-Length"] = str(begun.length)
+    response.headers["Upload-Limit"] = f"max-size={max_size}, max-age={begun.seconds_left}"
+    return response
+
+
+def _begin(submission: Submission, length: int | None) -> Response:
+    if length is None:
+        raise LengthNotGiven
+    begun = services().resumable.begin(submission, length)
+    response = with_progress(Response(status=201), begun, services().limits.upload_bytes)
+    response.headers["Location"] = f"/v1/uploads/{begun.id}/content"
+    return response
+
+
+def accepted(upload: Upload, prefer: str | None) -> Response:
     """The answer to a request that made an upload."""
     latest, applied = _waited(upload, prefer)
     shown = represent(latest, may_name=reader()) if applied is None else _as_it_stands(latest)

@@ -85,7 +85,7 @@ class RequestBody:
         slack = _FORM_BYTES if is_form else 0
         if self.length is not None and self.length > self.limit + slack:
             raise TooLarge(self.limit)
-        chunks = _limited(self._chunks(), self.limit, slack)
+        chunks = _limited(self.chunks(), self.limit, slack)
         gzipped = self.coding != "identity"
         if not is_form:
             gzipped = gzipped or self.media_type in GZIP_TYPES
@@ -113,7 +113,8 @@ class RequestBody:
         if self.media_type and not is_form and self.media_type not in RAW_TYPES:
             raise NotCsv(f"Content-Type {self.media_type!r} is not CSV: send text/csv.")
 
-    def _chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it comes. Raises ClientGone or ClientTooSlow."""
         received = 0
         while chunk := _read(self.stream):
             received += len(chunk)

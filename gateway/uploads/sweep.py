@@ -1,6 +1,7 @@
 """Sweeping: files that no upload record names are removed once they are old enough.
 
-A file comes before its record, so one whose accept was broken off stays behind without any.
+A file comes before its record, so one whose accept was broken off stays behind without any. Parts
+of an upload (`resumable.py`) are kept for as long as it may be finished.
 """
 
 import math
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
+from gateway.uploads.resumable import LIFETIME, is_of_resumable
 from muster.stores import Stores
 
 _BATCH = 1000
@@ -15,6 +17,8 @@ _BATCH = 1000
 _WHOLE_EVERY_SECONDS = 24 * 3600.0
 # By so much may clocks differ, and so long may a file be written.
 _OVERLAP_SECONDS = 3600.0
+# An hour more than an upload in parts may take: the last part may just be coming.
+_PARTS_SECONDS = LIFETIME.total_seconds() + 3600.0
 
 
 class OrphanSweep:
@@ -37,6 +41,7 @@ class OrphanSweep:
         is_whole = not 0 <= begun - self._all_swept_at < _WHOLE_EVERY_SECONDS
         since = math.inf if is_whole else begun - self._swept_at + _OVERLAP_SECONDS
         removed = sweep(self._stores, self._older_than, self._older_than + since)
+        removed += sweep_parts(self._stores, since)
         self._swept_at = begun
         if is_whole:
             self._all_swept_at = begun
@@ -49,10 +54,25 @@ def sweep(stores: Stores, older_than: float, newer_than: float = math.inf) -> in
     With `newer_than`, only of those last written in that time. Returns how many. Raises
     StoreUnavailable.
     """
-    names, removed = stores.files.names(older_than, newer_than), 0
+    found, removed = stores.files.names(older_than, newer_than), 0
+    names = (name for name in found if not is_of_resumable(name))
     while batch := list(islice(names, _BATCH)):
         unnamed = stores.uploads.unnamed(batch)
         for name in unnamed:
             stores.files.delete(name)
         removed += len(unnamed)
+    return removed
+
+
+def sweep_parts(stores: Stores, newer_than: float = math.inf) -> int:
+    """Remove what belongs to uploads in parts that may no longer be finished, or long are.
+
+    With `newer_than`, only what became old enough in that time. Returns how many files. Raises
+    StoreUnavailable.
+    """
+    removed = 0
+    for name in stores.files.names(_PARTS_SECONDS, _PARTS_SECONDS + newer_than):
+        if is_of_resumable(name):
+            stores.files.delete(name)
+            removed += 1
     return removed

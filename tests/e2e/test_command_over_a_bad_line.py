@@ -5,34 +5,53 @@ None is lost and none is made twice.
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from embedded.client import Client
+from embedded.client import Client, Json
 from embedded.suite_process import SuiteProcess
 from tests.e2e.command import Command
 from tests.e2e.conftest import ADMIN, PATIENTLY
 from tests.e2e.families import Family
-from tests.servers.cutting import RandomCutter
+from tests.servers.cutting import EveryCutter, RandomCutter
 
 SEED = 20261128
 UPLOADS = 200
 SAMPLE = 8
 # A request has some 700 bytes and its answer some 1,700.
 MOST_BYTES = 3000
+MEBIBYTE = 1024**2
+
+
+ON_THE_EMBEDDED_SUITE = pytest.mark.parametrize(
+    "suite",
+    [pytest.param("embedded", marks=[pytest.mark.xdist_group("embedded"), PATIENTLY])],
+    indirect=True,
+)
+
+
+def port_of(suite: SuiteProcess) -> int:
+    return int(suite.url.rpartition(":")[2])
+
+
+def log_in(muster: Command, suite: SuiteProcess, port: int) -> None:
+    password = f"{suite.admin_password()}\n".encode()
+    url = f"http://127.0.0.1:{port}"
+    assert muster("login", url, "--email", ADMIN, "--password-stdin", stdin=password).status == 0
 
 
 def send(
     muster: Command, suite: SuiteProcess, proxy: RandomCutter, count: int, folder: Path
 ) -> int:
     """Log in and send `count` files, each of one row; returns how often something was repeated."""
-    password = f"{suite.admin_password()}\n".encode()
-    url = f"http://127.0.0.1:{proxy.port}"
-    assert muster("login", url, "--email", ADMIN, "--password-stdin", stdin=password).status == 0
+    log_in(muster, suite, proxy.port)
     repeats = 0
     for number in range(count):
         file = folder / f"bad-line-{number}.csv"
@@ -77,19 +96,63 @@ def killed_again_and_again(suite: SuiteProcess, chance: random.Random) -> Iterat
         killer.join()
 
 
-@pytest.mark.parametrize(
-    "suite",
-    [pytest.param("embedded", marks=[pytest.mark.xdist_group("embedded"), PATIENTLY])],
-    indirect=True,
-)
+@ON_THE_EMBEDDED_SUITE
 def test_uploads_over_a_bad_line_arrive_once(
     suite: SuiteProcess, admin: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    port = int(suite.url.rpartition(":")[2])
-    with RandomCutter(port, random.Random(SEED), MOST_BYTES) as proxy:
+    with RandomCutter(port_of(suite), random.Random(SEED), MOST_BYTES) as proxy:
         repeats = send(Command(monkeypatch, tmp_path), suite, proxy, SAMPLE, tmp_path)
     assert repeats
     assert_each_is_there_once(admin, SAMPLE)
+
+
+def send_large(
+    muster: Command, suite: SuiteProcess, proxy: EveryCutter, rows: int, folder: Path
+) -> Json:
+    """Send a file of so many rows of 64,000 bytes; returns its upload."""
+    log_in(muster, suite, proxy.port)
+    file, digest = folder / "large.csv", sha256()
+    with file.open("wb") as written:
+        for line in chain([b"id,job,_\n"], (row_of(number) for number in range(rows))):
+            written.write(line)
+            digest.update(line)
+    ran = muster("upload", file, "--table", "jobs", "--json")
+    assert ran.status == 0, ran.err
+    [upload] = ran.results
+    assert (upload["size"], upload["sha256"]) == (file.stat().st_size, digest.hexdigest())
+    return upload
+
+
+def row_of(number: int) -> bytes:
+    beginning = f"{810_000 + number},Large {number},"
+    return f"{beginning:-<63999}\n".encode()
+
+
+@ON_THE_EMBEDDED_SUITE
+def test_a_large_file_goes_on_where_the_line_was_cut(
+    suite: SuiteProcess, admin: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with EveryCutter(port_of(suite), 4 * MEBIBYTE) as proxy:
+        upload = send_large(Command(monkeypatch, tmp_path), suite, proxy, 140, tmp_path)
+    assert (proxy.cut, proxy.carried < 1.02 * upload["size"]) == (2, True)
+    assert admin.wait(upload["id"])["rows"]["read"] == 140
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+def test_a_gibibyte_goes_on_where_the_line_was_cut(
+    family: Family, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with family.run() as suite, EveryCutter(port_of(suite), 20 * MEBIBYTE) as proxy:
+        begun = time.monotonic()
+        # As many as an upload may have.
+        rows = 1024 * MEBIBYTE // 64_000
+        size = send_large(Command(monkeypatch, tmp_path), suite, proxy, rows, tmp_path)["size"]
+        seconds = time.monotonic() - begun
+    assert proxy.cut == 51
+    assert proxy.carried < 1.02 * size
+    twice = proxy.carried / size - 1
+    print(f"\n{size:,} bytes in {seconds:.0f} s, {proxy.cut} cuts; sent twice: {twice:.3%}")
 
 
 @pytest.mark.chaos
@@ -99,9 +162,8 @@ def test_two_hundred_uploads_arrive_once_in_a_suite_that_is_killed(
 ) -> None:
     chance = random.Random(SEED)
     with family.run() as suite:
-        port = int(suite.url.rpartition(":")[2])
         with (
-            RandomCutter(port, chance, MOST_BYTES) as proxy,
+            RandomCutter(port_of(suite), chance, MOST_BYTES) as proxy,
             killed_again_and_again(suite, chance) as killed,
         ):
             repeats = send(Command(monkeypatch, tmp_path), suite, proxy, UPLOADS, tmp_path)

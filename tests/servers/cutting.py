@@ -72,3 +72,31 @@ class RandomCutter(Proxy):
                 target.sendall(data)
             for end in (source, target):
                 end.shutdown(socket.SHUT_RDWR)
+
+
+class EveryCutter(Proxy):
+    """Cuts each connection to `port` of 127.0.0.1 once so many bytes have gone to the server.
+
+    `carried` are the bytes that have gone there in all.
+    """
+
+    def __init__(self, port: int, every: int) -> None:
+        super().__init__(("127.0.0.1", port))
+        self._every = every
+        self.carried = self.cut = 0
+
+    def join(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass on what comes from either end, until the connection is cut."""
+        Thread(target=self._carry, args=(client, server), daemon=True).start()
+        Thread(target=_answer, args=(client, server, Event()), daemon=True).start()
+
+    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+        left = self._every
+        with suppress(OSError), client, server:
+            while left and (data := client.recv(min(65536, left))):
+                server.sendall(data)
+                left -= len(data)
+                self.carried += len(data)
+            self.cut += not left
+            for end in (server, client):
+                end.shutdown(socket.SHUT_RDWR)

@@ -24,7 +24,8 @@ class FakeFiles:
         self.is_away = False
 
     def names(self, older_than: float, newer_than: float = math.inf) -> Iterator[str]:
-        self.asked.append(newer_than)
+        if older_than == HOUR:
+            self.asked.append(newer_than)
         if self.is_away:
             raise StoreUnavailable("away")
         age = {name: self.now - at for name, at in self.written.items()}
@@ -116,3 +117,15 @@ def test_a_clock_that_is_set_leaves_no_orphan(
         sweep.run()
         files.now += 600
     assert files.written == {}
+
+
+def test_parts_of_an_upload_are_kept_for_a_day_and_an_hour(
+    sweep: OrphanSweep, files: FakeFiles
+) -> None:
+    part = f"{'0' * 32}.resumable.{'a' * 16}"
+    files.written[part] = files.now
+    for _ in range(24 * 6 + 5):
+        files.now += 600
+        assert sweep.run() == 0
+    files.now += 1200
+    assert sweep.run() == 1
