@@ -175,7 +175,8 @@ class UploadLoad(Load):
         erased = self._erased_keys()
         validator = FileValidator(self._database, options, self._result, self._parents, erased)
         for rows in validator.run(content):
-            self._progress.reach(content.stream.tell() / max(self._upload.size, 1))
+            share = content.stream.tell() / max(self._upload.size, 1)
+            self._progress.reach(share, self._result.read)
             yield rows
 
     def _erased_keys(self) -> BitMap:

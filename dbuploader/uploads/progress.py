@@ -10,7 +10,7 @@ import structlog
 
 from dbuploader.uploads.retry import LoadRetry
 from dbuploader.uploads.watchdog import Watchdog, process_time
-from muster.contracts.uploads import UNFINISHED, Failure, State, Upload, now
+from muster.contracts.uploads import UNFINISHED, Failure, RowCounts, State, Upload, now
 from muster.uploadstore import StateConflict, UploadStore
 from muster.weather import DiskUnavailable, StoreUnavailable, Unavailable
 from muster.worker.shutdown import Stopped
@@ -143,6 +143,7 @@ class Progress:
         self._started_at = upload.started_at
         self._reported = clock()
         self._cancellable = True
+        self._rows = 0
 
     def patiently(self, call: Callable[[], T]) -> T:
         """What `call` returns, waiting for what it needs; meanwhile the record says so."""
@@ -155,14 +156,15 @@ class Progress:
             lambda: self._report(state=state, started_at=self._started_at, progress=self._reached)
         )
 
-    def reach(self, share: float) -> None:
-        """`share` of the work, from 0 to 1, is done; reports it now and then.
+    def reach(self, share: float, rows: int = 0) -> None:
+        """`share` of the work, from 0 to 1, is done, and so many rows; reports it now and then.
 
         Raises Stopped and TooSlow.
         """
         self._go_on()
         self.work.check()
         self._reached = max(self._reached, min(share, _BEFORE_THE_END))
+        self._rows = rows
         self._report_now_and_then()
 
     def wait(self) -> None:
@@ -211,7 +213,8 @@ class Progress:
         if self._clock() - self._reported < _REPORT_SECONDS:
             return
         try:
-            self._report(progress=self._reached)
+            read = RowCounts(read=self._rows, unprocessed=self._rows)
+            self._report(progress=self._reached, rows=read)
         except StoreUnavailable as error:
             log.warning("progress not reported", error=repr(error))
 

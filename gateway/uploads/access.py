@@ -86,6 +86,10 @@ class UploadAccess:
         more = None if found.before is None else _to_cursor(found.before)
         return UploadPage(found.uploads, more)
 
+    def find_by_key(self, who: Principal, key: str) -> Upload | None:
+        """The upload that came with the user's idempotency key."""
+        return self._records.find_by_key(who.id, key)
+
     def corrections(self, who: Principal, upload_id: str) -> Sequence[Upload]:
         """The latest 20 uploads that correct rejected rows of that one, newest first."""
         found = self._records.find_corrections(upload_id, _CORRECTIONS)

@@ -1,6 +1,7 @@
 """What all pages have in common: their template, their headers, and how they report errors."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, render_template, request, url_for
@@ -8,7 +9,9 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from gateway.errors import PROBLEMS
 from gateway.web.session import refuse_other_sites, split_url
+from gateway.web.wording import ago, word_for
 from muster.http.problems import Problem, from_http_exception, problem_of
+from muster.http.tokens import authenticate
 from muster.observability.tracing import current_trace
 
 # Nothing inline, nothing from elsewhere, and no text is ever taken for markup by a script.
@@ -36,6 +39,7 @@ class PageBlueprint(Blueprint):
 def install_pages(app: Flask) -> None:
     """Have `app` answer a browser that asks for an unknown path with a page."""
     app.register_error_handler(404, _show_not_found)
+    app.jinja_env.globals.update(word_for=word_for, ago=ago)
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
@@ -82,6 +86,9 @@ def _shown_as(to_problem: Callable[[Any], Problem]) -> Callable[[Exception], Res
 def _show_not_found(error: NotFound) -> Response:
     # Programs send no Accept header, or accept anything.
     if "text/html" in request.accept_mimetypes.values() and not request.path.startswith("/v1/"):
+        # Whoever is signed in goes on from there, by the navigation of all pages.
+        with suppress(Problem):
+            authenticate()
         return _show_http_exception(error)
     return from_http_exception(error)
 

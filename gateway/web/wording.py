@@ -1,23 +1,25 @@
 """What the page calls states, causes, effects, options and permissions."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from muster.contracts.error_codes import ROW_ERRORS
 from muster.contracts.upload_document import MOST_PLACES, QueuePlace
-from muster.contracts.uploads import Options, State, Upload
+from muster.contracts.uploads import Options, State, Upload, now
 
 STATES: Mapping[State, str] = {
     State.QUEUED: "Waiting",
     State.VALIDATING: "Checking",
     State.LOADING: "Loading",
     State.COMPLETED: "Loaded",
-    State.COMPLETED_WITH_REJECTS: "Loaded, with rejects",
+    State.COMPLETED_WITH_REJECTS: "Loaded in part",
     State.VALIDATED: "Checked (dry run)",
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
 }
 WORDS: Mapping[str, str] = {
     **{str(state): word for state, word in STATES.items()},
+    "nothing loaded": "Nothing loaded",
     "undo loading": "Undoing",
     "undo completed": "Undone",
     "undo completed_with_rejects": "Not all undone",
@@ -47,9 +49,30 @@ EFFECTS: Mapping[tuple[str, str], str] = {
     ("erasure", "removed"): "Erased",
 }
 """What a change of each kind did to a row."""
+_MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
+# Up to so many seconds in units of so many, which are called so.
+_AGES = ((_HOUR, _MINUTE, "minute"), (_DAY, _HOUR, "hour"), (7 * _DAY, _DAY, "day"))
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 _DATES = {"dmy": "day", "mdy": "month"}
 _DELIMITERS = {",": "commas", ";": "semicolons", "tab": "tabs", "pipe": "pipes"}
+
+
+def word_for(upload: Upload) -> str:
+    """What the page calls the state of the upload: never loaded, where nothing was."""
+    written = upload.rows.inserted + upload.rows.updated
+    if upload.kind == "upload" and upload.state is State.COMPLETED_WITH_REJECTS and not written:
+        return WORDS["nothing loaded"]
+    return WORDS.get(f"{upload.kind} {upload.state}") or WORDS[upload.state]
+
+
+def ago(moment: datetime) -> str:
+    """How long ago that was, as people say it; after a week its day."""
+    seconds = (now() - moment).total_seconds()
+    for most, unit, name in _AGES:
+        if seconds < most:
+            number = int(seconds // unit)
+            return f"{number} {name}{'s' if number != 1 else ''} ago" if number else "just now"
+    return f"{moment:%Y-%m-%d}"
 
 
 def standing(place: QueuePlace | None) -> str:

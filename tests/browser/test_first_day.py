@@ -27,7 +27,7 @@ def test_the_list_shows_what_became_of_each(first_day: FirstDay) -> None:
         worked_out = expected[upload["table"]]
         rejected = len(worked_out.rejected)
         assert cells[0] == upload["filename"]
-        assert cells[1] == ("Loaded, with rejects" if rejected else "Loaded")
+        assert cells[1] == ("Loaded in part" if rejected else "Loaded")
         numbers = [int(cell.replace(",", "")) for cell in (cells[2], cells[3], cells[5])]
         assert numbers == [worked_out.read, worked_out.loaded, rejected]
 

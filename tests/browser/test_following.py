@@ -104,7 +104,7 @@ def test_the_list_changes_by_itself(page: Page, site: Site) -> None:
         send(page)
         row = page.locator("#rows tr").first
         expect(row.locator(".badge")).to_have_text("Waiting")
-    expect(row.locator(".badge")).to_have_text("Loaded, with rejects")
+    expect(row.locator(".badge")).to_have_text("Loaded in part")
     expect(row.locator("[data-field=rejected]")).to_have_text("1")
     # And so does what was chosen.
     expect(done(page)).to_contain_text("2 rows: 1 loaded, 1 rejected.")

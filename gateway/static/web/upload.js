@@ -7,8 +7,11 @@ const UNFINISHED = new Set(["queued", "validating", "loading"]);
 
 export const isFinal = (state) => !UNFINISHED.has(state);
 
-/** What the page calls the state of an upload. */
-export const wordFor = ({ kind, state }) => WORDS[`${kind} ${state}`] ?? WORDS[state] ?? state;
+const loadedNothing = (kind, state, rows) =>
+  kind === "upload" && state === "completed_with_rejects" && !(rows.inserted + rows.updated) ? WORDS["nothing loaded"] : null;
+
+/** What the page calls the state of an upload: never loaded, where nothing was. */
+export const wordFor = ({ kind, state, rows }) => loadedNothing(kind, state, rows) ?? WORDS[`${kind} ${state}`] ?? WORDS[state] ?? state;
 
 /** A number of rows as people read it. */
 export const inDigits = (number) => number.toLocaleString("en-US");
@@ -28,6 +31,21 @@ function undone(rows) {
   return words.replace(" ", rows[found[0]] === 1 ? " row " : " rows ");
 }
 
+/** How far a load is: its rows, its share, and about how long it still takes, once that shows. */
+function pace({ state, rows, progress, started_at: began }) {
+  if (isFinal(state) || !progress) return "";
+  const seconds = (Date.now() - Date.parse(began)) / 1000;
+  const parts = rows.read ? [`${inDigits(rows.read)} rows so far`] : [];
+  parts.push(`${Math.floor(progress * 100)} %`);
+  if (seconds > 2 && progress > 0.03) parts.push(timeLeft((seconds * (1 - progress)) / progress));
+  return parts.join(" · ");
+}
+
+function timeLeft(seconds) {
+  if (seconds < 90) return `about ${Math.max(1, Math.round(seconds / 5) * 5)} seconds left`;
+  return `about ${Math.round(seconds / 60)} minutes left`;
+}
+
 /** Put the fields of `upload` into the parts of `element` that are named after them. */
 export function show(element, upload) {
   element.dataset.state = upload.state;
@@ -42,6 +60,8 @@ export function show(element, upload) {
       part.textContent = isFinal(upload.state) ? undone(rows) : "";
     } else if (name === "progress") {
       part.value = upload.progress;
+    } else if (name === "pace") {
+      part.textContent = pace(upload);
     } else if (name === "queue") {
       part.textContent = standing(upload.queue);
       part.hidden = !upload.queue;

@@ -1,7 +1,11 @@
 """The uploads: those there are, one of them with its rejected rows, and forms that send more."""
 
 import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
 
 import structlog
 from flask import Response, g, request, url_for
@@ -20,6 +24,7 @@ from gateway.uploads.corrections import (
     submission_of,
 )
 from gateway.uploads.listing import UploadFilter
+from gateway.uploads.load import LoadRequest
 from gateway.uploads.undo import UndoRequest
 from gateway.web.forms import allow_form
 from gateway.web.pages import PageBlueprint, go, page
@@ -68,13 +73,9 @@ def front() -> Response:
             encodings=NAMES,
             preview=_preview_sizes(),
         )
-    state, table = request.args.get("state") or None, request.args.get("table") or None
-    cursor = request.args.get("cursor")
+    wanted, cursor = _wanted(), request.args.get("cursor")
     found = services().access.list(
-        g.principal,
-        UploadFilter(state=None if state not in set(State) else State(state), table=table),
-        cursor=cursor,
-        limit=_UPLOADS_PER_PAGE,
+        g.principal, _filter_of(wanted), cursor=cursor, limit=_UPLOADS_PER_PAGE
     )
     return page(
         "uploads.html",
@@ -82,8 +83,7 @@ def front() -> Response:
         late_since=services().queue.late_since(),
         next=found.next,
         is_first=cursor is None,
-        state=state,
-        table=table,
+        wanted=wanted,
         tables=tables().values(),
         states=STATES,
         words=WORDS,
@@ -121,6 +121,16 @@ def cancel(id: str) -> Response:
     """Ask for an upload to be cancelled."""
     services().access.cancel(g.principal, id)
     return go(url_for("uploads_pages.one", id=id))
+
+
+@pages.post("/uploads/<id>/load")
+@requires("uploads:write", "uploads:admin")
+def load(id: str) -> Response:
+    """Load what a dry run checked, once however often the button is pressed."""
+    *_, (key, loaded) = _loads_of(id)
+    if loaded is None:
+        loaded = services().loads.accept(LoadRequest(g.principal, id, key))
+    return _go_to(loaded)
 
 
 @pages.post("/uploads/<id>/undo")
@@ -161,6 +171,41 @@ def send_corrections(id: str) -> Response:
     return _go_to(services().uploads.accept(submission))
 
 
+def _wanted() -> dict[str, str]:
+    """What the request says of the uploads to show, as far as it makes sense."""
+    known: Mapping[str, Callable[[str], object]] = {
+        "filename": lambda text: text[:255],
+        "state": State,
+        "table": str,
+        "from": date.fromisoformat,
+        "to": date.fromisoformat,
+        "by": lambda text: text[:320],
+    }
+    wanted = {}
+    for name, read in known.items():
+        text = request.args.get(name, "").strip()
+        with suppress(ValueError):
+            if text and read(text):
+                wanted[name] = text
+    return wanted
+
+
+def _filter_of(wanted: Mapping[str, str]) -> UploadFilter:
+    state, first, last = (wanted.get(name) for name in ("state", "from", "to"))
+    return UploadFilter(
+        state=None if state is None else State(state),
+        table=wanted.get("table"),
+        filename=wanted.get("filename"),
+        submitted_by=wanted.get("by"),
+        submitted_after=None if first is None else _midnight(first),
+        submitted_before=None if last is None else _midnight(last) + timedelta(days=1),
+    )
+
+
+def _midnight(day: str) -> datetime:
+    return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+
+
 def _go_to(upload: Upload) -> Response:
     return go(url_for("uploads_pages.one", id=upload.id))
 
@@ -176,6 +221,8 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         except (FileNotStored, FileDamaged) as error:
             log.error("no rejects to show", error=repr(error))
     place = services().queue.place_of(upload)
+    may_load = _may_load(upload)
+    declared = tables().get(upload.table)
     return page(
         "upload.html",
         status,
@@ -186,6 +233,9 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         title_of=title_of,
         undoes=_find_undone(upload),
         may_name=reader(),
+        may_load=may_load,
+        loaded=[*_loads_of(upload.id)][-1][1] if may_load else None,
+        table_title=declared.title if declared else upload.table,
         key=_key_to_follow(upload),
         codes=CODES,
         counts=list(zip(counts(upload), asdict(upload.tally), strict=True)),
@@ -199,6 +249,26 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         wishes=wishes(upload.options),
         complaint=complaint,
     )
+
+
+def _may_load(upload: Upload) -> bool:
+    """Whether it is a dry run whose file the user may have loaded."""
+    is_checked = upload.kind == "upload" and upload.state is State.VALIDATED
+    may = g.principal.may("uploads:write", "uploads:admin")
+    return is_checked and may and upload.files_removed is None
+
+
+def _loads_of(id: str) -> Iterator[tuple[str, Upload | None]]:
+    """The keys with which the user's button loads a dry run, each with its upload.
+
+    The last one is free, or of an upload that is on its way or has loaded something.
+    """
+    for number in count():
+        key = f"load {id} {number}"
+        found = services().access.find_by_key(g.principal, key)
+        yield key, found
+        if found is None or found.state not in {State.FAILED, State.CANCELLED}:
+            return
 
 
 def _key_to_follow(upload: Upload) -> str | None:

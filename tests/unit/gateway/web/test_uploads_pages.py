@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -61,6 +62,10 @@ def finish(stores: Stores, upload_id: str, count: int = 1) -> None:
     )
 
 
+def end(stores: Stores, upload_id: str, state: State) -> None:
+    stores.uploads.update(upload_id, expect=UNFINISHED, state=state, finished_at=now())
+
+
 def test_the_front_page_lists_my_uploads_newest_first(browser: FlaskClient) -> None:
     first, second = upload(browser), upload(browser)
     found = re.findall(r'data-upload="(\w+)"', browser.get("/").text)
@@ -75,6 +80,51 @@ def test_the_list_is_paged_and_keeps_its_filter(browser: FlaskClient) -> None:
     rest = browser.get(older.replace("&amp;", "&")).text
     assert re.findall(r'data-upload="(\w+)"', rest) == ids[4::-1]
     assert browser.get("/?state=failed").text.count("data-upload=") == 0
+
+
+def test_uploads_are_found_by_name_and_day(browser: FlaskClient) -> None:
+    (older, newer) = (upload(browser) for _ in range(2))
+    today = now().date()
+    for query, found in {
+        "filename=JOBS": [newer, older],
+        "filename=nothing": [],
+        f"from={today}&to={today}": [newer, older],
+        f"to={today - timedelta(days=1)}": [],
+        # What makes no sense is passed over.
+        "from=yesterday&state=none": [newer, older],
+    }.items():
+        text = browser.get(f"/?{query}").text
+        assert re.findall(r'data-upload="(\w+)"', text) == found, query
+    assert 'value="JOBS"' in browser.get("/?filename=JOBS").text
+
+
+def test_what_a_dry_run_checked_is_loaded_by_one_button(
+    browser: FlaskClient, stores: Stores
+) -> None:
+    dry_run = upload(browser, dry_run="true")
+    end(stores, dry_run, State.VALIDATED)
+    assert "Load it now" in browser.get(f"/uploads/{dry_run}").text
+    pressed = [browser.post(f"/uploads/{dry_run}/load", headers=HERE) for _ in range(2)]
+    [location] = {answer.location for answer in pressed}
+    loads = location.rpartition("/")[2]
+    assert stores.uploads.get(loads).loads == dry_run
+    text = browser.get(f"/uploads/{dry_run}").text
+    assert "Load it now" not in text
+    assert f'href="/uploads/{loads}"' in text
+    assert f'href="/uploads/{dry_run}"' in browser.get(location).text
+    end(stores, loads, State.CANCELLED)
+    assert "Load it now" in browser.get(f"/uploads/{dry_run}").text
+    again = browser.post(f"/uploads/{dry_run}/load", headers=HERE).location
+    assert again not in {location, f"/uploads/{dry_run}"}
+
+
+def test_an_unknown_page_keeps_the_navigation(browser: FlaskClient) -> None:
+    answer = browser.get("/nowhere", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert "Sign out" in answer.text
+    browser.delete_cookie(COOKIE)
+    answer = browser.get("/nowhere", headers={"Accept": "text/html"})
+    assert (answer.status_code, "Sign out" in answer.text) == (404, False)
 
 
 @pytest.mark.parametrize("query", ["?cursor=%21", "?table=nothing"])
