@@ -44,9 +44,11 @@ class Hand:
         self.press("Control+v")
 
 
-def open_rejects(page: Page, site: Site, content: str) -> Json:
-    """Upload the hires, and show their page; the upload."""
+def open_rejects(page: Page, site: Site, content: str, *jobs: Json) -> Json:
+    """Upload the hires, load those jobs only then, and show the page of the upload."""
     upload = site.ana.wait(site.ana.upload("hired_employees.csv", content.encode())["id"])
+    if jobs:
+        site.write_rows("jobs", [*jobs])
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
     page.goto(f"/uploads/{upload['id']}")
     return upload
@@ -106,14 +108,19 @@ def test_seventy_rows_are_corrected_in_fewer_than_25_clicks_and_keys(
 
 
 def test_a_sheet_is_filled_searched_undone_and_checked(page: Page, site: Site) -> None:
-    open_rejects(
+    upload = open_rejects(
         page,
         site,
         "".join(f"{key},Ana,2012-01-01,,1\n" for key in (61_001, 61_002, 61_003))
-        + "61004,Ana,1/13/2012,1,1\n61005,Ana,2012-01-01,1,999\n61006,Ana,2012-01-01,1,998\n",
+        + "61004,Ana,1/13/2012,1,1\n61005,Ana,2012-01-01,1,999\n61006,Ana,2012-01-01,1,998\n"
+        "61007,Ana,2012-01-01,1,1\n61007,Bo,2012-01-01,1,1\n61008,Ana,2012-01-01,1,61000\n",
+        {"id": 61_000, "job": "Beekeeper"},
     )
     hand, told = Hand(page), page.locator("#corrected")
     blank = "department_id is blank"
+
+    # What was missing is there by now.
+    expect(told).to_have_text("1 corrected, 7 left.")
 
     # One department for all rows of the cause, by its name.
     hand.click(group(page, blank).get_by_label("Set all to"))
@@ -159,6 +166,8 @@ def test_a_sheet_is_filled_searched_undone_and_checked(page: Page, site: Site) -
     expect(told).to_contain_text("2 cells were replaced.")
     expect(page.get_by_label("job_id, line 5")).to_have_value("19")
 
+    page.get_by_label("replace the row that has it").check()
+
     # Rows that would be rejected again are not sent by mistake.
     cells.nth(1).fill("77777")
     page.locator("#send-corrections").click()
@@ -170,5 +179,8 @@ def test_a_sheet_is_filled_searched_undone_and_checked(page: Page, site: Site) -
     cells.nth(1).fill("")
     assert violations(page) == []
     page.locator("#send-corrections").click()
-    page.wait_for_url("**/uploads/*")
+    page.wait_for_url(lambda url: not url.endswith(upload["id"]))
     expect_final(page, "Loaded")
+    loaded = {row["id"]: row for row in site.ana.rows("hired_employees")}
+    assert (loaded[61_007]["name"], loaded[61_008]["job_id"]) == ("Bo", 61_000)
+    assert (loaded[61_001]["department_id"], 61_002 in loaded) == (5, False)

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { columns, enter, form, isChanged, isTouched, placeOf, rows } from "./corrections/cells.js";
-import { checkAll, checkNow, checkSoon } from "./corrections/check.js";
+import { checkAsTheyCame, checkNow, checkSoon } from "./corrections/check.js";
 import { offer } from "./corrections/chooser.js";
 import "./corrections/keys.js";
 import { right, showChecked, showUnchecked, suggested, wrong } from "./corrections/marks.js";
@@ -103,7 +103,7 @@ for (const group of groups) {
 takePaste(tell);
 takeReplacement(tell);
 document.getElementById("undo-correction").addEventListener("click", undo);
-checkAll(take).then(count);
+checkAsTheyCame(take).then(count);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();

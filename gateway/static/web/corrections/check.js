@@ -30,8 +30,9 @@ async function check(take, chosen) {
   chosen.forEach((row, index) => { if (textOf(row) === texts[index]) take(row, faults[index]); });
 }
 
-/** Check the rows as they came. */
-export const checkAll = (take) => check(take, rows);
+/** Check the rows whose bad cells hold something, as they came: it may be right by now, or a suggestion be near. */
+export const checkAsTheyCame = (take) => check(take, rows.filter(({ cells }) =>
+  cells.some((cell) => cell.value && cell.hasAttribute("aria-invalid"))));
 
 /** Check the touched rows once nothing was changed for a moment. */
 export function checkSoon(take) {

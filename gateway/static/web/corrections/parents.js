@@ -7,6 +7,8 @@ const MOST = 1000;
 const SHOWN = 50;
 const asked = new Map();
 const known = new Map();
+// Tables with more rows than were read at once.
+const large = new Set();
 
 /** The parents of a table, `[{ key, name }]`: the first thousand. None where they can't be had. */
 export function parentsOf(table) {
@@ -21,11 +23,26 @@ async function read(table) {
     asked.delete(table);
     return [];
   }
-  const text = declared.fields.find(({ type }) => type === "string")?.name;
-  const [key] = [declared.primaryKey].flat();
-  const parents = page.rows.map((row) => ({ key: String(row[key]), name: text ? row[text] : "" }));
+  if (page.next) large.add(table);
+  const parents = page.rows.map((row) => parentIn(row, declared));
   known.set(table, new Map(parents.map((parent) => [parent.key, parent.name])));
   return parents.sort((one, other) => one.name.localeCompare(other.name, "en"));
+}
+
+function parentIn(row, { fields, primaryKey }) {
+  const text = fields.find(({ type }) => type === "string")?.name;
+  return { key: String(row[[primaryKey].flat()[0]]), name: text ? row[text] : "" };
+}
+
+/** Those parents of a large table whose name begins with the text. */
+async function search(table, text) {
+  if (!large.has(table) || !text) return [];
+  const query = new URLSearchParams({ search: text, limit: SHOWN });
+  const [declared, page] = await Promise.all([ask(`/v1/tables/${table}`), ask(`/v1/tables/${table}/rows?${query}`)]);
+  if (!declared || !page) return [];
+  const parents = page.rows.map((row) => parentIn(row, declared));
+  for (const { key, name } of parents) known.get(table).set(key, name);
+  return parents;
 }
 
 /** The name of the parent with the key, if it is known already. */
@@ -40,7 +57,9 @@ export async function find(table, text) {
     if (at > 0) return name[at - 1] === " " ? 1 : 2;
     return key.startsWith(wanted) ? 2 : 3;
   };
-  const ranked = (await parentsOf(table)).map((parent) => ({ parent, rank: rank(parent) }));
+  const [first, others] = await Promise.all([parentsOf(table), search(table, text.trim())]);
+  const parents = [...new Map([...first, ...others].map((parent) => [parent.key, parent])).values()];
+  const ranked = parents.map((parent) => ({ parent, rank: rank(parent) }));
   const found = ranked.filter((each) => each.rank < 3).sort((one, other) => one.rank - other.rank);
   return found.slice(0, SHOWN).map(({ parent }) => parent);
 }
