@@ -1,9 +1,10 @@
-"""The hires by quarter as the page shows them: shaded by department, and some rows at a time."""
+"""The hires by quarter as the page shows them: shaded, as lines over time, some rows at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+TREND_WIDTH, TREND_HEIGHT = 240, 36
 _SHADES = 6
 _QUARTERS = ("q1", "q2", "q3", "q4")
 
@@ -28,6 +29,53 @@ class RowWindow:
     after: int | None
 
 
+@dataclass(frozen=True)
+class TrendLine:
+    """The hires of a department in each of the quarters, and the line through them.
+
+    `points` are those of an SVG polyline in a box of TREND_WIDTH by TREND_HEIGHT.
+    """
+
+    department: str
+    hired: list[int]
+    points: str
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Lines of all departments over the same quarters, on one scale, whose top is `most` hires."""
+
+    quarters: list[str]
+    lines: list[TrendLine]
+    most: int
+
+
+def trend(answers: Mapping[int, Sequence[dict[str, Any]]]) -> Trend:
+    """The hires of each department over the years whose rows these are, by name."""
+    years = sorted(answers)
+    hired: dict[str, list[int]] = {}
+    for place, year in enumerate(years):
+        for row in answers[year]:
+            counts = hired.setdefault(row["department"], [0] * (4 * len(years)))
+            for quarter, name in enumerate(_QUARTERS):
+                counts[4 * place + quarter] += row[name]
+    most = max((max(counts) for counts in hired.values()), default=0)
+    return Trend(
+        quarters=[f"Q{quarter} {year}" for year in years for quarter in range(1, 5)],
+        lines=[
+            TrendLine(department, hired[department], _points(hired[department], most))
+            for department in sorted(hired, key=str.casefold)
+        ],
+        most=most,
+    )
+
+
+def _points(counts: Sequence[int], most: int) -> str:
+    step = TREND_WIDTH / max(len(counts) - 1, 1)
+    heights = (TREND_HEIGHT - 1 - (TREND_HEIGHT - 2) * count / most for count in counts)
+    return " ".join(f"{step * place:.1f},{height:.1f}" for place, height in enumerate(heights))
+
+
 def heatmap(rows: Sequence[dict[str, Any]]) -> list[HeatmapRow]:
     """The hires of each department over all its jobs, in the order of `rows`."""
     sums: dict[str, list[int]] = {}
@@ -48,11 +96,19 @@ def _shade(hired: int, most: int) -> int:
 
 
 def row_window(
-    rows: Sequence[dict[str, Any]], department: str | None, first: str | None, count: int
+    rows: Sequence[dict[str, Any]],
+    department: str | None,
+    first: str | None,
+    count: int,
+    job: str = "",
 ) -> RowWindow:
-    """At most `count` rows, those of one department if it is given, from the `first` on."""
+    """At most `count` rows from the `first` on: of one department if it is given, and of jobs.
+
+    These have the text `job` in their name, whatever the case.
+    """
     if department is not None:
         rows = [row for row in rows if row["department"] == department]
+    rows = [row for row in rows if job.casefold() in row["job"].casefold()]
     start = int(first) if first and first.isascii() and first.isdecimal() else 0
     start = min(start, max(len(rows) - 1, 0))
     return RowWindow(

@@ -1,18 +1,23 @@
 """The hiring questions, as tables and pictures."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from flask import Response, request
 
 from gateway.services import services
 from gateway.uploads.filenames import as_download
 from gateway.uploads.reject_file import defused_csv
 from gateway.web.api_client import call, send
-from gateway.web.charts import heatmap, row_window
+from gateway.web.charts import heatmap, row_window, trend
 from gateway.web.pages import PageBlueprint, page
+from muster.contracts.uploads import now
 from muster.http.tokens import requires
 
 pages = PageBlueprint("questions_pages", __name__)
 
 _ROWS_A_PAGE = 100
+_YEARS_OF_TREND = 6
 _PATH = "/v1/queries/"
 
 
@@ -20,23 +25,49 @@ _PATH = "/v1/queries/"
 @requires("queries:read")
 def hiring() -> Response:
     """Who hired whom in a year: by quarter, and which departments hired more than the mean."""
-    years = call(services().queries, "GET", f"{_PATH}years")["years"]
-    year = request.args.get("year") or (str(years[-1]) if years else None)
+    years: list[int] = call(services().queries, "GET", f"{_PATH}years")["years"]
+    year = request.args.get("year") or _last_full_year(years)
     if year is None:
         return page("no_hires.html")
-    quarters = call(services().queries, "GET", f"{_PATH}hires-by-quarter", query={"year": year})
+    quarters = _hires_of(year)
     above = call(services().queries, "GET", f"{_PATH}departments-above-mean", query={"year": year})
     department = request.args.get("department") or None
+    job, first = request.args.get("job", "").strip(), request.args.get("from")
+    shown: int = quarters["year"]
+    earlier = [each for each in years if each < shown][1 - _YEARS_OF_TREND :]
     return page(
         "questions.html",
         years=years,
-        year=quarters["year"],
+        year=shown,
         heat=heatmap(quarters["rows"]),
+        trend=trend(
+            {each: _hires_of(each)["rows"] for each in earlier} | {shown: quarters["rows"]}
+        ),
         department=department,
-        rows=row_window(quarters["rows"], department, request.args.get("from"), _ROWS_A_PAGE),
+        job=job,
+        rows=row_window(quarters["rows"], department, first, _ROWS_A_PAGE, job),
         mean=above["mean"],
         above=above["rows"],
     )
+
+
+def _hires_of(year: int | str) -> dict[str, Any]:
+    path, query = f"{_PATH}hires-by-quarter", {"year": year}
+    answer: dict[str, Any] = call(services().queries, "GET", path, query=query)
+    return answer
+
+
+def _last_full_year(years: Sequence[int]) -> int | None:
+    """The last year whose hires are all there, as far as can be told; None without any.
+
+    That is the last one that is over and has hires in its last quarter: what was loaded of another
+    ends within it, and its numbers would look like a fall.
+    """
+    if not years:
+        return None
+    *earlier, last = years
+    ends = last < now().year and any(row["q4"] for row in _hires_of(last)["rows"])
+    return last if ends or not earlier else earlier[-1]
 
 
 @pages.get("/questions/<any('hires-by-quarter', 'departments-above-mean'):question>.csv")

@@ -183,7 +183,7 @@ def test_an_empty_table_says_what_to_do_first(browser: FlaskClient, behind: Behi
 
 def hires(behind: Behind) -> None:
     rows = [
-        {"department": HOSTILE, "job": f"Job {n}", "q1": n, "q2": 0, "q3": 1, "q4": 0}
+        {"department": HOSTILE, "job": f"Job {n}", "q1": n, "q2": 0, "q3": 1, "q4": 1}
         for n in range(1, 151)
     ]
     above = {"year": 2021, "mean": 2.5, "rows": [{"id": 1, "department": HOSTILE, "hired": 5}]}
@@ -204,6 +204,31 @@ def test_the_questions_are_asked_about_the_last_year_with_hires(
     assert "Rows 1 to 100 of 150" in text
     assert "/v1/queries/hires-by-quarter?year=2021" in [path for path, _ in asked(behind, "GET")]
     assert "Rows 101 to 150 of 150" in browser.get("/questions?year=2021&from=100").text
+
+
+def test_a_year_of_which_the_end_is_missing_is_not_the_first_to_be_shown(
+    browser: FlaskClient, behind: Behind
+) -> None:
+    hires(behind)
+    row = {"department": HOSTILE, "job": "Cook", "q1": 3, "q2": 0, "q3": 0, "q4": 0}
+    behind.answers["GET /v1/queries/hires-by-quarter"] = (200, {"year": 2020, "rows": [row]})
+    browser.get("/questions")
+    paths = [path for path, _ in asked(behind, "GET")]
+    assert [path[-4:] for path in paths if "by-quarter" in path] == ["2021", "2020"]
+
+
+def test_lines_over_time_have_their_numbers_and_jobs_are_searched(
+    browser: FlaskClient, behind: Behind
+) -> None:
+    hires(behind)
+    text = browser.get("/questions?year=2021&job=JOB%201").text
+    assert "<polyline points=" in text
+    told = words(text)
+    assert "from Q1 2020 to Q4 2021" in told
+    assert "Q3 2021" in told
+    # Job 1, those from 10 to 19, and those from 100 to 150.
+    assert "Rows 1 to 62 of 62" in told
+    assert "Nobody was hired for such a job" in browser.get("/questions?year=2021&job=x").text
 
 
 def test_a_department_without_hires_has_no_rows(browser: FlaskClient, behind: Behind) -> None:
