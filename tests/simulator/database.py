@@ -1,4 +1,4 @@
-"""The employment database: the real port over SQLite in memory, with MySQL's way to take files.
+"""The employment database: the real port over a SQLite file, with MySQL's way to take files.
 
 What a driver raises is MySQL's, and what it means is decided by the adapter's own function. A
 transaction whose connection is lost is rolled back, and each further statement of it is refused, as
@@ -8,7 +8,9 @@ SQLAlchemy does.
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from mysql.connector import errors
@@ -25,7 +27,6 @@ from tests.faults.ports import ANSWER
 from tests.simulator.scheduler import Process
 from tests.simulator.world import World
 
-_NAME = "file:muster-simulator?mode=memory&cache=shared"
 _LOST, _DEADLOCK, _LOCK_WAIT = 2013, 1213, 1205
 _PASSED_BY = ("BEGIN", "SET ", "SHOW ")
 
@@ -53,8 +54,12 @@ class Server:
     """The database's server: one for all histories, emptied before each."""
 
     def __init__(self) -> None:
-        self._keeper = _connect()
-        self.engine = create_engine("sqlite://", creator=_connect, poolclass=QueuePool)
+        # A file, as others must be able to read while one writes.
+        self._directory = TemporaryDirectory(prefix="muster-simulator-")
+        connect = partial(_connect, Path(self._directory.name) / "employment.db")
+        self._keeper = connect()
+        self._keeper.execute("PRAGMA journal_mode = WAL")
+        self.engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
         declared.create_all(self.engine)
         of_loader.create_all(self.engine)
         self._tables = [*reversed(declared.sorted_tables), *of_loader.sorted_tables]
@@ -68,9 +73,11 @@ class Server:
         self.open.clear()
         self._world = world
         self._keeper.rollback()
+        self._keeper.execute("BEGIN IMMEDIATE")
         for table in self._tables:
             self._keeper.execute(f"DELETE FROM {table.name}")
         self._keeper.execute("INSERT INTO journal_head VALUES (1, 0, NULL)")
+        self._keeper.execute("COMMIT")
 
     def transaction_of(self, connection: Connection) -> Transaction | None:
         """The one that is open on the connection."""
@@ -279,9 +286,10 @@ class SimulatedDatabase(Database):
         """Nothing to give up: the pool is everybody's."""
 
 
-def _connect() -> sqlite3.Connection:
-    connection = sqlite3.connect(_NAME, uri=True, timeout=0, isolation_level=None)
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = OFF")
     return connection
 
 

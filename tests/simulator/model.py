@@ -10,7 +10,7 @@ from dataclasses import asdict
 from muster.contracts.rejects import read_rejects
 from muster.contracts.uploads import EmailState, State, Upload
 from tests.e2e.model import Model
-from tests.e2e.workload import Record
+from tests.e2e.workload import Record, UndoOrder
 from tests.simulator.mail import REFUSED
 from tests.simulator.people import People
 from tests.simulator.stores import CONFUSES_ITS_LOADER, KILLS_ITS_LOADER
@@ -55,7 +55,7 @@ class Promises:
         model = Model()
         for upload_id, state in ledger:
             if state in _LOADED:
-                model.load(self._people.file_of(self._data.uploads[upload_id]).file)
+                self._end(model, self._data.uploads[upload_id])
         for table, found in rows.items():
             self._expect(
                 _plain(found) == _plain(model.rows(table)),
@@ -71,11 +71,18 @@ class Promises:
             self._check_final(upload, model)
             self._check_attempts(upload)
             self._check_email(upload)
+        self._check_undone(model)
         self.look_on()
         self._check_order()
         for change in self._data.regressed:
             self._expect(False, "one final state", change)
         self._check_queues()
+
+    def _end(self, model: Model, upload: Upload) -> tuple[str, dict[str, int]]:
+        """The state and the counts in which the model has it end."""
+        if upload.kind == "undo":
+            return model.undo(UndoOrder(upload.undoes or "", upload.table), upload.id)
+        return model.load(self._people.file_of(upload).file, upload.id)
 
     def _in_order_of_decision(self) -> list[Upload]:
         """As the ledger has them: a record that was set aside is decided late, and so may be.
@@ -101,9 +108,17 @@ class Promises:
             self._expect(
                 receipt.upload_id in self._data.uploads, "accepted is durable", receipt.upload_id
             )
-        names = Counter(upload.filename for upload in self._data.in_order())
-        # Without a key nobody sends a file twice.
+        names = Counter(upload.undoes or upload.filename for upload in self._data.in_order())
+        # Without a key nobody sends a file twice, and nobody undoes an upload twice.
         self._expect(names.total() == len(names), "one upload a key", f"{names}")
+
+    def _check_undone(self, model: Model) -> None:
+        # A record that could not be read when it was undone names nobody.
+        told = [each for each in self._data.in_order() if each.id not in self._people.damaged]
+        for upload in told:
+            found, expected = upload.undone_by, model.undone_by(upload.id)
+            what = f"{upload.id} is undone by {found}, not {expected}"
+            self._expect(found == expected, "an undo is done once", what)
 
     def _check_order(self) -> None:
         for earlier in self._people.receipts:
@@ -136,18 +151,20 @@ class Promises:
             self._check_loaded(upload, model, what)
 
     def _check_loaded(self, upload: Upload, model: Model, what: str) -> None:
-        letter = self._people.file_of(upload)
-        self._expect(not letter.extra, "a poison file ends", what)
-        state, counts = model.load(letter.file)
-        found = asdict(upload.rows)
+        extra = upload.kind == "upload" and self._people.file_of(upload).extra
+        self._expect(not extra, "a poison file ends", what)
+        state, counts = self._end(model, upload)
+        found = asdict(upload.tally)
         self._expect((upload.state.value, found) == (state, counts), "exactly once, in order", what)
-        if upload.rows.rejected and upload.state is not State.FAILED:
+        if upload.has_rejects and upload.state is not State.FAILED:
             self._check_rejects(upload, what)
 
     def _check_rejects(self, upload: Upload, what: str) -> None:
         content, _ = self._data.files.get(upload.rejects_name, (b"", 0.0))
         kept = len(list(read_rejects(content.splitlines(keepends=True))[1])) if content else 0
-        self._expect(kept == upload.rows.rejected, "rejects are kept", f"{kept} of {what}")
+        undone = upload.undone
+        rejected = upload.rows.rejected if undone is None else undone.kept + undone.blocked
+        self._expect(kept == rejected, "rejects are kept", f"{kept} of {what}")
 
     def _attempts_allowed(self, upload: Upload) -> int:
         blame = self._system.world.blame.get(upload.id, Blame())
@@ -163,6 +180,8 @@ class Promises:
         # One after the last loads nothing: it ends the upload, and is begun again until it has.
         loads = min(attempts, _MOST_ATTEMPTS + 1)
         self._expect(loads <= allowed, "weather costs no attempt", what)
+        if upload.kind == "undo":
+            return
         letter = self._people.file_of(upload)
         blame = self._system.world.blame.get(upload.id, Blame())
         if letter.extra == KILLS_ITS_LOADER:

@@ -1,18 +1,19 @@
-"""Those who use the system: they send files, ask again, cancel, and note what they were told."""
+"""Those who use the system: they send files, ask again, undo, cancel, and note what they hear."""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 
-from gateway.errors import IdempotencyKeyInFlight, UploadNotFinished
+from gateway.errors import IdempotencyKeyInFlight, NothingToUndo, UndoWaits, UploadNotFinished
 from gateway.uploads.accept import Submission
+from gateway.uploads.undo import UndoRequest
 from muster.broker import Delivery
 from muster.contracts.uploads import Options, Upload
 from muster.http.tokens import Principal
 from muster.uploadstore import UploadNotFound
 from muster.weather import Unavailable
 from tests.simulator.system import Gateway, NoAnswer, System, body_of
-from tests.simulator.workload import Deed, Letterbox, Plan, files_of, make_file
+from tests.simulator.workload import Deed, Letterbox, Plan, files_of, is_undone_twice, make_file
 from tests.simulator.world import World
 
 _AGAIN_SECONDS = 2.0
@@ -72,6 +73,8 @@ class People:
                     self._send(deed)
                 case "cancel":
                     self._cancel(deed)
+                case "undo":
+                    self._undo(deed)
                 case "damage":
                     self._damage(deed)
                 case "garbage":
@@ -125,12 +128,50 @@ class People:
                 return
             self._world.scheduler.sleep(seconds)
 
+    def _undo(self, deed: Deed) -> None:
+        upload_id = self._upload_of(deed)
+        undo_id = self._undo_once(deed, upload_id) if upload_id else None
+        if undo_id is not None and is_undone_twice(self._plan.seed, deed.number):
+            self._undo_once(deed, undo_id)
+
+    def _undo_once(self, deed: Deed, upload_id: str) -> str | None:
+        """Have the upload undone once it is final; returns the undo's id, or None if it was not.
+
+        Its key is its own, so that it may be asked for again.
+        """
+        data, who = self._system.data, _principal(self._letter(deed.number).recipient)
+        while not (data.uploads[upload_id].state.is_final and upload_id not in data.unreadable):
+            self._world.scheduler.sleep(_AGAIN_SECONDS)
+        request = UndoRequest(who, upload_id, Options(mode="possible"), f"undo {upload_id}")
+        posted_at = self._world.now
+        while True:
+            try:
+                undo = self._system.request(lambda gateway: gateway.undos.accept(request))
+            except (NoAnswer, Unavailable):
+                seconds = _AGAIN_SECONDS
+            except (IdempotencyKeyInFlight, UndoWaits):
+                # The claim of a try that died.
+                seconds = _CLAIMED_SECONDS
+            except NothingToUndo:
+                return None
+            except Exception as error:  # noqa: BLE001 - its record is set aside just then
+                self._world.note(f"undo: {error!r}")
+                seconds = _CLAIMED_SECONDS
+            else:
+                self.receipts.append(Receipt(undo.id, posted_at, self._world.now))
+                return undo.id
+            self._world.scheduler.sleep(seconds)
+
+    def _upload_of(self, deed: Deed) -> str:
+        """The id of the file's upload once it is accepted; empty if nobody knows whether it is."""
+        while deed.number not in self._by_number:
+            self._world.scheduler.sleep(_AGAIN_SECONDS)
+        return self._by_number[deed.number]
+
     def _cancel(self, deed: Deed) -> None:
         letter = self._letter(deed.number)
         who = _principal(letter.recipient)
-        while deed.number not in self._by_number:
-            self._world.scheduler.sleep(_AGAIN_SECONDS)
-        upload_id = self._by_number[deed.number]
+        upload_id = self._upload_of(deed)
         if not upload_id:
             return
         self.cancelled.add(upload_id)
@@ -152,9 +193,7 @@ class People:
 
     def _damage(self, deed: Deed) -> None:
         """Another version writes the record, which is read again once that is rolled back."""
-        while deed.number not in self._by_number:
-            self._world.scheduler.sleep(_AGAIN_SECONDS)
-        upload_id = self._by_number[deed.number]
+        upload_id = self._upload_of(deed)
         if not upload_id:
             return
         self.damaged.add(upload_id)

@@ -29,6 +29,7 @@ from gateway.uploads.admission import Admission
 from gateway.uploads.kept_file import MOST_IN_RECORD
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import RequestBody
+from gateway.uploads.undo import Undos
 from muster.broker import Broker
 from muster.contracts.uploads import Upload
 from muster.signing_key import SigningKey
@@ -59,6 +60,7 @@ _SIGNER = ReceiptSigner(SigningKey(Ed25519PrivateKey.from_private_bytes(bytes(32
 _LIMITS = LoadLimits(reject_bytes=1024 * 1024, seconds=36_000, uploads=64)
 _SWEEP_SECONDS = 86_400.0
 _FILE_BYTES = 1024 * 1024
+_UNDO_DAYS = 30
 
 
 class NoAnswer(Exception):
@@ -71,6 +73,7 @@ class Gateway:
 
     uploads: Uploads
     records: UploadAccess
+    undos: Undos
 
 
 def body_of(content: bytes) -> RequestBody:
@@ -170,8 +173,9 @@ class System:
         admission = Admission(store.uploads, uploads_per_user=0, max_queued_seconds=0)
         most = MOST_IN_RECORD if self.plan.in_record else -1
         uploads = Uploads(store, Outbox(store.uploads, broker), admission, {}, most)
-        gateway = Gateway(uploads, UploadAccess(store))
-        self._gateway = process, gateway
+        access = UploadAccess(store)
+        undos = Undos(store.uploads, uploads, access, admission, _UNDO_DAYS)
+        self._gateway = process, Gateway(uploads, access, undos)
         process.stop.wait()
 
     def _relay(self, process: Process) -> None:
@@ -204,7 +208,7 @@ class System:
         )
         _charge_runs(processor, process)
         sweep = AnswerSweep(database, timedelta(hours=24))
-        expiry = ChangeExpiry(database, days=30)
+        expiry = ChangeExpiry(database, days=_UNDO_DAYS)
         consumer = UploadConsumer(processor, watchdog, Heartbeat(), sweep, expiry)
 
         def chores() -> None:

@@ -1,7 +1,7 @@
-"""What people do in a history, made from its seed: send files, cancel, damage records."""
+"""What people do in a history, made from its seed: send files, undo, cancel, damage records."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,11 +9,12 @@ from tests.e2e.workload import Record, UploadFile
 from tests.simulator.stores import CONFUSES_ITS_LOADER, KILLS_ITS_LOADER
 from tests.simulator.world import FAULTS, Climate
 
-Doing = Literal["send", "cancel", "damage", "garbage"]
+Doing = Literal["send", "cancel", "damage", "garbage", "undo"]
 
 _KEYS = range(1, 7)
 # How often all files are sent at once.
 _CROWDS = 0.25
+_UNDOS = 0.3
 _CHANCES = (0.0, 0.004, 0.01, 0.02, 0.05)
 _OPTIONS: tuple[dict[str, str], ...] = (
     *({} for _ in range(6)),
@@ -27,8 +28,9 @@ _OPTIONS: tuple[dict[str, str], ...] = (
 class Deed:
     """What somebody does at a time: `number` is the file's, in the order of the plan.
 
-    A file is sent with its idempotency key until it is accepted, or, without one, once. A record is
-    damaged for a while, as by another version. Garbage is a message that nobody can read.
+    A file is sent with its idempotency key until it is accepted, or, without one, once. It is
+    undone once it is final, and some undos are undone then. A record is damaged for a while, as by
+    another version. Garbage is a message that nobody can read.
     """
 
     at: float
@@ -83,6 +85,7 @@ def make_plan(seed: int) -> Plan:
             deeds.append(Deed(at + chance.choice((0.0, 0.2, 2.0, 9.0)), "damage", number))
     if chance.random() < 0.05:
         deeds.append(Deed(chance.choice((0.0, 3.0)), "garbage"))
+    deeds += _undos(seed, [deed for deed in deeds if deed.doing == "send"])
     faults = tuple(name for name in FAULTS if chance.random() < 0.5)
     return Plan(
         seed,
@@ -92,6 +95,20 @@ def make_plan(seed: int) -> Plan:
         takes_files=chance.random() < 0.5,
         in_record=chance.random() < 0.5,
     )
+
+
+def _undos(seed: int, sent: Sequence[Deed]) -> Iterator[Deed]:
+    """In some histories some of the files are undone, and all else is as without that."""
+    chance = random.Random(f"undos {seed}")
+    if chance.random() < _UNDOS:
+        for deed in sent:
+            if chance.random() < 0.5:
+                yield Deed(deed.at + chance.choice((0.0, 2.0, 9.0, 40.0)), "undo", deed.number)
+
+
+def is_undone_twice(seed: int, number: int) -> bool:
+    """Whether the undo of the file is undone, too."""
+    return random.Random(f"undo {seed} {number}").random() < 0.5
 
 
 def make_file(seed: int, number: int) -> Letterbox:
