@@ -35,13 +35,16 @@ _PROCESSES = {
 _FAMILIES = {"on servers": "servers", "embedded": "embedded", "in an erasure": "erasure"}
 
 
-def crash_table(family: str) -> dict[str, set[str]]:
-    """The calls of which docs/guarantees.md says what is true after a death there, by process."""
+def crash_table(*families: str) -> dict[str, set[str]]:
+    """The calls of which docs/guarantees.md says what is true after a death there, by process.
+
+    `families` are "servers", "embedded" and "erasure".
+    """
     table: dict[str, set[str]] = {process: set() for process in _PROCESSES.values()}
     page = (_DOCS / "guarantees.md").read_text("utf-8")
     for where, calls in _CRASH_ROW.findall(page):
         *names, last = where.split(", ")
-        if _FAMILIES.get(last, family) == family:
+        if last not in _FAMILIES or _FAMILIES[last] in families:
             for name in names if last in _FAMILIES else [*names, last]:
                 table[_PROCESSES[name]] |= {*re.findall("`([^`]+)`", calls)}
     return table
