@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from dbuploader.api.request import read_cursor, read_limit
 from dbuploader.journal.changes import REMOVED
 from dbuploader.journal.history import RowChange, as_json
+from dbuploader.journal.origin import NoLine
 from dbuploader.services import services
 from muster.contracts.tables import Table, get_table
 from muster.http.tokens import Principal, requires
@@ -24,7 +25,9 @@ def row_history(table: str, key: str) -> Response:
     page = services().history.read(declared, row, limit, cursor)
     files = [each.entry for each in page.changes if _has_line(each) and _sees(g.principal, each)]
     lines = services().lines.find_each(declared, row, files)
-    changes = [_represent(g.principal, declared, each, lines) for each in page.changes]
+    changes = [
+        _represent(g.principal, declared, each, lines.get(each.entry)) for each in page.changes
+    ]
     return jsonify(changes=changes, next=None if page.next is None else str(page.next))
 
 
@@ -37,10 +40,11 @@ def _sees(who: Principal, change: RowChange) -> bool:
 
 
 def _represent(
-    who: Principal, table: Table, change: RowChange, lines: dict[str, int]
+    who: Principal, table: Table, change: RowChange, line: int | NoLine | None
 ) -> dict[str, Any]:
     """The change as JSON takes it: whose it is, and from where, only to who may see it."""
     sees = _sees(who, change)
+    is_found = isinstance(line, int)
     return {
         "change": change.number,
         "kind": change.kind,
@@ -48,6 +52,8 @@ def _represent(
         "upload": change.entry if sees and change.kind != "batch" else None,
         "at": f"{change.at.isoformat()}Z",
         "by": change.made_by if sees else None,
-        "line": lines.get(change.entry),
+        "line": line if is_found else None,
+        "no_line": None if is_found else line,
         "before": None if change.before is None else as_json(table, change.before),
+        "forgotten": change.forgotten,
     }

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pyroaring import BitMap
 from sqlalchemy import ColumnElement, Connection, and_, select
@@ -30,7 +30,7 @@ class RowChange:
     `effect` is `inserted`, `updated` or `removed`. `entry` is the upload's id, or the batch's own;
     `kind` one of `upload`, `batch`, `undo` and `erasure`. `at` is in UTC without tzinfo. `before`
     are the row's values in their order as they stand in a batch of rows; None where it was not
-    there, or where they are no longer kept.
+    there, or where they are no longer kept: then `forgotten` says why.
     """
 
     number: int
@@ -41,6 +41,7 @@ class RowChange:
     made_by: str
     at: datetime
     before: tuple[PlainValue, ...] | None
+    forgotten: Literal["expired", "erased"] | None
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ def _made(connection: Connection, effects: dict[int, str]) -> Iterator[tuple[int
 def _read_change(connection: Connection, table: Table, key: int, found: _Made) -> RowChange:
     made, effect = found
     was_there = effect != INSERTED
+    before = _former_values(connection, table, made.entry, key) if was_there else None
+    is_forgotten = was_there and before is None
     return RowChange(
         number=made.number,
         effect=effect,
@@ -134,8 +137,13 @@ def _read_change(connection: Connection, table: Table, key: int, found: _Made) -
         owner=made.owner,
         made_by=made.made_by,
         at=made.made_at,
-        before=_former_values(connection, table, made.entry, key) if was_there else None,
+        before=before,
+        forgotten=_why_forgotten(made) if is_forgotten else None,
     )
+
+
+def _why_forgotten(made: Any) -> Literal["expired", "erased"]:
+    return "erased" if made.expired_at is None else "expired"
 
 
 def _former_values(

@@ -5,6 +5,7 @@ from functools import partial
 from io import FileIO
 from tempfile import TemporaryFile
 from threading import Lock
+from typing import Literal
 
 import pyarrow.compute as pc
 import structlog
@@ -29,16 +30,12 @@ MOST_BYTES = 16 * 1024**2
 MOST_UNPACKED_BYTES = 64 * 1024**2
 """Nor is a workbook that has more unpacked."""
 
+NoLine = Literal["removed", "too-large", "not-found"]
+"""Why there is none: the file is not kept any more, or is too large, or was not read so far."""
+
 _SECONDS = 1.0
-_NOT_TO_BE_HAD = (
-    FileDamaged,
-    FileError,
-    FileNotStored,
-    OSError,
-    UnreadableRecord,
-    UploadNotFound,
-    ValueError,
-)
+_REMOVED = (FileNotStored, UploadNotFound)
+_NOT_TO_BE_HAD = (FileDamaged, FileError, OSError, UnreadableRecord, ValueError)
 
 
 class LineFinder:
@@ -48,41 +45,40 @@ class LineFinder:
         self._stores = stores
         self._turn = Lock()
 
-    def find_each(self, table: Table, key: int, uploads: list[str]) -> dict[str, int]:
+    def find_each(self, table: Table, key: int, uploads: list[str]) -> dict[str, int | NoLine]:
         """The physical line, from 1, of the row with that key in the file of each upload.
 
-        One is left out whose file is gone, damaged or larger than MOST_BYTES, or was not read to
-        that line within a second for all of them.
+        They are sought for a second for all of them.
         """
         until = time.monotonic() + _SECONDS
-        lines: dict[str, int] = {}
+        lines: dict[str, int | NoLine] = dict.fromkeys(uploads, "not-found")
         if not uploads or not self._turn.acquire(timeout=_SECONDS):
             return lines
         try:
             for upload_id in uploads:
-                line = self._find(table, key, upload_id, until)
-                if line is not None:
-                    lines[upload_id] = line
+                lines[upload_id] = self._find(table, key, upload_id, until)
         except (DiskUnavailable, StoreUnavailable, _TimeIsUp) as error:
             log.info("not all lines are sought", error=repr(error))
         finally:
             self._turn.release()
         return lines
 
-    def _find(self, table: Table, key: int, upload_id: str, until: float) -> int | None:
+    def _find(self, table: Table, key: int, upload_id: str, until: float) -> int | NoLine:
         try:
             upload = self._stores.uploads.get(upload_id)
             if upload.size > MOST_BYTES:
-                return None
+                return "too-large"
             workspace = Workspace(_new_file, MOST_UNPACKED_BYTES, partial(_check_time, until))
             with (
                 self._stores.open_file(upload) as file,
                 open_content(file, upload, workspace) as content,
             ):
-                return self._line_in(content, upload, table, key, until)
+                return self._line_in(content, upload, table, key, until) or "not-found"
+        except _REMOVED:
+            return "removed"
         except _NOT_TO_BE_HAD as error:
             log.info("no line of the file", upload_id=upload_id, error=repr(error))
-            return None
+            return "not-found"
 
     def _line_in(
         self, content: Content, upload: Upload, table: Table, key: int, until: float

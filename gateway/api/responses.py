@@ -247,14 +247,21 @@ class RowChange(BaseModel):
         examples=["ana@example.com"],
     )
     line: int | None = Field(
-        description="The physical line of the upload's file on which the row begins; null where "
-        "there is no such file any more, where it is larger than 16 MiB, or where it was not read "
-        "to that line within a second."
+        description="The physical line of the upload's file on which the row begins. Null of what "
+        "came from no file, of another user's, and where `no_line` says why."
+    )
+    no_line: Literal["removed", "too-large", "not-found"] | None = Field(
+        description="Why there is no `line`: the file is no longer kept, is larger than 16 MiB, or "
+        "was not read to that line within a second."
     )
     before: dict[str, Any] | None = Field(
-        description="The row as it was before; null where it was not there, and where that is no "
-        "longer kept.",
+        description="The row as it was before; null where it was not there, and where `forgotten` "
+        "says why.",
         examples=[{"id": 1, "job": "Recruiter"}],
+    )
+    forgotten: Literal["expired", "erased"] | None = Field(
+        description="Why `before` is no longer kept: the change is older than `MUSTER_UNDO_DAYS`, "
+        "or the row was erased."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.web.wording import EFFECTS
+from gateway.web.wording import EFFECTS, FORGOTTEN
 from muster.contracts.tables import Column, Table
 
 Row = Mapping[str, int | str]
@@ -25,16 +25,17 @@ class ShownChange:
     """A change of a row: what was done, when, by whom and from where; None what is not known.
 
     `cells` are those that differ; all, where it is not known how; none where no value is known.
-    What the row was before is `forgotten` where it is no longer kept.
+    `forgotten` says why it is no longer known what the row was before.
     """
 
     what: str
     kind: str
-    forgotten: bool
+    forgotten: str | None
     at: datetime
     by: str | None
     upload: str | None
     line: int | None
+    is_file_removed: bool
     cells: Sequence[ShownCell]
 
 
@@ -48,11 +49,12 @@ def shown_changes(
         yield ShownChange(
             what=EFFECTS.get((change["kind"], change["effect"]), change["effect"].capitalize()),
             kind=change["kind"],
-            forgotten=before is None and change["effect"] != "inserted",
+            forgotten=FORGOTTEN.get(change["forgotten"]),
             at=datetime.fromisoformat(change["at"]),
             by=change["by"],
             upload=change["upload"],
             line=change["line"],
+            is_file_removed=change["no_line"] == "removed",
             cells=_cells(table, before, after if change["effect"] != "removed" else None),
         )
         after = before

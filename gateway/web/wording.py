@@ -49,6 +49,11 @@ EFFECTS: Mapping[tuple[str, str], str] = {
     ("erasure", "removed"): "Erased",
 }
 """What a change of each kind did to a row."""
+FORGOTTEN: Mapping[str | None, str] = {
+    "expired": "What it was before is no longer kept.",
+    "erased": "What it was before was erased.",
+}
+"""Why it is not known what a row was before a change."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
 # Up to so many seconds in units of so many, which are called so.
 _AGES = ((_HOUR, _MINUTE, "minute"), (_DAY, _HOUR, "hour"), (7 * _DAY, _DAY, "day"))

@@ -1,13 +1,15 @@
 """GET /v1/tables/{table}/rows/{key}/history."""
 
 import time
+from datetime import datetime
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, update
 
 from dbuploader.arrow import to_batch
+from dbuploader.db.schema import changes as made_changes
 from dbuploader.db.schema import former_rows
 from dbuploader.journal import history, origin
 from dbuploader.journal.changes import (
@@ -55,12 +57,15 @@ def test_all_that_wrote_a_row_is_told_newest_first(suite: Suite, client: FlaskCl
         "at": newest["at"],
         "by": "ana@example.com",
         "line": 2,
+        "no_line": None,
         "before": {"id": 7, "job": "Chef"},
+        "forgotten": None,
     }
     assert (batch["kind"], batch["upload"], batch["line"]) == ("batch", None, None)
+    assert batch["no_line"] is None
     assert (batch["effect"], batch["before"]) == ("updated", {"id": 7, "job": "Cook"})
     assert (oldest["effect"], oldest["upload"], oldest["line"]) == ("inserted", first.id, 2)
-    assert oldest["before"] is None
+    assert (oldest["before"], oldest["forgotten"]) == (None, None)
     assert newest["change"] > batch["change"] > oldest["change"]
     assert newest["at"] > oldest["at"]
     assert newest["at"].endswith("Z")
@@ -128,8 +133,8 @@ def test_without_the_file_the_rest_is_told(suite: Suite, client: FlaskClient) ->
     kept, gone = suite.load("jobs", "7,Cook\n"), suite.load("jobs", "7,Chef\n")
     suite.stores.files.delete(gone.id)
     newest, oldest = read(client, "jobs/rows/7")["changes"]
-    assert (newest["upload"], newest["line"]) == (gone.id, None)
-    assert (oldest["upload"], oldest["line"]) == (kept.id, 1)
+    assert (newest["upload"], newest["line"], newest["no_line"]) == (gone.id, None, "removed")
+    assert (oldest["upload"], oldest["line"], oldest["no_line"]) == (kept.id, 1, None)
 
 
 def test_a_large_file_is_not_read(
@@ -138,7 +143,8 @@ def test_a_large_file_is_not_read(
     suite.load("jobs", "7,Cook\n")
     assert read(client, "jobs/rows/7")["changes"][0]["line"] == 1
     monkeypatch.setattr(origin, "MOST_BYTES", 6)
-    assert read(client, "jobs/rows/7")["changes"][0]["line"] is None
+    (change,) = read(client, "jobs/rows/7")["changes"]
+    assert (change["line"], change["no_line"]) == (None, "too-large")
 
 
 def test_lines_are_sought_for_a_limited_time(
@@ -147,16 +153,30 @@ def test_lines_are_sought_for_a_limited_time(
     for job in ("Cook", "Chef"):
         suite.load("jobs", f"1,First {job}\n7,{job}\n")
     monkeypatch.setattr(origin, "_SECONDS", -1.0)
-    assert [each["line"] for each in read(client, "jobs/rows/7")["changes"]] == [None, None]
+    changes = read(client, "jobs/rows/7")["changes"]
+    assert [(each["line"], each["no_line"]) for each in changes] == [(None, "not-found")] * 2
 
 
-def test_values_that_expired_are_null(suite: Suite, client: FlaskClient) -> None:
+def test_values_that_are_gone_are_null_and_it_is_told_why(
+    suite: Suite, client: FlaskClient
+) -> None:
     suite.load("jobs", "7,Cook\n")
-    suite.load("jobs", "7,Chef\n")
+    expired = suite.load("jobs", "7,Chef\n")
+    suite.load("jobs", "7,Head chef\n")
     with suite.database.write() as connection:
         connection.execute(delete(former_rows))
-    newest, _ = read(client, "jobs/rows/7")["changes"]
-    assert (newest["effect"], newest["before"]) == ("updated", None)
+        mine = made_changes.c.entry == expired.id
+        long_ago = update(made_changes).where(mine).values(expired_at=datetime(2021, 1, 1))
+        connection.execute(long_ago)
+    found = [
+        (each["effect"], each["before"], each["forgotten"])
+        for each in read(client, "jobs/rows/7")["changes"]
+    ]
+    assert found == [
+        ("updated", None, "erased"),
+        ("updated", None, "expired"),
+        ("inserted", None, None),
+    ]
 
 
 def test_former_values_are_found_in_any_part(

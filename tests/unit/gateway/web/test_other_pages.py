@@ -282,7 +282,8 @@ def test_a_service_that_is_away_is_said_on_a_page(browser: FlaskClient, behind: 
 
 def a_change(kind: str, effect: str, **more: Any) -> dict[str, Any]:
     known = {"change": 7, "upload": None, "at": "2021-11-07T02:48:42.5Z", "by": None, "line": None}
-    return {**known, "kind": kind, "effect": effect, "before": None, **more}
+    unknown = {"no_line": None, "before": None, "forgotten": None}
+    return {**known, **unknown, "kind": kind, "effect": effect, **more}
 
 
 def a_row(behind: Behind, row: object, *changes: object, next: str | None = None) -> None:
@@ -331,10 +332,13 @@ def test_a_row_that_is_gone_still_has_a_history(browser: FlaskClient, behind: Be
 def test_values_that_are_no_longer_kept_are_not_made_up(
     browser: FlaskClient, behind: Behind
 ) -> None:
-    a_row(behind, {"id": 7, "job": "Cook"}, a_change("batch", "updated"))
+    expired = a_change("batch", "updated", forgotten="expired")
+    erased = a_change("upload", "updated", upload="u1", no_line="removed", forgotten="erased")
+    a_row(behind, {"id": 7, "job": "Cook"}, expired, erased)
     told = words(browser.get("/tables/jobs/7").text)
     assert "Changed by a program" in told
     assert "What it was before is no longer kept. Id 7 Job Cook" in told
+    assert "its file is no longer kept What it was before was erased." in told
 
 
 def test_a_row_that_was_never_there_is_not_found(browser: FlaskClient, behind: Behind) -> None:
