@@ -27,7 +27,7 @@ PLACES = {
         "employment.db",
         {"store/records.db: uploads", "store/records.db: contents", "store", "mail"},
     ),
-    "servers": ("employment", {"store: uploads", "store: files.chunks"}),
+    "servers": ("employment", {"store: uploads", "store: csv.chunks"}),
 }
 """The database, and where else a person stands. Emails that a server has are not Muster's."""
 PROCESSES = ("gateway", "dbuploader-consumer", "notification-consumer")
