@@ -110,3 +110,39 @@ def test_answers_can_be_had_as_files(page: Page, site: Site, question: str, link
         f"{site.url}/v1/queries/{question}", params={"year": YEAR}, headers={"Accept": "text/csv"}
     )
     assert Path(download.value.path()).read_bytes() == answer.content
+
+
+def test_rows_are_searched_sorted_and_had_as_a_file(page: Page, site: Site) -> None:
+    hires = site.ana.rows("hired_employees")
+    department = site.ana.rows("departments")[0]
+    begins = hires[0]["name"][:2]
+    wanted = [
+        row
+        for row in hires
+        if row["name"].lower().startswith(begins.lower())
+        and row["department_id"] == department["id"]
+    ]
+    page.goto("/tables/hired_employees")
+    page.get_by_label("Name begins with").fill(begins.upper())
+    page.get_by_label("Department").select_option(label=department["department"])
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#count")).to_have_text(
+        "1 row" if len(wanted) == 1 else f"{len(wanted)} rows"
+    )
+    page.get_by_role("columnheader", name="Id").get_by_role("link").click()
+    keys = [str(row["id"]) for row in wanted][::-1]
+    expect(page.locator("tbody td:first-child")).to_have_text(keys[:COUNT])
+    expect(page.locator("tbody tr").first).to_contain_text(department["department"])
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download them as CSV").click()
+    lines = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert [line.partition(",")[0] for line in lines[1:]] == keys
+
+
+def test_what_a_dry_run_checked_is_loaded_by_one_button(page: Page, site: Site) -> None:
+    dry_run = site.ana.upload("jobs.csv", b"7301,Cooper\n", dry_run="true")
+    site.ana.wait(dry_run["id"])
+    page.goto(f"/uploads/{dry_run['id']}")
+    page.get_by_role("button", name="Load it now").click()
+    expect(page.locator("#upload .badge").first).to_have_text("Loaded")
+    assert {"id": 7301, "job": "Cooper"} in site.ana.rows("jobs")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.choosing import choose, chosen, csv_file, done, send, sent
+from tests.browser.choosing import choose, chosen, csv_file, done, send
 from tests.browser.site import MAX_UPLOAD_BYTES, Site, begin_session
 
 ONE_JOB = csv_file("jobs.csv", b"401,Cooper\n")
@@ -47,14 +47,17 @@ def test_an_option_that_is_not_known(page: Page) -> None:
 
 def test_files_that_refer_to_a_refused_one_wait_until_it_is_seen_to(page: Page) -> None:
     page.goto("/")
-    choose(page, csv_file("departments.csv", b"%PDF-1.7\n"), ONE_JOB)
+    hires = csv_file("hired_employees.csv", b"9901,Ana,2021-07-27,1,1\n")
+    choose(page, csv_file("departments.csv", b"%PDF-1.7\n"), ONE_JOB, hires)
     send(page)
-    expect(chosen(page).nth(0)).to_contain_text("PDF")
-    expect(chosen(page).nth(1)).to_contain_text("First see to departments.csv, or remove it")
-    expect(sent(page)).to_have_count(0)
+    waiting = chosen(page).filter(has_text="hired_employees.csv")
+    expect(waiting).to_contain_text("First see to departments.csv, or remove it")
+    expect(chosen(page).filter(has_text="departments.csv").first).to_contain_text("PDF")
+    # Jobs need no departments.
+    expect(done(page)).to_have_count(1)
     page.get_by_role("button", name="Remove departments.csv").click()
     send(page)
-    expect(done(page)).to_have_count(1)
+    expect(done(page)).to_have_count(2)
 
 
 def test_a_session_that_ended_before_the_file_was_sent(page: Page) -> None:

@@ -8,6 +8,13 @@ export const mayRead = Boolean(document.getElementById("send").dataset.mayRead);
 /** The tables, in the order in which they refer to each other. */
 export const TABLES = [...template.querySelectorAll("option")].map((option) => option.value).filter(Boolean);
 
+/** The tables to which the rows of a table refer, and those to which theirs do. */
+export function needsOf(table) {
+  const option = template.querySelector(`option[value="${table}"]`);
+  const direct = option?.dataset.needs?.split(" ").filter(Boolean) ?? [];
+  return new Set(direct.flatMap((each) => [each, ...needsOf(each)]));
+}
+
 export const part = (item, name) => item.querySelector(`[data-part="${name}"]`);
 
 export const tell = (text) => { told.textContent = text; };

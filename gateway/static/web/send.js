@@ -2,7 +2,7 @@
 
 import { ask, pause } from "./api.js";
 import { follow } from "./events.js";
-import { TABLES, mayRead, newItem, part, say, step, tell } from "./items.js";
+import { TABLES, mayRead, needsOf, newItem, part, say, step, tell } from "./items.js";
 import { addToList } from "./newest.js";
 import { isFinal, show, wordFor } from "./upload.js";
 import { kindOf, outcome, refusal } from "./outcomes.js";
@@ -77,13 +77,29 @@ function canBeSent() {
   return form.reportValidity();
 }
 
+/** Send each file, but those that need one that was refused; all wait where nothing is taken. */
 async function sendEach() {
-  for (let item; (item = unsent()[0]) && (await send(item)); );
-  const [refused, ...rest] = unsent();
-  for (const item of rest) say(item, `Not sent yet. First see to ${refused.file.name}, or remove it.`, "note");
+  const refused = [];
+  let isAway = false;
+  for (const item of unsent()) {
+    const first = isAway ? refused.at(-1) : refused.find((other) => mustFollow(item, other));
+    if (first) {
+      say(item, `Not sent yet. First see to ${first.file.name}, or remove it.`, "note");
+      continue;
+    }
+    const outcome = await send(item);
+    if (outcome !== "accepted") refused.push(item);
+    isAway = outcome === "away";
+  }
 }
 
-/** Whether the file was accepted. */
+/** Whether a file is for the same table as another, or for one whose rows refer to that one's. */
+function mustFollow(item, other) {
+  const [table, first] = [item, other].map((each) => part(each, "table").value);
+  return table === first || needsOf(table).has(first);
+}
+
+/** What became of the file: `accepted`, `refused`, or `away` where others would fare no better. */
 async function send(item) {
   const progress = item.querySelector("progress");
   item.stopping = new AbortController();
@@ -97,12 +113,12 @@ async function send(item) {
   });
   if (result.status === 202 || result.status === 200) {
     accepted(item, result.answer);
-    return true;
+    return "accepted";
   }
   step(item, "chosen", "Remove");
   if (item.stopping.signal.aborted) say(item, "Stopped. If all of it had arrived already, it is loaded all the same.", "note");
   else say(item, `${refusal(result)}${result.passes ? " Press Upload to try again." : ""}`, "complaint");
-  return false;
+  return result.passes || result.status === 401 ? "away" : "refused";
 }
 
 function accepted(item, upload) {
