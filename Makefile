@@ -19,7 +19,7 @@ PACKAGES := $(dir $(wildcard */pyproject.toml))
 
 BIN := .venv/bin
 # What the suite runs on: with the drivers of servers where a URL names one.
-URLS := $(foreach name,BROKER CSV_STORE FILE_STORE AUTH_DATABASE EMPLOYMENT_DATABASE,$(value MUSTER_$(name)_URL))
+URLS := $(foreach name,BROKER CSV_STORE FILE_STORE AUTH_DATABASE EMPLOYMENT_DATABASE NOTIFICATION_DATABASE,$(value MUSTER_$(name)_URL))
 RUN := .venv/.synced$(if $(filter-out sqlite:% file:%,$(URLS)),-servers)
 DEV := .venv/.synced-dev
 DOCS := .venv/.synced-docs

@@ -16,6 +16,8 @@ from deploy.make_env import EXAMPLE, with_secrets
 DEV = Path(__file__).parents[1] / "k8s" / "overlays" / "dev"
 # That of auth's tokens, and that of the loader's receipts.
 _KEYS = ("signing-key.pem", "receipt-key.pem")
+# What encrypts the secrets of webhooks.
+_WEBHOOK_KEY = "webhook-key"
 # PrivateKeyInfo of an Ed25519 key, up to its 32 random bytes: RFC 8410, section 7.
 _ED25519 = bytes.fromhex("302e020100300506032b657004220420")
 
@@ -47,6 +49,8 @@ def write_secrets(directory: Path, examples: Path = DEV / "secrets.example") -> 
             _write(unfinished / example.name, text)
         for key in _KEYS:
             _write(unfinished / key, new_signing_key())
+        webhook_key = base64.b64encode(secrets.token_bytes(32)).decode()
+        _write(unfinished / _WEBHOOK_KEY, f"{webhook_key}\n")
         unfinished.rename(directory)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -20,6 +20,7 @@ class BackendSettings(DatabaseSettings):
     file_store_url: str = ""
     auth_database_url: str = ""
     employment_database_url: str = ""
+    notification_database_url: str = ""
     smtp_url: str = ""
 
 
@@ -34,6 +35,7 @@ def import_adapters() -> None:
         for port, url, adapters in (
             ("database", settings.auth_database_url, muster.database.ADAPTERS),
             ("database", settings.employment_database_url, muster.database.ADAPTERS),
+            ("database", settings.notification_database_url, muster.database.ADAPTERS),
             ("broker", settings.broker_url, muster.broker.ADAPTERS),
             ("CSV store", settings.csv_store_url, muster.uploadstore.ADAPTERS),
             ("file store", files, muster.filestore.ADAPTERS),

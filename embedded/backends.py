@@ -52,7 +52,11 @@ def _open_all(settings: BackendSettings, stack: ExitStack) -> dict[str, Check]:
     }
     if settings.file_store_url:
         checks[settings.file_store_url] = stores.files.check
-    for url in (settings.auth_database_url, settings.employment_database_url):
+    for url in (
+        settings.auth_database_url,
+        settings.employment_database_url,
+        settings.notification_database_url,
+    ):
         database = open_database(url, allow_multi_primary=settings.allow_multi_primary)
         checks[url] = stack.enter_context(closing(database)).check
     return checks

@@ -13,6 +13,7 @@ _SERVICES = ("gateway", "auth", "queries", "dbuploader", "notification")
 _WORKERS = {
     "dbuploader-consumer": "dbuploader.consumer",
     "notification-consumer": "notification.consumer",
+    "notification-webhooks": "notification.webhooks",
     "gateway-relay": "gateway.relay",
 }
 
@@ -59,6 +60,7 @@ def plan_suite(
         "MUSTER_AUTH_URL": urls["auth"],
         "MUSTER_QUERIES_URL": urls["queries"],
         "MUSTER_DBUPLOADER_URL": urls["dbuploader"],
+        "MUSTER_NOTIFICATION_URL": urls["notification"],
     }
     workers = tuple(_worker(name, module, shared) for name, module in _WORKERS.items())
     return Suite(
@@ -66,7 +68,7 @@ def plan_suite(
         check=Program("check-backends", _python("embedded.backends"), shared),
         migrations=tuple(
             Program(f"{owner}-migrations", _python(f"{owner}.migrations"), shared)
-            for owner in ("auth", "dbuploader")
+            for owner in ("auth", "dbuploader", "notification")
         ),
         admin=Program(
             "ensure-admin",

@@ -23,6 +23,7 @@ from gateway.api import (
     upload_files,
     uploads,
     users,
+    webhooks,
 )
 from gateway.api.responses import ProblemDocument
 from gateway.errors import PROBLEMS
@@ -111,7 +112,7 @@ def _health(stores: Stores, broker: Broker, tokens: Tokens, services: Services) 
 def _add_api(app: OpenAPI) -> None:
     subjects = (
         *(users, links, access_keys, uploads, preview),
-        *(upload_content, upload_files, receipts, tables, queries),
+        *(upload_content, upload_files, receipts, webhooks, tables, queries),
     )
     for subject in subjects:
         app.register_api(subject.api)

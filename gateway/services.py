@@ -51,6 +51,7 @@ class Services:
     auth: Upstream
     queries: Upstream
     dbuploader: Upstream
+    notification: Upstream
     coalescer: RequestCoalescer[UpstreamResponse]
     tokens: Tokens
     limits: Limits
@@ -84,6 +85,7 @@ class Services:
             auth=Upstream("auth", settings.auth_url, threads),
             queries=Upstream("queries", settings.queries_url, threads),
             dbuploader=dbuploader,
+            notification=Upstream("notification", settings.notification_url, threads),
             coalescer=RequestCoalescer(lambda answer: answer.is_shareable),
             tokens=tokens,
             limits=Limits(
@@ -97,7 +99,7 @@ class Services:
     @property
     def upstreams(self) -> Sequence[Upstream]:
         """The services behind."""
-        return (self.auth, self.queries, self.dbuploader)
+        return (self.auth, self.queries, self.dbuploader, self.notification)
 
 
 def services() -> Services:

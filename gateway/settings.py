@@ -51,6 +51,9 @@ class Settings(FileSettings):
     dbuploader_url: str = Field(
         default="http://127.0.0.1:8082", description="Where dbuploader answers."
     )
+    notification_url: str = Field(
+        default="http://127.0.0.1:8083", description="Where notification answers."
+    )
     max_upload_bytes: int = Field(
         default=1024**3,
         ge=0,

@@ -16,6 +16,7 @@ _EMBEDDED = {
     "csv_store_url": "file:///{home}/store",
     "auth_database_url": "sqlite:///{home}/auth.db",
     "employment_database_url": "sqlite:///{home}/employment.db",
+    "notification_database_url": "sqlite:///{home}/notification.db",
     "smtp_url": "maildir:///{home}/mail",
 }
 

@@ -6,9 +6,6 @@ Auth has one for its tokens, and the loader another for its receipts.
 import base64
 import hashlib
 import json
-import os
-import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +13,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from muster.adapters import ConfigurationError
-from muster.backends.atomic_file import create_file
+from muster.backends.private_file import read_or_create
 
 ALGORITHM = "EdDSA"
-
-_FORBIDDEN = stat.S_IRWXO | stat.S_IWGRP
-"""A group may read: Kubernetes mounts a secret for a pod's `fsGroup` so."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ def base64url(content: bytes) -> str:
 
 def load_key(path: Path) -> SigningKey:
     """The key in the file `path`, made if there is no such file. Raises ConfigurationError."""
-    content = _read_or_create(path, _new_key)
+    content = read_or_create(path, _new_key)
     try:
         key = serialization.load_pem_private_key(content, password=None)
     except (ValueError, TypeError) as error:
@@ -74,25 +68,3 @@ def _new_key() -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-
-
-def _read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
-    """What the file holds; where it is absent it gets what `make` returns, with mode 0600.
-
-    Of several processes that start at once, all get what the first one wrote. Raises
-    ConfigurationError when others may read the file, or it can't be read or made.
-    """
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            create_file(path, make())
-        return _read_private(path)
-    except OSError as error:
-        raise ConfigurationError(f"The secret in {path} can't be used: {error}") from error
-
-
-def _read_private(path: Path) -> bytes:
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & _FORBIDDEN:
-            raise ConfigurationError(f"Others have access to {path}; run chmod 600 on it.")
-        return file.read()

@@ -1,42 +1,116 @@
 """The service's HTTP side: `gunicorn -c python:muster.serving "notification.app:create_app()"`.
 
-It reports the health of what the emails depend on; `notification.consumer` sends them.
+It keeps the endpoints and shows the deliveries; `notification.consumer` sends the emails and
+`notification.webhooks` the webhooks.
 """
 
-from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask
+from pydantic import ValidationError
 
-from muster.broker import Broker, open_broker
+from muster.backends.dependencies import Check, once
+from muster.broker import open_broker
+from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
+from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.revocations import check_with
 from muster.http.service import Health, install_service, provide
+from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
-from muster.uploadstore import UploadStore, open_upload_store
+from muster.uploadstore import open_upload_store
 from notification.channels import open_channel
-from notification.settings import Settings
+from notification.channels.webhook.addresses import AddressPolicy, WrongUrl
+from notification.channels.webhook.deliveries import Deliveries
+from notification.channels.webhook.endpoints import Endpoints
+from notification.channels.webhook.errors import (
+    DeliveryNotFound,
+    EndpointDisabled,
+    EndpointNotFound,
+    StillWaiting,
+    TooManyEndpoints,
+    TooManyTests,
+    UnknownCursor,
+)
+from notification.channels.webhook.schema import check_schema
+from notification.channels.webhook.sealing import SecretBox
+from notification.services import Services
+from notification.settings import Settings, parse_networks
+from notification.views import blueprint, invalid
 
-
-@dataclass(frozen=True)
-class Services:
-    """What the HTTP side works with."""
-
-    broker: Broker
-    store: UploadStore
+_DATABASE = "notification database"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The service, wired but not yet connected to anything."""
+    """The service, wired but not yet connected to anything. Raises ConfigurationError.
+
+    The key of the secrets is made where there is none.
+    """
     settings = settings or Settings()
     configure_logging("notification", settings.log_level)
     export_spans("notification")
     app = Flask("notification")
-    broker, store = open_broker(settings.broker_url), open_upload_store(settings.csv_store_url)
-    provide(app, Services(broker, store))
-    checks = {
-        "broker": broker.check,
-        "CSV store": store.check,
+    services = _wire(settings)
+    provide(app, services)
+    authenticate_with(app, check_with(settings.auth_url).verify)
+    app.register_blueprint(blueprint)
+    checks: dict[str, Check] = {
+        "broker": services.broker.check,
+        "CSV store": services.store.check,
         "mail": open_channel(settings).check,
+        _DATABASE: partial(check_schema, services.database),
     }
-    # It reports health only, which it can always do.
-    install_service(app, "notification", Health(dependencies=checks))
+    # Without its tables it can answer nothing. Later each request reports an outage itself.
+    ready = {_DATABASE: once(checks[_DATABASE])}
+    install_service(app, "notification", Health(ready, checks))
+    answer_with(app, _PROBLEMS)
     return app
+
+
+def _wire(settings: Settings) -> Services:
+    database = open_database(
+        settings.notification_database_url, allow_multi_primary=settings.allow_multi_primary
+    )
+    policy = AddressPolicy(
+        parse_networks(settings.webhook_allow), parse_networks(settings.webhook_forbid)
+    )
+    return Services(
+        open_broker(settings.broker_url),
+        open_upload_store(settings.csv_store_url),
+        database,
+        Endpoints(database, SecretBox.from_file(settings.webhook_keys), policy),
+        Deliveries(database),
+    )
+
+
+def _from_validation(error: ValidationError) -> Problem:
+    return invalid(*((str((*e["loc"], "body")[0]), e["msg"]) for e in error.errors()))
+
+
+def _not_found(error: Exception) -> Problem:
+    return Problem(404, "not-found", "Not found", str(error))
+
+
+_PROBLEMS = {
+    ValidationError: _from_validation,
+    WrongUrl: lambda error: invalid(("url", str(error))),
+    UnknownCursor: lambda error: invalid(("cursor", str(error))),
+    EndpointNotFound: _not_found,
+    DeliveryNotFound: _not_found,
+    TooManyEndpoints: lambda error: Problem(
+        409, "too-many-webhooks", "Too many webhooks", str(error)
+    ),
+    EndpointDisabled: lambda error: Problem(
+        409, "webhook-disabled", "Webhook disabled", str(error)
+    ),
+    StillWaiting: lambda error: Problem(409, "delivery-waits", "Still waiting", str(error)),
+    TooManyTests: lambda error: Problem(
+        429,
+        "too-many-tests",
+        "Too many tests",
+        str(error),
+        headers={"Retry-After": str(error.seconds)},
+    ),
+    DatabaseUnavailable: lambda _: unavailable("The notification database"),
+    ConstraintViolated: lambda _: unavailable("The notification database", 1),
+}

@@ -3,6 +3,7 @@
 from muster import startup  # noqa: F401
 
 # isort: split
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.broker.messaging import handling
 from muster.contracts.messages import EmailRequested, UnreadableMessage, UploadFinished
 from muster.contracts.uploads import UnreadableRecord
+from muster.database import open_database
 from muster.observability.tracing import bind_log_fields
 from muster.uploadstore import UploadNotFound, open_upload_store
 from muster.weather import Unavailable
@@ -20,6 +22,8 @@ from muster.worker.process import worker_process
 from muster.worker.retry import RetryPolicy
 from notification.account_emails import AccountEmails, AuthEmails
 from notification.channels import DeliveryError, open_account_sender, open_channel
+from notification.channels.webhook.channel import WebhookChannel
+from notification.channels.webhook.deliveries import Deliveries
 from notification.notifier import MAILS, EmailOutcome, NotFinal, Notifier
 from notification.settings import Settings
 
@@ -31,10 +35,14 @@ RETRIES = RetryPolicy(timedelta(seconds=1), longest=timedelta(minutes=5), limit=
 
 @dataclass(frozen=True)
 class Handler:
-    """Passes on what each message names; returns what becomes of the message."""
+    """Passes on what each message names; returns what becomes of the message.
+
+    `enter_webhooks` is given a final upload first, so that no email holds up a webhook.
+    """
 
     notifier: Notifier
     account_emails: AccountEmails
+    enter_webhooks: Callable[[str], None]
 
     def __call__(self, delivery: Delivery) -> Verdict:
         """Ack, or Retry for what may pass, or DeadLetter for what won't."""
@@ -61,7 +69,11 @@ class Handler:
             return self._send_account_email(EmailRequested.from_body(delivery.body))
         finished = UploadFinished.from_body(delivery.body)
         bind_log_fields(upload_id=finished.upload_id)
-        return self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
+        failure = self._enter_webhooks(finished.upload_id)
+        outcome = self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
+        if failure is not None:
+            raise failure
+        return outcome
 
     def _send_account_email(self, requested: EmailRequested) -> EmailOutcome:
         bind_log_fields(link_id=requested.email_id)
@@ -72,6 +84,16 @@ class Handler:
                 raise
             log.error("email refused for good", error=str(error))
             return EmailOutcome.REFUSED
+
+    def _enter_webhooks(self, upload_id: str) -> Exception | None:
+        """Why they can't be entered now: then the email is sent, and the message comes again."""
+        try:
+            self.enter_webhooks(upload_id)
+        except Exception as error:
+            if not isinstance(error, Unavailable | UploadNotFound | UnreadableRecord):
+                log.exception("the webhooks are not entered")
+            return error
+        return None
 
 
 def _put_off(delivery: Delivery, error: Exception) -> Retry:
@@ -93,12 +115,18 @@ def main() -> None:
     with worker_process("notification-consumer", settings) as worker:
         broker = worker.open("broker", partial(open_broker, settings.broker_url))
         store = worker.open("CSV store", partial(open_upload_store, settings.csv_store_url))
+        allowed = settings.allow_multi_primary
+        url = settings.notification_database_url
+        database = worker.open(
+            "notification database", partial(open_database, url, allow_multi_primary=allowed)
+        )
         channel = open_channel(settings)
         worker.watch("mail", channel.check)
         worker.serve_health(ready={"broker": broker.check})
         fetch = AuthEmails(settings.auth_url, settings.email_secret)
         account_emails = AccountEmails(fetch, open_account_sender(settings))
-        handler = Handler(Notifier(store, channel), account_emails)
+        webhooks = WebhookChannel(store, Deliveries(database))
+        handler = Handler(Notifier(store, channel), account_emails, webhooks.enter)
         broker.consume("notification", handler, stop=worker.stop, tick=worker.heartbeat.beat)
 
 

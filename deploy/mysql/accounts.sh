@@ -5,7 +5,7 @@
 # Either in /docker-entrypoint-initdb.d of the image mysql:9.7, or by an operator, with the client mysql
 # or mariadb, against the server at MYSQL_HOST and MYSQL_TCP_PORT:
 #
-#   MYSQL_DATABASE         auth or employment
+#   MYSQL_DATABASE         auth, employment or notification
 #   MYSQL_ROOT_PASSWORD    the administrator's; when unset, the client's own option files say
 #   MYSQL_ADMIN_USER       the administrator, if not root
 #   MUSTER_..._PASSWORD    one of each account, see below
@@ -13,7 +13,7 @@
 # A subshell: the image's entrypoint sources this file if it is not executable.
 make_accounts() (
 	set -euo pipefail
-	database=${MYSQL_DATABASE:?is auth or employment}
+	database=${MYSQL_DATABASE:?is auth, employment or notification}
 	case $database in
 	auth)
 		migrations auth_migrations MUSTER_AUTH_MIGRATIONS_PASSWORD
@@ -24,8 +24,12 @@ make_accounts() (
 		account dbuploader MUSTER_DBUPLOADER_PASSWORD "SELECT, INSERT, UPDATE, DELETE"
 		account queries MUSTER_QUERIES_PASSWORD "SELECT"
 		;;
+	notification)
+		migrations notification_migrations MUSTER_NOTIFICATION_MIGRATIONS_PASSWORD
+		account notification MUSTER_NOTIFICATION_PASSWORD "SELECT, INSERT, UPDATE, DELETE"
+		;;
 	*)
-		echo "MYSQL_DATABASE is $database, and should be auth or employment." >&2
+		echo "MYSQL_DATABASE is $database, and should be auth, employment or notification." >&2
 		exit 1
 		;;
 	esac

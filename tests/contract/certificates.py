@@ -28,7 +28,7 @@ class Authority:
         self.ca_file.write_bytes(signed.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def server_context(self, *addresses: str) -> ssl.SSLContext:
-        """The TLS side of a server that proves to be at `addresses`."""
+        """The TLS side of a server that proves to be at `addresses`, or to have those names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.server_file(*addresses))
         return context
@@ -36,9 +36,7 @@ class Authority:
     def server_file(self, *addresses: str) -> Path:
         """The key and the certificate of such a server, in one file."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName(
-            [x509.IPAddress(ip_address(each)) for each in addresses]
-        )
+        names = x509.SubjectAlternativeName([_general_name(each) for each in addresses])
         nobody = x509.BasicConstraints(ca=False, path_length=None)
         certificate = self._begin(_named("server"), key, nobody).add_extension(
             names, critical=False
@@ -80,3 +78,10 @@ def _for_signing() -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

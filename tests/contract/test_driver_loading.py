@@ -16,6 +16,7 @@ EMBEDDED = {
     "MUSTER_CSV_STORE_URL": "file://{home}/store",
     "MUSTER_AUTH_DATABASE_URL": "sqlite:///{home}/auth.db",
     "MUSTER_EMPLOYMENT_DATABASE_URL": "sqlite:///{home}/employment.db",
+    "MUSTER_NOTIFICATION_DATABASE_URL": "sqlite:///{home}/notification.db",
     "MUSTER_SMTP_URL": "maildir://{home}/mail",
     "MUSTER_KEY_FILE": "{home}/key.pem",
 }

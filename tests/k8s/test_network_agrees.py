@@ -17,8 +17,10 @@ AMONG_THEMSELVES = {
 TOLD_FOR_NOTHING = {
     Edge("gateway-relay", "auth", 8080),
     Edge("gateway-relay", "dbuploader", 8080),
+    Edge("gateway-relay", "notification", 8080),
     Edge("gateway-relay", "queries", 8080),
     Edge("dbuploader-consumer", "auth", 8080),
+    Edge("notification-webhooks", "auth", 8080),
 }
 
 
@@ -32,7 +34,9 @@ def test_what_is_let_out_is_let_in_and_is_what_the_urls_name(tree: Tree, name: s
 
 def test_the_edges_are_those_of_the_architecture(dev: Manifests) -> None:
     pairs = {(edge.source, edge.target) for edge in implied_edges(dev)}
-    assert {("gateway", "auth"), ("gateway", "queries"), ("gateway", "dbuploader")} <= pairs
+    assert {
+        ("gateway", each) for each in ("auth", "queries", "dbuploader", "notification")
+    } <= pairs
     assert {("gateway", "rabbitmq"), ("notification-consumer", "mailpit")} <= pairs
     assert len(pairs) >= 20
 
@@ -58,7 +62,8 @@ def test_in_prod_everybody_reaches_the_port_of_what_is_managed(tree: Tree) -> No
         for port in rule["ports"]
     }
     encrypted = {(source, port) for source, _ in mail for port in (465, 587)}
-    assert open_to_the_outside == needed - mail | encrypted
+    anywhere = {("notification-webhooks", port) for port in (443, 8443)}
+    assert open_to_the_outside == needed - mail | encrypted | anywhere
 
 
 @pytest.mark.parametrize("controller", ["ingress-nginx", "traefik"])

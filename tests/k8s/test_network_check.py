@@ -76,7 +76,7 @@ def test_a_cluster_that_enforces_the_policies_is_well(
     assert wrong == []
     servers = {each.name for each in dev.workloads()}
     assert cluster.tried == {POD, *servers}
-    assert "connections tried from 14 pods" in capsys.readouterr().out
+    assert "connections tried from 16 pods" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from tools.k8s_check.edges import selects
 from tools.k8s_check.environment import Reference, environment_of, references_of
 from tools.k8s_check.manifests import Json, Manifests, name_of
 
-BACKENDS = {"auth-db", "employment-db", "mongo", "rabbitmq"}
-ASKED_BY_USERS = {"auth", "dbuploader", "gateway", "queries"}
+BACKENDS = {"auth-db", "employment-db", "mongo", "notification-db", "rabbitmq"}
+ASKED_BY_USERS = {"auth", "dbuploader", "gateway", "notification", "queries"}
 
 
 @pytest.fixture
@@ -60,7 +60,9 @@ def test_prod_runs_three_nodes_of_rabbitmq_on_three_machines(prod: Manifests) ->
 def test_the_name_of_a_database_is_known_before_it_is_ready(dev: Manifests) -> None:
     """The cluster's DNS keeps for half a minute that a name is unknown."""
     headless = [each for each in dev.of("Service") if each["spec"].get("clusterIP") == "None"]
-    assert {"auth-db", "employment-db", "mongo"} <= {name_of(each) for each in headless}
+    assert {"auth-db", "employment-db", "mongo", "notification-db"} <= {
+        name_of(each) for each in headless
+    }
     assert all(each["spec"].get("publishNotReadyAddresses") for each in headless)
 
 
@@ -83,7 +85,7 @@ def test_prod_has_more_than_one_of_all_that_users_wait_for(prod: Manifests) -> N
         for scaler in prod.of("HorizontalPodAutoscaler")
     }
     fixed = {name_of(each): each["spec"].get("replicas", 1) for each in prod.of("Deployment")}
-    assert {name for name in fixed if least.get(name, fixed[name]) < 2} == {"notification"}
+    assert {name for name in fixed if least.get(name, fixed[name]) < 2} == set()
     assert set(fixed) >= ASKED_BY_USERS
 
 
@@ -210,5 +212,9 @@ def test_external_secrets_make_every_secret_that_prod_takes(tree: Tree) -> None:
         if reference.kind == "Secret"
     }
     mounted = {(name, key) for kind, name, key in used_keys(prod) if kind == "Secret"}
-    keys = {("auth-signing-key", "signing-key.pem"), ("dbuploader-receipt-key", "receipt-key.pem")}
+    keys = {
+        ("auth-signing-key", "signing-key.pem"),
+        ("dbuploader-receipt-key", "receipt-key.pem"),
+        ("notification-webhook-key", "webhook-key"),
+    }
     assert made == taken | mounted | keys

@@ -88,7 +88,8 @@ def test_the_services_have_the_names_and_ports_of_compose(tree: Tree, name: str)
     manifests = tree.rendered(name)
     serving = {name_of(each) for each in manifests.of("Service")}
     named = set(re.findall(r"(?:@|//)([a-z-]+):\d+", read("docker-compose.yml")))
-    managed = {"auth-db", "employment-db", "mongo", "mailpit"} if name == "prod" else set()
+    databases = {"auth-db", "employment-db", "notification-db", "mongo"}
+    managed = {*databases, "mailpit"} if name == "prod" else set()
     assert named - managed <= serving
     assert serving <= set(compose()) | {"rabbitmq-nodes"}
 

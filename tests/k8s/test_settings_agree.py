@@ -41,6 +41,9 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_HEALTH_PORT": "stands in the Dockerfile",
     "MUSTER_SIGNING_KEY_FILE": "stands in the Dockerfile",
     "MUSTER_RECEIPT_KEY_FILE": "stands in the Dockerfile",
+    "MUSTER_WEBHOOK_KEY_FILE": "stands in the Dockerfile",
+    "MUSTER_WEBHOOK_ALLOW": "is a choice of the installation",
+    "MUSTER_WEBHOOK_FORBID": "is a choice of the installation",
     "MUSTER_THREADS": "is tuned by who measured",
     "MUSTER_MAX_WAITERS": "follows from the threads",
     "MUSTER_MAX_WAITING_SECONDS": "is tuned by who measured",
@@ -83,8 +86,11 @@ OF_THE_CLUSTERS_BACKENDS = {
     "mongo": {"HOME"},
 }
 # Volumes of what is not to be lost: in the pods, and in Compose.
-KEPT_AS = {"data", "receipt-key", "signing-key"}
-KEPT_IN_COMPOSE = {"auth-db", "employment-db", "mailpit", "mongo", "rabbitmq", *KEPT_AS - {"data"}}
+KEPT_AS = {"data", "receipt-key", "signing-key", "webhook-key"}
+KEPT_IN_COMPOSE = {
+    *("auth-db", "employment-db", "mailpit", "mongo", "notification-db", "rabbitmq"),
+    *KEPT_AS - {"data"},
+}
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -130,7 +136,9 @@ def test_nothing_is_excepted_for_nothing(tree: Tree) -> None:
     assert set(LEFT_TO_THEIR_DEFAULT) <= reads
 
 
-@pytest.mark.parametrize("backend", ["auth-db", "employment-db", "mailpit", "mongo", "rabbitmq"])
+@pytest.mark.parametrize(
+    "backend", ["auth-db", "employment-db", "mailpit", "mongo", "notification-db", "rabbitmq"]
+)
 def test_a_backend_is_told_what_compose_tells_it(dev: Manifests, backend: str) -> None:
     (container,) = [
         container

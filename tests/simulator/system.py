@@ -63,6 +63,10 @@ _FILE_BYTES = 1024 * 1024
 _UNDO_DAYS = 30
 
 
+def _call_nobody(_upload_id: str) -> None:
+    """Nobody has webhooks here."""
+
+
 class NoAnswer(Exception):
     """The gateway died, or is not there, before it answered."""
 
@@ -231,7 +235,7 @@ class System:
         email = EmailChannel(mailer, "muster@localhost", "http://localhost:8080")
         # Nobody asks for emails about accounts: auth is not simulated.
         accounts = AccountEmails(lambda _: None, AccountEmailSender(mailer, "", ""))
-        handler = Handler(Notifier(stores.uploads, email), accounts)
+        handler = Handler(Notifier(stores.uploads, email), accounts, _call_nobody)
         broker.consume_until_stopped("notification", handler)
 
 

@@ -17,7 +17,7 @@ _APART = {
         *("pyarrow", "pymongo", "pyroaring", "tenacity"),
     },
     "gateway": {"flask-openapi", "pika", "pymongo"},
-    "notification": {"pika", "pymongo"},
+    "notification": {"alembic", "mysql-connector-python", "pika", "pymongo", "standardwebhooks"},
     "queries": {"mysql-connector-python"},
 }
 SERVICES = tuple(_APART)

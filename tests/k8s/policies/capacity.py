@@ -15,6 +15,7 @@ _AT_REST = {
     "gateway-relay": 60,
     "notification": 90,
     "notification-consumer": 60,
+    "notification-webhooks": 60,
     "queries": 120,
 }
 # And under load: 16 logins at once take 19 MiB each, a load of a large file holds its batches.

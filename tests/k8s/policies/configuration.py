@@ -16,7 +16,7 @@ _BUILT_IN = re.compile(
 )
 _GENERATED = re.compile(r".+-[a-z0-9]{10}")
 _SECRET = re.compile(r"PASSWORD|PASS$|SECRET|_KEY$|COOKIE")
-_MIGRATED = {"auth", "dbuploader"}
+_MIGRATED = {"auth", "dbuploader", "notification"}
 
 
 def every_image_is_its_publishers_and_pinned(manifests: Manifests) -> Iterator[str]:

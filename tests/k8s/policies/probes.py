@@ -15,6 +15,7 @@ _DRAIN_SECONDS = {
     "queries": 40,
     "dbuploader-consumer": 30,
     "notification-consumer": 40,
+    "notification-webhooks": 40,
     "gateway-relay": 20,
 }
 _HTTP = {"auth", "dbuploader", "gateway", "notification", "queries"}

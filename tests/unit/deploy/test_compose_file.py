@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
 CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 OURS = sorted(name for name, each in CONTAINERS.items() if each["image"].startswith("muster/"))
-ONCE = {"auth-admin", "auth-migrations", "dbuploader-migrations"}
+ONCE = {"auth-admin", "auth-migrations", "dbuploader-migrations", "notification-migrations"}
 
 
 def test_all_processes_of_the_suite_are_there() -> None:
@@ -23,6 +23,7 @@ def test_all_processes_of_the_suite_are_there() -> None:
         "gateway-relay",
         "notification",
         "notification-consumer",
+        "notification-webhooks",
         "queries",
     }
 
@@ -94,5 +95,9 @@ def test_each_process_gets_the_account_of_its_own_and_no_other_secret() -> None:
         "dbuploader": ["dbuploader"],
         "dbuploader-consumer": ["dbuploader"],
         "dbuploader-migrations": ["dbuploader_migrations"],
+        "notification": ["notification"],
+        "notification-consumer": ["notification"],
+        "notification-migrations": ["notification_migrations"],
+        "notification-webhooks": ["notification"],
         "queries": ["queries"],
     }

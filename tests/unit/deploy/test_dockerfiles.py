@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("auth", "dbuploader", "gateway", "notification", "queries")
-# The services that keep a file of their own: a key that signs.
+# The services that keep a file of their own: a key.
 OF_A_KEY = {
     "RUN install -d -m 0700 /state",
     "COPY --from=builder --chown=10001:10001 /state /var/lib/muster",
@@ -22,6 +22,11 @@ ONLY_IN = {
     | {
         "# The consumer makes the key of receipts here at its first start: mount a volume.",
         "ENV MUSTER_RECEIPT_KEY_FILE=/var/lib/muster/receipt-key.pem",
+    },
+    "notification": OF_A_KEY
+    | {
+        "# The key of the secrets of webhooks is made here at the first start: mount a volume.",
+        "ENV MUSTER_WEBHOOK_KEY_FILE=/var/lib/muster/webhook-key",
     },
 }
 

@@ -19,7 +19,7 @@ def secrets(tmp_path: Path) -> Path:
 
 def test_each_example_becomes_a_file_and_names_no_variable_any_more(secrets: Path) -> None:
     examples = {path.name for path in (DEV / "secrets.example").iterdir()}
-    assert {path.name for path in secrets.iterdir()} == examples | set(KEYS)
+    assert {path.name for path in secrets.iterdir()} == examples | {*KEYS, "webhook-key"}
     assert not [path for path in secrets.iterdir() if "$" in path.read_text("utf-8")]
 
 

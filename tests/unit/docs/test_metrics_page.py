@@ -9,7 +9,8 @@ from tests.unit.docs.metricspage import family_of, rows
 
 PROCESSES = (
     *("gateway.app", "gateway.relay", "auth.app", "queries.app", "dbuploader.app"),
-    *("dbuploader.consumer", "dbuploader.metrics", "notification.app", "notification.consumer"),
+    *("dbuploader.consumer", "dbuploader.metrics"),
+    *("notification.app", "notification.consumer", "notification.webhooks"),
 )
 
 
@@ -38,7 +39,14 @@ def test_names_follow_the_conventions() -> None:
         # https://prometheus.io/docs/practices/naming/
         unit = row.name.removesuffix("_total").rpartition("_")[2]
         assert row.name.endswith("_total") == (row.kind == "counter")
-        assert row.kind == "counter" or unit in {"seconds", "uploads", "emails", "records", "up"}
+        assert row.kind == "counter" or unit in {
+            "seconds",
+            "uploads",
+            "emails",
+            "webhooks",
+            "records",
+            "up",
+        }
 
 
 def test_series_with_known_labels_begin_at_0() -> None:

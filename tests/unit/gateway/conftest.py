@@ -66,7 +66,7 @@ def behind() -> Iterator[Behind]:
 @pytest.fixture
 def client_with_behind(make_app: Callable[..., OpenAPI], behind: Behind) -> Iterator[FlaskClient]:
     url = behind.url
-    app = make_app(auth_url=url, queries_url=url, dbuploader_url=url)
+    app = make_app(auth_url=url, queries_url=url, dbuploader_url=url, notification_url=url)
     yield app.test_client()
     for upstream in provided(app, Services).upstreams:
         upstream.close()

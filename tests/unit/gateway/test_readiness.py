@@ -30,7 +30,7 @@ def client(settings: Settings, away: Stores, behind: Behind) -> FlaskClient:
     """The gateway's, whose store and broker are away."""
     url = behind.url
     settings = settings.model_copy(
-        update={"auth_url": url, "queries_url": url, "dbuploader_url": url}
+        update=dict.fromkeys(("auth_url", "queries_url", "dbuploader_url", "notification_url"), url)
     )
     return build_app(settings, away, FakeBroker(down=True), WordTokens()).test_client()
 

@@ -33,6 +33,7 @@ def run(*arguments: str, scratch: Path | None = None) -> subprocess.CompletedPro
     [
         ("dbuploader.consumer", "dbuploader-consumer"),
         ("notification.consumer", "notification-consumer"),
+        ("notification.webhooks", "notification-webhooks"),
         ("gateway.relay", "gateway-relay"),
     ],
 )

@@ -17,6 +17,8 @@ MAINS = [
     "gateway/relay.py",
     "muster/serving.py",
     "notification/consumer.py",
+    "notification/migrations/__main__.py",
+    "notification/webhooks.py",
 ]
 STARTS = """
 import gc

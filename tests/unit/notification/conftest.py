@@ -8,11 +8,14 @@ from flask.testing import FlaskClient
 
 from muster.http.service import provided
 from notification.account_emails import AccountEmails
-from notification.app import Services, create_app
+from notification.app import create_app
 from notification.channels.email.account import AccountEmailSender
 from notification.channels.email.channel import EmailChannel
+from notification.migrations import migrate
 from notification.notifier import Notifier
+from notification.services import Services
 from notification.settings import Settings
+from tests.servers.templates import migrate_by_template
 from tests.unit.notification.post import FakeAuth, FakeMailer, UnsteadyStore
 from tests.unit.notification.stories import PUBLIC_URL, SENDER
 
@@ -32,7 +35,8 @@ def http_side(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
         def make(**settings: Any) -> FlaskClient:
             app = create_app(Settings(home=tmp_path, **settings))
             services = provided(app, Services)
-            for adapter in (services.broker, services.store):
+            migrate_by_template(services.database, migrate)
+            for adapter in (services.broker, services.store, services.database):
                 stack.callback(adapter.close)
             return app.test_client()
 

@@ -30,7 +30,7 @@ INVITATION = replace(RESET, kind="invitation", invited_by="admin@example.com")
 
 @pytest.fixture
 def handler(notifier: Notifier, account_emails: AccountEmails) -> Handler:
-    return Handler(notifier, account_emails)
+    return Handler(notifier, account_emails, lambda _upload_id: None)
 
 
 def requested(id: str = "e1", attempt: int = 1) -> Delivery:

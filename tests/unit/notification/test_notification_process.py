@@ -60,9 +60,10 @@ def test_the_http_side_answers_for_what_emails_depend_on(
 ) -> None:
     client = http_side()
     assert client.get("/healthz").status_code == 200
-    assert client.get("/readyz").json == {"status": "ready", "checks": []}
+    database = "notification database"
+    assert client.get("/readyz").json == {"status": "ready", "checks": [database]}
     metrics = client.get("/metrics").text
-    for dependency in ("broker", "CSV store", "mail"):
+    for dependency in ("broker", "CSV store", "mail", database):
         labels = f'{{dependency="{dependency}",service="notification"}}'
         assert f"muster_dependency_up{labels} 1.0" in metrics
 

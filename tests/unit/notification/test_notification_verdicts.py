@@ -26,7 +26,7 @@ TEMPORARY = MailError("greylisted", permanent=False)
 
 @pytest.fixture
 def handler(notifier: Notifier, account_emails: AccountEmails) -> Handler:
-    return Handler(notifier, account_emails)
+    return Handler(notifier, account_emails, lambda _upload_id: None)
 
 
 @pytest.fixture

@@ -43,6 +43,14 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("get", "/v1/uploads/{id}/rejects"): {"uploads:read", "uploads:admin"},
     ("get", "/v1/uploads/{id}/events"): {"uploads:read", "uploads:admin"},
     ("get", "/v1/uploads/{id}/receipt"): {"uploads:read", "uploads:admin"},
+    ("get", "/v1/webhooks"): None,
+    ("post", "/v1/webhooks"): None,
+    ("get", "/v1/webhooks/{id}"): None,
+    ("patch", "/v1/webhooks/{id}"): None,
+    ("delete", "/v1/webhooks/{id}"): None,
+    ("get", "/v1/webhooks/{id}/deliveries"): None,
+    ("post", "/v1/webhooks/{id}/deliveries/{delivery}/replay"): None,
+    ("post", "/v1/webhooks/{id}/test"): None,
     ("get", "/v1/tables"): None,
     ("get", "/v1/tables/{table}"): None,
     ("get", "/v1/tables/{table}/rows"): {"queries:read"},
@@ -61,7 +69,12 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     """One for all: who may ask depends on nothing that was asked before."""
     nowhere, url = "http://127.0.0.1:1", f"file://{tmp_path_factory.mktemp('permissions')}/store"
-    settings = Settings(auth_url=nowhere, queries_url=nowhere, dbuploader_url=nowhere)
+    settings = Settings(
+        auth_url=nowhere,
+        queries_url=nowhere,
+        dbuploader_url=nowhere,
+        notification_url=nowhere,
+    )
     with closing(open_stores(url)) as stores:
         yield build_app(settings, stores, FakeBroker(), WordTokens()).test_client()
 

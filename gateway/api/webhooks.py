@@ -1,0 +1,208 @@
+"""Webhooks: notification answers. They are one's own, and need no permission."""
+
+# ruff: noqa: ARG001 - parameters that only the answering service needs are checked here too.
+
+from datetime import datetime
+from typing import Literal
+
+from flask import Response
+from pydantic import BaseModel, Field
+
+from gateway.api.openapi import ANY_TOKEN, Api
+from gateway.api.requests import Parameters
+from gateway.proxy.forward import forward
+from gateway.services import services
+
+api = Api("webhooks", __name__, abp_tags=[{"name": "Webhooks"}])
+
+_URL = Field(
+    max_length=2048,
+    description="An https URL of a public host, at port 443 or 8443, without user name, password "
+    "and fragment.",
+    examples=["https://hooks.example.com/muster"],
+)
+_DESCRIPTION = Field(default="", max_length=200, examples=["The payroll script"])
+
+
+class Webhook(BaseModel):
+    """An endpoint, which is told when an upload of its owner is final."""
+
+    id: str
+    url: str = _URL
+    description: str = _DESCRIPTION
+    events: list[str] = Field(examples=[["upload.finished"]])
+    enabled: bool
+    reason: str | None = Field(
+        description="Why the last call failed, or why it is disabled; null if neither."
+    )
+    failing_since: datetime | None = Field(description="Since when every call has failed.")
+    created_at: datetime
+    secret: str | None = Field(
+        None,
+        description="What signs the calls. Shown once: when it is new.",
+        examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"],
+    )
+
+
+class Webhooks(BaseModel):
+    """One's endpoints."""
+
+    webhooks: list[Webhook]
+
+
+class NewWebhook(BaseModel):
+    """An endpoint to register."""
+
+    url: str = _URL
+    description: str = _DESCRIPTION
+
+
+class WebhookChange(BaseModel):
+    """What to change of an endpoint; what is left out stays."""
+
+    url: str = Field(default_factory=str, max_length=2048)
+    description: str = Field(default_factory=str, max_length=200)
+    enabled: bool = Field(
+        default_factory=bool,
+        description="One that is disabled is not called, and what waits for it is dead.",
+    )
+    rotate_secret: bool = Field(
+        False,
+        description="Make a new secret, which the answer shows; for 24 hours each call is signed "
+        "by both.",
+    )
+
+
+class WebhookDelivery(BaseModel):
+    """An event that was sent to an endpoint, or is to be."""
+
+    id: str = Field(
+        description="The `webhook-id` of each of its calls.",
+        examples=["msg_0d9f0a7c1d2e3f4a5b5b4e5b0c2a6f4f"],
+    )
+    event: str = Field(examples=["upload.finished"])
+    upload: str | None = Field(description="The upload's id; null of a test.")
+    created_at: datetime
+    state: Literal["waiting", "delivered", "dead"]
+    attempts: int
+    last_attempt_at: datetime | None
+    last_status: int | None = Field(description="The HTTP status of the last answer.")
+    reason: str | None = Field(description="Why the last attempt failed.")
+    next_attempt_at: datetime | None
+
+
+class WebhookDeliveries(BaseModel):
+    """Deliveries, newest first."""
+
+    deliveries: list[WebhookDelivery]
+    next: str | None = Field(description="The cursor of the next page, if there is one.")
+
+
+class WebhookPath(Parameters):
+    """Which webhook."""
+
+    id: str = Field(description="The webhook's id.")
+
+
+class DeliveryPath(WebhookPath):
+    """Which delivery to it."""
+
+    delivery: str = Field(description="The delivery's id.")
+
+
+class DeliveriesQuery(Parameters):
+    """Which deliveries to list."""
+
+    limit: int = Field(20, ge=1, le=100)
+    cursor: str | None = Field(None, description="The `next` of an earlier page.")
+
+
+@api.operation("get", "/v1/webhooks", access=ANY_TOKEN, answers={200: Webhooks})
+def list_webhooks() -> Response:
+    """My webhooks."""
+    return forward(services().notification)
+
+
+@api.operation(
+    "post",
+    "/v1/webhooks",
+    access=ANY_TOKEN,
+    by_key=False,
+    answers={201: Webhook},
+    refusals=(409, 422),
+    request_body=api.json_body(NewWebhook),
+)
+def add_webhook() -> Response:
+    """Be told at a URL when an upload of mine is final; this answer alone shows the secret."""
+    return forward(services().notification, with_body=True)
+
+
+@api.operation(
+    "get", "/v1/webhooks/<id>", access=ANY_TOKEN, answers={200: Webhook}, refusals=(404,)
+)
+def get_webhook(path: WebhookPath) -> Response:
+    """One of my webhooks."""
+    return forward(services().notification)
+
+
+@api.operation(
+    "patch",
+    "/v1/webhooks/<id>",
+    access=ANY_TOKEN,
+    by_key=False,
+    answers={200: Webhook},
+    refusals=(404, 422),
+    request_body=api.json_body(WebhookChange),
+)
+def change_webhook(path: WebhookPath) -> Response:
+    """Change, disable or enable a webhook, or give it a new secret."""
+    return forward(services().notification, with_body=True)
+
+
+@api.operation(
+    "delete",
+    "/v1/webhooks/<id>",
+    access=ANY_TOKEN,
+    by_key=False,
+    answers={204: None},
+    refusals=(404,),
+)
+def delete_webhook(path: WebhookPath) -> Response:
+    """Remove a webhook and its deliveries."""
+    return forward(services().notification)
+
+
+@api.operation(
+    "get",
+    "/v1/webhooks/<id>/deliveries",
+    access=ANY_TOKEN,
+    answers={200: WebhookDeliveries},
+    refusals=(404, 422),
+)
+def list_deliveries(path: WebhookPath, query: DeliveriesQuery) -> Response:
+    """What was sent to a webhook in the last 30 days or waits, newest first."""
+    return forward(services().notification)
+
+
+@api.operation(
+    "post",
+    "/v1/webhooks/<id>/deliveries/<delivery>/replay",
+    access=ANY_TOKEN,
+    answers={202: WebhookDelivery},
+    refusals=(404, 409, 429),
+)
+def replay_delivery(path: DeliveryPath) -> Response:
+    """Send again what was delivered or is dead, by the same id."""
+    return forward(services().notification)
+
+
+@api.operation(
+    "post",
+    "/v1/webhooks/<id>/test",
+    access=ANY_TOKEN,
+    answers={202: WebhookDelivery},
+    refusals=(404, 409, 429),
+)
+def test_webhook(path: WebhookPath) -> Response:
+    """Send the event `webhook.test` to a webhook."""
+    return forward(services().notification)
