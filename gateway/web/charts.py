@@ -51,7 +51,10 @@ class Trend:
 
 
 def trend(answers: Mapping[int, Sequence[dict[str, Any]]]) -> Trend:
-    """The hires of each department over the years whose rows these are, by name."""
+    """The hires of each department over the years whose rows these are, by name.
+
+    They end with the last quarter in which anybody was hired.
+    """
     years = sorted(answers)
     hired: dict[str, list[int]] = {}
     for place, year in enumerate(years):
@@ -59,15 +62,21 @@ def trend(answers: Mapping[int, Sequence[dict[str, Any]]]) -> Trend:
             counts = hired.setdefault(row["department"], [0] * (4 * len(years)))
             for quarter, name in enumerate(_QUARTERS):
                 counts[4 * place + quarter] += row[name]
+    ends = 1 + max((_last_hired(counts) for counts in hired.values()), default=-1)
+    hired = {department: counts[:ends] for department, counts in hired.items()}
     most = max((max(counts) for counts in hired.values()), default=0)
     return Trend(
-        quarters=[f"Q{quarter} {year}" for year in years for quarter in range(1, 5)],
+        quarters=[f"Q{quarter} {year}" for year in years for quarter in range(1, 5)][:ends],
         lines=[
             TrendLine(department, hired[department], _points(hired[department], most))
             for department in sorted(hired, key=str.casefold)
         ],
         most=most,
     )
+
+
+def _last_hired(counts: Sequence[int]) -> int:
+    return max(place for place, number in enumerate(counts) if number)
 
 
 def _points(counts: Sequence[int], most: int) -> str:
