@@ -8,6 +8,7 @@ from contextlib import suppress
 import structlog
 
 from auth.accounts import Accounts
+from auth.audit import record
 from auth.errors import InvalidKey, InvalidKeyRequest, KeyNotFound, TooManyKeys, UserChanged
 from auth.limits import GuessLimiter
 from auth.repository import UserStore
@@ -76,6 +77,8 @@ class AccessKeys:
                 raise TooManyKeys(MOST_KEYS)
             key = AccessKey(uuid.uuid4().hex, user.id, new.name, new.permissions, now, expires_at)
             users.keys.add(key, hash_of(secret))
+            may = ", ".join(sorted(key.permissions))
+            record(users, "key-made", f"{key.name}: {may}", user)
         log.info("key made", key_id=key.id, permissions=sorted(key.permissions))
         return key, secret
 
@@ -83,10 +86,12 @@ class AccessKeys:
         """Remove a key of the owner's; its tokens end. Raises KeyNotFound."""
         with self._store.writing() as users:
             # Of two who revoke it at once, the lock on the user lets the second see no key.
-            users.get(owner.id)
-            if all(key.id != key_id for key in users.keys.of(owner.id)):
+            user = users.get(owner.id)
+            key = next((each for each in users.keys.of(owner.id) if each.id == key_id), None)
+            if key is None:
                 raise KeyNotFound
             users.keys.delete(key_id)
+            record(users, "key-revoked", key.name, user)
             end = int(self._clock()) + KEY_TOKEN_SECONDS
             self._accounts.end_single(users, owner.id, key_id, end)
         log.info("key revoked", key_id=key_id)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import structlog
 
+from auth.audit import record
 from auth.errors import (
     EmailTaken,
     LastAdministrator,
@@ -86,6 +87,7 @@ class Accounts:
         try:
             with self._store.writing() as users:
                 users.add(user)
+                record(users, "user-added", user.email)
         except ConstraintViolated as error:
             raise EmailTaken from error
         log.info("user added", user_id=user.id, permissions=sorted(user.permissions))
@@ -125,6 +127,7 @@ class Accounts:
                 users.keys.delete_of(user_id)
                 users.links.delete_of(user_id)
             changed = self._end_tokens(users, changed)
+            record(users, "user-changed", f"{user.email}: {_difference(user, changed)}")
         log.info("user changed", user_id=user_id, fields=sorted(changes.model_fields_set))
         return changed
 
@@ -135,9 +138,10 @@ class Accounts:
     def _delete(self, user_id: str) -> None:
         with self._store.writing() as users:
             administrators = users.lock_administrators()
-            _present(users.get(user_id))
+            user = _present(users.get(user_id))
             _keep_one(administrators, user_id)
             users.delete(user_id)
+            record(users, "user-deleted", user.email)
             self._announce(users, user_id, None)
         log.info("user deleted", user_id=user_id)
 
@@ -166,6 +170,7 @@ class Accounts:
             if user is None or user.generation != proven.generation:
                 raise WrongPassword
             self.replace_password(users, user, new_hash)
+            record(users, "password-changed", user=user)
         log.info("password changed", user_id=proven.id)
 
     def replace_password(self, users: UserTable, user: StoredUser, new_hash: str) -> None:
@@ -177,6 +182,7 @@ class Accounts:
         """End the token of `principal`: it is signed out."""
         with suppress(ConstraintViolated), self._store.writing() as users:
             self.end_single(users, principal.id, principal.token_id, principal.expires_at)
+            record(users, "signed-out")
         log.info("signed out", user_id=principal.id)
 
     def end_single(self, users: UserTable, user_id: str, token_id: str, expires_at: int) -> None:
@@ -229,6 +235,18 @@ def _again(change: Callable[[], T]) -> T:
         with suppress(WriteConflict):
             return change()
     return change()
+
+
+def _difference(before: StoredUser, after: StoredUser) -> str:
+    """What changed of a user, without a password: `disabled, -rows:write, +users:admin`."""
+    parts = []
+    if before.disabled != after.disabled:
+        parts.append("disabled" if after.disabled else "enabled")
+    if before.password_hash != after.password_hash:
+        parts.append("password set")
+    parts += [f"-{name}" for name in sorted(before.permissions - after.permissions)]
+    parts += [f"+{name}" for name in sorted(after.permissions - before.permissions)]
+    return ", ".join(parts)
 
 
 def _end_with_password(users: UserTable, user_id: str) -> None:

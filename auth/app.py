@@ -5,6 +5,8 @@ from pydantic import ValidationError
 
 from auth.access_keys import AccessKeys
 from auth.accounts import Accounts
+from auth.audit import AuditLog
+from auth.background import Chores
 from auth.cli import users_cli
 from auth.errors import (
     EmailTaken,
@@ -83,15 +85,16 @@ def _wire(app: Flask, settings: Settings) -> None:
         settings.login_limit_per_account,
     )
     checks = PasswordChecks(settings.login_checks)
-    logins = Logins(store, accounts, passwords, limiter, checks)
+    audit = AuditLog(store, settings.audit_days)
+    logins = Logins(store, accounts, passwords, limiter, checks, audit)
     guesses = GuessLimiter(settings.login_limit_per_address)
     keys = AccessKeys(store, accounts, tokens, guesses)
     links = Links(store, accounts, guesses, GuessLimiter(settings.login_limit_per_address))
     broker = open_broker(settings.broker_url)
     outbox = EmailOutbox(store, broker)
-    provide(app, Background(outbox.run))
+    provide(app, Background(Chores(outbox, audit).run))
     services = Services(
-        settings, database, accounts, logins, tokens, keys, links, outbox, broker, key
+        settings, database, accounts, logins, tokens, keys, links, audit, outbox, broker, key
     )
     provide(app, services)
     authenticate_with(app, tokens.verify)

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Counter
 
 from auth.accounts import Accounts
+from auth.audit import AuditLog
 from auth.errors import TooManyAttempts, TooManyLogins, WrongCredentials, WrongPassword
 from auth.limits import LoginLimiter, PasswordChecks, network_of
 from auth.passwords import Passwords
@@ -44,6 +45,7 @@ class Logins:
         passwords: Passwords,
         limiter: LoginLimiter,
         checks: PasswordChecks,
+        audit: AuditLog,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -51,6 +53,7 @@ class Logins:
         self._passwords = passwords
         self._limiter = limiter
         self._checks = checks
+        self._audit = audit
         self._clock = clock
 
     def log_in(self, email: str, password: str, address: str) -> StoredUser:
@@ -65,6 +68,7 @@ class Logins:
             LOGINS.labels("limited").inc()
             raise
         LOGINS.labels("failure" if user is None else "success").inc()
+        self._audit.note_sign_in(email, user)
         if user is None:
             log.warning("login failed", address=address)
             raise WrongCredentials

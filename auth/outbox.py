@@ -1,10 +1,9 @@
 """The outbox of emails: has notification send what was asked for, however often auth dies.
 
-A link and its message are one row: what was asked for is published, or will be. The HTTP side runs
-it in a thread beside its requests, so that an answer takes as long whether an email follows or not.
+A link and its message are one row: what was asked for is published, or will be: beside the
+requests, so that an answer takes as long whether an email follows or not.
 """
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -17,14 +16,12 @@ from auth.users import Link, timestamp
 from muster.broker import Broker
 from muster.contracts.messages import EmailRequested
 from muster.observability.tracing import Trace, tracing
-from muster.weather import Unavailable
 
 log = structlog.get_logger(__name__)
 
 OUTBOX_AGE = Gauge(
     "muster_email_outbox_age_seconds", "Age of the oldest email that notification is not told of."
 )
-_INTERVAL_SECONDS = 1.0
 _CLAIM_SECONDS = 60
 """Longer than publishing takes; after it, what died meanwhile is published by another process."""
 _FORGET_EVERY_SECONDS = 60.0
@@ -40,16 +37,6 @@ class EmailOutbox:
         self._broker = broker
         self._clock = clock
         self._forgot_at = 0.0
-
-    def run(self, stop: threading.Event) -> None:
-        """Take turns until `stop` is set, whatever is away."""
-        while not stop.wait(_INTERVAL_SECONDS):
-            try:
-                self.turn()
-            except Unavailable as error:
-                log.warning("emails will be tried again", error=repr(error))
-            except Exception:
-                log.exception("a turn of the outbox failed")
 
     def turn(self) -> None:
         """Publish what waits, oldest first; remove links that are over. Raises Unavailable."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from auth.schema import (
     access_keys,
     administration,
+    audit_log,
     ended_tokens,
     link_tokens,
     links,
@@ -29,7 +30,7 @@ from auth.schema import (
     user_permissions,
     users,
 )
-from auth.users import AccessKey, Link, StoredUser, account_key
+from auth.users import AccessKey, AuditEntry, Link, StoredUser, account_key
 from muster.contracts.emails import EmailChoice
 from muster.database import Database
 
@@ -44,6 +45,7 @@ class UserTable:
         self._lock = lock
         self.keys = KeyTable(connection)
         self.links = LinkTable(connection, lock=lock)
+        self.audit = AuditTable(connection)
 
     def all(self) -> list[StoredUser]:
         """Every user, by email."""
@@ -316,6 +318,43 @@ class LinkTable:
     def _one(self, query: Select[Any]) -> Link | None:
         row = self._connection.execute(query.with_for_update() if self._lock else query).first()
         return None if row is None else _link_of(row)
+
+
+class AuditTable:
+    """The audit log within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, entry: AuditEntry) -> None:
+        """Add an entry; its id is the database's."""
+        row = {name: value for name, value in vars(entry).items() if name != "id"}
+        self._connection.execute(insert(audit_log).values(row))
+
+    def list(
+        self, since: int, action: str | None, user_id: str | None, before: int | None, limit: int
+    ) -> list[AuditEntry]:
+        """The newest entries that are older than the entry `before`."""
+        query = select(audit_log).where(audit_log.c.at >= since)
+        if action is not None:
+            query = query.where(audit_log.c.action == action)
+        if user_id is not None:
+            query = query.where(audit_log.c.user_id == user_id)
+        if before is not None:
+            query = query.where(audit_log.c.id < before)
+        rows = self._connection.execute(query.order_by(audit_log.c.id.desc()).limit(limit))
+        return [AuditEntry(**row) for row in rows.mappings()]
+
+    def forget(self, before: int, actions: Iterable[str], most: int) -> None:
+        """Remove entries older than `before`, and of each action those beyond the `most` newest."""
+        self._connection.execute(delete(audit_log).where(audit_log.c.at < before))
+        for action in actions:
+            mine = audit_log.c.action == action
+            newest = select(audit_log.c.id).where(mine).order_by(audit_log.c.id.desc())
+            last = self._connection.execute(newest.offset(most).limit(1)).scalar()
+            if last is not None:
+                surplus = delete(audit_log).where(mine, audit_log.c.id <= last)
+                self._connection.execute(surplus)
 
 
 class UserStore:

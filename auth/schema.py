@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -149,3 +150,21 @@ link_tokens = Table(
     ),
 )
 """What opens a link, by SHA-256: one for each time that its email was made."""
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("action", _text(32), nullable=False),
+    Column("user_id", _text(32)),
+    Column("email", _text(EMAIL_LENGTH), nullable=False),
+    Column("subject", _text(255), nullable=False),
+    Column("address", _text(64), nullable=False),
+    Column("key_id", _text(32)),
+    Column("request_id", _text(128), nullable=False),
+    Index("ix_audit_log_action", "action", "id"),
+    Index("ix_audit_log_user", "user_id", "id"),
+)
+"""Who did what; the email as it was then. No foreign keys: an entry outlives its user and key."""

@@ -6,6 +6,7 @@ from flask import current_app
 
 from auth.access_keys import AccessKeys
 from auth.accounts import Accounts
+from auth.audit import AuditLog
 from auth.links import Links
 from auth.logins import Logins
 from auth.outbox import EmailOutbox
@@ -28,6 +29,7 @@ class Services:
     tokens: AccessTokens
     keys: AccessKeys
     links: Links
+    audit: AuditLog
     outbox: EmailOutbox
     broker: Broker
     signing_key: SigningKey

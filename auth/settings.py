@@ -59,6 +59,10 @@ class Settings(SchemaSettings):
         "it none can be sent.",
     )
 
+    audit_days: int = Field(
+        default=365, ge=1, description="For how many days an entry of the audit log is kept."
+    )
+
     @field_validator(
         "login_limit_per_account_and_address", "login_limit_per_account", "login_limit_per_address"
     )

@@ -112,6 +112,38 @@ class Link:
     user_id: str | None = None
 
 
+@dataclass(frozen=True)
+class AuditEntry:
+    """What somebody did at a time, in Unix seconds.
+
+    `user_id` and `email` are theirs as they were then: without an id an operator's, or nobody's.
+    `subject` is what it was done to. With a `key_id` it was done by that access key.
+    """
+
+    id: int
+    at: int
+    action: str
+    user_id: str | None
+    email: str
+    subject: str
+    address: str
+    key_id: str | None
+    request_id: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as the API shows it."""
+        return {
+            "at": timestamp(self.at),
+            "action": self.action,
+            "user": self.user_id,
+            "email": self.email,
+            "subject": self.subject,
+            "address": self.address,
+            "key": self.key_id,
+            "request_id": self.request_id,
+        }
+
+
 def timestamp(seconds: int) -> str:
     """Unix seconds as the API writes a time."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -5,6 +5,7 @@ from hmac import compare_digest
 
 from flask import Blueprint, Response, g, jsonify, request
 
+from auth.audit import AuditNote, AuditQuery, AuditRequest
 from auth.errors import WrongCredentials
 from auth.links import LINK_SECONDS
 from auth.services import services
@@ -178,6 +179,26 @@ def accept_invitation() -> tuple[Response, int]:
     password = use.password.get_secret_value()
     user = services().links.accept_invitation(use.token, password, _address())
     return jsonify(user.to_json()), 201
+
+
+@blueprint.get("/v1/audit")
+@requires("users:admin")
+def list_audit() -> Response:
+    """The audit log, newest first."""
+    asked = AuditRequest.model_validate(request.args.to_dict())
+    query = AuditQuery(asked.action, asked.user, asked.cursor, asked.limit)
+    entries, following = services().audit.list(query)
+    shown = [entry.to_json() for entry in entries]
+    return jsonify(entries=shown, next=None if following is None else str(following))
+
+
+@blueprint.post("/internal/audit")
+@requires()
+def note() -> tuple[str, int]:
+    """Note in the audit log what the gateway is about to do for the user of the token."""
+    noted = AuditNote.model_validate_json(request.get_data())
+    services().audit.note(g.principal, noted.action, noted.subject)
+    return "", 204
 
 
 @blueprint.post("/internal/emails/<link_id>")

@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.api import (
     access_keys,
+    audit,
     docs,
     links,
     preview,
@@ -111,7 +112,7 @@ def _health(stores: Stores, broker: Broker, tokens: Tokens, services: Services) 
 
 def _add_api(app: OpenAPI) -> None:
     subjects = (
-        *(users, links, access_keys, uploads, preview),
+        *(users, links, access_keys, audit, uploads, preview),
         *(upload_content, upload_files, receipts, webhooks, tables, queries),
     )
     for subject in subjects:

@@ -304,6 +304,17 @@ _BY_COLUMN: dict[str, Any] = {name: _of_column(name) for name in _INDEXED}
 RowsQuery: type[_RowsQuery] = create_model("RowsQuery", __base__=_RowsQuery, **_BY_COLUMN)
 
 
+class AuditQuery(Query):
+    """Which entries of the audit log to read."""
+
+    action: str | None = Field(
+        None, description="Only those of this action.", examples=["key-made"]
+    )
+    user: str | None = Field(None, description="Only those of the user of this id.")
+    limit: Annotated[int, Field(ge=1, le=200), _Digits] = Field(50, description="How many at most.")
+    cursor: str | None = Field(None, description="`next` of the page before.")
+
+
 class HistoryQuery(Query):
     """Which changes of a row to read."""
 

@@ -137,6 +137,26 @@ class LinkUse(BaseModel):
     password: str = _PASSWORD
 
 
+class AuditEntry(BaseModel):
+    """What somebody did, or, of an undo, an erasure and a webhook, asked for."""
+
+    at: datetime
+    action: str = Field(examples=["user-changed"])
+    user: str | None = Field(description="Whose id; null of an operator, or of nobody known.")
+    email: str = Field(description="As it was then.", examples=["ana@example.com"])
+    subject: str = Field(description="To whom or what.", examples=["bob@example.com: disabled"])
+    address: str = Field(description="From where.", examples=["192.0.2.7"])
+    key: str | None = Field(description="The id of the access key, if it was done by one.")
+    request_id: str
+
+
+class AuditPage(BaseModel):
+    """Entries of the audit log, newest first."""
+
+    entries: list[AuditEntry]
+    next: str | None = Field(description="The cursor of the next page, if there is one.")
+
+
 _KEY_NAME = Field(min_length=1, max_length=100, examples=["nightly load"])
 _EXPIRES_AT = Field(description="When it ends: within 366 days.", examples=["2027-01-01T00:00:00Z"])
 

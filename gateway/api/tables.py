@@ -24,6 +24,7 @@ from gateway.api.responses import (
     TableSchema,
 )
 from gateway.api.uploads import reader
+from gateway.proxy.audit import note
 from gateway.proxy.forward import forward, forward_streamed
 from gateway.services import services
 from muster.contracts.tables import get_table, tables
@@ -136,7 +137,9 @@ def erase_row(path: RowPath) -> Response:
     does all of it, as the loader did not answer just now.
     """
     table = get_table(path.table)
-    erased = services().erasures.erase(g.principal, table, table.read_key(path.key))
+    key = table.read_key(path.key)
+    note(services().auth, "erasure", f"{table.name} {key}")
+    erased = services().erasures.erase(g.principal, table, key)
     response = jsonify(represent(erased.upload, may_name=reader()))
     response.status_code = 200 if erased.is_erased else 202
     response.headers["Location"] = location_of(erased.upload)

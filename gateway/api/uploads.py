@@ -21,6 +21,7 @@ from gateway.api.requests import (
 )
 from gateway.api.responses import UploadPage
 from gateway.errors import LengthNotGiven, PreviousNotFound
+from gateway.proxy.audit import note
 from gateway.services import services
 from gateway.uploads.accept import Submission
 from gateway.uploads.load import LoadRequest
@@ -133,6 +134,8 @@ def undo_upload(path: UploadPath, query: UndoQuery, header: UploadHeaders) -> Re
     Rows that it inserted are removed, those that it updated have their former values again, and
     those that a later change touched stay. An undo is undone likewise, which brings the rows back.
     """
+    if not query.dry_run:
+        note(services().auth, "undo", path.id)
     request = UndoRequest(g.principal, path.id, query.options(), header.idempotency_key)
     return accepted(services().undos.accept(request), header.prefer)
 

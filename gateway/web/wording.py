@@ -28,6 +28,27 @@ WORDS: Mapping[str, str] = {
 }
 """The same, with what a state is called of another kind than `upload`."""
 CODES: Mapping[str, str] = {code: error.title for code, error in ROW_ERRORS.items()}
+ACTIONS: Mapping[str, str] = {
+    "signed-in": "signed in",
+    "sign-in-failed": "failed to sign in",
+    "signed-out": "signed out",
+    "password-changed": "changed their password",
+    "password-reset-requested": "asked for a new password",
+    "password-reset": "set a new password by a link",
+    "user-added": "added a user",
+    "user-changed": "changed a user",
+    "user-deleted": "deleted a user",
+    "user-invited": "invited a user",
+    "invitation-accepted": "accepted an invitation",
+    "key-made": "made an access key",
+    "key-revoked": "revoked an access key",
+    "undo": "asked for an undo",
+    "erasure": "asked for an erasure",
+    "webhook-made": "made a webhook",
+    "webhook-changed": "changed a webhook",
+    "webhook-deleted": "deleted a webhook",
+}
+"""What the audit log tells."""
 PERMISSIONS: Mapping[str, str] = {
     "uploads:write": "upload files",
     "uploads:read": "see one's own uploads",

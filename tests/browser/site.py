@@ -1,5 +1,6 @@
 """A suite as the tests in a browser use it: who may sign in, and browser profiles signed in."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ import requests
 from playwright.sync_api import Browser, Page, StorageState
 
 from embedded.client import Client, Json
+from embedded.demo.mailbox import emails, text_of
 from embedded.suite_process import SuiteProcess
 from tests.browser.watching import Watch
 from tests.e2e.pausing import paused
@@ -69,6 +71,15 @@ class Site:
         """Write rows past all files."""
         path = f"{self.url}/v1/tables/{table}/rows"
         self.admin.session.post(path, json=rows).raise_for_status()
+
+    def links_to(self, email: str) -> list[str]:
+        """The one-time links in the emails to that address, on the embedded default."""
+        return [
+            link
+            for message in emails(self.suite.home / "mail")
+            if message["To"] == email
+            for link in re.findall(r"https?://\S+#\S+", text_of(message))
+        ]
 
     def answers(self) -> bool:
         """Whether the gateway serves."""

@@ -30,6 +30,13 @@ def _at(path: str) -> Callable[[Page, Site, FirstDay], object]:
     return lambda page, _site, _day: page.goto(path)
 
 
+def _key_made(page: Page, _site: Site, _day: FirstDay) -> None:
+    page.goto("/account/keys")
+    page.get_by_label("Name").fill("nightly load")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.locator("#new-key")).to_contain_text("muster_")
+
+
 def _wrong_password(page: Page, _site: Site, _day: FirstDay) -> None:
     page.goto("/")
     sign_in(page, ANA, "wrong")
@@ -124,6 +131,10 @@ VIEWS: Mapping[str, View] = {
     "no-hiring": View(ANA, _at("/questions?year=1999")),
     "account": View(ANA, _at("/account")),
     "users": View(ADMIN, _at("/users")),
+    "audit": View(ADMIN, _at("/audit")),
+    "keys": View(ANA, _key_made),
+    "forgot": View(None, _at("/forgot-password")),
+    "link": View(None, _at("/new-password#token")),
     "user": View(ADMIN, _user),
     "problem": View(ANA, _at("/uploads/none")),
     "forbidden": View(ANA, _at("/users")),

@@ -76,6 +76,7 @@ LEFT_TO_THEIR_DEFAULT = {
     "MUSTER_MAX_REJECTS_BYTES": "is tuned by who measured",
     "MUSTER_MAX_WORKBOOK_BYTES": "is tuned by who measured, with the memory of the consumer",
     "MUSTER_TOKEN_SECONDS": "is a choice of the installation",
+    "MUSTER_AUDIT_DAYS": "is a choice of the installation",
     "MUSTER_LOGIN_CHECKS": "is tuned by who measured",
     "MUSTER_LOGIN_LIMIT_PER_ACCOUNT_AND_ADDRESS": "is a choice of the installation, made in prod",
     "MUSTER_LOGIN_LIMIT_PER_ACCOUNT": "is a choice of the installation, made in prod",

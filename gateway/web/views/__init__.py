@@ -1,5 +1,19 @@
 """The pages, a file per subject: a view reads the request, makes one call, fills a template."""
 
-from gateway.web.views import account, login, questions, tables, templates, uploads, users
+from gateway.web.views import (
+    access_keys,
+    account,
+    audit,
+    links,
+    login,
+    questions,
+    tables,
+    templates,
+    uploads,
+    users,
+)
 
-SUBJECTS = (login, uploads, templates, tables, questions, users, account)
+SUBJECTS = (
+    *(login, links, uploads, templates, tables, questions),
+    *(users, audit, account, access_keys),
+)

@@ -7,6 +7,7 @@ from flask import Response, g, request, url_for
 
 from gateway.api.uploads import READERS
 from gateway.errors import UpstreamUnavailable
+from gateway.proxy.audit import note
 from gateway.services import services
 from gateway.uploads.filenames import as_download
 from gateway.uploads.reject_file import defused_parts
@@ -116,6 +117,7 @@ def erase(table: str, key: str) -> Response:
     number = declared.read_key(key)
     if request.form.get("sure") != "yes":
         return go(url_for("tables_pages.row", table=declared.name, key=number))
+    note(services().auth, "erasure", f"{declared.name} {number}")
     erased = services().erasures.erase(g.principal, declared, number)
     if not g.principal.may(*READERS):
         return go(url_for("tables_pages.rows", table=declared.name))

@@ -13,6 +13,7 @@ from flask import Response, g, request, url_for
 from gateway.api.requests import request_body
 from gateway.api.uploads import reader
 from gateway.errors import UndoOfIt
+from gateway.proxy.audit import note
 from gateway.services import services
 from gateway.uploads.accept import Submission
 from gateway.uploads.corrections import (
@@ -141,6 +142,8 @@ def undo(id: str) -> Response:
         mode="all" if request.form.get("mode") == "all" else "possible",
         dry_run=request.form.get("dry_run") == "true",
     )
+    if not options.dry_run:
+        note(services().auth, "undo", id)
     try:
         return _go_to(services().undos.accept(UndoRequest(g.principal, id, options)))
     except UndoOfIt as error:

@@ -39,6 +39,23 @@ def add() -> Response:
     return go(f"/users#user-{added['id']}")
 
 
+@pages.post("/users/invite")
+@requires("users:admin", by_key=False)
+def invite() -> Response:
+    """Invite somebody by email."""
+    new: dict[str, Any] = {
+        "email": request.form.get("email", "").strip(),
+        "permissions": request.form.getlist("permission"),
+    }
+    try:
+        call(services().auth, "POST", "/v1/invitations", body=new)
+    except Problem as problem:
+        if problem.status not in {409, 422, 429}:
+            raise
+        return _show_all(problem, new)
+    return _show_all(invited=new["email"])
+
+
 @pages.get("/users/<id>")
 @requires("users:admin")
 def one(id: str) -> Response:
@@ -78,11 +95,21 @@ def delete(id: str) -> Response:
     return go("/users")
 
 
-def _show_all(problem: Problem | None = None, new: dict[str, Any] | None = None) -> Response:
+def _show_all(
+    problem: Problem | None = None,
+    new: dict[str, Any] | None = None,
+    invited: str | None = None,
+) -> Response:
     users = call(services().auth, "GET", "/v1/users")["users"]
     status = problem.status if problem else 200
     return page(
-        "users.html", status, users=users, permissions=PERMISSIONS, problem=problem, new=new or {}
+        "users.html",
+        status,
+        users=users,
+        permissions=PERMISSIONS,
+        problem=problem,
+        new=new or {},
+        invited=invited,
     )
 
 

@@ -8,6 +8,7 @@ from argon2 import PasswordHasher, extract_parameters
 
 from auth.accounts import Accounts
 from auth.app import create_app
+from auth.audit import AuditLog
 from auth.errors import WrongCredentials
 from auth.limits import LoginLimiter, PasswordChecks
 from auth.logins import Logins
@@ -23,7 +24,7 @@ from tests.unit.auth.suite import PASSWORD, PlainHasher, new_user, populate
 def logins_with(store: UserStore, passwords: Passwords) -> Logins:
     accounts = Accounts(store, passwords, token_seconds=60)
     limiter = LoginLimiter(*3 * ("1000 per minute",))
-    return Logins(store, accounts, passwords, limiter, PasswordChecks(2))
+    return Logins(store, accounts, passwords, limiter, PasswordChecks(2), AuditLog(store, 365))
 
 
 def test_a_password_is_kept_as_argon2id_with_the_parameters_of_owasp() -> None:

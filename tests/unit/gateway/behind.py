@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+NOTE = "/internal/audit"
+
 
 @dataclass
 class Behind:
@@ -20,10 +22,14 @@ class Behind:
     body: bytes = b""
     answers: dict[str, tuple[int, object]] = field(default_factory=dict)
     """By verb and path, where they differ: the status, and what is sent as JSON."""
+    noted: list[dict[str, str]] = field(default_factory=list)
+    """For the audit log, apart from what else is asked."""
 
     def answer(self, verb: str, path: str) -> tuple[int, bytes]:
         """The status and body of the answer to a request."""
         found = self.answers.get(f"{verb} {path.partition('?')[0]}")
+        if found is None and path == NOTE:
+            return 204, b""
         if found is None:
             return self.status, self.body
         status, document = found
@@ -41,7 +47,10 @@ def serve_behind() -> Iterator[Behind]:
         def handle_any(self) -> None:
             length = int(self.headers.get("Content-Length", "0"))
             body = self.rfile.read(length)
-            behind.asked.append((self.command, self.path, dict(self.headers), body))
+            if self.path == NOTE:
+                behind.noted.append(json.loads(body))
+            else:
+                behind.asked.append((self.command, self.path, dict(self.headers), body))
             status, answer = behind.answer(self.command, self.path)
             self.send_response(status)
             for name, value in behind.headers.items():

@@ -16,10 +16,19 @@ from tests.unit.gateway.behind import Behind, serve_behind
 from tests.unit.gateway.fakes import FakeBroker, WordTokens
 
 
+@pytest.fixture(scope="session")
+def noting_auth() -> Iterator[str]:
+    """The URL of an auth that notes what it is told, and is away for all else."""
+    with serve_behind() as auth:
+        auth.status = 503
+        yield auth.url
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, noting_auth: str) -> Settings:
     return Settings(
         home=tmp_path,
+        auth_url=noting_auth,
         csv_store_url=f"file://{tmp_path}/store",
         max_upload_bytes=1_000_000,
         max_waiters=2,

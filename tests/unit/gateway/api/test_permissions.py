@@ -21,6 +21,7 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("post", "/v1/logout"): None,
     ("post", "/v1/me/password"): None,
     ("post", "/v1/invitations"): {"users:admin"},
+    ("get", "/v1/audit"): {"users:admin"},
     ("get", "/v1/keys"): None,
     ("post", "/v1/keys"): None,
     ("delete", "/v1/keys/{id}"): None,
