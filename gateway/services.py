@@ -11,6 +11,7 @@ from gateway.settings import Settings
 from gateway.uploads.accept import Uploads
 from gateway.uploads.access import UploadAccess
 from gateway.uploads.admission import Admission
+from gateway.uploads.begun import BegunUploads
 from gateway.uploads.erase import RowErasures
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.load import DryRunLoads
@@ -60,11 +61,13 @@ class Services:
     def over(cls, settings: Settings, stores: Stores, broker: Broker, tokens: Tokens) -> "Services":
         """All of them over these adapters; connects to nothing yet."""
         threads, waiters = settings.threads, settings.waiters
+        begun = BegunUploads(stores.files)
         admission = Admission(
             stores.uploads,
             settings.uploads_per_user,
             settings.max_queued_seconds,
             settings.bytes_per_user_a_day,
+            begun,
         )
         dbuploader = Upstream("dbuploader", settings.dbuploader_url, threads)
         outbox = Outbox(stores.uploads, broker, TimedMarks(stores.uploads))
@@ -73,7 +76,9 @@ class Services:
         return cls(
             uploads=uploads,
             previews=Previews(dbuploader),
-            resumable=ResumableUploads(stores, uploads, admission, settings.max_upload_bytes),
+            resumable=ResumableUploads(
+                stores, uploads, admission, begun, settings.max_upload_bytes
+            ),
             undos=Undos(stores.uploads, uploads, access, admission, settings.undo_days),
             loads=DryRunLoads(stores, uploads, access, admission),
             access=access,

@@ -9,7 +9,7 @@ from gateway.api.requests import ContentHeaders, UploadPath, request_body
 from gateway.api.uploads import ACCEPTED, PROGRESS_HEADERS, accepted, with_progress
 from gateway.errors import NotAPart
 from gateway.services import services
-from gateway.uploads.resumable import ResumableUpload
+from gateway.uploads.begun import ResumableUpload
 from muster.contracts.upload_document import UploadDocument
 
 api = Api("upload content", __name__, abp_tags=[{"name": "Uploads"}])

@@ -24,9 +24,9 @@ from gateway.errors import LengthNotGiven, PreviousNotFound
 from gateway.proxy.audit import note
 from gateway.services import services
 from gateway.uploads.accept import Submission
+from gateway.uploads.begun import ResumableUpload
 from gateway.uploads.load import LoadRequest
 from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
-from gateway.uploads.resumable import ResumableUpload
 from gateway.uploads.undo import UndoRequest
 from muster.contracts.upload_document import MayName, UploadDocument, location_of, represent
 from muster.contracts.uploads import Upload

@@ -42,7 +42,8 @@ class Submission:
     """A file that a user sends, not read yet, and what the user says about it.
 
     `table` and `filename` are given if they are not the file's own, `key` is an idempotency key,
-    and `previous` the upload whose rejected rows this one corrects.
+    and `previous` the upload whose rejected rows this one corrects. `counted` bytes of it are in
+    the user's quota already.
     """
 
     owner: Principal
@@ -52,6 +53,7 @@ class Submission:
     filename: str | None = None
     key: str | None = None
     previous: str | None = None
+    counted: int = 0
 
     def read(self, write: Callable[[bytes], object]) -> "SubmittedFile":
         """Read the body, pass the file to `write`, and say what it is.
@@ -149,7 +151,7 @@ class Uploads:
         accepted, and the key is free again.
         """
         place = self._admission.take_place(
-            submission.owner.id, submission.key, submission.body.minimum
+            submission.owner.id, submission.key, submission.body.minimum, submission.counted
         )
         try:
             return accepted_once(

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from prometheus_client import Counter
 
 from gateway.errors import QueueTooLong, TooManyBytes, TooManyUploads
+from gateway.uploads.begun import BegunUploads
 from gateway.uploads.quota import Allowance, DayQuota
 from muster.contracts.uploads import now
 from muster.uploadstore import UploadStore
@@ -41,20 +42,23 @@ class Admission:
         uploads_per_user: int,
         max_queued_seconds: float,
         bytes_a_day: int = 0,
+        begun: BegunUploads | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._uploads = uploads
         self._share = uploads_per_user
         self._bound = max_queued_seconds
-        self._quota = DayQuota(uploads, bytes_a_day)
+        self._quota = DayQuota(uploads, bytes_a_day, begun)
         self._clock = clock
         self._lock = threading.Lock()
         self._coming: defaultdict[str, int] = defaultdict(int)
         self._looked_at = -math.inf
         self._late_by = 0.0
 
-    def take_place(self, user: str, key: str | None, size: int = 0) -> "Place":
+    def take_place(self, user: str, key: str | None, size: int = 0, counted: int = 0) -> "Place":
         """Take a place for an upload of at least `size` bytes that is about to come.
+
+        So many of them are `counted` already, as those of an upload in parts.
 
         What the user's idempotency key brought in before needs no place: it is told again. Raises
         TooManyUploads, TooManyBytes or QueueTooLong.
@@ -67,14 +71,14 @@ class Admission:
                 taken.callback(self._has_come, user)
                 if self._uploads.count_unfinished(user, self._share) + coming > self._share:
                     self._refuse(user, key, _SHARE, TooManyUploads(self._share))
-            allowance = self._allow(user, key, size)
+            allowance = self._allow(user, key, size, counted)
             if allowance is not None:
                 taken.callback(allowance.end)
             return Place(taken.pop_all(), allowance)
 
-    def _allow(self, user: str, key: str | None, size: int) -> Allowance | None:
+    def _allow(self, user: str, key: str | None, size: int, counted: int) -> Allowance | None:
         try:
-            return self._quota.begin(user, size)
+            return self._quota.begin(user, size, counted)
         except TooManyBytes as refusal:
             self._refuse(user, key, _BYTES, refusal)
             return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.errors import TooManyBytes
+from gateway.uploads.begun import BegunUploads
 from muster.contracts.uploads import now
 from muster.uploadstore import UploadStore
 
@@ -31,16 +32,23 @@ class DayQuota:
     """
 
     def __init__(
-        self, uploads: UploadStore, limit: int, clock: Callable[[], datetime] = now
+        self,
+        uploads: UploadStore,
+        limit: int,
+        begun: BegunUploads | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._uploads = uploads
         self._limit = limit
+        self._begun = begun
         self._clock = clock
         self._lock = threading.Lock()
         self._coming: defaultdict[str, _Coming] = defaultdict(_Coming)
 
-    def begin(self, user: str, size: int) -> "Allowance | None":
+    def begin(self, user: str, size: int, counted: int = 0) -> "Allowance | None":
         """Begin to count a file of at least `size` bytes; None without a limit.
+
+        It is counted among what is begun with `counted` bytes.
 
         Raises TooManyBytes and StoreUnavailable.
         """
@@ -53,7 +61,10 @@ class DayQuota:
             kept = coming.kept
         allowance = Allowance(self, user, size)
         try:
-            sent = self._uploads.bytes_of_day(user, self._clock().date())
+            today = self._clock().date()
+            sent = self._uploads.bytes_of_day(user, today) - counted
+            if self._begun is not None:
+                sent += self._begun.bytes_of_day(user, today)
             # What was kept before the store was asked is in its answer.
             allowance.sent_before = sent - kept
             self.check(allowance)

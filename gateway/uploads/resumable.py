@@ -6,16 +6,12 @@ there are. With the last of them the whole is accepted as any other upload, once
 key that began it, or else its id. What isn't finished in a day is swept away (`sweep.py`).
 """
 
-import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from hashlib import sha256
-
-from pydantic import TypeAdapter, ValidationError
 
 from gateway.errors import (
     AppendInFlight,
@@ -29,76 +25,21 @@ from gateway.errors import (
 )
 from gateway.uploads.accept import Submission, Uploads
 from gateway.uploads.admission import Admission
+from gateway.uploads.begun import BegunUploads, Part, ResumableUpload
 from gateway.uploads.idempotency import claimed
 from gateway.uploads.request_body import FORM_TYPE, RequestBody
-from muster.contracts.uploads import Options, Upload, now
-from muster.filestore import FileNotStored, FileStore, FileWriter
+from muster.contracts.uploads import Upload, now
+from muster.filestore import FileStore, FileWriter
 from muster.http.client import ClientTooSlow
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields
 from muster.stores import Stores
 from muster.uploadstore import KeyTaken, UploadNotFound
 
-LIFETIME = timedelta(hours=24)
-"""How long after it was begun an upload may be finished."""
-
 _PART_BYTES = 8 * 1024**2
 _CHUNK = 64 * 1024
-_NAME = re.compile(r"[0-9a-f]{32}\.resumable(\.[0-9a-f]+)?")
 # What can't be loaded is no better when it is sent again.
 _FOR_GOOD = frozenset({413, 415, 422})
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a file: its name in the store, and its bytes."""
-
-    name: str
-    size: int
-
-
-@dataclass(frozen=True)
-class ResumableUpload:
-    """An upload that was begun: what was said of it, and what has come.
-
-    `length` is that of the body in bytes, gzipped if it is; `upload` is the upload that it became.
-    """
-
-    id: str
-    owner: str
-    filename: str
-    table: str
-    options: Options
-    key: str | None
-    previous: str | None
-    media_type: str
-    coding: str
-    length: int
-    begun_at: datetime
-    parts: tuple[Part, ...] = ()
-    upload: str | None = None
-
-    @property
-    def offset(self) -> int:
-        """How many bytes have come."""
-        return self.length if self.upload else sum(part.size for part in self.parts)
-
-    @property
-    def seconds_left(self) -> int:
-        """For how long it may still be finished."""
-        return int((self.begun_at + LIFETIME - now()).total_seconds())
-
-    def is_request(self, other: "ResumableUpload") -> bool:
-        """Whether both were begun by the same request."""
-        return self == replace(other, begun_at=self.begun_at, parts=self.parts, upload=self.upload)
-
-
-_DOCUMENT = TypeAdapter(ResumableUpload)
-
-
-def is_of_resumable(file: str) -> bool:
-    """Whether a stored file is that of an upload which was begun, or a part of it."""
-    return _NAME.fullmatch(file) is not None
 
 
 class ResumableUploads:
@@ -109,12 +50,14 @@ class ResumableUploads:
         stores: Stores,
         uploads: Uploads,
         admission: Admission,
+        begun: BegunUploads,
         limit: int,
         part_bytes: int = _PART_BYTES,
     ) -> None:
         self._files, self._records = stores.files, stores.uploads
         self._uploads = uploads
         self._admission = admission
+        self._begun = begun
         self._limit = limit
         self._part_bytes = part_bytes
 
@@ -131,7 +74,6 @@ class ResumableUploads:
             raise NotCsv("A form can't be sent in parts: send the file itself as the body.")
         owner = submission.owner
         _, filename, table = submission.open()
-        self._admission.take_place(owner.id, submission.key, length).leave()
         begun = ResumableUpload(
             id=_id_of(owner, submission.key),
             owner=owner.id,
@@ -152,18 +94,15 @@ class ResumableUploads:
                 if not before.is_request(begun):
                     raise IdempotencyKeyReused
                 return before
-            self._save(begun)
+            self._count(begun)
+            self._begun.save(begun)
             _check_length(begun, submission.body, is_last=False)
             return self._receive(begun, submission.body, renew)
 
     def find(self, owner: Principal, resumable_id: str) -> ResumableUpload:
         """What has come of an upload. Raises UploadNotFound, also for one that is another's."""
-        try:
-            with self._files.open(f"{resumable_id}.resumable") as file:
-                begun = _DOCUMENT.validate_json(file.read())
-        except (FileNotStored, ValidationError, ValueError) as error:
-            raise UploadNotFound(resumable_id) from error
-        if begun.owner != owner.id or begun.seconds_left <= 0:
+        begun = self._begun.find(resumable_id)
+        if begun is None or begun.owner != owner.id:
             raise UploadNotFound(resumable_id)
         return begun
 
@@ -192,7 +131,13 @@ class ResumableUploads:
         """Give an upload up, with all that has come. Raises UploadNotFound and AppendInFlight."""
         self.find(owner, resumable_id)
         with self._appending(resumable_id):
-            self._remove(self.find(owner, resumable_id))
+            self._begun.remove(self.find(owner, resumable_id))
+
+    def _count(self, begun: ResumableUpload) -> None:
+        """See whether the user may send so much, and count it from now on."""
+        with self._appending(f"uploads of {begun.owner}"):
+            self._admission.take_place(begun.owner, begun.key, begun.length).leave()
+            self._begun.add_to_user(begun.owner, begun.id)
 
     @contextmanager
     def _appending(self, resumable_id: str) -> Iterator[Callable[[], None]]:
@@ -212,7 +157,7 @@ class ResumableUploads:
             with self._files.write(name) as writer:
                 size = incoming.pass_on(writer, self._part_bytes)
             begun = replace(begun, parts=(*begun.parts, Part(name, size)))
-            self._save(begun)
+            self._begun.save(begun)
         incoming.raise_if_broken()
         return begun
 
@@ -225,9 +170,9 @@ class ResumableUploads:
             upload = self._uploads.accept(self._whole(begun, owner, renew))
         except GatewayError as error:
             if error.status in _FOR_GOOD:
-                self._remove(begun)
+                self._begun.remove(begun)
             raise
-        self._save(replace(begun, parts=(), upload=upload.id))
+        self._begun.save(replace(begun, parts=(), upload=upload.id))
         for part in begun.parts:
             self._files.delete(part.name)
         return upload
@@ -251,17 +196,8 @@ class ResumableUploads:
             filename=begun.filename,
             key=begun.key or begun.id,
             previous=begun.previous,
+            counted=begun.length if begun.begun_at.date() == now().date() else 0,
         )
-
-    def _save(self, begun: ResumableUpload) -> None:
-        with self._files.write(f"{begun.id}.resumable") as file:
-            file.write(_DOCUMENT.dump_json(begun))
-
-    def _remove(self, begun: ResumableUpload) -> None:
-        # First what says that there are parts: who dies in between leaves them to the sweep.
-        self._files.delete(f"{begun.id}.resumable")
-        for part in begun.parts:
-            self._files.delete(part.name)
 
 
 class _Incoming:

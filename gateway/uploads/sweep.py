@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
-from gateway.uploads.resumable import LIFETIME, is_of_resumable
+from gateway.uploads.begun import LIFETIME, is_of_resumable
 from muster.stores import Stores
 
 _BATCH = 1000

@@ -162,7 +162,7 @@ def test_what_was_accepted_counts_for_the_one_that_began_before(
 def test_bytes_of_a_file_that_ends_first_count_for_the_one_that_began_first(
     stores: Stores,
 ) -> None:
-    quota = DayQuota(stores.uploads, 10, lambda: NOON)
+    quota = DayQuota(stores.uploads, 10, clock=lambda: NOON)
     early, late = quota.begin("ana", 0), quota.begin("ana", 0)
     assert early is not None
     assert late is not None
@@ -186,7 +186,7 @@ def test_bytes_of_a_file_that_ends_first_count_for_the_one_that_began_first(
 
 def test_a_day_ends_at_midnight(stores: Stores) -> None:
     time = NOON
-    quota = DayQuota(stores.uploads, 10, lambda: time)
+    quota = DayQuota(stores.uploads, 10, clock=lambda: time)
     stores.uploads.accept(an_upload(owner="ana", size=10, submitted_at=NOON))
     with pytest.raises(TooManyBytes) as refusal:
         quota.begin("ana", 1)
@@ -198,7 +198,7 @@ def test_a_day_ends_at_midnight(stores: Stores) -> None:
 def test_a_store_that_is_away_costs_no_bytes(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quota = DayQuota(stores.uploads, 10, lambda: NOON)
+    quota = DayQuota(stores.uploads, 10, clock=lambda: NOON)
 
     def away(*_arguments: object) -> int:
         raise StoreUnavailable("away")

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from flask_openapi.openapi import OpenAPI
 
 from gateway.services import Services
+from gateway.uploads.begun import BegunUploads
 from gateway.uploads.idempotency import claimed
 from gateway.uploads.sweep import sweep, sweep_parts
 from muster.contracts.uploads import Upload
@@ -38,6 +39,13 @@ def uploads(stores: Stores) -> list[Upload]:
     return stores.uploads.find(owner=None, state=None, table=None, before=None, limit=100)
 
 
+def of_user(stores: Stores) -> str:
+    """The file that says what Ana has begun."""
+    ids = (name.split(".")[0] for name in stores.files.names(-1) if name.count(".") == 1)
+    [of_ana] = [each for each in ids if BegunUploads(stores.files).find(each) is None]
+    return f"{of_ana}.resumable"
+
+
 @pytest.fixture
 def path(client: FlaskClient) -> str:
     """Where parts of an upload are sent that has just begun."""
@@ -65,7 +73,8 @@ def test_parts_are_put_together_and_accepted(client: FlaskClient, stores: Stores
     assert done.headers["Location"] == f"/v1/uploads/{upload.id}"
     assert (upload.table, upload.size, upload.filename) == ("jobs", len(ROWS), "jobs.csv")
     assert client.get(f"{done.headers['Location']}/file", headers=ANA).data == ROWS
-    assert [*stores.files.names(-1)] == [f"{path.split('/')[3]}.resumable"]
+    left = {*stores.files.names(-1)} - {of_user(stores)}
+    assert left == {f"{path.split('/')[3]}.resumable"}
 
 
 def test_the_last_part_may_be_sent_again_and_makes_no_second_upload(
@@ -84,13 +93,13 @@ def test_an_upload_that_died_while_it_was_accepted_is_accepted_once(
 ) -> None:
     resumable = provided(app, Services).resumable
     with monkeypatch.context() as patched:
-        patched.setattr(resumable, "_save", die)
+        patched.setattr(resumable._begun, "save", die)
         append(client, path, b"", 0)
         with pytest.raises(KeyboardInterrupt):
             append(client, path, ROWS, 0, "?1")
     append(client, path, ROWS, 0)
     with monkeypatch.context() as patched:
-        patched.setattr(resumable, "_save", die)
+        patched.setattr(resumable._begun, "save", die)
         with pytest.raises(KeyboardInterrupt):
             append(client, path, b"", len(ROWS), "?1")
     again = append(client, path, b"", len(ROWS), "?1")
@@ -146,7 +155,7 @@ def test_a_file_that_can_not_be_loaded_is_given_up(client: FlaskClient, stores: 
     path = begin(client, length=8).headers["Location"]
     assert append(client, path, b"%PDF-1.4", 0, "?1").status_code == 415
     assert client.head(path, headers=ANA).status_code == 404
-    assert [*stores.files.names(-1)] == []
+    assert {*stores.files.names(-1)} == {of_user(stores)}
 
 
 def test_it_is_inflated_once_it_is_whole(client: FlaskClient, stores: Stores) -> None:
@@ -192,12 +201,23 @@ def test_it_can_be_given_up(client: FlaskClient, stores: Stores, path: str) -> N
     append(client, path, ROWS, 0)
     assert client.delete(path, headers=ANA).status_code == 204
     assert client.head(path, headers=ANA).status_code == 404
-    assert [*stores.files.names(-1)] == []
+    assert {*stores.files.names(-1)} == {of_user(stores)}
 
 
-def test_the_quota_is_asked_when_it_is_begun(make_app: Callable[..., OpenAPI]) -> None:
-    client = make_app(bytes_per_user_a_day=len(ROWS) - 1).test_client()
-    assert begin(client).status_code == 429
+def test_it_counts_on_the_quota_from_when_it_is_begun(
+    make_app: Callable[..., OpenAPI], stores: Stores
+) -> None:
+    client = make_app(bytes_per_user_a_day=2 * len(ROWS)).test_client()
+    path = begin(client).headers["Location"]
+    other = begin(client).headers["Location"]
+    assert begin(client, length=1).status_code == 429
+    plain = client.post("/v1/uploads?table=jobs", data=b"9,X\n", headers={**ANA, **CSV})
+    assert plain.status_code == 429
+    assert append(client, path, ROWS, 0, "?1").status_code == 202
+    assert begin(client, length=1).status_code == 429
+    client.delete(other, headers=ANA)
+    assert begin(client).status_code == 201
+    assert len(uploads(stores)) == 1
 
 
 def test_what_is_not_finished_in_a_day_is_gone(
@@ -206,5 +226,5 @@ def test_what_is_not_finished_in_a_day_is_gone(
     append(client, path, ROWS, 0)
     assert sweep(stores, -1) + sweep_parts(stores) == 0
     monkeypatch.setattr("gateway.uploads.sweep._PARTS_SECONDS", -1.0)
-    assert sweep_parts(stores) == 2
+    assert sweep_parts(stores) == 3
     assert append(client, path, b"", len(ROWS), "?1").status_code == 404
