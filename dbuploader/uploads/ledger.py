@@ -192,6 +192,13 @@ class Ledger:
             found = connection.execute(mine).one()
         return Attempt(int(found.attempts), float(found.seconds))
 
+    def count_attempts(self, upload: Upload) -> Attempt:
+        """The latest attempt, of which at least one is counted."""
+        counted = select(load_attempts.c.attempts, load_attempts.c.seconds)
+        with _bookkeeping(), self._database.read() as connection:
+            found = connection.execute(counted.where(_attempts_at(upload))).one()
+        return Attempt(int(found.attempts), float(found.seconds))
+
     def start_attempts(self, uploads: Sequence[Upload], attempt_id: str) -> int:
         """Count an attempt at each of the first uploads that none was made at; returns how many.
 

@@ -179,14 +179,14 @@ class UploadProcessor:
     def _process_alone(
         self, upload: Upload, failed: dict[str, Exception], attempt_id: str | None = None
     ) -> None:
-        """Finish the upload; raises Stopped. The attempt of that id is counted already."""
+        """Finish the upload; raises Stopped. The attempt of that id was counted for its run."""
         with (
             working_on(upload),
             span(f"load {upload.table}", attributes={"muster.upload_id": upload.id}),
             self._watchdog.watching(),
         ):
             try:
-                self._finish(upload, attempt_id or uuid4().hex)
+                self._finish(upload, attempt_id)
             except Stopped:
                 raise
             except UnreadableRecord as error:
@@ -227,7 +227,7 @@ class UploadProcessor:
         """Have the records say all that was announced; raises StoreUnavailable."""
         self._marks.set_all()
 
-    def _finish(self, upload: Upload, attempt_id: str) -> None:
+    def _finish(self, upload: Upload, attempt_id: str | None) -> None:
         try:
             if upload.state.is_final:
                 self._announce([upload])
@@ -236,22 +236,23 @@ class UploadProcessor:
         except StateConflict as conflict:
             self._announce([conflict.upload])
 
-    def _find_or_load(self, upload: Upload, attempt_id: str) -> UploadOutcome:
+    def _find_or_load(self, upload: Upload, attempt_id: str | None) -> UploadOutcome:
         try:
             while True:
                 outcome = self._find_or_try(upload, attempt_id)
                 if outcome is not None:
                     return outcome
-                attempt_id = uuid4().hex
+                attempt_id = None
         except Cancelled:
             # Seen while the attempt waited to begin. If an earlier one was committed, that stands.
             cancelled = UploadOutcome(State.CANCELLED)
             return self._patiently(partial(self._ledger.decide, upload, cancelled))
 
-    def _find_or_try(self, upload: Upload, attempt_id: str) -> UploadOutcome | None:
+    def _find_or_try(self, upload: Upload, attempt_id: str | None) -> UploadOutcome | None:
         """The outcome in the ledger, or of one attempt; None if that is to be followed by another.
 
-        Raises Stopped, UnreadableRecord, StateConflict and Cancelled.
+        The attempt is a new one, unless it is the one of that id, which is counted. Raises
+        Stopped, UnreadableRecord, StateConflict and Cancelled.
         """
         load = _LOADS[upload.kind]
         progress = self._progress_of(upload)
@@ -259,8 +260,15 @@ class UploadProcessor:
         decided = progress.patiently(partial(self._ledger.find, upload))
         if decided is not None:
             return decided
+        if attempt_id is not None:
+            # Not by its id: the ledger knows the latest only, and another loader may have begun
+            # its own meanwhile.
+            start = partial(self._ledger.count_attempts, upload)
+        else:
+            attempt_id = uuid4().hex
+            start = partial(self._ledger.start_attempt, upload, attempt_id)
         try:
-            attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))
+            attempt = progress.patiently(start)
         except Stopped:
             # It may be counted all the same: the answer to a COMMIT can be lost.
             self._take_back(upload, attempt_id, progress.work.seconds, keeps_earlier=True)

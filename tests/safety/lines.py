@@ -75,8 +75,8 @@ LINES = (
     SafetyLine(
         promise="a run loads nothing that was cancelled as it began",
         path="dbuploader/uploads/processor.py",
-        old="        if claimed != [*changes]:\n            return None\n",
-        new="",
+        old="decided = self._ledger.decide(upload, UploadOutcome(State.CANCELLED))",
+        new="decided = UploadOutcome(State.CANCELLED)",
         test="tests/unit/dbuploader/uploads/test_run.py::"
         "test_an_upload_that_is_cancelled_as_the_run_begins_is_not_loaded",
     ),
