@@ -2,14 +2,17 @@
 
 # ruff: noqa: ARG001 - parameters that only the answering service needs are checked here too.
 
+import json
 from datetime import datetime
 from typing import Literal
+from urllib.parse import urlsplit
 
-from flask import Response
+from flask import Response, request
 from pydantic import BaseModel, Field
 
 from gateway.api.openapi import ANY_TOKEN, Api
 from gateway.api.requests import Parameters
+from gateway.proxy.audit import note
 from gateway.proxy.forward import forward
 from gateway.services import services
 
@@ -134,6 +137,7 @@ def list_webhooks() -> Response:
 )
 def add_webhook() -> Response:
     """Be told at a URL when an upload of mine is final; this answer alone shows the secret."""
+    note(services().auth, "webhook-made", _host_named())
     return forward(services().notification, with_body=True)
 
 
@@ -156,6 +160,7 @@ def get_webhook(path: WebhookPath) -> Response:
 )
 def change_webhook(path: WebhookPath) -> Response:
     """Change, disable or enable a webhook, or give it a new secret."""
+    note(services().auth, "webhook-changed", path.id)
     return forward(services().notification, with_body=True)
 
 
@@ -169,6 +174,7 @@ def change_webhook(path: WebhookPath) -> Response:
 )
 def delete_webhook(path: WebhookPath) -> Response:
     """Remove a webhook and its deliveries."""
+    note(services().auth, "webhook-deleted", path.id)
     return forward(services().notification)
 
 
@@ -206,3 +212,11 @@ def replay_delivery(path: DeliveryPath) -> Response:
 def test_webhook(path: WebhookPath) -> Response:
     """Send the event `webhook.test` to a webhook."""
     return forward(services().notification)
+
+
+def _host_named() -> str:
+    """The host of the URL in this request's body, if it has one: the rest of it may be a secret."""
+    try:
+        return str(urlsplit(json.loads(request.get_data())["url"]).hostname or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""

@@ -29,6 +29,24 @@ def test_what_is_asked_for_is_noted_and_a_dry_run_is_not(
     ]
 
 
+def test_a_webhook_is_noted_by_its_host_or_id(
+    client_with_behind: FlaskClient, behind: Behind
+) -> None:
+    ana = bearer("ana")
+    secret = {"url": "https://hooks.example.com/secret?of=hers"}
+    bodies: tuple[object, ...] = (secret, {}, [], {"url": 7}, {"url": "https://["})
+    for body in bodies:
+        client_with_behind.post("/v1/webhooks", json=body, headers=ana)
+    client_with_behind.patch("/v1/webhooks/w1", json={}, headers=ana)
+    client_with_behind.delete("/v1/webhooks/w1", headers=ana)
+    assert [tuple(entry.values()) for entry in behind.noted] == [
+        ("webhook-made", "hooks.example.com"),
+        *4 * [("webhook-made", "")],
+        ("webhook-changed", "w1"),
+        ("webhook-deleted", "w1"),
+    ]
+
+
 @pytest.mark.parametrize("status", [503, 401])
 def test_what_can_not_be_noted_is_not_done(
     client_with_behind: FlaskClient, behind: Behind, stores: Stores, status: int
