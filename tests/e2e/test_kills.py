@@ -117,7 +117,7 @@ def everything(family: Family, suite: SuiteProcess, chance: random.Random) -> li
     return [*faults[:3], *no_mail, *faults[3:]]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_nothing_accepted_is_lost_or_doubled_when_workers_are_killed(tmp_path: Path) -> None:
     files = make_files(5, 1000, SEED)
     upload_under_fire(embedded_family(tmp_path), files, each_worker_once, pause=0.3)
@@ -125,7 +125,7 @@ def test_nothing_accepted_is_lost_or_doubled_when_workers_are_killed(tmp_path: P
 
 @pytest.mark.chaos
 @pytest.mark.xdist_group("storms")
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_nothing_accepted_is_lost_or_doubled_in_a_long_storm(tmp_path: Path) -> None:
     files = make_files(108, 5000, SEED)
     upload_under_fire(embedded_family(tmp_path), files, every_process_often, pause=1)
