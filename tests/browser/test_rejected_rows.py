@@ -41,7 +41,8 @@ def test_counts_and_causes_are_told(page: Page, first_day: FirstDay) -> None:
     expect(causes).to_have_count(len(hires["causes"]))
     for row, cause in zip(causes.all(), hires["causes"], strict=True):
         cells = row.locator("td").all_inner_texts()
-        assert cells[:2] == [str(cause["rows"]), cause["column"]]
+        called = cause["column"].replace("_", " ").capitalize()
+        assert cells[:2] == [str(cause["rows"]), called]
         assert "Blank" in cells[2]
         assert cells[3] == str(cause["first_line"])
 

@@ -98,4 +98,6 @@ function steer(event) {
   event.preventDefault();
 }
 
-addEventListener("scroll", ({ target }) => { if (target !== list) close(); }, true);
+addEventListener("scroll", ({ target }) => {
+  if (field && target !== list) place(field.getBoundingClientRect());
+}, true);

@@ -1,9 +1,11 @@
 // The rows that foreign keys refer to, by name.
 
-import { ask } from "../api.js";
+import { ask, pause } from "../api.js";
 import { form } from "./cells.js";
 
 const MOST = 1000;
+// In milliseconds, while Muster is too busy to answer.
+const PAUSES = [500, 1000, 2000];
 const SHOWN = 50;
 const asked = new Map();
 const known = new Map();
@@ -18,7 +20,8 @@ export function parentsOf(table) {
 
 async function read(table) {
   if (!("names" in form.dataset)) return [];
-  const [declared, page] = await Promise.all([ask(`/v1/tables/${table}`), ask(`/v1/tables/${table}/rows?limit=${MOST}`)]);
+  const [declared, page] = await Promise.all([
+    askAgain(`/v1/tables/${table}`), askAgain(`/v1/tables/${table}/rows?limit=${MOST}`)]);
   if (!declared || !page) {
     asked.delete(table);
     return [];
@@ -27,6 +30,15 @@ async function read(table) {
   const parents = page.rows.map((row) => parentIn(row, declared));
   known.set(table, new Map(parents.map((parent) => [parent.key, parent.name])));
   return parents.sort((one, other) => one.name.localeCompare(other.name, "en"));
+}
+
+async function askAgain(path) {
+  for (const milliseconds of PAUSES) {
+    const answer = await ask(path);
+    if (answer) return answer;
+    await pause(milliseconds);
+  }
+  return ask(path);
 }
 
 function parentIn(row, { fields, primaryKey }) {
