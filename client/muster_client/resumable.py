@@ -54,14 +54,17 @@ class _Sending:
 
     def go_on(self, ask: Ask) -> Json | None:
         """Send what has not arrived; the upload, or None if it broke off and more has arrived."""
-        if self._offset is None:
-            self._offset = self._arrived(ask)
         offset, self._offset = self._offset, None
         try:
+            if offset is None:
+                offset = self._arrived(ask)
+                # What was cut may still be on its way in. An empty part finds out without sending
+                # twice what then arrives after all.
+                self._append(ask, offset, 0, "?0")
             return self._send(ask, offset)
         except requests.RequestException:
             # Not a failure as long as it gets on: the patience is for a line that carries nothing.
-            if self._arrived(ask) == offset:
+            if offset is None or self._arrived(ask) == offset:
                 raise
             return None
         except Refused as refusal:
@@ -70,14 +73,17 @@ class _Sending:
             return None
 
     def _send(self, ask: Ask, offset: int) -> Json:
+        upload: Json = self._append(ask, offset, self._length - offset, "?1").json()
+        return upload
+
+    def _append(self, ask: Ask, offset: int, length: int, complete: str) -> requests.Response:
         headers = {
             "Content-Type": "application/partial-upload",
             "Upload-Offset": str(offset),
-            "Upload-Complete": "?1",
+            "Upload-Complete": complete,
         }
-        part = Part(self._file, offset, self._length - offset, self._sent)
-        upload: Json = ask("PATCH", self._path, part, headers=headers).json()
-        return upload
+        part = Part(self._file, offset, length, self._sent)
+        return ask("PATCH", self._path, part, headers=headers)
 
     def _arrived(self, ask: Ask) -> int:
         response = ask("HEAD", self._path)
