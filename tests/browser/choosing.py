@@ -20,7 +20,7 @@ def choose(page: Page, *files: FilePayload) -> None:
 
 def chosen(page: Page) -> Locator:
     """The chosen files, each with what became of it."""
-    return page.get_by_role("list", name="Files to send").get_by_role("listitem")
+    return page.get_by_role("list", name="Files to send").locator("> li")
 
 
 def send(page: Page) -> None:

@@ -56,6 +56,21 @@ def _files_sent(page: Page, _site: Site, _day: FirstDay) -> None:
     expect(chosen(page).locator(".complaint").first).to_be_visible()
 
 
+def _seen_before(page: Page, _site: Site, _day: FirstDay) -> None:
+    page.goto("/")
+    own = (
+        "Nr;Who;hired on;Dept;Job;Remarks;_note\n"
+        "1;Ana Müller;27/07/2021;2;3;new;x\n"
+        "2;Bo;07/11/2021;x;;;\n"
+    )
+    choose(
+        page,
+        csv_file("jobs.csv", b"Jobs of 2021\nid,job\n1,Cook\n,Baker\n"),
+        csv_file("hired_employees.csv", own.encode("cp1252")),
+    )
+    expect(chosen(page).locator(".found")).to_have_count(2)
+
+
 def _following(page: Page, site: Site, _day: FirstDay) -> None:
     page.goto(f"/uploads/{site.ana.upload('jobs.csv', b'1,Cook')['id']}")
 
@@ -116,6 +131,7 @@ VIEWS: Mapping[str, View] = {
     "sign-in": View(None, _at("/")),
     "wrong-password": View(None, _wrong_password),
     "uploads": View(ANA, _at("/")),
+    "files-seen": View(ANA, _seen_before),
     "files-sent": View(ANA, _files_sent),
     "nothing-found": View(ANA, _at("/?state=failed&table=departments")),
     "following": View(ANA, _following, paused=True),

@@ -1,6 +1,6 @@
 // Before a file is sent: how Muster reads its beginning, and what only people can tell it.
 
-import { tellSession } from "./api.js";
+import { pause, tellSession } from "./api.js";
 import { PASSED_OVER, asOption, recall, remember } from "./columns.js";
 import { part, tell } from "./items.js";
 import { refusal } from "./outcomes.js";
@@ -10,6 +10,8 @@ const form = document.getElementById("send");
 const TEXT_BYTES = Number(form.dataset.previewText);
 const WORKBOOK_BYTES = Number(form.dataset.previewWorkbook);
 const LONGEST_MILLISECONDS = 30_000;
+// People who choose with the keyboard come by other choices first.
+const CHOOSING_MILLISECONDS = 400;
 /** The options that say how a file is read, and those of them that a workbook does without. */
 export const OF_TEXTS = ["delimiter", "encoding"];
 export const READING = new Set(["header", "dates", ...OF_TEXTS]);
@@ -32,12 +34,13 @@ export function readingOf(item) {
   return wanted;
 }
 
-/** Show how the file of the item is read, now or once those before it are shown. */
-export function preview(item) {
+/** Show how the file of the item is read, after so long or once those before it are shown. */
+export function preview(item, milliseconds = 0) {
   item.looking?.abort();
   item.choices ??= {};
   const looking = item.looking = new AbortController();
-  item.previewed = before = before.then(() => looking.signal.aborted || look(item, looking.signal));
+  item.previewed = before = Promise.all([before, pause(milliseconds)])
+    .then(() => looking.signal.aborted || look(item, looking.signal));
 }
 
 /** Say no more why there is no preview: what becomes of the file is said from now on. */
@@ -134,7 +137,7 @@ function choose(item, name, value) {
   item.choices[name] = value;
   // Another sheet has other columns.
   if (name === "sheet") Object.assign(item, { columns: new Map(), names: null, isRecalled: false });
-  preview(item);
+  preview(item, CHOOSING_MILLISECONDS);
 }
 
 /** Have the column of that name mean another of the table, which then no other does. */
@@ -143,7 +146,7 @@ function mean(item, found, name, column) {
     if (column !== PASSED_OVER && each.label !== name && each.label && each.column === column) item.columns.set(each.label, PASSED_OVER);
   }
   item.columns.set(name, column);
-  preview(item);
+  preview(item, CHOOSING_MILLISECONDS);
 }
 
 function forget(item) {

@@ -6,6 +6,7 @@ import { inDigits } from "./upload.js";
 
 const template = document.getElementById("file-preview").content.firstElementChild;
 const DELIMITERS = { ",": "commas", ";": "semicolons", tab: "tabs", pipe: "pipes" };
+const LIST = new Intl.ListFormat("en");
 const FEW = 3;
 // Shown as a choice or in the cells themselves.
 const SHOWN_ELSEWHERE = new Set(["several-sheets"]);
@@ -45,7 +46,7 @@ function told(problem, found) {
   return line;
 }
 
-function wordsFor({ code, message, line, column, rows }, { columns, read }) {
+function wordsFor({ code, message, line, column, rows }, { columns, encoding, read }) {
   const of = rows === null ? "" : read === rows && rows > 1 ? `All of the first ${inDigits(rows)} rows` : rows === 1 ? `The row in line ${line}` : `${inDigits(rows)} of the first ${inDigits(read)} rows`;
   switch (code) {
     case "unknown-header":
@@ -54,14 +55,14 @@ function wordsFor({ code, message, line, column, rows }, { columns, read }) {
         : "No line names the columns, and the first is no row of this table. Is it the right table?";
     case "extra-label": {
       const unknown = columns.filter((each) => each.column === null).map(({ label }) => label);
-      return `Choose below what ${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"}, or pass ${unknown.length === 1 ? "it" : "them"} over.`;
+      return `Choose below what ${LIST.format(unknown)} ${unknown.length === 1 ? "is" : "are"}, or pass ${unknown.length === 1 ? "it" : "them"} over.`;
     }
     case "duplicate-label":
       return "Two columns are said to be the same one. Choose another for one of them, or pass it over.";
     case "ambiguous-dates":
       return `${of}: the date in ${nameOf(column, columns)} does not say whether the day or the month is first. Choose it below.`;
     case "encoding-error":
-      return `${of}: the text is not in ${columns.length ? "the encoding that was taken for it" : "UTF-8"}. Choose below what it is in, and see whether the names are right; from Excel on Windows it often is windows-1252.`;
+      return `${of}: the text can't be read as ${encoding.toUpperCase()}. Choose below what it is in, and see whether the names are right; from Excel on Windows it often is windows-1252.`;
   }
   const text = message[0].toUpperCase() + message.slice(1);
   if (rows === null) return `${line === null ? "" : `Line ${line}: `}${text}${text.endsWith(".") ? "" : "."}`;
@@ -119,7 +120,8 @@ function drawRows(view, item, found, acts) {
   place.setAttribute("aria-label", `The first rows of ${item.file.name}`);
   const head = place.querySelector("thead tr");
   found.columns.forEach((column, number) => head.append(headOf(item, found, column, number, acts)));
-  place.querySelector("tbody").append(...found.rows.map((each) => rowOf(each, found.columns)));
+  const asked = found.problems.find(({ code }) => code === "ambiguous-dates")?.column;
+  place.querySelector("tbody").append(...found.rows.map((each) => rowOf(each, found.columns, asked)));
 }
 
 function headOf(item, found, { label, column }, number, acts) {
@@ -141,16 +143,19 @@ function headOf(item, found, { label, column }, number, acts) {
   return head;
 }
 
-function rowOf({ line, cells, text, errors }, columns) {
+/** A row; of the column `asked`, if any, it is to be told how dates are written. */
+function rowOf({ line, cells, text, errors }, columns, asked) {
   if (!cells.length) {
     const whole = cell(text ?? "", "bad", errors[0]?.message);
     whole.colSpan = Math.max(columns.length, 1);
     return row([numeric(line), whole]);
   }
   return row([numeric(line), ...cells.map((each, number) => {
-    if (each.error) return cell(each.text, "bad", each.error.message);
+    const isAsked = asked && columns[number].column === asked && each.error?.code === "type-error";
+    if (each.error) return cell(each.text, "bad", isAsked ? "is the day or the month first?" : each.error.message);
     if (!columns[number].column) return cell(each.text, "passed");
-    return cell(each.value === null ? each.text : inUtc(String(each.value)));
+    const value = each.value === null ? each.text : inUtc(String(each.value));
+    return cell(value, value.endsWith(" UTC") ? "time" : "");
   })]);
 }
 

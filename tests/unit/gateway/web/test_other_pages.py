@@ -403,3 +403,12 @@ def test_a_row_to_which_others_refer_is_not_erased(client: FlaskClient, behind: 
     answer = client.post("/tables/jobs/7/erase", data={"sure": "yes"}, headers=HERE)
     assert answer.status_code == 409
     assert "hired_employees 3 refers to it." in answer.text
+
+
+def test_a_template_names_the_columns_of_its_table(browser: FlaskClient) -> None:
+    answer = browser.get("/templates/jobs.csv")
+    assert answer.data.decode() == "\ufeffid,job\r\n"
+    assert answer.headers["Content-Disposition"] == "attachment; filename=jobs.csv"
+    assert browser.get("/templates/nobody.csv").status_code == 404
+    browser.set_cookie(COOKIE, "ana+queries:read")
+    assert browser.get("/templates/jobs.csv").status_code == 403
