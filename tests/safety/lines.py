@@ -459,7 +459,7 @@ LINES = (
         path="gateway/proxy/audit.py",
         old='    if ask(auth, "POST", "/internal/audit", entry).status != 204:\n',
         new='    ask(auth, "POST", "/internal/audit", entry)\n    if False:\n',
-        test="tests/unit/gateway/proxy/test_audit.py::test_what_can_not_be_noted_is_not_done",
+        test="tests/unit/gateway/proxy/test_audit_log.py::test_what_can_not_be_noted_is_not_done",
     ),
     SafetyLine(
         promise="old password: a token alone sets no password of its own user",
