@@ -29,7 +29,7 @@ _UV = ROOT / ".uv"
 _LOG = _UV / "set-up.log"
 _STAMP = ".synced"
 # What an environment takes on Linux, in MB, beside what it runs on.
-MEGABYTES = {"": 230, "servers": 100, "dev": 760, "docs": 150, "lint": 50, "bench": 150}
+MEGABYTES = {"": 260, "servers": 100, "dev": 760, "docs": 150, "lint": 50, "bench": 150}
 # Extras of the package muster, whose adapters import a driver when a URL asks for it.
 _DRIVERS = ("mongodb", "mysql", "rabbitmq", "s3")
 

@@ -2,7 +2,8 @@
 
 import random
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 from tests.servers.proxy import Proxy
@@ -43,6 +44,17 @@ def _answer(client: socket.socket, server: socket.socket, cut: Event) -> None:
         client.shutdown(socket.SHUT_RDWR)
 
 
+@contextmanager
+def _ending(*ends: socket.socket) -> Iterator[None]:
+    """End the connections after the block, however it ends: closing alone leaves others waiting."""
+    with suppress(OSError):
+        yield
+    for end in ends:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+
+
 class RandomCutter(Proxy):
     """Cuts connections to `port` of 127.0.0.1 after bytes that chance has, in either direction.
 
@@ -61,7 +73,7 @@ class RandomCutter(Proxy):
             Thread(target=self._carry, args=(source, target, left), daemon=True).start()
 
     def _carry(self, source: socket.socket, target: socket.socket, left: list[int]) -> None:
-        with suppress(OSError), source, target:
+        with _ending(source, target):
             while data := source.recv(65536):
                 if left and len(data) > left[0]:
                     target.sendall(data[: left[0]])
@@ -70,8 +82,6 @@ class RandomCutter(Proxy):
                 if left:
                     left[0] -= len(data)
                 target.sendall(data)
-            for end in (source, target):
-                end.shutdown(socket.SHUT_RDWR)
 
 
 class EveryCutter(Proxy):
@@ -92,11 +102,9 @@ class EveryCutter(Proxy):
 
     def _carry(self, client: socket.socket, server: socket.socket) -> None:
         left = self._every
-        with suppress(OSError), client, server:
+        with _ending(client, server):
             while left and (data := client.recv(min(65536, left))):
                 server.sendall(data)
                 left -= len(data)
                 self.carried += len(data)
             self.cut += not left
-            for end in (server, client):
-                end.shutdown(socket.SHUT_RDWR)

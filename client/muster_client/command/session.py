@@ -66,7 +66,7 @@ def with_session(command: Callable[..., R]) -> Callable[..., R]:
         metavar="NAME",
         default=_DEFAULT,
         envvar="MUSTER_PROFILE",
-        help="Whom to be, of those logged in; `default` if it is left out.",
+        help="Whom to be, of those logged in; `default` if left out.",
     )
     @click.option(
         "--retry",
@@ -74,8 +74,7 @@ def with_session(command: Callable[..., R]) -> Callable[..., R]:
         type=click.FloatRange(min=0),
         metavar="SECONDS",
         default=300.0,
-        show_default="300",
-        help="For how long to repeat what gets no answer.",
+        help="For how long to repeat what gets no answer; 300 if left out.",
     )
     @functools.wraps(command)
     def run(as_json: bool, profile_name: str, retry_seconds: float, **options: Any) -> R:

@@ -30,12 +30,12 @@ _LOOK_SECONDS = 0.5
 _OF_A_FIX = ("mode", "dates", "dry_run")
 _LIST_COLUMNS = ("id", "submitted_at", "filename", "table", "state", "rows")
 _READABLE = click.Path(exists=True, dir_okay=False, allow_dash=True)
-_WAIT = click.option("--wait", is_flag=True, help="Wait until it is loaded.")
+_WAIT = click.option("--wait", is_flag=True, help="Wait until it is done.")
 _KEY = click.option(
     "--idempotency-key",
     "key",
     metavar="KEY",
-    help="Any text: sent again with the same key, the file is not loaded twice.",
+    help="Any text: asked again with the same key, it is not done twice.",
 )
 
 
