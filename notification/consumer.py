@@ -24,6 +24,8 @@ from notification.account_emails import AccountEmails, AuthEmails
 from notification.channels import DeliveryError, open_account_sender, open_channel
 from notification.channels.webhook.channel import WebhookChannel
 from notification.channels.webhook.deliveries import Deliveries
+from notification.choices import AuthChoices
+from notification.digests import DigestNotDue, Digests
 from notification.notifier import MAILS, EmailOutcome, NotFinal, Notifier
 from notification.settings import Settings
 
@@ -55,6 +57,10 @@ class Handler:
             except Unavailable as error:
                 # It affects every message alike, so it never makes one a dead letter.
                 return _put_off(delivery, error)
+            except DigestNotDue as early:
+                log.info("email gathered", seconds=early.seconds)
+                MAILS.labels("gathered").inc()
+                return Retry(after=early.seconds)
             except Exception as error:  # a bug that one message meets must not hold up the rest
                 if not isinstance(error, DeliveryError | NotFinal | UnreadableRecord):
                     log.exception("the email failed")
@@ -125,8 +131,9 @@ def main() -> None:
         worker.serve_health(ready={"broker": broker.check})
         fetch = AuthEmails(settings.auth_url, settings.email_secret)
         account_emails = AccountEmails(fetch, open_account_sender(settings))
+        notifier = Notifier(store, channel, AuthChoices(settings.auth_url), Digests(store))
         webhooks = WebhookChannel(store, Deliveries(database))
-        handler = Handler(Notifier(store, channel), account_emails, webhooks.enter)
+        handler = Handler(notifier, account_emails, webhooks.enter)
         broker.consume("notification", handler, stop=worker.stop, tick=worker.heartbeat.beat)
 
 

@@ -1,5 +1,6 @@
 """The notifier: sends a message to the uploader once for each final upload, and records it."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import structlog
@@ -9,11 +10,13 @@ from muster.contracts.uploads import UNFINISHED, Email, EmailState, State, Uploa
 from muster.observability.tracing import bind_log_fields
 from muster.uploadstore import UploadStore
 from notification.channels import Channel, DeliveryError
+from notification.choices import EmailChoices, is_wanted
+from notification.digests import Digests
 from notification.wording import visible
 
 log = structlog.get_logger(__name__)
 
-OUTCOMES = ("sent", "refused", "repeated", "put_off", "dead_letter")
+OUTCOMES = ("sent", "refused", "unwanted", "repeated", "gathered", "put_off", "dead_letter")
 MAILS = Counter("muster_mails_total", "Messages by what became of their email.", ("outcome",))
 # From 0: a rate over a series that begins at its first event misses that event.
 for _outcome in OUTCOMES:
@@ -33,6 +36,7 @@ class EmailOutcome(StrEnum):
 
     SENT = "sent"
     REFUSED = "refused"
+    UNWANTED = "unwanted"
     REPEATED = "repeated"
 
 
@@ -43,18 +47,23 @@ class NotFinal(Exception):
 class Notifier:
     """Sends the emails. What became of each stands in the upload's record, as `email`."""
 
-    def __init__(self, store: UploadStore, channel: Channel) -> None:
+    def __init__(
+        self, store: UploadStore, channel: Channel, choices: EmailChoices, digests: Digests
+    ) -> None:
         self._store = store
         self._channel = channel
+        self._choices = choices
+        self._digests = digests
 
     def notify(self, upload_id: str, *, is_last_try: bool = False) -> EmailOutcome:
         """Send the email about the upload, unless that is settled; return what became of it.
 
-        REFUSED means that it will never be taken, which settles it. The email is sent before that
-        is recorded: after a failure in between it is sent again, with the same `Message-ID`.
-        Before that of an erasure, emails that may hold the erased row are removed where they are
-        still ours. Raises UploadNotFound, NotFinal, StoreUnavailable, or a DeliveryError that may
-        pass: then the record says that the email waits or, on the last try, is given up.
+        REFUSED means that it will never be taken, UNWANTED that its reader has chosen so; either
+        settles it. The email is sent before that is recorded: after a failure in between it is sent
+        again, with the same `Message-ID`. Before that of an erasure, emails that may hold the
+        erased row are removed where they are still ours. Raises UploadNotFound, NotFinal,
+        StoreUnavailable, ChoiceUnavailable, DigestNotDue, or a DeliveryError that may pass: then
+        the record says that the email waits or, on the last try, is given up.
         """
         upload = self._store.get(upload_id)
         bind_log_fields(upload_id=upload.id, user=upload.owner)
@@ -64,17 +73,24 @@ class Notifier:
             raise NotFinal(f"the upload is {upload.state}")
         if upload.kind == "erasure":
             self._withdraw_erased(upload)
+        choice = self._choices.of(upload.owner)
+        if not is_wanted(upload, choice):
+            log.info("email unwanted", state=upload.state)
+            self._record(upload, EmailState.UNWANTED)
+            return EmailOutcome.UNWANTED
+        uploads = self._digests.gather(upload) if choice == "digest" else [upload]
         try:
-            self._channel.send(upload)
+            self._channel.send(uploads)
         except DeliveryError as error:
             if error.permanent:
-                return self._refused(upload, error)
+                return self._refused(uploads, error)
             self._record(upload, EmailState.GIVEN_UP if is_last_try else EmailState.WAITING, error)
             raise
-        if upload.finished_at is not None:
-            MAIL_WAIT_SECONDS.observe((now() - upload.finished_at).total_seconds())
+        for each in uploads:
+            if each.finished_at is not None:
+                MAIL_WAIT_SECONDS.observe((now() - each.finished_at).total_seconds())
         log.info("email sent", state=upload.state)
-        self._record(upload, EmailState.SENT)
+        self._settle(uploads, EmailState.SENT)
         return EmailOutcome.SENT
 
     def _withdraw_erased(self, erasure: Upload) -> None:
@@ -89,15 +105,29 @@ class Notifier:
                 self._channel.withdraw(upload)
             after = page[-1].sequence
 
-    def _refused(self, upload: Upload, error: Exception) -> EmailOutcome:
+    def _refused(self, uploads: Sequence[Upload], error: Exception) -> EmailOutcome:
         log.error("email refused for good", error=str(error))
-        self._record(upload, EmailState.REFUSED, error)
+        self._settle(uploads, EmailState.REFUSED, error)
         return EmailOutcome.REFUSED
 
+    def _settle(
+        self, uploads: Sequence[Upload], state: EmailState, error: Exception | None = None
+    ) -> None:
+        """Record it of all uploads of the email: of its leader last, which says what it told of."""
+        leader, *others = uploads
+        settled = {"email": Email(state, now(), _reason(error)), "announced": True}
+        if others:
+            self._store.update_each({each.id: settled for each in others}, expect=FINAL)
+        self._record(leader, state, error)
+
     def _record(self, upload: Upload, state: EmailState, error: Exception | None = None) -> None:
-        reason = None if error is None else visible(str(error), _LONGEST_REASON)
+        reason = _reason(error)
         before = upload.email
         if before is None or (before.state, before.reason) != (state, reason):
             email = Email(state, now(), reason)
             # The message is here, so the loader need not mark that.
             self._store.update(upload.id, expect=FINAL, email=email, announced=True)
+
+
+def _reason(error: Exception | None) -> str | None:
+    return None if error is None else visible(str(error), _LONGEST_REASON)

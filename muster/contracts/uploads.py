@@ -235,6 +235,7 @@ class EmailState(StrEnum):
     SENT = "sent"
     REFUSED = "refused"
     GIVEN_UP = "given_up"
+    UNWANTED = "unwanted"
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ class Email:
     """What became of the email about an upload, and since when; why, where it was not sent.
 
     It waits to be tried again, or was handed over, or was refused for good, or was tried for so
-    long that its message is a dead letter.
+    long that its message is a dead letter, or is none that its reader wants.
     """
 
     state: EmailState
@@ -252,7 +253,15 @@ class Email:
     @property
     def is_settled(self) -> bool:
         """Whether it is not to be tried again, even when its message is replayed."""
-        return self.state in {EmailState.SENT, EmailState.REFUSED}
+        return self.state in {EmailState.SENT, EmailState.REFUSED, EmailState.UNWANTED}
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The email that tells of several uploads: which of them leads it; in its record, which all."""
+
+    leader: str
+    uploads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -313,6 +322,7 @@ class Upload:
     published: bool = False
     announced: bool = False
     email: Email | None = None
+    digest: Digest | None = None
     previous: str | None = None
     stopped_attempt: str | None = None
     rejects: str | None = None
@@ -385,6 +395,7 @@ class Upload:
             warnings_total=0,
             cancel_requested=False,
             email=None,
+            digest=None,
             rejects=None,
             undone_by=None,
             undone=None,

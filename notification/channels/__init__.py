@@ -3,6 +3,7 @@
 A channel may import `notification.wording` and `notification.settings`, and no other channel.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from muster.contracts.links import LinkEmail
@@ -21,10 +22,11 @@ class DeliveryError(Exception):
 class Channel(Protocol):
     """A way to tell the person who sent an upload what became of it."""
 
-    def send(self, upload: Upload) -> None:
-        """Return once the message about a final upload is taken for delivery.
+    def send(self, uploads: Sequence[Upload]) -> None:
+        """Return once one message about final uploads of a user is taken for delivery.
 
-        Sent again for the same upload it is recognisable as a repeat. Raises DeliveryError.
+        Sent again with the same first upload and as many it is recognisable as a repeat. Raises
+        DeliveryError.
         """
 
     def withdraw(self, upload: Upload) -> None:

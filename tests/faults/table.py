@@ -32,7 +32,12 @@ _PROCESSES = {
     "loader": "dbuploader-consumer",
     "notification": "notification-consumer",
 }
-_FAMILIES = {"on servers": "servers", "embedded": "embedded", "in an erasure": "erasure"}
+_FAMILIES = {
+    "on servers": "servers",
+    "embedded": "embedded",
+    "in an erasure": "erasure",
+    "in a digest": "digest",
+}
 
 
 def crash_table(*families: str) -> dict[str, set[str]]:

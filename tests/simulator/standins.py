@@ -159,7 +159,7 @@ def _now() -> Any:
     return _world().scheduler.moment()
 
 
-def _write_nothing(_message: Any, _letter: Any) -> None:
+def _write_nothing(_message: Any, _template: str, _letter: Any) -> None:
     pass
 
 

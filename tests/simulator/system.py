@@ -31,6 +31,7 @@ from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import RequestBody
 from gateway.uploads.undo import Undos
 from muster.broker import Broker
+from muster.contracts.emails import EmailChoice
 from muster.contracts.uploads import Upload
 from muster.signing_key import SigningKey
 from muster.stores import Stores
@@ -42,6 +43,7 @@ from notification.channels.email.account import AccountEmailSender
 from notification.channels.email.channel import EmailChannel
 from notification.channels.email.mailer import Mailer
 from notification.consumer import Handler
+from notification.digests import Digests
 from notification.notifier import Notifier
 from tests.simulator.broker import Queues, SimulatedBroker
 from tests.simulator.database import Server, SimulatedDatabase
@@ -65,6 +67,13 @@ _UNDO_DAYS = 30
 
 def _call_nobody(_upload_id: str) -> None:
     """Nobody has webhooks here."""
+
+
+class EachEmail:
+    """Everybody wants each email by itself."""
+
+    def of(self, _owner: str) -> EmailChoice:
+        return "each"
 
 
 class NoAnswer(Exception):
@@ -233,9 +242,11 @@ class System:
         broker = SimulatedBroker(self.world, self.queues, process)
         mailer = cast(Mailer, SimulatedMailer(self.world, self.mailbox, process))
         email = EmailChannel(mailer, "muster@localhost", "http://localhost:8080")
+        digests = Digests(stores.uploads, self.world.scheduler.clock)
+        notifier = Notifier(stores.uploads, email, EachEmail(), digests)
         # Nobody asks for emails about accounts: auth is not simulated.
         accounts = AccountEmails(lambda _: None, AccountEmailSender(mailer, "", ""))
-        handler = Handler(Notifier(stores.uploads, email), accounts, _call_nobody)
+        handler = Handler(notifier, accounts, _call_nobody)
         broker.consume_until_stopped("notification", handler)
 
 

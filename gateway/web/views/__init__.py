@@ -4,6 +4,7 @@ from gateway.web.views import (
     access_keys,
     account,
     audit,
+    emails,
     links,
     login,
     questions,
@@ -15,5 +16,5 @@ from gateway.web.views import (
 
 SUBJECTS = (
     *(login, links, uploads, templates, tables, questions),
-    *(users, audit, account, access_keys),
+    *(users, audit, account, access_keys, emails),
 )

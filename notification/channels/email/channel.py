@@ -1,5 +1,6 @@
-"""The channel "email": one message about an upload, handed to a mailer."""
+"""The channel "email": one message about an upload or several, handed to a mailer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,13 +24,13 @@ class EmailChannel:
         """The mailer of `settings.smtp_url`. Raises ConfigurationError."""
         return cls(open_mailer(settings.smtp_url), settings.mail_from, settings.public_url)
 
-    def send(self, upload: Upload) -> None:
+    def send(self, uploads: Sequence[Upload]) -> None:
         """Return once the email is taken for delivery; raises DeliveryError.
 
         A repeat has the same `Message-ID`.
         """
-        email = compose(upload, sender=self.sender, public_url=self.public_url)
-        with span("send email", "client", {"muster.upload_id": upload.id}):
+        email = compose(uploads, sender=self.sender, public_url=self.public_url)
+        with span("send email", "client", {"muster.upload_id": uploads[0].id}):
             self.mailer.send(email)
 
     def withdraw(self, upload: Upload) -> None:

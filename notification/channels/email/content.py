@@ -100,7 +100,7 @@ def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
     is_undo = upload.kind == "undo"
     return EmailContent(
         subject=wording.subject(upload),
-        tone=_tone(upload),
+        tone=tone_of(upload),
         sentence=sentence(upload),
         about=_about(upload),
         action=_action(upload),
@@ -126,10 +126,11 @@ def link_to(upload: Upload, public_url: str) -> str:
 
 def account_at(public_url: str) -> str:
     """The page on which people choose which emails they get."""
-    return f"{public_url}/account"
+    return f"{public_url}/account/emails"
 
 
-def _tone(upload: Upload) -> Tone:
+def tone_of(upload: Upload) -> Tone:
+    """How good the news about a final upload is."""
     if upload.state in {State.VALIDATED, State.CANCELLED}:
         return "neutral"
     if upload.state is State.FAILED:
@@ -141,14 +142,20 @@ def _tone(upload: Upload) -> Tone:
     return "partly" if changed else "bad"
 
 
-def _about(upload: Upload) -> str:
-    name, sent = visible(upload.filename), _time(upload.submitted_at)
+def name_of(upload: Upload) -> str:
+    """What people know the upload by: its file, or what it does where it has none of its own."""
+    name = visible(upload.filename)
     match upload.kind:
         case "undo":
-            return f"Undo of {name}, asked for on {sent}"
+            return f"Undo of {name}"
         case "erasure":
-            return f"Erasure of {name.replace('_', ' ')}, asked for on {sent}"
-    return f"{name}, sent on {sent}"
+            return f"Erasure of {name.replace('_', ' ')}"
+    return name
+
+
+def _about(upload: Upload) -> str:
+    asked = "sent" if upload.kind == "upload" else "asked for"
+    return f"{name_of(upload)}, {asked} on {_time(upload.submitted_at)}"
 
 
 def _action(upload: Upload) -> str:

@@ -1,6 +1,7 @@
-"""The email about an upload: plain text and HTML, with headers nothing can be slipped into."""
+"""The email about uploads: plain text and HTML, with headers nothing can be slipped into."""
 
 import re
+from collections.abc import Sequence
 from email.headerregistry import AddressHeader, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -14,6 +15,7 @@ from muster.contracts.uploads import Upload
 from muster.observability.tracing import Trace
 from notification.channels import DeliveryError
 from notification.channels.email.content import EmailContent, content_of
+from notification.channels.email.digest import DigestContent, digest_of
 
 _ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]+@[^\s@<>()\[\],;:\\"]+""")
 _LONGEST_ADDRESS = 254
@@ -49,25 +51,31 @@ class NoAddress(DeliveryError):
         super().__init__(f"{name[:_LONGEST_ADDRESS]!r} is not an email address", permanent=True)
 
 
-def compose(upload: Upload, *, sender: str, public_url: str) -> EmailMessage:
-    """The email about an upload that is final; raises NoAddress.
+def compose(uploads: Sequence[Upload], *, sender: str, public_url: str) -> EmailMessage:
+    """The email about final uploads of one user, the first of which leads; raises NoAddress.
 
-    The same upload always gives the same message, with the same `Message-ID`.
+    The same uploads always give the same message, with the same `Message-ID`.
     """
+    upload, *others = uploads
     trace = Trace.from_headers(
         {"X-Request-Id": upload.request_id, "traceparent": upload.traceparent}
     )
-    content = content_of(upload, trace, public_url)
+    content: EmailContent | DigestContent
+    if others:
+        content, template = digest_of(uploads, public_url), "digest"
+    else:
+        content, template = content_of(upload, trace, public_url), "upload"
     message = _addressed(sender, upload.submitted_by)
     # The library decodes what looks like an encoded word (RFC 2047), line breaks and all.
     message["Subject"] = content.subject.replace("=?", "= ?")
-    message["Date"] = upload.finished_at or upload.submitted_at
-    message["Message-ID"] = _message_id(upload, message["From"])
+    message["Date"] = max(each.finished_at or each.submitted_at for each in uploads)
+    sent_by = message["From"]
+    message["Message-ID"] = _digest_id(upload, sent_by) if others else _message_id(upload, sent_by)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation notices away
     message["List-Id"] = _list_id(message["From"])
     for name, value in trace.headers().items():
         message[name] = value
-    _write_body(message, content)
+    _write_body(message, template, content)
     return message
 
 
@@ -99,14 +107,20 @@ def _message_id(upload: Upload, sender: AddressHeader) -> str:
     return f"<upload-{upload.id}.{upload.state}@{sender.addresses[0].domain}>"
 
 
+def _digest_id(leader: Upload, sender: AddressHeader) -> str:
+    return f"<digest-{leader.id}@{sender.addresses[0].domain}>"
+
+
 def _list_id(sender: AddressHeader) -> str:
     """By which readers sort all emails about uploads (RFC 2919)."""
     return f"Muster uploads <muster-uploads.{sender.addresses[0].domain}>"
 
 
-def _write_body(message: EmailMessage, content: EmailContent) -> None:
-    text = _templates.get_template("upload.txt").render(content=content)
-    html = _templates.get_template("upload.html").render(content=content)
+def _write_body(
+    message: EmailMessage, template: str, content: EmailContent | DigestContent
+) -> None:
+    text = _templates.get_template(f"{template}.txt").render(content=content)
+    html = _templates.get_template(f"{template}.html").render(content=content)
     # Quoted-printable passes every server and holds lines of any length.
     message.set_content(text, cte="quoted-printable")
     # The library would look for one that is not in the text. It can't hold this (RFC 2045, 6.7).

@@ -11,12 +11,13 @@ from notification.account_emails import AccountEmails
 from notification.app import create_app
 from notification.channels.email.account import AccountEmailSender
 from notification.channels.email.channel import EmailChannel
+from notification.digests import Digests
 from notification.migrations import migrate
 from notification.notifier import Notifier
 from notification.services import Services
 from notification.settings import Settings
 from tests.servers.templates import migrate_by_template
-from tests.unit.notification.post import FakeAuth, FakeMailer, UnsteadyStore
+from tests.unit.notification.post import Choices, Clock, FakeAuth, FakeMailer, UnsteadyStore
 from tests.unit.notification.stories import PUBLIC_URL, SENDER
 
 
@@ -49,8 +50,19 @@ def mailer() -> FakeMailer:
 
 
 @pytest.fixture
-def notifier(store: UnsteadyStore, mailer: FakeMailer) -> Notifier:
-    return Notifier(store, EmailChannel(mailer, SENDER, PUBLIC_URL))
+def choices() -> Choices:
+    return Choices()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def notifier(store: UnsteadyStore, mailer: FakeMailer, choices: Choices, clock: Clock) -> Notifier:
+    channel = EmailChannel(mailer, SENDER, PUBLIC_URL)
+    return Notifier(store, channel, choices, Digests(store, clock))
 
 
 @pytest.fixture

@@ -1,15 +1,17 @@
 """Fakes: a mailer that keeps what it is sent or fails as told, and a store that can go away."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from email.message import EmailMessage
 from typing import Any
 
+from muster.contracts.emails import EmailChoice
 from muster.contracts.links import LinkEmail
 from muster.contracts.uploads import State, Upload
 from muster.uploadstore.sqlite import SqliteUploadStore
 from muster.weather import StoreUnavailable
 from notification.account_emails import AuthUnavailable
 from notification.channels.email.mailer import MailError
+from notification.choices import ChoiceUnavailable
 
 
 class FakeAuth:
@@ -44,6 +46,29 @@ class FakeMailer:
         return None
 
 
+class Choices:
+    """What users chose, each email by itself unless said otherwise; or nobody knows."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, EmailChoice] = {}
+        self.away = False
+
+    def of(self, owner: str) -> EmailChoice:
+        if self.away:
+            raise ChoiceUnavailable("auth does not answer")
+        return self.made.get(owner, "each")
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class UnsteadyStore(SqliteUploadStore):
     """A store whose calls named in `away` don't answer."""
 
@@ -58,6 +83,12 @@ class UnsteadyStore(SqliteUploadStore):
     def update(self, upload_id: str, *, expect: Collection[State], **changes: Any) -> Upload:
         self._answer("update")
         return super().update(upload_id, expect=expect, **changes)
+
+    def update_each(
+        self, changes: Mapping[str, Mapping[str, Any]], *, expect: Collection[State], **options: Any
+    ) -> list[Upload]:
+        self._answer("update_each")
+        return super().update_each(changes, expect=expect, **options)
 
     def _answer(self, call: str) -> None:
         if call in self.away:

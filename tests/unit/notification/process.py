@@ -12,6 +12,7 @@ from typing import Any
 from muster.broker import open_broker
 from muster.contracts.messages import UploadFinished
 from muster.uploadstore import open_upload_store
+from tests.unit.gateway.behind import serve_behind
 from tests.unit.notification import stories
 
 
@@ -25,10 +26,19 @@ def running_consumer(home: Path, **variables: str) -> Iterator[subprocess.Popen[
     command = [sys.executable, "-m", "notification.consumer"]
     with (
         (home / "log").open("ab") as log,
+        serve_behind() as auth,
         subprocess.Popen(
-            command, env={**os.environ, "MUSTER_HOME": str(home), **environment}, stderr=log
+            command,
+            env={
+                **os.environ,
+                "MUSTER_HOME": str(home),
+                "MUSTER_AUTH_URL": auth.url,
+                **environment,
+            },
+            stderr=log,
         ) as process,
     ):
+        auth.body = b'{"emails": "each"}'
         yield process
         process.kill()
 

@@ -147,8 +147,8 @@ SENDER = "Muster <muster@example.org>"
 PUBLIC_URL = "http://127.0.0.1:8080"
 
 
-def email_about(upload: Upload) -> EmailMessage:
-    return compose(upload, sender=SENDER, public_url=PUBLIC_URL)
+def email_about(*uploads: Upload) -> EmailMessage:
+    return compose(uploads, sender=SENDER, public_url=PUBLIC_URL)
 
 
 def body(message: EmailMessage, kind: str) -> str:

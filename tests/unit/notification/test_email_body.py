@@ -155,7 +155,7 @@ def test_html_asks_nothing_of_another_host(upload: Upload) -> None:
     # People go to both by themselves; nothing is loaded from there.
     assert page.attributes["href"] == {
         f"http://127.0.0.1:8080/uploads/{upload.id}",
-        "http://127.0.0.1:8080/account",
+        "http://127.0.0.1:8080/account/emails",
     }
     assert "url(" not in source
     assert "@import" not in source

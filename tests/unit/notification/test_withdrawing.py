@@ -10,9 +10,10 @@ from muster.contracts.uploads import UNFINISHED, FilesRemoved, State, Upload
 from notification.channels.email.channel import EmailChannel
 from notification.channels.email.maildir import MaildirMailer
 from notification.channels.email.mailer import MailError, open_mailer
+from notification.digests import Digests
 from notification.notifier import EmailOutcome, Notifier
 from tests.unit.notification import stories
-from tests.unit.notification.post import FakeMailer, UnsteadyStore
+from tests.unit.notification.post import Choices, FakeMailer, UnsteadyStore
 
 FINAL = frozenset(State) - UNFINISHED
 ERASURE = replace(stories.COMPLETED, id="e-1", kind="erasure", erases=7, filename="jobs 7")
@@ -34,7 +35,8 @@ def maildir(tmp_path: Path) -> Path:
 @pytest.fixture
 def notifier(store: UnsteadyStore, maildir: Path) -> Notifier:
     mailer = open_mailer(f"maildir://{maildir}")
-    return Notifier(store, EmailChannel(mailer, stories.SENDER, stories.PUBLIC_URL))
+    channel = EmailChannel(mailer, stories.SENDER, stories.PUBLIC_URL)
+    return Notifier(store, channel, Choices(), Digests(store))
 
 
 def mails(maildir: Path) -> str:
@@ -59,7 +61,8 @@ def test_those_whose_files_the_erasure_removed_go_and_others_stay(
 
 
 def test_it_is_done_again_until_it_is_done(store: UnsteadyStore, mailer: FakeMailer) -> None:
-    notifier = Notifier(store, EmailChannel(mailer, stories.SENDER, stories.PUBLIC_URL))
+    channel = EmailChannel(mailer, stories.SENDER, stories.PUBLIC_URL)
+    notifier = Notifier(store, channel, Choices(), Digests(store))
     notifier.notify(final(store, replace(stories.WITH_REJECTS, id="u-1"), "e-1"))
     erasure = final(store, ERASURE)
     mailer.error = MailError("the disk is full", permanent=False)

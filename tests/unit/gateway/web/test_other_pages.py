@@ -125,6 +125,33 @@ def test_two_different_new_passwords_change_nothing(browser: FlaskClient, behind
     assert behind.asked == []
 
 
+def test_i_choose_which_emails_i_get(browser: FlaskClient, behind: Behind) -> None:
+    behind.answers["GET /v1/me"] = (200, {"emails": "digest"})
+    text = browser.get("/account/emails").text
+    assert re.findall(r'value="(\w+)" required( checked)?', text) == [
+        *(("each", ""), ("digest", " checked"), ("problems", ""), ("none", "")),
+    ]
+    behind.answers["PATCH /v1/me"] = (200, {"emails": "none"})
+    answer = browser.post("/account/emails", data={"emails": "none"}, headers=HERE)
+    assert "Saved." in answer.text
+    assert 'value="none" required checked' in answer.text
+    assert asked(behind, "PATCH") == [("/v1/me", {"emails": "none"})]
+
+
+def test_another_choice_is_complained_about(browser: FlaskClient, behind: Behind) -> None:
+    errors = [{"field": "emails", "message": "Not one of them."}]
+    refusal = {
+        "type": "about:invalid-request",
+        "title": "Invalid request",
+        "detail": "x",
+        "errors": errors,
+    }
+    behind.answers["PATCH /v1/me"] = (422, refusal)
+    answer = browser.post("/account/emails", data={"emails": "some"}, headers=HERE)
+    assert answer.status_code == 422
+    assert "Not one of them." in answer.text
+
+
 def test_rows_of_a_table_are_browsed(browser: FlaskClient, behind: Behind) -> None:
     rows = [{"id": 7, "job": HOSTILE}]
     behind.answers["GET /v1/tables/jobs/rows"] = (200, {"rows": rows, "next": "a/b"})

@@ -1,0 +1,83 @@
+"""Which emails each user wants: auth keeps the choice, and is asked at each email.
+
+A choice therefore counts for every upload that finishes after it. While auth does not answer, the
+email waits, as while the CSV store doesn't: one that somebody does not want can't be taken back.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+import requests
+from pydantic import TypeAdapter
+
+from muster.contracts.emails import EmailChoice
+from muster.contracts.strict_json import Unreadable, read_json
+from muster.contracts.uploads import State, UndoCounts, Upload
+from muster.weather import Unavailable
+
+_CONNECT_SECONDS, _ANSWER_SECONDS = 1, 10
+_NOT_FOUND = 404
+
+
+class ChoiceUnavailable(Unavailable):
+    """Auth does not say which emails the user wants."""
+
+    awaits = "auth"
+
+
+class EmailChoices(Protocol):
+    """What users have chosen."""
+
+    def of(self, owner: str) -> EmailChoice:
+        """Which emails the user of that id wants; raises ChoiceUnavailable."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    emails: EmailChoice
+
+
+_ANSWER = TypeAdapter(_Answer)
+
+
+class AuthChoices:
+    """The choices that the auth service keeps."""
+
+    def __init__(self, auth_url: str) -> None:
+        self._url = f"{auth_url}/v1/email-choices"
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def of(self, owner: str) -> EmailChoice:
+        """Which emails the user wants: each, where auth is of a version without choices."""
+        try:
+            answer = self._session.get(
+                f"{self._url}/{quote(owner, safe='')}",
+                timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+                allow_redirects=False,
+            )
+            if answer.status_code == _NOT_FOUND:
+                return "each"
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            raise ChoiceUnavailable(f"auth does not answer: {error}") from error
+        try:
+            return read_json(_ANSWER, answer.content).emails
+        except Unreadable as error:
+            raise ChoiceUnavailable(f"auth's answer can't be read: {error}") from error
+
+
+def is_wanted(upload: Upload, choice: EmailChoice) -> bool:
+    """Whether somebody with that choice gets an email about the upload, which is final."""
+    return choice in {"each", "digest"} or (choice == "problems" and needs_attention(upload))
+
+
+def needs_attention(upload: Upload) -> bool:
+    """Whether the upload failed, or rejected rows, or did not undo some."""
+    if upload.state in {State.FAILED, State.CANCELLED}:
+        return upload.state is State.FAILED
+    if upload.kind == "undo":
+        rows = upload.undone or UndoCounts()
+        return rows.kept + rows.blocked > 0
+    return upload.rows.rejected > 0
