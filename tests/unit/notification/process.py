@@ -11,7 +11,9 @@ from typing import Any
 
 from muster.broker import open_broker
 from muster.contracts.messages import UploadFinished
+from muster.database import open_database
 from muster.uploadstore import open_upload_store
+from notification.migrations import migrate
 from tests.unit.gateway.behind import serve_behind
 from tests.unit.notification import stories
 
@@ -22,6 +24,8 @@ def running_consumer(home: Path, **variables: str) -> Iterator[subprocess.Popen[
 
     `variables` are named without MUSTER_.
     """
+    with closing(open_database(f"sqlite:///{home}/notification.db")) as database:
+        migrate(database)
     environment = {f"MUSTER_{name}": value for name, value in variables.items()}
     command = [sys.executable, "-m", "notification.consumer"]
     with (
