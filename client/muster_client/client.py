@@ -241,9 +241,7 @@ class MusterClient:
         """One's own access keys."""
         return [AccessKey.read(each) for each in self._json("GET", "/v1/keys")["keys"]]
 
-    def make_key(
-        self, name: str, permissions: Sequence[str], expires_at: str | None = None
-    ) -> AccessKey:
+    def make_key(self, name: str, permissions: Sequence[str], expires_at: str) -> AccessKey:
         """Make an access key; its `key` is never told again. `expires_at` is RFC 3339."""
         body = {"name": name, "permissions": [*permissions], "expires_at": expires_at}
         return AccessKey.read(self._make("/v1/keys", body))
@@ -261,7 +259,7 @@ class MusterClient:
         return Webhook.read(self._make("/v1/webhooks", {"url": url}))
 
     def change_webhook(self, webhook_id: str, **changes: Any) -> Webhook:
-        """Change the `url` of a webhook, or whether it is `disabled`."""
+        """Change the `url` of a webhook, or whether it is `enabled`."""
         return Webhook.read(self._json("PATCH", _path("/v1/webhooks", webhook_id), json=changes))
 
     def remove_webhook(self, webhook_id: str) -> None:

@@ -165,7 +165,7 @@ class Webhook(Document):
 
     id: str
     url: str
-    disabled: bool = False
+    enabled: bool = True
     secret: str | None = None
 
 
@@ -175,6 +175,9 @@ class Delivery(Document):
 
     id: str
     state: str = ""
+    attempts: int = 0
+    upload: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -163,18 +163,23 @@ def list_keys(session: Session) -> int:
 @keys.command("make")
 @click.argument("name")
 @_PERMISSION
-@click.option("--days", type=click.IntRange(min=1), help="It expires after so many days.")
+@click.option(
+    "--days",
+    type=click.IntRange(min=1),
+    default=90,
+    help="It expires after so many; 90 if left out.",
+)
 @with_session
-def make_key(session: Session, name: str, permissions: tuple[str, ...], days: int | None) -> int:
+def make_key(session: Session, name: str, permissions: tuple[str, ...], days: int) -> int:
     """Make an access key called NAME.
 
     It is written to standard output, this once.
     """
     if not permissions:
         raise click.UsageError("Say what it may do, with --permission.")
-    expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    expires = datetime.now(UTC) + timedelta(days=days)
     with session.client() as client:
-        key = client.make_key(name, permissions, expires.isoformat() if expires else None)
+        key = client.make_key(name, permissions, expires.isoformat(timespec="seconds"))
     session.output.show(key, key.key or "")
     session.output.note(
         f"The key {name!r} is shown this once. Revoke it: muster keys revoke {key.id}"

@@ -6,8 +6,8 @@ from muster_client.command.exits import DONE
 from muster_client.command.session import Session, with_session
 from muster_client.models import Document
 
-_COLUMNS = ("id", "url", "disabled")
-_DELIVERY_COLUMNS = ("id", "state")
+_COLUMNS = ("id", "url", "enabled")
+_DELIVERY_COLUMNS = ("id", "state", "attempts", "upload", "reason")
 
 
 @click.group()
@@ -42,17 +42,17 @@ def add_hook(session: Session, url: str) -> int:
 @hooks.command("change")
 @click.argument("hook_id", metavar="ID")
 @click.option("--url", metavar="URL", help="What to call from now on.")
-@click.option("--disable/--enable", "disabled", default=None, help="Whether it is called.")
+@click.option("--enable/--disable", "enabled", default=None, help="Whether it is called.")
 @with_session
-def change_hook(session: Session, hook_id: str, url: str | None, disabled: bool | None) -> int:
+def change_hook(session: Session, hook_id: str, url: str | None, enabled: bool | None) -> int:
     """Change a webhook."""
-    asked = {"url": url, "disabled": disabled}
+    asked = {"url": url, "enabled": enabled}
     changes = {name: value for name, value in asked.items() if value is not None}
     if not changes:
         raise click.UsageError("Say what to change: --url, --disable or --enable.")
     with session.client() as client:
         hook = client.change_webhook(hook_id, **changes)
-    session.output.show(hook, f"{hook.id}  {hook.url}{' (disabled)' if hook.disabled else ''}")
+    session.output.show(hook, f"{hook.id}  {hook.url}{'' if hook.enabled else ' (disabled)'}")
     return DONE
 
 
