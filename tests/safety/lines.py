@@ -51,8 +51,8 @@ LINES = (
     SafetyLine(
         promise="attempts: they are counted before they start",
         path="dbuploader/uploads/processor.py",
-        old="attempt = progress.patiently(partial(self._ledger.start_attempt, upload, attempt_id))",
-        new='attempt = type("First", (), {"number": 1, "seconds": 0.0})',
+        old="start = partial(self._ledger.start_attempt, upload, attempt_id)",
+        new='start = partial(type("First", (), {"number": 1, "seconds": 0.0}))',
         test="tests/unit/dbuploader/uploads/test_load_attempts.py::"
         "test_a_file_that_kills_its_loader_fails_after_three_attempts",
     ),
@@ -298,9 +298,9 @@ LINES = (
     SafetyLine(
         promise="record after sending: an email that could not be sent is not held for sent",
         path="notification/notifier.py",
-        old="        try:\n            self._channel.send(upload)\n",
+        old="        try:\n            self._channel.send(uploads)\n",
         new="        try:\n            self._record(upload, EmailState.SENT)\n"
-        "            self._channel.send(upload)\n",
+        "            self._channel.send(uploads)\n",
         test="tests/unit/notification/test_notifier.py::"
         "test_an_email_that_could_not_be_marked_is_sent_again_as_the_same_message",
     ),
@@ -888,9 +888,9 @@ LINES = (
     SafetyLine(
         promise="retention: a record says that its files are gone before they are",
         path="muster/stores.py",
-        old="        for upload in self.uploads.drop_contents(changes, expect=_FINAL):\n",
+        old="        for upload in self.uploads.drop_contents(changes, expect=expect):\n",
         new="        for name in changes:\n            self.files.delete(name)\n"
-        "        for upload in self.uploads.drop_contents(changes, expect=_FINAL):\n",
+        "        for upload in self.uploads.drop_contents(changes, expect=expect):\n",
         test="tests/unit/gateway/uploads/test_expiry.py::"
         "test_what_was_not_deleted_after_the_record_said_so_is_swept",
     ),
