@@ -1,14 +1,18 @@
-"""Which emails each user wants: auth keeps the choice, and is asked at each email.
+"""Which emails each user wants: auth keeps the choice, and is asked before an email.
 
-A choice therefore counts for every upload that finishes after it. While auth does not answer, the
+An answer holds for two seconds: who sends many files at once is asked for once. A choice therefore
+counts for every email that is due two seconds after it. While auth does not answer, the
 email waits, as while the CSV store doesn't: one that somebody does not want can't be taken back.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
 import requests
+from cachetools import TTLCache
 from pydantic import TypeAdapter
 
 from muster.contracts.emails import EmailChoice
@@ -18,6 +22,7 @@ from muster.weather import Unavailable
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 1, 10
 _NOT_FOUND = 404
+_HOLD_SECONDS, _MOST_HELD = 2.0, 1000
 
 
 class ChoiceUnavailable(Unavailable):
@@ -44,13 +49,20 @@ _ANSWER = TypeAdapter(_Answer)
 class AuthChoices:
     """The choices that the auth service keeps."""
 
-    def __init__(self, auth_url: str) -> None:
+    def __init__(self, auth_url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = f"{auth_url}/v1/email-choices"
         self._session = requests.Session()
         self._session.trust_env = False
+        self._held: TTLCache[str, EmailChoice] = TTLCache(_MOST_HELD, _HOLD_SECONDS, clock)
 
     def of(self, owner: str) -> EmailChoice:
         """Which emails the user wants: each, where auth is of a version without choices."""
+        held = self._held.get(owner)
+        if held is None:
+            held = self._held[owner] = self._ask(owner)
+        return held
+
+    def _ask(self, owner: str) -> EmailChoice:
         try:
             answer = self._session.get(
                 f"{self._url}/{quote(owner, safe='')}",

@@ -35,6 +35,18 @@ def test_auth_is_asked_for_the_choice_of_a_user(auth: Behind) -> None:
     assert AuthChoices(auth.url).of("a/../b") == "digest"
 
 
+def test_an_answer_holds_for_two_seconds(auth: Behind) -> None:
+    at = [0.0]
+    choices = AuthChoices(auth.url, lambda: at[0])
+    auth.answers["GET /v1/email-choices/1"] = (200, {"emails": "digest"})
+    assert choices.of("1") == "digest"
+    auth.answers["GET /v1/email-choices/1"] = (200, {"emails": "none"})
+    at[0] = 1.9
+    assert choices.of("1") == "digest"
+    at[0] = 2.1
+    assert choices.of("1") == "none"
+
+
 def test_an_auth_without_choices_means_each(auth: Behind) -> None:
     auth.status = 404
     assert AuthChoices(auth.url).of("1") == "each"
