@@ -89,7 +89,7 @@ def test_each_ends_delivered_or_dead_and_others_wait_for_none(
         thread = threading.Thread(target=sender.run, args=(stop, lambda: None))
         begun = time.monotonic()
         thread.start()
-        latencies = []
+        latencies: list[float] = []
         try:
             while deliveries.backlog().waiting:
                 if len(latencies) < 100:
