@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -64,6 +65,8 @@ def test_migrations_on_two_members_at_once_all_end_well(
 ) -> None:
     for _ in range(TRIES):
         with new_database(members[0].url()) as url:
+            with closing(opened(members[-1], url)) as there:
+                eventually(partial(is_there, there))
             start = _FORKS.Barrier(2)
             urls = [with_database(each.url(), Path(url).name) for each in (members[0], members[-1])]
             processes = [_FORKS.Process(target=migrate, args=(service, u, start)) for u in urls]
