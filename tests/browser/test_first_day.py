@@ -8,7 +8,7 @@ from tests.browser.first_day import SAMPLES, FirstDay
 
 def test_empty_pages_say_what_to_do_first(first_day: FirstDay) -> None:
     assert "with a file of departments, one of jobs and one of hired" in first_day.said["/"]
-    assert "The table is empty. Upload a CSV file" in first_day.said["/tables/departments"]
+    assert "The table is empty. Upload a file for it" in first_day.said["/tables/departments"]
     assert "after those for" in first_day.said["/tables/hired_employees"]
     assert "Nobody was hired yet" in first_day.said["/questions"]
 

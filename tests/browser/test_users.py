@@ -81,7 +81,7 @@ def wait_until_out(page: Page, path: str) -> None:
 
 
 def test_a_user_is_deleted_after_a_second_look(users: Page, site: Site) -> None:
-    email = "hal@example.com"
+    email = "hank@example.com"
     site.add_user(email)
     users.reload()
     users.get_by_role("link", name=email).click()
