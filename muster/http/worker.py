@@ -13,9 +13,11 @@ import resource
 import selectors
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 from gunicorn.errors import AppImportError
@@ -57,6 +59,7 @@ class Worker(ThreadWorker):
         super().__init__(*args, **options)
         self.configure(ServerSettings())
         self._idle = IdleConnections()
+        self._begin_background: Callable[[], Event] = Event
         # Since when each request waits for a thread, in their order.
         self._waiting: deque[float] = deque()
         self._bytes = 0
@@ -75,7 +78,7 @@ class Worker(ThreadWorker):
             super().load_wsgi()
             app: Any = self.wsgi
             require_servers(provided(app, Health).dependencies)
-            self._app = app
+            self._begin_background = partial(Background.begin, app)
         except ConfigurationError as error:
             raise AppImportError(str(error)) from error
         self.wsgi = cast(Any, CloseAfterEarlyResponses(app))
@@ -85,7 +88,7 @@ class Worker(ThreadWorker):
         queue = self.method_queue
         self.poller.register(cast(int, queue.fileno()), selectors.EVENT_READ, queue.run_callbacks)
         self.set_accept_enabled(True)
-        stop_background = Background.begin(self._app)
+        stop_background = self._begin_background()
         while self.alive:
             self._turn(_CROWDED_SECONDS if self._is_crowded else _LOOK_SECONDS)
             if not self.is_parent_alive():
