@@ -11,7 +11,7 @@ class ServerSettings(BaseSettings):
 
     threads: int = Field(default=64, ge=1, description="Requests that a process works on at once.")
     max_waiting_seconds: float = Field(
-        default=0.5,
+        default=2,
         gt=0,
         description="How long a request may wait for one of these threads; while the first of them "
         "has waited longer, further ones are refused.",

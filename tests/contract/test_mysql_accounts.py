@@ -171,8 +171,8 @@ def test_an_account_may_do_no_more(urls: Mapping[str, str], account: str, statem
     ("changes", "complaint"),
     [
         ({"MUSTER_QUERIES_PASSWORD": ""}, "MUSTER_QUERIES_PASSWORD is not set"),
-        ({"MYSQL_DATABASE": "other"}, "should be auth or employment"),
-        ({"MYSQL_DATABASE": ""}, "is auth or employment"),
+        ({"MYSQL_DATABASE": "other"}, "should be auth, employment or notification"),
+        ({"MYSQL_DATABASE": ""}, "is auth, employment or notification"),
         ({"MYSQL_TCP_PORT": "1"}, "Can't connect"),
     ],
 )

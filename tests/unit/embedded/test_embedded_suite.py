@@ -46,7 +46,7 @@ def test_a_public_address_of_the_caller_is_kept() -> None:
 
 
 def test_every_process_has_a_port_of_its_own(suite: Suite) -> None:
-    assert len({program.health for program in suite.processes}) == len(suite.processes) == 8
+    assert len({program.health for program in suite.processes}) == len(suite.processes) == 9
 
 
 def test_a_taken_port_ends_the_start_before_anything_runs() -> None:

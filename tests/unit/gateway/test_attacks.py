@@ -31,7 +31,8 @@ KINDS = {
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that is short of everything but time for those who work as they should."""
     directory = tmp_path_factory.mktemp("attacked")
-    with serving(directory, threads=8, max_slow_clients=3) as gateway:
+    limits = {"max_slow_clients": 3, "max_waiting_seconds": DEADLINE_SECONDS}
+    with serving(directory, threads=8, **limits) as gateway:
         yield gateway
 
 

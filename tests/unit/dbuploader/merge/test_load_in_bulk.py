@@ -222,7 +222,7 @@ def test_a_table_is_analyzed_after_many_changes_and_once_all_is_told(mysql: Suit
     processor = mysql.processor()
 
     def note(table: str) -> None:
-        seen.append((table, mysql.store.get(large).announced))
+        seen.append((table, large in mysql.announced()))
 
     mysql.faulty_database.analyze = note
     processor.process_up_to(mysql.accept("departments", "1,Legal\n"))
