@@ -132,7 +132,7 @@ class _Walk:
     ) -> tuple[list[Row], Place | None]:
         """Those of the rows behind the place that are wanted, and where to look further."""
         rows: list[Row] = []
-        key = None if after is None else after.key
+        key = None if after is None or self._is_through(after) else after.key
         for value, run in self._runs(after):
             is_through = False
             while not is_through:
@@ -142,7 +142,7 @@ class _Walk:
                     part.append(self._key >= end if self._descending else self._key <= end)
                 rows += self._fetch([*part, *self._asked], most - len(rows))
                 is_through = end is None
-                key = (_LEAST if self._descending else _MOST) if end is None else end
+                key = self._last_key if end is None else end
                 if len(rows) == most:
                     return rows, None
                 if time.monotonic() >= deadline and not (is_through and self._column is None):
@@ -155,10 +155,24 @@ class _Walk:
         if self._column is None:
             yield 0, self._pinned
             return
-        value = self._value_past(self._column, None) if after is None else after.value
+        if after is None:
+            value = self._value_past(self._column, None)
+        elif self._is_through(after):
+            # Without this, whoever has no time for more than one run would never leave it.
+            value = self._value_past(self._column, after.value)
+        else:
+            value = after.value
         while value is not None:
             yield value, [self._column == value]
             value = self._value_past(self._column, value)
+
+    def _is_through(self, place: Place) -> bool:
+        """Whether the place is the end of its run, and others follow."""
+        return self._column is not None and place.key == self._last_key
+
+    @property
+    def _last_key(self) -> int:
+        return _LEAST if self._descending else _MOST
 
     def _value_past(self, column: ColumnElement[int], value: int | None) -> int | None:
         following = select(column).where(self._past(column, value))
