@@ -109,15 +109,18 @@ def test_no_question_reads_the_employees(client: FlaskClient, database: Database
         assert not [statement for statement in seen if "hired_employees" in statement]
 
 
-def test_each_answer_is_one_select(client: FlaskClient, database: Database) -> None:
+def test_each_answer_takes_as_few_selects_as_may_be(
+    client: FlaskClient, database: Database
+) -> None:
     fill(database, {1: "Sales"}, {1: "Clerk"}, hires(2021, 1, 1, 1))
-    for path in (
-        "queries/hires-by-quarter?year=2021",
-        "queries/departments-above-mean?year=2021",
-        "tables/hired_employees/rows",
+    for path, selects in (
+        ("queries/hires-by-quarter?year=2021", 1),
+        ("queries/departments-above-mean?year=2021", 1),
+        # The rows, and how many there are.
+        ("tables/hired_employees/rows", 2),
     ):
         with statements() as seen:
             assert client.get(f"/v1/{path}").status_code == 200
         begun, *asked = seen
         assert begun in {"BEGIN", "SET TRANSACTION READ ONLY"}
-        assert [statement.split()[0] for statement in asked] == ["SELECT"]
+        assert [statement.split()[0] for statement in asked] == ["SELECT"] * selects
