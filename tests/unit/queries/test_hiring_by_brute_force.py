@@ -109,9 +109,7 @@ def test_no_question_reads_the_employees(client: FlaskClient, database: Database
         assert not [statement for statement in seen if "hired_employees" in statement]
 
 
-def test_each_answer_takes_as_few_selects_as_may_be(
-    client: FlaskClient, database: Database
-) -> None:
+def test_an_answer_takes_as_few_selects_as_it_can(client: FlaskClient, database: Database) -> None:
     fill(database, {1: "Sales"}, {1: "Clerk"}, hires(2021, 1, 1, 1))
     for path, selects in (
         ("queries/hires-by-quarter?year=2021", 1),
