@@ -15,7 +15,7 @@ from tests.e2e.faults import PROCESSES
 from tests.e2e.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("family", [ON_EMBEDDED], indirect=True)
-MOST_MEMORY = 400 * 1024 * 1024
+MOST_MEMORY = 440 * 1024 * 1024
 KILLED = ("auth", "dbuploader-consumer")
 
 

@@ -98,7 +98,7 @@ def test_ctrl_c_stops_everything_and_no_secret_was_printed(make_run: MakeRun) ->
     password = (make_run.home / "admin-password").read_text().strip()
     said = rest + make_run.first_line + make_run.errors.read_text()
     assert str(make_run.home / "admin-password") in said
-    assert "Starting 8 processes …" in said
+    assert "Starting 9 processes …" in said
     assert "\n  to stop     kill " in said
     assert "\nStopping: " in said
     assert "\nStopped.\n" in said

@@ -162,7 +162,13 @@ _TEXTS = st.text(
     min_size=1,
     max_size=30,
 ).filter(
-    lambda text: "_x" not in text and text[0] not in "=#" and not set(text) & {"\ufffe", "\uffff"}
+    # White space alone is a blank cell, whichever it is.
+    lambda text: (
+        text.strip()
+        and "_x" not in text
+        and text[0] not in "=#"
+        and not set(text) & {"\ufffe", "\uffff"}
+    )
 )
 
 
