@@ -37,7 +37,7 @@ def test_who_did_what_is_told_and_no_secret_is(suite: AuthSuite) -> None:
     suite.call("PATCH", path, {"permissions": ["uploads:read"], "password": OTHER_PASSWORD})
     suite.call("PATCH", path, {"permissions": ["uploads:read"]})
     suite.call("POST", INVITATIONS, BEA)
-    token = fetch(suite, link_id(suite)).get_json()["token"]
+    token = fetch(suite, link_id(suite, kind="invitation")).get_json()["token"]
     use(suite, token, INVITATIONS)
     suite.call("DELETE", path)
     assert brief(suite) == [

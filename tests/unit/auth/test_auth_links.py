@@ -45,8 +45,9 @@ def rows(suite: AuthSuite, table: str) -> list[dict[str, Any]]:
         return [dict(row) for row in found]
 
 
-def link_id(suite: AuthSuite) -> str:
-    return str(rows(suite, "links")[-1]["id"])
+def link_id(suite: AuthSuite, *, kind: str | None = None) -> str:
+    """A link of that kind; ids are in no order, so there had better be one."""
+    return next(str(each["id"]) for each in rows(suite, "links") if kind in {None, each["kind"]})
 
 
 def fetch(suite: AuthSuite, id: str, secret: str = EMAIL_SECRET) -> TestResponse:
