@@ -47,7 +47,7 @@ def digest_of(uploads: Sequence[Upload], public_url: str) -> DigestContent:
         sentence=f"{summary}.",
         about="What became of each file you sent",
         action="See your uploads",
-        link=f"{public_url}/uploads",
+        link=f"{public_url}/",
         groups=[
             (title, [_item(upload, public_url) for upload in group])
             for title, group in groups.items()

@@ -26,6 +26,9 @@ def test_both_parts_tell_each_upload_in_a_sentence_with_its_link(uploads: tuple[
         assert sentence(upload) in page.text
         assert f"http://127.0.0.1:8080/uploads/{upload.id}\n" in plain
         assert f"http://127.0.0.1:8080/uploads/{upload.id}" in page.attributes["href"]
+    # The list of uploads is the page's first; /uploads takes files, and answers no link.
+    assert "http://127.0.0.1:8080/\n" in plain
+    assert "http://127.0.0.1:8080/" in page.attributes["href"]
     assert "http://127.0.0.1:8080/account/emails\n" in plain
     assert not page.attributes.keys() & {"src", "background", "srcset", "action"}
     known = "html head meta title style body table tr td p h2 a br bdi"
