@@ -42,7 +42,7 @@ from auth.views import blueprint
 from muster.backends.dependencies import once
 from muster.broker import open_broker
 from muster.database import DatabaseUnavailable, open_database
-from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.problems import Problem, answer_with, invalid, invalid_body, unavailable
 from muster.http.service import Background, Health, install_service, provide
 from muster.http.tokens import authenticate_with, unauthorized
 from muster.observability.logs import configure_logging
@@ -126,7 +126,7 @@ def _map_errors(app: Flask) -> None:
                 headers={"Retry-After": str(error.seconds)},
             ),
             KeyNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
-            InvalidKeyRequest: lambda error: _invalid((error.field, str(error))),
+            InvalidKeyRequest: lambda error: invalid((error.field, str(error))),
             TooManyKeys: lambda error: Problem(
                 409, "too-many-keys", "Too many access keys", str(error)
             ),
@@ -135,13 +135,13 @@ def _map_errors(app: Flask) -> None:
             LastAdministrator: lambda error: Problem(
                 409, "last-administrator", "Last administrator", str(error)
             ),
-            WrongPassword: lambda error: _invalid(("current_password", str(error))),
-            WeakPassword: lambda error: _invalid((error.field, str(error))),
-            OwnPassword: lambda error: _invalid(("password", str(error))),
+            WrongPassword: lambda error: invalid(("current_password", str(error))),
+            WeakPassword: lambda error: invalid((error.field, str(error))),
+            OwnPassword: lambda error: invalid(("password", str(error))),
             TooManyLogins: lambda error: Problem(
                 503, "too-many-logins", "Too many logins", str(error), headers={"Retry-After": "1"}
             ),
-            ValidationError: _from_validation,
+            ValidationError: invalid_body,
             TooManyAttempts: lambda error: Problem(
                 429,
                 "too-many-attempts",
@@ -151,19 +151,4 @@ def _map_errors(app: Flask) -> None:
             ),
             DatabaseUnavailable: lambda _: unavailable("The auth database"),
         },
-    )
-
-
-def _from_validation(error: ValidationError) -> Problem:
-    # What was sent stays out of the answer: it may be a password.
-    return _invalid(*((str((*e["loc"], "body")[0]), e["msg"]) for e in error.errors()))
-
-
-def _invalid(*errors: tuple[str, str]) -> Problem:
-    return Problem(
-        422,
-        "invalid-request",
-        "Invalid request",
-        "; ".join(f"{field}: {message}" for field, message in errors),
-        errors=[{"field": field, "message": message} for field, message in errors],
     )

@@ -13,7 +13,7 @@ from dbuploader.settings import Settings
 from muster.backends.dependencies import once
 from muster.contracts.tables import InvalidKey, UnknownTable
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
-from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.problems import Problem, answer_with, invalid, unavailable
 from muster.http.revocations import check_with
 from muster.http.service import Health, install_service, provide
 from muster.http.tokens import authenticate_with
@@ -75,12 +75,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _invalid(field: str, message: str) -> Problem:
-    errors = [{"field": field, "message": message}]
-    detail = f"{field}: {message}"
-    return Problem(422, "invalid-request", "Invalid request", detail, errors=errors)
-
-
 def _install_errors(app: Flask) -> None:
     from dbuploader.journal.erasure import NothingToErase, RowReferred
     from dbuploader.preview.previews import NoPlace
@@ -89,8 +83,8 @@ def _install_errors(app: Flask) -> None:
         app,
         {
             UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
-            InvalidKey: lambda error: _invalid("key", str(error)),
-            InvalidParameter: lambda error: _invalid(error.field, str(error)),
+            InvalidKey: lambda error: invalid(("key", str(error))),
+            InvalidParameter: lambda error: invalid((error.field, str(error))),
             NothingToErase: lambda error: Problem(404, "not-found", "Not found", str(error)),
             RowReferred: lambda error: Problem(
                 409, "row-referred", "Other rows refer to it", str(error)

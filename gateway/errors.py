@@ -24,7 +24,7 @@ from muster.contracts.uploads import (
 )
 from muster.filestore import FileNotStored
 from muster.http.client import ClientTooSlow
-from muster.http.problems import Problem, too_slow, unavailable
+from muster.http.problems import Problem, invalid, too_slow, unavailable
 from muster.uploadstore import StateConflict, UploadNotFound
 from muster.weather import FileDamaged, StoreUnavailable
 
@@ -56,7 +56,7 @@ class InvalidField(GatewayError):
 
     def to_problem(self) -> Problem:
         """The answer, which names the field."""
-        return invalid([{"field": self.field, "message": str(self)}])
+        return invalid((self.field, str(self)))
 
 
 class WrongColumns(InvalidField):
@@ -462,28 +462,22 @@ class UpstreamUnavailable(GatewayError):
         return unavailable(f"The service {self.service}")
 
 
-def invalid(errors: list[dict[str, str]]) -> Problem:
-    """422 with the wrong fields, each as `field` and `message`."""
-    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
-    return Problem(422, "invalid-request", "Invalid request", detail, errors=errors)
-
-
 def from_validation(error: ValidationError) -> Response:
     """The answer to parameters that pydantic refuses."""
-    return invalid([_field_error(found) for found in error.errors()]).to_response()
+    return invalid(*map(_field_error, error.errors())).to_response()
 
 
-def _field_error(found: Any) -> dict[str, str]:
+def _field_error(found: Any) -> tuple[str, str]:
     # The name alone: a further step of the path is the branch of a union that was tried.
     field = str(found["loc"][0]) if found["loc"] else ""
-    return {"field": field, "message": found["msg"].removeprefix("Value error, ")}
+    return field, found["msg"].removeprefix("Value error, ")
 
 
 def _unknown_table(error: UnknownTable) -> Problem:
     # In the path it is what was asked for; elsewhere it is a field of the request.
     if "table" in (request.view_args or {}):
         return Problem(404, "not-found", "Not found", str(error))
-    return invalid([{"field": "table", "message": str(error)}])
+    return invalid(("table", str(error)))
 
 
 def _why_not_loadable(upload: Upload) -> str:
@@ -545,7 +539,7 @@ PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     GatewayError: lambda error: error.to_problem(),
     ClientTooSlow: too_slow,
     UnknownTable: _unknown_table,
-    InvalidKey: lambda error: invalid([{"field": "key", "message": str(error)}]),
+    InvalidKey: lambda error: invalid(("key", str(error))),
     UploadNotFound: _not_found("There is no such upload."),
     FileNotStored: _not_found("The file is not there any more."),
     FileDamaged: _file_damaged,

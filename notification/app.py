@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from muster.backends.dependencies import Check, once
 from muster.broker import open_broker
 from muster.database import ConstraintViolated, DatabaseUnavailable, open_database
-from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.problems import Problem, answer_with, invalid, invalid_body, unavailable
 from muster.http.revocations import check_with
 from muster.http.service import Health, install_service, provide
 from muster.http.tokens import authenticate_with
@@ -36,7 +36,7 @@ from notification.channels.webhook.schema import check_schema
 from notification.channels.webhook.sealing import SecretBox
 from notification.services import Services
 from notification.settings import Settings, parse_networks
-from notification.views import blueprint, invalid
+from notification.views import blueprint
 
 _DATABASE = "notification database"
 
@@ -83,16 +83,12 @@ def _wire(settings: Settings) -> Services:
     )
 
 
-def _from_validation(error: ValidationError) -> Problem:
-    return invalid(*((str((*e["loc"], "body")[0]), e["msg"]) for e in error.errors()))
-
-
 def _not_found(error: Exception) -> Problem:
     return Problem(404, "not-found", "Not found", str(error))
 
 
 _PROBLEMS = {
-    ValidationError: _from_validation,
+    ValidationError: invalid_body,
     WrongUrl: lambda error: invalid(("url", str(error))),
     UnknownCursor: lambda error: invalid(("cursor", str(error))),
     EndpointNotFound: _not_found,

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from muster.http.problems import Problem
+from muster.http.problems import invalid
 from muster.http.tokens import requires
 from notification.channels.webhook.deliveries import Delivery
 from notification.channels.webhook.endpoints import Changes, Endpoint
@@ -128,14 +128,3 @@ def _limit() -> int:
     if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= MAX_LIMIT:
         return int(text)
     raise invalid(("limit", f"Give a number of deliveries from 1 to {MAX_LIMIT}."))
-
-
-def invalid(*errors: tuple[str, str]) -> Problem:
-    """422 with the wrong fields."""
-    return Problem(
-        422,
-        "invalid-request",
-        "Invalid request",
-        "; ".join(f"{field}: {message}" for field, message in errors),
-        errors=[{"field": field, "message": message} for field, message in errors],
-    )

@@ -7,14 +7,13 @@ from muster.contracts.tables import InvalidKey, UnknownTable
 from muster.contracts.tables.sql import hires_summary
 from muster.database import DatabaseUnavailable
 from muster.database.replicas import open_reads
-from muster.http.problems import Problem, answer_with, unavailable
+from muster.http.problems import Problem, answer_with, invalid, unavailable
 from muster.http.revocations import check_with
 from muster.http.service import Health, install_service, provide
 from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
 from queries.hiring import Hiring
-from queries.parameters import unprocessable
 from queries.repository import check_schema
 from queries.rows import RowNotFound, TableRows, TooManyStreams
 from queries.services import Services
@@ -48,7 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
             RowNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
             TooManyStreams: lambda _: _too_many_streams(),
-            InvalidKey: lambda error: unprocessable("key", str(error)),
+            InvalidKey: lambda error: invalid(("key", str(error))),
         },
     )
     return app

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, request
 
 from muster.contracts.tables import get_table
+from muster.http.problems import invalid
 from muster.http.tokens import requires
 from queries import parameters
 from queries.responses import CSV, CSV_TYPE, JSON, as_csv, as_json, cached, wanted_type
@@ -56,7 +57,7 @@ def table_rows(table: str) -> Response:
             selection, parameters.limit(), request.args.get("cursor"), with_names=with_names
         )
     except InvalidCursor:
-        raise parameters.unprocessable("cursor", "Give the `next` of an earlier page.") from None
+        raise invalid(("cursor", "Give the `next` of an earlier page.")) from None
     count = {"count": page.count.rows, "count_capped": page.count.capped}
     names = {"names": page.names} if with_names else {}
     response = as_json({"rows": page.rows, "next": page.next, **count, **names})

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, json, request
 from gunicorn.http.errors import NoMoreData, ParseException
+from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from muster.http.client import ClientTooSlow
@@ -63,6 +64,22 @@ class Problem(Exception):
             headers=self.headers,
             mimetype="application/problem+json",
         )
+
+
+def invalid(*errors: tuple[str, str]) -> Problem:
+    """422 with the wrong fields, each with what is wrong with it."""
+    return Problem(
+        422,
+        "invalid-request",
+        "Invalid request",
+        "; ".join(f"{field}: {message}" for field, message in errors),
+        errors=[{"field": field, "message": message} for field, message in errors],
+    )
+
+
+def invalid_body(error: ValidationError) -> Problem:
+    """422 for a body that pydantic refuses. What was sent stays out: it may be a password."""
+    return invalid(*((str((*found["loc"], "body")[0]), found["msg"]) for found in error.errors()))
 
 
 def unavailable(what: str, seconds: int = 2) -> Problem:
