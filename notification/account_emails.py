@@ -5,28 +5,18 @@ and goes into the email: it is in no queue, no dead letter, no log and no databa
 """
 
 from collections.abc import Callable
-from functools import cached_property
 
-import requests
 import structlog
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from muster.contracts.links import LinkEmail
-from muster.observability.tracing import current_trace
-from muster.weather import Unavailable
+from notification.auth_client import AuthClient, AuthUnavailable
 from notification.channels import AccountSender
 from notification.notifier import EmailOutcome
 
 log = structlog.get_logger(__name__)
 
-_TIMEOUT = (2.0, 10.0)
 _LINK_EMAIL = TypeAdapter(LinkEmail)
-
-
-class AuthUnavailable(Unavailable):
-    """Auth does not hand out the email now."""
-
-    awaits = "auth"
 
 
 Fetch = Callable[[str], LinkEmail | None]
@@ -58,36 +48,19 @@ class AuthEmails:
     """Fetches emails from the auth service at `url`, which knows this one by `secret`."""
 
     def __init__(self, url: str, secret: SecretStr | None) -> None:
-        self._url = url
+        self._auth = AuthClient(url)
         self._secret = secret
 
     def __call__(self, email_id: str) -> LinkEmail | None:
         """The email of that id; None if there is nothing to send. Raises AuthUnavailable."""
         if self._secret is None:
             raise AuthUnavailable("MUSTER_EMAIL_SECRET is not set")
-        headers = {
-            "Authorization": f"Bearer {self._secret.get_secret_value()}",
-            **current_trace().headers(),
-        }
+        known_by = {"Authorization": f"Bearer {self._secret.get_secret_value()}"}
+        answer = self._auth.ask("POST", f"/internal/emails/{email_id}", known_by)
+        if answer is None:
+            return None
         try:
-            answer = self._session.post(
-                f"{self._url}/internal/emails/{email_id}",
-                headers=headers,
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-            )
-            if answer.status_code == requests.codes.not_found:
-                return None
-            answer.raise_for_status()
-            return _LINK_EMAIL.validate_json(answer.content)
-        except requests.RequestException as error:
-            raise AuthUnavailable(str(error)) from error
+            return _LINK_EMAIL.validate_json(answer)
         except ValidationError as error:
             # Without the text of the error, which quotes what was sent.
             raise AuthUnavailable(f"{error.error_count()} fields are not as agreed") from None
-
-    @cached_property
-    def _session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        return session

@@ -11,31 +11,22 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
-import requests
 from cachetools import TTLCache
 from pydantic import TypeAdapter
 
 from muster.contracts.emails import EmailChoice
 from muster.contracts.strict_json import Unreadable, read_json
 from muster.contracts.uploads import State, UndoCounts, Upload
-from muster.weather import Unavailable
+from notification.auth_client import AuthClient, AuthUnavailable
 
-_CONNECT_SECONDS, _ANSWER_SECONDS = 1, 10
-_NOT_FOUND = 404
 _HOLD_SECONDS, _MOST_HELD = 2.0, 1000
-
-
-class ChoiceUnavailable(Unavailable):
-    """Auth does not say which emails the user wants."""
-
-    awaits = "auth"
 
 
 class EmailChoices(Protocol):
     """What users have chosen."""
 
     def of(self, owner: str) -> EmailChoice:
-        """Which emails the user of that id wants; raises ChoiceUnavailable."""
+        """Which emails the user of that id wants; raises AuthUnavailable."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +41,7 @@ class AuthChoices:
     """The choices that the auth service keeps."""
 
     def __init__(self, auth_url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._url = f"{auth_url}/v1/email-choices"
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._auth = AuthClient(auth_url)
         self._held: TTLCache[str, EmailChoice] = TTLCache(_MOST_HELD, _HOLD_SECONDS, clock)
 
     def of(self, owner: str) -> EmailChoice:
@@ -63,21 +52,13 @@ class AuthChoices:
         return held
 
     def _ask(self, owner: str) -> EmailChoice:
+        answer = self._auth.ask("GET", f"/v1/email-choices/{quote(owner, safe='')}")
+        if answer is None:
+            return "each"
         try:
-            answer = self._session.get(
-                f"{self._url}/{quote(owner, safe='')}",
-                timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
-                allow_redirects=False,
-            )
-            if answer.status_code == _NOT_FOUND:
-                return "each"
-            answer.raise_for_status()
-        except requests.RequestException as error:
-            raise ChoiceUnavailable(f"auth does not answer: {error}") from error
-        try:
-            return read_json(_ANSWER, answer.content).emails
+            return read_json(_ANSWER, answer).emails
         except Unreadable as error:
-            raise ChoiceUnavailable(f"auth's answer can't be read: {error}") from error
+            raise AuthUnavailable(f"auth's answer can't be read: {error}") from error
 
 
 def is_wanted(upload: Upload, choice: EmailChoice) -> bool:

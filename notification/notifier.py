@@ -62,7 +62,7 @@ class Notifier:
         settles it. The email is sent before that is recorded: after a failure in between it is sent
         again, with the same `Message-ID`. Before that of an erasure, emails that may hold the
         erased row are removed where they are still ours. Raises UploadNotFound, NotFinal,
-        StoreUnavailable, ChoiceUnavailable, DigestNotDue, or a DeliveryError that may pass: then
+        StoreUnavailable, AuthUnavailable, DigestNotDue, or a DeliveryError that may pass: then
         the record says that the email waits or, on the last try, is given up.
         """
         upload = self._store.get(upload_id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import requests
 
+from muster.http.direct import direct_session
 from muster.http.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifier
 
 REFRESH_SECONDS = 2.0
@@ -133,8 +134,7 @@ def check_with(auth_url: str) -> TokenCheck:
 
 def fetch_from(auth_url: str) -> Callable[[], Revoked]:
     """What asks the auth service for its list; raises RevocationsUnavailable."""
-    session = requests.Session()
-    session.trust_env = False
+    session = direct_session()
 
     def fetch() -> Revoked:
         try:

@@ -13,6 +13,7 @@ from cachetools import TLRUCache
 from flask import Flask, current_app, g, request
 
 from muster.http.client import name_owner
+from muster.http.direct import direct_session
 from muster.http.problems import Problem, unavailable
 from muster.http.service import provide, provided
 from muster.observability.tracing import bind_log_fields
@@ -104,8 +105,7 @@ class _Keys(jwt.PyJWKClient):
 
     def fetch_data(self) -> Any:
         # The library would send this through a proxy named in the environment.
-        with requests.Session() as session:
-            session.trust_env = False
+        with direct_session() as session:
             try:
                 answer = session.get(self.uri, timeout=self.timeout)
                 answer.raise_for_status()

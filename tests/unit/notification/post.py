@@ -9,9 +9,8 @@ from muster.contracts.links import LinkEmail
 from muster.contracts.uploads import State, Upload
 from muster.uploadstore.sqlite import SqliteUploadStore
 from muster.weather import StoreUnavailable
-from notification.account_emails import AuthUnavailable
+from notification.auth_client import AuthUnavailable
 from notification.channels.email.mailer import MailError
-from notification.choices import ChoiceUnavailable
 
 
 class FakeAuth:
@@ -55,7 +54,7 @@ class Choices:
 
     def of(self, owner: str) -> EmailChoice:
         if self.away:
-            raise ChoiceUnavailable("auth does not answer")
+            raise AuthUnavailable("auth does not answer")
         return self.made.get(owner, "each")
 
 

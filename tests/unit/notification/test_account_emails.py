@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.links import LinkEmail
 from muster.contracts.messages import EmailRequested
-from notification.account_emails import AccountEmails, AuthEmails, AuthUnavailable
+from notification.account_emails import AccountEmails, AuthEmails
+from notification.auth_client import AuthUnavailable
 from notification.channels.email.mailer import MailError
 from notification.consumer import Handler
 from notification.notifier import Notifier

@@ -9,7 +9,8 @@ from muster.broker import Ack, Retry
 from muster.contracts.emails import EmailChoice
 from muster.contracts.uploads import EmailState, RowCounts, State, UndoCounts, Upload
 from notification.account_emails import AccountEmails
-from notification.choices import AuthChoices, ChoiceUnavailable, is_wanted
+from notification.auth_client import AuthUnavailable
+from notification.choices import AuthChoices, is_wanted
 from notification.consumer import Handler
 from notification.digests import WINDOW_SECONDS
 from notification.notifier import EmailOutcome, Notifier
@@ -58,12 +59,12 @@ def test_an_auth_without_choices_means_each(auth: Behind) -> None:
 )
 def test_without_an_answer_nobody_guesses(auth: Behind, status: int, body: bytes) -> None:
     auth.status, auth.body = status, body
-    with pytest.raises(ChoiceUnavailable):
+    with pytest.raises(AuthUnavailable):
         AuthChoices(auth.url).of("1")
 
 
 def test_where_nobody_listens_the_choice_is_unknown() -> None:
-    with pytest.raises(ChoiceUnavailable):
+    with pytest.raises(AuthUnavailable):
         AuthChoices("http://127.0.0.1:1").of("1")
 
 
