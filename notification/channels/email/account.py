@@ -4,27 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from hashlib import sha256
-from pathlib import Path
 from typing import Self
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from muster.contracts.links import LinkEmail, LinkKind
 from muster.observability.spans import span
 from muster.observability.tracing import current_trace
+from notification.channels.email.body import write_body
 from notification.channels.email.mailer import Mailer, open_mailer
 from notification.settings import Settings
 
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    auto_reload=False,
-)
 PAGES: dict[LinkKind, str] = {"password-reset": "new-password", "invitation": "invitation"}
 """The page of the gateway that each link leads to."""
 _SUBJECTS: dict[LinkKind, str] = {
@@ -71,10 +59,5 @@ def compose(email_id: str, email: LinkEmail, *, sender: str, public_url: str) ->
     # After the #, where no server logs it and no Referer names it.
     link = f"{public_url}/{PAGES[email.kind]}#{email.token}"
     until = datetime.fromisoformat(email.expires_at).strftime("%Y-%m-%d %H:%M UTC")
-    values = {"email": email, "link": link, "until": until, "public_url": public_url}
-    text = _templates.get_template("account.txt").render(values)
-    html = _templates.get_template("account.html").render(values)
-    message.set_content(text, cte="quoted-printable")
-    message.make_alternative(f"=_{sha256(message['Message-ID'].encode()).hexdigest()[:32]}")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    write_body(message, "account", email=email, link=link, until=until, public_url=public_url)
     return message

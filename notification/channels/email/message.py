@@ -6,30 +6,17 @@ from email.headerregistry import AddressHeader, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from functools import cache
-from hashlib import sha256
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from muster.contracts.uploads import Upload
 from muster.observability.tracing import Trace
 from notification.channels import DeliveryError
+from notification.channels.email.body import write_body
 from notification.channels.email.content import EmailContent, content_of
 from notification.channels.email.digest import DigestContent, digest_of
 
 _ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]+@[^\s@<>()\[\],;:\\"]+""")
 _LONGEST_ADDRESS = 254
 """Octets: RFC 5321, section 4.5.3.1.3, less the angle brackets."""
-
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    auto_reload=False,
-)
 
 
 class _HeaderKinds(HeaderRegistry):
@@ -75,7 +62,7 @@ def compose(uploads: Sequence[Upload], *, sender: str, public_url: str) -> Email
     message["List-Id"] = _list_id(message["From"])
     for name, value in trace.headers().items():
         message[name] = value
-    _write_body(message, template, content)
+    write_body(message, template, content=content)
     return message
 
 
@@ -114,15 +101,3 @@ def _digest_id(leader: Upload, sender: AddressHeader) -> str:
 def _list_id(sender: AddressHeader) -> str:
     """By which readers sort all emails about uploads (RFC 2919)."""
     return f"Muster uploads <muster-uploads.{sender.addresses[0].domain}>"
-
-
-def _write_body(
-    message: EmailMessage, template: str, content: EmailContent | DigestContent
-) -> None:
-    text = _templates.get_template(f"{template}.txt").render(content=content)
-    html = _templates.get_template(f"{template}.html").render(content=content)
-    # Quoted-printable passes every server and holds lines of any length.
-    message.set_content(text, cte="quoted-printable")
-    # The library would look for one that is not in the text. It can't hold this (RFC 2045, 6.7).
-    message.make_alternative(f"=_{sha256(str(message['Message-ID']).encode()).hexdigest()[:32]}")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
