@@ -15,7 +15,7 @@ from gateway.uploads.begun import BegunUploads
 from gateway.uploads.erase import RowErasures
 from gateway.uploads.follow import UploadFollower, event_at_shutdown
 from gateway.uploads.load import DryRunLoads
-from gateway.uploads.outbox import Outbox, TimedMarks
+from gateway.uploads.outbox import Outbox
 from gateway.uploads.preview import Previews
 from gateway.uploads.queue import UploadQueue
 from gateway.uploads.resumable import ResumableUploads
@@ -24,6 +24,7 @@ from muster.broker import Broker
 from muster.http.service import provided
 from muster.http.tokens import Tokens
 from muster.stores import Stores
+from muster.uploadstore.marks import LateMarks
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Services:
     coalescer: RequestCoalescer[UpstreamResponse]
     tokens: Tokens
     limits: Limits
+    marks: LateMarks
 
     @classmethod
     def over(cls, settings: Settings, stores: Stores, broker: Broker, tokens: Tokens) -> "Services":
@@ -70,7 +72,8 @@ class Services:
             begun,
         )
         dbuploader = Upstream("dbuploader", settings.dbuploader_url, threads)
-        outbox = Outbox(stores.uploads, broker, TimedMarks(stores.uploads))
+        marks = LateMarks(stores.uploads, "published")
+        outbox = Outbox(stores.uploads, broker, marks)
         uploads = Uploads(stores, outbox, admission, settings.expectations)
         access = UploadAccess(stores)
         return cls(
@@ -99,6 +102,7 @@ class Services:
                 batch_bytes=settings.max_batch_bytes,
                 corrections_bytes=settings.max_corrections_bytes,
             ),
+            marks=marks,
         )
 
     @property

@@ -3,7 +3,6 @@
 Each upload record says whether its message was published, so nothing else must be kept.
 """
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -14,7 +13,7 @@ from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import Upload
 from muster.uploadstore import UploadStore
-from muster.uploadstore.marks import SECONDS, LateMarks
+from muster.uploadstore.marks import LateMarks
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +31,7 @@ class Outbox:
         self,
         uploads: UploadStore,
         broker: Broker,
-        later: "TimedMarks | None" = None,
+        later: LateMarks | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._uploads = uploads
@@ -61,35 +60,4 @@ class Outbox:
         if self._later is None:
             self._uploads.mark("published", [upload.id])
         else:
-            self._later.add(upload.id)
-
-
-class TimedMarks:
-    """Marks records as published a moment later, in a thread, and many in one call."""
-
-    def __init__(self, uploads: UploadStore) -> None:
-        self._marks = LateMarks(uploads, "published")
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
-
-    def add(self, upload_id: str) -> None:
-        """Have the record marked before the relay looks after it."""
-        self._marks.add([upload_id])
-        self._wake()
-
-    def _wake(self) -> None:
-        with self._lock:
-            if self._timer is None:
-                self._timer = threading.Timer(SECONDS, self._set)
-                self._timer.daemon = True
-                self._timer.start()
-
-    def _set(self) -> None:
-        try:
-            self._marks.set_due()
-        except Exception as error:  # noqa: BLE001 - the relay will see what it is
-            log.warning("marks are set later", error=repr(error))
-        with self._lock:
-            self._timer = None
-        if self._marks:
-            self._wake()
+            self._later.add([upload.id])

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from muster.contracts.tables import tables
+from muster.http.service import Background
 from muster.stores import Stores
 from muster.weather import StoreUnavailable
 from tests.unit.gateway.fakes import ANA, CSV, FakeBroker, stored_files
@@ -39,8 +40,10 @@ def test_an_accepted_upload_is_stored_and_published_with_its_trace(
     with stores.open_file(upload) as file:
         assert file.read() == ROWS
     assert (upload.owner, upload.request_id) == ("ana", "request-1")
-    # A moment later, together with others.
+    # A moment later, together with others, beside the requests.
+    stop = Background.begin(client.application)
     eventually(lambda: stores.uploads.get(upload.id).published)
+    stop.set()
     ((routing_key, body, headers),) = broker.published
     assert routing_key == "upload.accepted"
     assert json.loads(body)["upload_id"] == upload.id
