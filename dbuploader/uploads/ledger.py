@@ -188,16 +188,12 @@ class Ledger:
             connection.execute(
                 changes.values(upload_id=upload.id, attempts=1, seconds=0, attempt_id=attempt_id)
             )
-            mine = select(attempts, load_attempts.c.seconds).where(_attempts_at(upload))
-            found = connection.execute(mine).one()
-        return Attempt(int(found.attempts), float(found.seconds))
+            return _latest_attempt(connection, upload)
 
     def count_attempts(self, upload: Upload) -> Attempt:
         """The latest attempt, of which at least one is counted."""
-        counted = select(load_attempts.c.attempts, load_attempts.c.seconds)
         with _bookkeeping(), self._database.read() as connection:
-            found = connection.execute(counted.where(_attempts_at(upload))).one()
-        return Attempt(int(found.attempts), float(found.seconds))
+            return _latest_attempt(connection, upload)
 
     def start_attempts(self, uploads: Sequence[Upload], attempt_id: str) -> int:
         """Count an attempt at each of the first uploads that none was made at; returns how many.
@@ -259,6 +255,12 @@ def _bookkeeping() -> Iterator[None]:
 
 def _attempts_at(upload: Upload) -> ColumnElement[bool]:
     return load_attempts.c.upload_id == upload.id
+
+
+def _latest_attempt(connection: Connection, upload: Upload) -> Attempt:
+    counted = select(load_attempts.c.attempts, load_attempts.c.seconds)
+    found = connection.execute(counted.where(_attempts_at(upload))).one()
+    return Attempt(int(found.attempts), float(found.seconds))
 
 
 def _uncount(connection: Connection, uploads: Sequence[Upload], attempt_id: str) -> None:
