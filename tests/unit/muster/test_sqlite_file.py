@@ -238,7 +238,9 @@ def test_what_sqlite_rolls_back_as_a_whole_is_refused_to_each(file: SqliteFile) 
             raise sqlite3.OperationalError("disk I/O error")
 
     write(file, "before")
-    first, rolled_back, *others = together(file, roll_back, *(partial(write, file, n) for n in "ab"))
+    first, rolled_back, *others = together(
+        file, roll_back, *(partial(write, file, n) for n in "ab")
+    )
     assert isinstance(first.exception(), Unavailable)
     assert isinstance(rolled_back.exception(), Unavailable)
     # Who waits is let on in no order: what came after it had a transaction of its own.
