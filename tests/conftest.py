@@ -17,6 +17,7 @@ from muster.database import Database
 from tests.routes import compile_once
 from tests.servers.mariadb import administration, made_database
 from tests.servers.shared import server_url
+from tests.servers.templates import ReusedDatabases
 
 
 class WithoutNumPy(MetaPathFinder):
@@ -66,10 +67,32 @@ def mysql_administrator(mysql_server_url: str) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture(scope="session")
+def reused_databases(
+    mysql_server_url: str, mysql_administrator: Database
+) -> Iterator[ReusedDatabases]:
+    """Databases that tests have one after the other."""
+    with ReusedDatabases(mysql_server_url, mysql_administrator) as databases:
+        yield databases
+
+
 @pytest.fixture
-def mysql_database_url(mysql_server_url: str, mysql_administrator: Database) -> Iterator[str]:
-    """An empty database of the test's own."""
-    with made_database(mysql_server_url, mysql_administrator) as url:
+def migrations() -> str | None:
+    """The module of migrations that a database of the test may have run already; None for none."""
+    return None
+
+
+@pytest.fixture
+def mysql_database_url(request: pytest.FixtureRequest, migrations: str | None) -> Iterator[str]:
+    """A database of the test's own: empty, or as its `migrations` leave it."""
+    if migrations:
+        with request.getfixturevalue("reused_databases").one(migrations) as url:
+            yield url
+        return
+    server_url, administrator = map(
+        request.getfixturevalue, ("mysql_server_url", "mysql_administrator")
+    )
+    with made_database(server_url, administrator) as url:
         yield url
 
 

@@ -1,55 +1,129 @@
 """Databases as a migration leaves them, without the migration: hundreds of tests begin with one.
 
 The first of each kind is migrated. What it then holds is read from it, and made again for the next.
+On a server it takes longer to make and drop two dozen tables than most tests take, so that tests
+there may have one after the other the same, emptied.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, inspect, text
 
-from muster.database import Database
+from muster.database import Database, DatabaseUnavailable
+from tests.servers.mariadb import made_database
 
 _TEMPLATES: dict[tuple[str, str], "_Template"] = {}
 
 
 @dataclass(frozen=True)
 class _Template:
+    tables: frozenset[str]
     statements: Sequence[str]
+    """What makes them."""
     rows: Sequence[tuple[str, dict[str, Any]]]
+    """What is in them: the table and the row."""
+    numbered: frozenset[str] = frozenset()
+    """The tables whose rows the server numbers."""
+
+    def fill(self, connection: Connection, database: str = "") -> None:
+        for table, row in self.rows:
+            columns, places = ", ".join(row), ", ".join(f":{column}" for column in row)
+            insert = f"INSERT INTO {database}{table} ({columns}) VALUES ({places})"
+            connection.execute(text(insert), row)
 
 
 def migrate_by_template(database: Database, migrate: Callable[[Database], None]) -> None:
     """As `migrate(database)`; only an empty one is made by the template."""
     kind = (database.engine.dialect.name, migrate.__module__)
+    template = _TEMPLATES.get(kind)
     with database.read() as connection:
-        is_empty = not inspect(connection).get_table_names()
-    if not is_empty or kind not in _TEMPLATES:
+        names = inspect(connection).get_table_names()
+    if template is None or (names and template.tables != {*names}):
         migrate(database)
-        if is_empty:
+        if not names:
             with database.read() as connection:
                 _TEMPLATES[kind] = _template_of(connection)
-        return
-    template = _TEMPLATES[kind]
-    with database.write() as connection:
-        for statement in template.statements:
-            connection.exec_driver_sql(statement)
-        for insert, row in template.rows:
-            connection.execute(text(insert), row)
+    elif not names:
+        with database.write() as connection:
+            for statement in template.statements:
+                connection.exec_driver_sql(statement)
+            template.fill(connection)
+
+
+class ReusedDatabases:
+    """Databases of a server that tests have one after the other, each as it was migrated."""
+
+    def __init__(self, server_url: str, administrator: Database) -> None:
+        self._server_url = server_url
+        self._administrator = administrator
+        self._dropped_at_the_end = ExitStack()
+        self._free: dict[str, list[str]] = defaultdict(list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dropped_at_the_end.close()
+
+    @contextmanager
+    def one(self, migrations: str) -> Iterator[str]:
+        """The URL of a database that is empty, or is as the module of migrations leaves it."""
+        free = self._free[migrations]
+        url = free.pop() if free else self._new()
+        yield url
+        try:
+            if self._empty(urlsplit(url).path[1:], _TEMPLATES.get(("mysql", migrations))):
+                free.append(url)
+        except DatabaseUnavailable:
+            # A test left a transaction behind. This one is not used again.
+            return
+
+    def _new(self) -> str:
+        made = made_database(self._server_url, self._administrator)
+        return self._dropped_at_the_end.enter_context(made)
+
+    def _empty(self, name: str, template: _Template | None) -> bool:
+        """Whether it is as the template has it now."""
+        with self._administrator.write() as connection:
+            names = {*inspect(connection).get_table_names(schema=name)}
+            if not names:
+                return True
+            if template is None or names != template.tables:
+                return False
+            connection.exec_driver_sql("SET innodb_lock_wait_timeout = 5, lock_wait_timeout = 5")
+            filled = " UNION ALL ".join(
+                f"SELECT '{table}' FROM DUAL WHERE EXISTS (SELECT 1 FROM `{name}`.{table})"
+                for table in template.tables
+            )
+            connection.exec_driver_sql("SET foreign_key_checks = 0")
+            for table in connection.exec_driver_sql(filled).scalars().all():
+                # That takes longer, and numbers the rows from 1 again.
+                way = "TRUNCATE" if table in template.numbered else "DELETE FROM"
+                connection.exec_driver_sql(f"{way} `{name}`.{table}")
+            connection.exec_driver_sql("SET foreign_key_checks = 1")
+            template.fill(connection, f"`{name}`.")
+        return True
 
 
 def _template_of(connection: Connection) -> _Template:
     names = inspect(connection).get_table_names()
-    rows = []
-    for name in names:
-        for found in connection.exec_driver_sql(f"SELECT * FROM {name}").mappings():
-            row = {str(column): value for column, value in found.items()}
-            columns, places = ", ".join(row), ", ".join(f":{column}" for column in row)
-            rows.append((f"INSERT INTO {name} ({columns}) VALUES ({places})", row))
+    rows = [
+        (name, {str(column): value for column, value in found.items()})
+        for name in names
+        for found in connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()
+    ]
+    tables = frozenset(names)
     if connection.dialect.name == "sqlite":
         made_by = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
-        return _Template(connection.exec_driver_sql(made_by).scalars().all(), rows)
-    made = [connection.exec_driver_sql(f"SHOW CREATE TABLE {name}").one()[1] for name in names]
+        return _Template(tables, connection.exec_driver_sql(made_by).scalars().all(), rows)
+    made = {
+        name: connection.exec_driver_sql(f"SHOW CREATE TABLE {name}").one()[1] for name in names
+    }
     off, on = "SET foreign_key_checks = 0", "SET foreign_key_checks = 1"
-    return _Template([off, *made, on], rows)
+    numbered = frozenset(name for name in names if "AUTO_INCREMENT" in made[name])
+    return _Template(tables, [off, *made.values(), on], rows, numbered)

@@ -22,6 +22,12 @@ from tests.unit.auth.suite import EMAIL_SECRET, AuthSuite, Clock, PlainHasher, p
 
 
 @pytest.fixture
+def migrations() -> str | None:
+    """Its databases may have been another test's before."""
+    return "auth.migrations"
+
+
+@pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings(
         home=tmp_path, auth_database_url=database_url, email_secret=SecretStr(EMAIL_SECRET)

@@ -24,6 +24,12 @@ from muster.http.service import provided
 from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
 
 
+@pytest.fixture
+def migrations() -> str | None:
+    """None have run on a database of a test here."""
+    return None
+
+
 def test_the_migrated_schema_is_that_of_the_code(settings: Settings) -> None:
     database = open_database(settings.auth_database_url)
     migrate(database)

@@ -16,6 +16,12 @@ from muster.worker.retry import RetryPolicy
 from tests.unit.dbuploader.suite import Suite
 
 
+@pytest.fixture
+def migrations() -> str | None:
+    """Its databases may have been another test's before."""
+    return "dbuploader.migrations"
+
+
 @pytest.fixture(scope="session")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
     """A folder for files without a name."""

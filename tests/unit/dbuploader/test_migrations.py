@@ -10,6 +10,12 @@ from muster.contracts.tables import sql, tables
 from muster.database import Database, DatabaseUnavailable, open_database
 
 
+@pytest.fixture
+def migrations() -> str | None:
+    """None have run on a database of a test here."""
+    return None
+
+
 def test_the_migrated_schema_is_the_declared_one(database_url: str) -> None:
     database = open_database(database_url)
     migrate(database)
