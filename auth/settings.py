@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from limits import parse_many
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from auth.proxies import parse_networks
+from muster.secret_settings import SecretUrl, SecretWord
 from muster.settings import SchemaSettings
 
 
 class Settings(SchemaSettings):
     """What the auth service reads beside the settings of every service."""
 
-    auth_database_url: str = Field(
+    auth_database_url: SecretUrl = Field(
         default="", description="The database of users. Default: sqlite, auth.db in MUSTER_HOME."
     )
     signing_key_file: Path | None = Field(
@@ -46,14 +47,14 @@ class Settings(SchemaSettings):
     admin_email: str = Field(
         default="admin@example.com", description="The administrator that `ensure-admin` adds."
     )
-    admin_password: SecretStr | None = Field(
+    admin_password: SecretWord = Field(
         default=None, description="The password that `ensure-admin` gives that administrator."
     )
 
-    broker_url: str = Field(
+    broker_url: SecretUrl = Field(
         default="", description="The message broker. Default: sqlite, broker.db in MUSTER_HOME."
     )
-    email_secret: SecretStr | None = Field(
+    email_secret: SecretWord = Field(
         default=None,
         description="What notification shows auth to fetch an email with a one-time link; without "
         "it none can be sent.",

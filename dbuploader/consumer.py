@@ -33,6 +33,7 @@ from muster.contracts.messages import UnreadableMessage, UploadAccepted
 from muster.contracts.uploads import UnreadableRecord
 from muster.database import Database, open_database
 from muster.observability.tracing import bind_log_fields
+from muster.secret_settings import read_settings
 from muster.signing_key import load_key
 from muster.stores import open_stores
 from muster.uploadstore import UploadNotFound
@@ -217,7 +218,7 @@ def check_database_anew(settings: Settings) -> None:
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = Settings()
+    settings = read_settings(Settings, "dbuploader-consumer")
     with worker_process("dbuploader-consumer", settings) as worker, suppress(Stopped):
         make_scratch = LoadRetry(worker.stop, alive=lambda: None).call
         with make_scratch(partial(Scratch, settings.scratch_root)) as scratch:

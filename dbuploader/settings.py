@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from muster.contracts.uploads import PREVIEW_BYTES
+from muster.secret_settings import SecretUrl
 from muster.settings import FileSettings, SchemaSettings
 
 
@@ -32,7 +33,9 @@ class BatchLimits:
 class Settings(FileSettings, SchemaSettings):
     """What the loader reads on top of what every service reads."""
 
-    employment_database_url: str = Field(default="", description="The database that uploads go to.")
+    employment_database_url: SecretUrl = Field(
+        default="", description="The database that uploads go to."
+    )
     scratch_dir: str = Field(
         default="", description="Where the loader keeps a file's rows while it checks them."
     )

@@ -24,6 +24,7 @@ from embedded.settings import EmbeddedSettings
 from embedded.suite import Suite, plan_suite
 from embedded.supervisor import ChildFailed, Supervisor, run_to_end
 from embedded.terminal import Style, Terminal
+from muster.adapters import ConfigurationError
 from muster.observability.logs import configure_logging
 from muster.worker.shutdown import Stopped, on_signal
 
@@ -47,6 +48,9 @@ def main() -> int:
     except ValidationError as error:
         for problem in error.errors():
             _complain(f"MUSTER_{str(problem['loc'][0]).upper()}: {problem['msg']}")
+        return 2
+    except ConfigurationError as error:
+        _complain(str(error))
         return 2
     except StartError as error:
         _complain(str(error))
@@ -137,7 +141,7 @@ def _for_scratch(home: Home) -> dict[str, str]:
 def _say_what_next(suite: Suite, home: Home, settings: EmbeddedSettings) -> None:
     first_password = "as it was set"  # noqa: S105
     if settings.admin_password is not None:
-        first_password = "as MUSTER_ADMIN_PASSWORD was when the account was made"  # noqa: S105
+        first_password = "as MUSTER_ADMIN_PASSWORD was, or its file, when the account was made"  # noqa: S105
     elif home.admin_password_file.exists():
         first_password = f"in {home.admin_password_file}, until it is changed"
     for what, where in {

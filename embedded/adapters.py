@@ -9,19 +9,20 @@ import muster.database
 import muster.filestore
 import muster.uploadstore
 from muster.adapters import ConfigurationError, load_adapter
+from muster.secret_settings import SecretUrl
 from muster.settings import DatabaseSettings
 
 
 class BackendSettings(DatabaseSettings):
     """What all services together read of where their backends are."""
 
-    broker_url: str = ""
-    csv_store_url: str = ""
-    file_store_url: str = ""
-    auth_database_url: str = ""
-    employment_database_url: str = ""
-    notification_database_url: str = ""
-    smtp_url: str = ""
+    broker_url: SecretUrl = ""
+    csv_store_url: SecretUrl = ""
+    file_store_url: SecretUrl = ""
+    auth_database_url: SecretUrl = ""
+    employment_database_url: SecretUrl = ""
+    notification_database_url: SecretUrl = ""
+    smtp_url: SecretUrl = ""
 
 
 def import_adapters() -> None:
@@ -29,7 +30,7 @@ def import_adapters() -> None:
 
     Connects to nothing.
     """
-    with suppress(ValidationError):
+    with suppress(ConfigurationError, ValidationError):
         settings = BackendSettings()
         files = settings.file_store_url or settings.csv_store_url
         for port, url, adapters in (

@@ -25,8 +25,8 @@ def check_backends() -> None:
 
     Connects to servers alone, and one that is away may come back. Raises StartError.
     """
-    settings = BackendSettings()
     try:
+        settings = BackendSettings()
         with ExitStack() as stack:
             checks = _open_all(settings, stack)
             require_servers(

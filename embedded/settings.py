@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from embedded.child import LONGEST_BACKOFF
+from muster.secret_settings import EnvironmentSettings, SecretWord
 
 
-class EmbeddedSettings(BaseSettings):
+class EmbeddedSettings(EnvironmentSettings):
     """What the supervisor itself reads; every other `MUSTER_*` variable goes to the services."""
 
-    model_config = SettingsConfigDict(env_prefix="MUSTER_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_ignore_empty=True)
 
     home: Path = Field(default=Path("var"), description="The data directory, made with mode 0700.")
     port: int = Field(
@@ -23,7 +24,7 @@ class EmbeddedSettings(BaseSettings):
     admin_email: str = Field(
         default="admin@example.com", description="The first administrator, made at the first start."
     )
-    admin_password: SecretStr | None = Field(
+    admin_password: SecretWord = Field(
         default=None,
         description=(
             "The first administrator's password, used when the account is made. When unset, one is "

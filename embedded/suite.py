@@ -8,8 +8,10 @@ from socket import socket
 
 from embedded import ports
 from embedded.child import Program
+from muster.secret_settings import is_given
 
 _SERVICES = ("gateway", "auth", "queries", "dbuploader", "notification")
+_ADMIN_PASSWORD = {"MUSTER_ADMIN_PASSWORD", "MUSTER_ADMIN_PASSWORD_FILE"}
 _WORKERS = {
     "dbuploader-consumer": "dbuploader.consumer",
     "notification-consumer": "notification.consumer",
@@ -52,16 +54,17 @@ def plan_suite(
     urls = {name: _url(listener) for name, listener in listeners.items()}
     shared = {
         "MUSTER_PUBLIC_URL": urls["gateway"],
-        # Of this start alone: what is queued is fetched with that of the next.
-        "MUSTER_EMAIL_SECRET": secrets.token_urlsafe(32),
         # The person who starts the suite is watching: report at once what is wrong with a URL.
         "MUSTER_WAIT_SECONDS": "0",
-        **{name: value for name, value in environment.items() if name != "MUSTER_ADMIN_PASSWORD"},
+        **{name: value for name, value in environment.items() if name not in _ADMIN_PASSWORD},
         "MUSTER_AUTH_URL": urls["auth"],
         "MUSTER_QUERIES_URL": urls["queries"],
         "MUSTER_DBUPLOADER_URL": urls["dbuploader"],
         "MUSTER_NOTIFICATION_URL": urls["notification"],
     }
+    if not is_given("email_secret", environment):
+        # Of this start alone: what is queued is fetched with that of the next.
+        shared["MUSTER_EMAIL_SECRET"] = secrets.token_urlsafe(32)
     workers = tuple(_worker(name, module, shared) for name, module in _WORKERS.items())
     return Suite(
         url=urls["gateway"],

@@ -26,6 +26,7 @@ from muster.backends.dependencies import once
 from muster.broker import Broker, BrokerUnavailable, open_broker
 from muster.contracts.uploads import now
 from muster.observability.tracing import working_on
+from muster.secret_settings import read_settings
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
 from muster.weather import Unavailable
@@ -153,7 +154,7 @@ class BacklogMeter:
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = Settings()
+    settings = read_settings(Settings, "gateway-relay")
     with worker_process("gateway-relay", settings) as worker:
         urls = settings.csv_store_url, settings.file_store_url
         stores = worker.open("CSV store", partial(open_stores, *urls))

@@ -13,6 +13,7 @@ from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted, UploadFinished
 from muster.contracts.uploads import Upload
 from muster.observability.logs import configure_logging
+from muster.secret_settings import read_settings
 from muster.uploadstore import UploadStore, open_upload_store
 from muster.weather import Unavailable
 
@@ -45,7 +46,7 @@ def _newest_first(uploads: UploadStore) -> Iterator[Upload]:
 
 def main() -> None:
     """Publish, and print how many; exits with a status other than 0 if that is not possible."""
-    settings = Settings()
+    settings = read_settings(Settings, "gateway-republish")
     configure_logging("gateway-republish", settings.log_level)
     uploads, broker = open_upload_store(settings.csv_store_url), open_broker(settings.broker_url)
     try:

@@ -15,6 +15,7 @@ from muster.adapters import ConfigurationError
 from muster.contracts.uploads import record_format
 from muster.deadletters import aligned, count
 from muster.observability.logs import configure_logging
+from muster.secret_settings import read_settings
 from muster.uploadstore import SetAside, UploadStore, open_upload_store
 from muster.weather import StoreUnavailable
 
@@ -65,7 +66,7 @@ def _parser() -> ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Do what the command line says; end with status 1 where that is not possible now."""
     arguments = _parser().parse_args(argv)
-    settings = Settings()
+    settings = read_settings(Settings, "gateway-setaside")
     configure_logging("gateway-setaside", settings.log_level)
     try:
         with closing(open_upload_store(settings.csv_store_url)) as uploads:

@@ -12,6 +12,7 @@ from muster.adapters import ConfigurationError
 from muster.broker import QUEUES, Broker, BrokerUnavailable, DeadMessage, Unroutable, open_broker
 from muster.contracts.strict_json import Unreadable, read_json
 from muster.observability.logs import configure_logging
+from muster.secret_settings import read_settings
 from muster.settings import WorkerSettings
 
 _UNKNOWN = "-"
@@ -85,7 +86,7 @@ def _parser() -> ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Do what the command line says; end with status 1 where that is not possible now."""
     arguments = _parser().parse_args(argv)
-    settings = WorkerSettings()
+    settings = read_settings(WorkerSettings, "deadletters")
     configure_logging("deadletters", settings.log_level)
     try:
         with closing(open_broker(settings.broker_url)) as broker:

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from muster.secret_settings import EnvironmentSettings, SecretUrl
 
 _EMBEDDED = {
     "broker_url": "sqlite:///{home}/broker.db",
@@ -21,10 +22,8 @@ _EMBEDDED = {
 }
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(EnvironmentSettings):
     """What every service reads. A URL left out is the embedded default below `home`."""
-
-    model_config = SettingsConfigDict(env_prefix="MUSTER_", extra="ignore")
 
     home: Path = Field(
         default=Path("var"), description="The data directory of the embedded default."
@@ -67,10 +66,10 @@ class SchemaSettings(DatabaseSettings):
 class WorkerSettings(ServiceSettings):
     """What a service reads that works with uploads, by messages or by records."""
 
-    broker_url: str = Field(
+    broker_url: SecretUrl = Field(
         default="", description="The message broker. Default: sqlite, broker.db in MUSTER_HOME."
     )
-    csv_store_url: str = Field(
+    csv_store_url: SecretUrl = Field(
         default="",
         description="The store of files and upload records. Default: file, store in MUSTER_HOME.",
     )
@@ -98,7 +97,7 @@ class FileSettings(WorkerSettings):
         description="For how many days the rows as they were before a change are kept, to undo it.",
     )
 
-    file_store_url: str = Field(
+    file_store_url: SecretUrl = Field(
         default="",
         description="The store of files, if not in the CSV store. Default: MUSTER_CSV_STORE_URL.",
     )

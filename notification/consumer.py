@@ -16,6 +16,7 @@ from muster.contracts.messages import EmailRequested, UnreadableMessage, UploadF
 from muster.contracts.uploads import UnreadableRecord
 from muster.database import open_database
 from muster.observability.tracing import bind_log_fields
+from muster.secret_settings import read_settings
 from muster.uploadstore import UploadNotFound, open_upload_store
 from muster.weather import Unavailable
 from muster.worker.process import worker_process
@@ -117,7 +118,7 @@ def _bury(reason: str) -> DeadLetter:
 
 def main() -> None:
     """Consume until SIGTERM or SIGINT."""
-    settings = Settings()
+    settings = read_settings(Settings, "notification-consumer")
     with worker_process("notification-consumer", settings) as worker:
         broker = worker.open("broker", partial(open_broker, settings.broker_url))
         store = worker.open("CSV store", partial(open_upload_store, settings.csv_store_url))

@@ -5,8 +5,9 @@ from email.message import EmailMessage
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
+from muster.secret_settings import SecretUrl, SecretWord
 from muster.settings import SchemaSettings, WorkerSettings
 
 
@@ -18,7 +19,7 @@ def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 class Settings(WorkerSettings, SchemaSettings):
     """What the notification service reads beside the settings of every service."""
 
-    smtp_url: str = Field(
+    smtp_url: SecretUrl = Field(
         default="", description="Where mail is handed over. Default: maildir, mail in MUSTER_HOME."
     )
     mail_from: str = Field(
@@ -30,13 +31,13 @@ class Settings(WorkerSettings, SchemaSettings):
         description="Where users reach the gateway; it stands in the commands of the emails.",
     )
 
-    email_secret: SecretStr | None = Field(
+    email_secret: SecretWord = Field(
         default=None,
         description="What is shown auth to fetch an email with a one-time link; without it none "
         "can be sent.",
     )
 
-    notification_database_url: str = Field(
+    notification_database_url: SecretUrl = Field(
         default="",
         description="The database of webhooks. Default: sqlite, notification.db in MUSTER_HOME.",
     )

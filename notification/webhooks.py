@@ -11,6 +11,7 @@ import ssl
 from functools import partial
 
 from muster.database import open_database
+from muster.secret_settings import read_settings
 from muster.uploadstore import open_upload_store
 from muster.worker.process import worker_process
 from notification.channels.webhook.addresses import AddressPolicy, Resolver
@@ -25,7 +26,7 @@ from notification.settings import Settings, parse_networks
 
 def main() -> None:
     """Send until SIGTERM or SIGINT."""
-    settings = Settings()
+    settings = read_settings(Settings, "notification-webhooks")
     with worker_process("notification-webhooks", settings) as worker:
         allowed = settings.allow_multi_primary
         url = settings.notification_database_url

@@ -2,17 +2,18 @@
 
 from pydantic import Field
 
+from muster.secret_settings import SecretUrl
 from muster.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
     """What the queries service reads beside the settings of every service."""
 
-    employment_database_url: str = Field(
+    employment_database_url: SecretUrl = Field(
         default="",
         description="The employment database. Default: sqlite, employment.db in MUSTER_HOME.",
     )
-    employment_read_url: str = Field(
+    employment_read_url: SecretUrl = Field(
         default="",
         description="The replicas of the employment database, which answer the questions; unset: "
         "the database itself.",

@@ -23,6 +23,7 @@ from muster.contracts.uploads import Moment, Upload
 from muster.database import Database, open_database
 from muster.observability.logs import configure_logging
 from muster.observability.tracing import current_trace
+from muster.secret_settings import read_settings
 from muster.uploadstore import UploadStore, open_upload_store
 from muster.weather import Unavailable
 
@@ -98,7 +99,7 @@ def _erasure_of(tombstone: Tombstone) -> Upload:
 
 def main(arguments: list[str]) -> None:
     """Print the tombstones, or replay those of a file; exits with another status than 0 if not."""
-    settings = Settings()
+    settings = read_settings(Settings, "dbuploader-replay-erasures")
     configure_logging("dbuploader-replay-erasures", settings.log_level)
     allowed = settings.allow_multi_primary
     database = open_database(settings.employment_database_url, allow_multi_primary=allowed)

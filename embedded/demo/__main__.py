@@ -12,7 +12,9 @@ from embedded.demo.checks import Checks, heading
 from embedded.demo.expected import COLUMNS
 from embedded.demo.job import do_the_job
 from embedded.demo.mailbox import emails, emails_in_mailpit, maildir_of
+from embedded.settings import EmbeddedSettings
 from embedded.suite_process import SuiteFailed, SuiteProcess
+from muster.secret_settings import read_settings
 
 ADMIN = "admin@example.com"
 _INTERRUPTED = 130
@@ -51,7 +53,7 @@ def _visit(arguments: Namespace, checks: Checks) -> None:
     email = os.environ.get("MUSTER_ADMIN_EMAIL", ADMIN)
     mailpit = arguments.mailpit
     mailbox = partial(emails_in_mailpit, mailpit) if mailpit else None
-    with Client(arguments.url, email, os.environ["MUSTER_ADMIN_PASSWORD"]) as client:
+    with Client(arguments.url, email, arguments.password) as client:
         do_the_job(arguments.samples, client, mailbox, checks)
 
 
@@ -84,8 +86,11 @@ def _parse_arguments() -> Namespace:
     )
     parser.add_argument("--mailpit", metavar="URL", help="the Mailpit that this suite mails to")
     arguments = parser.parse_args()
-    if arguments.url and not os.environ.get("MUSTER_ADMIN_PASSWORD"):
-        parser.error("MUSTER_ADMIN_PASSWORD is not set")
+    if arguments.url:
+        password = read_settings(EmbeddedSettings, parser.prog).admin_password
+        if password is None:
+            parser.error("MUSTER_ADMIN_PASSWORD is not set, nor MUSTER_ADMIN_PASSWORD_FILE")
+        arguments.password = password.get_secret_value()
     for name in COLUMNS:
         path: Path = arguments.samples / f"{name}.csv"
         if not path.is_file():

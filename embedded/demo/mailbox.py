@@ -1,6 +1,5 @@
 """Where the emails of a suite end up: a maildir on one machine, Mailpit in Docker Compose."""
 
-import os
 import time
 from collections.abc import Callable
 from email import policy
@@ -11,6 +10,7 @@ from typing import Any
 
 import requests
 
+from embedded.adapters import BackendSettings
 from muster.adapters import path_of
 
 Mailbox = Callable[[], list[EmailMessage]]
@@ -23,9 +23,7 @@ _LATEST = 100
 
 def maildir_of(home: Path) -> Path | None:
     """Where a suite on `home` puts its emails; None if this environment has a mail server."""
-    url = os.environ.get("MUSTER_SMTP_URL")
-    if not url:
-        return home / "mail"
+    url = BackendSettings(home=home).smtp_url
     return path_of(url) if url.startswith("maildir:") else None
 
 

@@ -3,6 +3,7 @@
 from muster import startup  # noqa: F401
 
 # isort: split
+from muster.secret_settings import read_settings
 from muster.worker.migration import run_migration
 from notification.migrations import migrate
 from notification.settings import Settings
@@ -10,7 +11,7 @@ from notification.settings import Settings
 
 def main() -> None:
     """Migrate; exits with the reason and status 1 if it can't be done."""
-    settings = Settings()
+    settings = read_settings(Settings, "notification")
     run_migration("notification", settings, settings.notification_database_url, migrate)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from muster.http.settings import ServerSettings
+from muster.secret_settings import variables_of as read_variables
 from tools.k8s_check.manifests import Json, Manifests
 
 ROOT = Path(__file__).parents[2]
@@ -59,9 +60,9 @@ def process_of(image: str, command: list[str]) -> Process | None:
 
 def variables_of(service: str) -> set[str]:
     """The variables that a service's settings read, and its HTTP server."""
-    own = import_module(f"{service}.settings").Settings.model_fields
+    own = read_variables(import_module(f"{service}.settings").Settings)
     serving = set(_VARIABLE.findall(read("muster/serving.py")))
-    return {f"MUSTER_{name.upper()}" for name in (*own, *ServerSettings.model_fields)} | serving
+    return own | read_variables(ServerSettings) | serving
 
 
 def dockerfile(service: str) -> str:

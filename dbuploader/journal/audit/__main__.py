@@ -65,8 +65,8 @@ def _readable(
 def main(arguments: list[str] | None = None) -> int:
     """Audit what the settings name; returns the status to exit with."""
     options = _parser().parse_args(arguments)
-    settings = Settings()
     try:
+        settings = Settings()
         trusted = None if options.keys is None else json.loads(options.keys.read_text())["keys"]
         with (
             closing(open_stores(settings.csv_store_url, settings.file_store_url)) as stores,

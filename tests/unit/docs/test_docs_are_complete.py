@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from muster.contracts.error_codes import ROW_ERRORS, UPLOAD_ERRORS, FailureCode, RowErrorCode
+from muster.secret_settings import variables_of
 from tools.error_page import with_tables
 
 ROOT = Path(__file__).parents[3]
@@ -36,7 +37,7 @@ def settings_in_code() -> set[str]:
         import_module("muster.http.settings").ServerSettings,
         import_module("muster.observability.log_file").LogFileSettings,
     ]
-    fields = {f"MUSTER_{name.upper()}" for each in classes for name in each.model_fields}
+    fields = set().union(*map(variables_of, classes))
     return fields | set(re.findall(r"\bMUSTER_[A-Z]+(?:_[A-Z]+)*\b", source()))
 
 

@@ -69,9 +69,14 @@ def test_a_database_that_has_an_administrator_already_is_told(tmp_path: Path) ->
         migrate(database)
         accounts = Accounts(UserStore(database), Passwords(PlainHasher()), 3600, Clock())
         accounts.add(new_user("admin@example.com", "users:admin"))
-    with SuiteProcess(tmp_path / "home", {"MUSTER_AUTH_DATABASE_URL": url}):
+    # Every process finds it in the file, and the supervisor the password.
+    files = {"MUSTER_AUTH_DATABASE_URL": url, "MUSTER_ADMIN_PASSWORD": "Tr0ub4dor & 3 horses"}
+    for name, value in files.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    with SuiteProcess(tmp_path / "home", {f"{name}_FILE": str(tmp_path / name) for name in files}):
         said = (tmp_path / "home.stderr").read_text()
     assert "There is an administrator already; nothing is changed" in said
+    assert not (tmp_path / "home" / "admin-password").exists()
 
 
 def test_a_database_of_an_unknown_kind_ends_the_start_with_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,12 @@ from embedded.suite import Suite, plan_suite
 
 @pytest.fixture
 def suite() -> Iterator[Suite]:
-    environment = {"PATH": "/bin", "MUSTER_SMTP_URL": "smtp://mail", "MUSTER_ADMIN_PASSWORD": "old"}
+    environment = {
+        "PATH": "/bin",
+        "MUSTER_SMTP_URL": "smtp://mail",
+        "MUSTER_ADMIN_PASSWORD_FILE": "/run/secrets/admin",
+        "MUSTER_EMAIL_SECRET_FILE": "/run/secrets/email",
+    }
     suite = plan_suite(environment, 0, "ana@example.com", "a secret")
     yield suite
     suite.close()
@@ -21,13 +26,15 @@ def test_the_admin_password_goes_to_nobody_but_the_command_that_makes_the_accoun
     assert suite.admin.environment["MUSTER_ADMIN_PASSWORD"] == "a secret"
     assert suite.admin.environment["MUSTER_ADMIN_EMAIL"] == "ana@example.com"
     for program in (*suite.migrations, *suite.processes):
-        assert "MUSTER_ADMIN_PASSWORD" not in program.environment
+        assert not {name for name in program.environment if "ADMIN_PASSWORD" in name}
     assert all("a secret" not in program.command for program in (suite.admin, *suite.processes))
 
 
 def test_variables_of_the_caller_reach_every_process(suite: Suite) -> None:
     for program in (suite.admin, *suite.migrations, *suite.processes):
         assert program.environment["MUSTER_SMTP_URL"] == "smtp://mail"
+        assert program.environment["MUSTER_EMAIL_SECRET_FILE"] == "/run/secrets/email"
+        assert "MUSTER_EMAIL_SECRET" not in program.environment
 
 
 def test_the_services_are_told_where_the_others_answer(suite: Suite) -> None:
