@@ -17,6 +17,9 @@ from sqlalchemy import Connection, inspect, text
 from muster.database import Database, DatabaseUnavailable
 from tests.servers.mariadb import made_database
 
+Row = tuple[str, dict[str, Any]]
+"""The table and the row."""
+
 _TEMPLATES: dict[tuple[str, str], "_Template"] = {}
 
 
@@ -25,16 +28,10 @@ class _Template:
     tables: frozenset[str]
     statements: Sequence[str]
     """What makes them."""
-    rows: Sequence[tuple[str, dict[str, Any]]]
-    """What is in them: the table and the row."""
+    rows: Sequence[Row]
+    """What is in them."""
     numbered: frozenset[str] = frozenset()
     """The tables whose rows the server numbers."""
-
-    def fill(self, connection: Connection, database: str = "") -> None:
-        for table, row in self.rows:
-            columns, places = ", ".join(row), ", ".join(f":{column}" for column in row)
-            insert = f"INSERT INTO {database}{table} ({columns}) VALUES ({places})"
-            connection.execute(text(insert), row)
 
 
 def migrate_by_template(database: Database, migrate: Callable[[Database], None]) -> None:
@@ -52,7 +49,7 @@ def migrate_by_template(database: Database, migrate: Callable[[Database], None])
         with database.write() as connection:
             for statement in template.statements:
                 connection.exec_driver_sql(statement)
-            template.fill(connection)
+            fill(connection, template.rows)
 
 
 class ReusedDatabases:
@@ -100,24 +97,50 @@ class ReusedDatabases:
                 f"SELECT '{table}' FROM DUAL WHERE EXISTS (SELECT 1 FROM `{name}`.{table})"
                 for table in template.tables
             )
-            connection.exec_driver_sql("SET foreign_key_checks = 0")
-            for table in connection.exec_driver_sql(filled).scalars().all():
-                # That takes longer, and numbers the rows from 1 again.
-                way = "TRUNCATE" if table in template.numbered else "DELETE FROM"
-                connection.exec_driver_sql(f"{way} `{name}`.{table}")
-            connection.exec_driver_sql("SET foreign_key_checks = 1")
-            template.fill(connection, f"`{name}`.")
+            with unordered(connection):
+                for table in connection.exec_driver_sql(filled).scalars().all():
+                    # That takes longer, and numbers the rows from 1 again.
+                    way = "TRUNCATE" if table in template.numbered else "DELETE FROM"
+                    connection.exec_driver_sql(f"{way} `{name}`.{table}")
+            fill(connection, template.rows, f"`{name}`.")
         return True
+
+
+def rows_in(connection: Connection) -> list[Row]:
+    """All rows of all tables."""
+    return [
+        (name, {str(column): value for column, value in found.items()})
+        for name in inspect(connection).get_table_names()
+        for found in connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()
+    ]
+
+
+def fill(connection: Connection, rows: Sequence[Row], database: str = "") -> None:
+    """Insert the rows, in whichever order of their foreign keys."""
+    with unordered(connection):
+        for table, row in rows:
+            # A column may be called as a word of SQL is.
+            columns = ", ".join(map(connection.dialect.identifier_preparer.quote, row))
+            places = ", ".join(f":{column}" for column in row)
+            insert = f"INSERT INTO {database}{table} ({columns}) VALUES ({places})"
+            connection.execute(text(insert), row)
+
+
+@contextmanager
+def unordered(connection: Connection) -> Iterator[None]:
+    """Rows may come and go in whichever order of their foreign keys."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        yield
+        return
+    connection.exec_driver_sql("SET foreign_key_checks = 0")
+    yield
+    connection.exec_driver_sql("SET foreign_key_checks = 1")
 
 
 def _template_of(connection: Connection) -> _Template:
     names = inspect(connection).get_table_names()
-    rows = [
-        (name, {str(column): value for column, value in found.items()})
-        for name in names
-        for found in connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()
-    ]
-    tables = frozenset(names)
+    tables, rows = frozenset(names), rows_in(connection)
     if connection.dialect.name == "sqlite":
         made_by = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
         return _Template(tables, connection.exec_driver_sql(made_by).scalars().all(), rows)

@@ -13,7 +13,7 @@ from dbuploader.settings import Settings
 from muster.http.service import provided
 from muster.http.tokens import InvalidToken, Principal, authenticate_with
 from muster.worker.retry import RetryPolicy
-from tests.unit.dbuploader.suite import Suite
+from tests.unit.dbuploader.suite import Moments, Suite
 
 
 @pytest.fixture
@@ -47,10 +47,16 @@ def empty_suite(tmp_path: Path, database_url: str, unhurried: None) -> Iterator[
     suite.close()
 
 
+@pytest.fixture(scope="session")
+def moments(tmp_path_factory: pytest.TempPathFactory) -> Moments:
+    """What tests begin with, done once."""
+    return Moments(tmp_path_factory.mktemp("moments"))
+
+
 @pytest.fixture
-def suite(empty_suite: Suite) -> Suite:
+def suite(empty_suite: Suite, moments: Moments) -> Suite:
     """A suite with departments and jobs 1 to 3."""
-    empty_suite.seed()
+    moments.begin(empty_suite, Suite.seed)
     return empty_suite
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import threading
 import uuid
 from collections import defaultdict
@@ -31,7 +32,7 @@ from muster.signing_key import SigningKey
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
 from muster.weather import StoreUnavailable
-from tests.servers.templates import migrate_by_template
+from tests.servers.templates import fill, migrate_by_template, rows_in, unordered
 
 Hook = Callable[..., None]
 BATCH_LIMITS = BatchLimits(errors=1000, keep_answers=timedelta(hours=24))
@@ -287,6 +288,47 @@ class Suite:
     def announced(self) -> list[str]:
         """The uploads that were announced as finished, in that order."""
         return [message["upload_id"] for _, message, _ in self.broker.published]
+
+
+class Moment:
+    """What a suite holds after something was done to it, to begin others with."""
+
+    def __init__(self, suite: Suite, directory: Path) -> None:
+        self._files = shutil.copytree(suite.home / "store", directory / "store")
+        with suite.database.read() as connection:
+            self._rows = rows_in(connection)
+        self._published = [*suite.broker.published]
+        self._signer = suite.signer
+
+    def restore(self, suite: Suite) -> None:
+        """Have the suite, which was not used yet, hold it."""
+        shutil.copytree(self._files, suite.home / "store", dirs_exist_ok=True)
+        with suite.database.write() as connection:
+            with unordered(connection):
+                for table in {table for table, _ in rows_in(connection)}:
+                    connection.exec_driver_sql(f"DELETE FROM {table}")
+            fill(connection, self._rows)
+        suite.broker.published = [*self._published]
+        suite.signer = self._signer
+
+
+class Moments:
+    """One of each kind of database for whatever tests begin with."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._moments: dict[tuple[str, Callable[[Suite], None]], Moment] = {}
+
+    def begin(self, suite: Suite, act: Callable[[Suite], None]) -> None:
+        """Have the suite, which was not used yet, hold what it does after `act`."""
+        dialect = suite.database.engine.dialect.name
+        moment = self._moments.get((dialect, act))
+        if moment is not None:
+            moment.restore(suite)
+            return
+        act(suite)
+        directory = self._directory / f"{act.__name__}-{dialect}"
+        self._moments[dialect, act] = Moment(suite, directory)
 
 
 def killed(**_changes: Any) -> None:

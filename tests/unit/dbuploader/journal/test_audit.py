@@ -34,7 +34,7 @@ from muster.contracts.tables import get_table
 from muster.contracts.tables.sql import hires_summary, sql_table
 from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.signing_key import base64url
-from tests.unit.dbuploader.suite import BATCH_LIMITS, Suite, a_signer, an_author
+from tests.unit.dbuploader.suite import BATCH_LIMITS, Moments, Suite, a_signer, an_author
 from tests.unit.dbuploader.uploads.test_erasing_files import accept_erasure
 
 AT = "2021-07-27T16:02:08Z"
@@ -44,8 +44,14 @@ THIRD = f"2,Benjamin,{AT},2,3\n6,Fay,{AT},3,1\n7,Gus,{AT},9,1\n"
 
 
 @pytest.fixture
-def story(suite: Suite) -> Suite:
+def story(empty_suite: Suite, moments: Moments) -> Suite:
     """After uploads of every kind, a batch and an erasure; hire 2 was updated twice."""
+    moments.begin(empty_suite, live_through)
+    return empty_suite
+
+
+def live_through(suite: Suite) -> None:
+    suite.seed()
     for content in (FIRST, SECOND, THIRD):
         suite.load("hired_employees", content)
     batches = Batches(suite.database, BATCH_LIMITS)
@@ -60,7 +66,6 @@ def story(suite: Suite) -> Suite:
     suite.limits = replace(suite.limits, uploads=64)
     run = [suite.accept("jobs", f"{number},Job {number}\n") for number in range(10, 15)]
     suite.processor().process_up_to(run[-1])
-    return suite
 
 
 def erase(suite: Suite, key: int) -> None:
