@@ -95,6 +95,11 @@ class Queues:
             for session in [each for each in queue.sessions if each.process is process]:
                 self.end(name, session)
 
+    def is_thought_dead(self, process: Process) -> bool:
+        """Whether the process, a consumer, is none for the broker."""
+        sessions = [session for queue in self.queues.values() for session in queue.sessions]
+        return all(session.process is not process for session in sessions)
+
     def take(self, queue: str, session: Session) -> Delivery | None:
         """The next message for the active consumer, if one is due."""
         kept = self.queues[queue]

@@ -219,7 +219,7 @@ class System:
             self.scratch,
             _SIGNER,
         )
-        _charge_runs(processor, process)
+        _charge_runs(processor, process, self)
         sweep = AnswerSweep(database, timedelta(hours=24))
         expiry = ChangeExpiry(database, days=_UNDO_DAYS)
         consumer = UploadConsumer(processor, watchdog, Heartbeat(), sweep, expiry)
@@ -250,12 +250,18 @@ class System:
         broker.consume_until_stopped("notification", handler)
 
 
-def _charge_runs(processor: UploadProcessor, process: Process) -> None:
-    """All uploads of a run are in the hands of the process, not only the one it has come to."""
+def _charge_runs(processor: UploadProcessor, process: Process, system: System) -> None:
+    """All uploads of a run are in the hands of the process, not only the one it has come to.
+
+    One that is thought dead goes on until it hears of that. What it begins meanwhile may count as
+    what it had begun before: who comes after it can't tell whether it lives.
+    """
     process_run = processor._process_run
 
     def charged(run: list[Upload], failed: dict[str, Exception]) -> int:
         process.in_hand = {upload.id for upload in run}
+        if system.queues.is_thought_dead(process):
+            system.world.charge_process(process)
         try:
             return process_run(run, failed)
         finally:
