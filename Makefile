@@ -29,7 +29,7 @@ BENCH := .venv-bench/.synced-dev .venv-bench/.synced-bench
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test servers lint fmt chaos bench docs screenshots env up down k8s-secrets images-check k8s-check compat migration clean
+.PHONY: help run demo test servers lint fmt chaos bench docs architecture screenshots env up down k8s-secrets images-check k8s-check compat migration clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ docs: $(DEV) $(DOCS) ## build the documentation into docs/_build/html
 	@docs/drawing/install
 	@$(BIN)/sphinx-build -E -W -q docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+architecture: $(DEV) $(DOCS) ## draw docs/pictures/architecture.svg from the manifests of k8s/overlays/prod
+	@$(BIN)/python -m docs.drawing.overview
 
 screenshots: $(DEV) servers ## draw every view of the page, both themes and widths; SAMPLES=dir
 	@exec $(BIN)/python -m tests.browser.screenshots docs/_build/screenshots "$(SAMPLES)"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tools.k8s_check.manifests import Json, Manifests, name_of
 
 WORKLOADS = ("Deployment", "StatefulSet")
+_TO_MANAGED = "callers-to-managed-"
 
 
 class HalfOpen(Exception):
@@ -14,7 +15,7 @@ class HalfOpen(Exception):
 
 @dataclass(frozen=True, order=True)
 class Node:
-    """An object of the cluster."""
+    """An object of the cluster; or, of the kind `Managed`, a server outside of it."""
 
     kind: str
     name: str
@@ -46,7 +47,7 @@ class System:
 def read_system(manifests: Manifests) -> System:
     """What to draw of the rendered `manifests`. Raises HalfOpen."""
     cluster = _Cluster(manifests)
-    edges = {*cluster.calls(), *cluster.routes(), *cluster.uses()}
+    edges = {*cluster.calls(), *cluster.calls_outside(), *cluster.routes(), *cluster.uses()}
     nodes = cluster.nodes() | {end for edge in edges for end in (edge.source, edge.target)}
     parts: dict[str, list[Node]] = {}
     for node in sorted(nodes):
@@ -71,7 +72,7 @@ class _Cluster:
         """The longest of the names behind a Service that the node's begins with: auth, auth-db."""
         names = {each.name for behind in self._services.values() for each in behind}
         of = {name for name in names if f"{node.name}-".startswith(f"{name}-")}
-        return max(of, key=len, default="") if node.kind != "Ingress" else ""
+        return max(of, key=len, default="") if node.kind not in ("Ingress", "Managed") else ""
 
     def calls(self) -> Iterator[Edge]:
         """What is open in the network: an edge that the policies of both its ends have."""
@@ -81,6 +82,14 @@ class _Cluster:
             raise HalfOpen(sorted(leaving ^ entering))
         for caller, callee in leaving:
             yield Edge(caller, self._front_of(callee), "calls")
+
+    def calls_outside(self) -> Iterator[Edge]:
+        """What is open to managed servers, which the policies of their callers name."""
+        for policy in self._of("NetworkPolicy"):
+            if name_of(policy).startswith(_TO_MANAGED):
+                server = Node("Managed", name_of(policy).removeprefix(_TO_MANAGED))
+                for caller in self._selected(policy["spec"]["podSelector"]):
+                    yield Edge(caller, server, "calls")
 
     def routes(self) -> Iterator[Edge]:
         """From the Ingress to its Services, and from a Service to who stands behind it."""

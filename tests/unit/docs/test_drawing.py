@@ -4,6 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from docs.drawing import overview
+from docs.drawing.overview import GATEWAY, SERVERS, Unplaced, read_overview
 from docs.drawing.sequence import Phase, SequenceDiagram, Step, UnknownParticipant
 from docs.drawing.system import HalfOpen, Node, System, read_system
 from tests.unit.docs.recording import recorded
@@ -15,8 +17,18 @@ pytestmark = pytest.mark.xdist_group("k8s")
 
 
 @pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
-    return Tree(tmp_path_factory.mktemp("docs")).rendered("dev with ingress")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    return Tree(tmp_path_factory.mktemp("docs"))
+
+
+@pytest.fixture(scope="module")
+def dev(tree: Tree) -> Manifests:
+    return tree.rendered("dev with ingress")
+
+
+@pytest.fixture(scope="module")
+def prod(tree: Tree) -> Manifests:
+    return tree.rendered(overview.OVERLAY)
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +112,44 @@ def test_the_page_draws_every_box_and_every_arrow_once(
     assert sorted(drawn.arrows) == sorted((str(source), str(target)) for source, target in arrows)
     # Each part is a group, and all of them are in one.
     assert len(drawn.titles) == len(set(drawn.titles)) == len(system.parts)
+
+
+def test_the_figure_of_the_architecture_is_what_the_manifests_say(prod: Manifests) -> None:
+    drawn = overview.FILE.read_text("utf-8")
+    icons = overview.icons_in(drawn)
+    assert icons.keys() == overview.ICONS.keys()
+    assert drawn == overview.draw(read_overview(prod), icons.__getitem__), "run make architecture"
+
+
+def test_the_figure_has_every_workload_and_every_call(prod: Manifests) -> None:
+    read = read_overview(prod)
+    boxes = [box for part in read.parts.values() for box in part]
+    for kind in ("Deployment", "StatefulSet"):
+        assert sum(box.icon == kind for box in boxes) == len(prod.of(kind))
+    assert read.servers == SERVERS.keys()
+    assert {callee for caller, callee in read.calls if caller == GATEWAY} == {
+        *("auth", "queries", "dbuploader", "notification", "rabbitmq", "mongo")
+    }
+    inside = {tuple(sorted(call)) for call in read.calls if call[1] not in SERVERS}
+    parts = {
+        node.name: part
+        for part, nodes in read_system(prod).parts.items()
+        for node in nodes
+        if node.kind in ("Deployment", "StatefulSet")
+    }
+    allowed = {(parts[edge.source], parts[edge.target]) for edge in let_out(prod) & let_in(prod)}
+    assert inside == {tuple(sorted(each)) for each in allowed if len(set(each)) == 2}
+
+
+def test_the_figure_needs_no_other_host(prod: Manifests) -> None:
+    drawn = ElementTree.fromstring(overview.FILE.read_text("utf-8"))
+    addresses = [value for each in drawn.iter() for key, value in each.items() if "href" in key]
+    assert addresses
+    assert all(address.startswith(("#", "data:image/png;")) for address in addresses)
+
+
+def test_a_server_without_a_place_in_the_figure_is_not_left_out(prod: Manifests) -> None:
+    (policy,) = [each for each in prod.objects if "managed-mail" in each["metadata"]["name"]]
+    metadata = {**policy["metadata"], "name": "callers-to-managed-search"}
+    with pytest.raises(Unplaced):
+        read_overview(Manifests([*prod.objects, {**policy, "metadata": metadata}]))
