@@ -1,4 +1,4 @@
-"""The walks through of the README, as they are pasted."""
+"""The walk through of the README, and of the page about sending files, as they are pasted."""
 
 import os
 import re
@@ -16,16 +16,19 @@ HEADER = "id,name,datetime,department_id,job_id,_line,_row,_code,_column,_messag
 ON_THIS_MACHINE = re.compile(r"http://127\.0\.0\.1:8080|var/admin-password|\.venv/bin")
 
 
-def script_of(heading: str, suite: SuiteProcess) -> str:
-    text = (ROOT / "README.md").read_text("utf-8")
+def blocks(page: str, heading: str) -> list[str]:
+    text = (ROOT / page).read_text("utf-8")
     section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
-    script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
+    return re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
+def on(suite: SuiteProcess, *scripts: str) -> str:
     here = {
         "http://127.0.0.1:8080": suite.url,
         "var/admin-password": f"{suite.home}/admin-password",
         ".venv/bin": f"{sys.prefix}/bin",
     }
-    return ON_THIS_MACHINE.sub(lambda found: here[found[0]], script)
+    return ON_THIS_MACHINE.sub(lambda found: here[found[0]], "\n".join(scripts))
 
 
 def paste(script: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -44,8 +47,9 @@ def paste(script: str, folder: Path, *options: str) -> subprocess.CompletedProce
 def test_the_walk_through_of_the_readme_works_as_pasted(
     tmp_path: Path, suite: SuiteProcess
 ) -> None:
+    command, _ = blocks("README.md", "A walk through")
     # Not with -e: rejected rows are status 1, and the terminal goes on.
-    done = paste(script_of("A walk through", suite), tmp_path, "-u")
+    done = paste(on(suite, command), tmp_path, "-u")
     assert (done.returncode, done.stdout.count(": completed")) == (0, 3), done.stderr
     assert "62 rejected\n" in done.stdout
     assert "\nid,department,hired\n" in done.stdout
@@ -55,7 +59,9 @@ def test_the_walk_through_of_the_readme_works_as_pasted(
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_same_with_curl_works_as_pasted(tmp_path: Path, suite: SuiteProcess) -> None:
-    done = paste(script_of("The same with curl", suite), tmp_path, "-eu")
+    _, curl = blocks("README.md", "A walk through")
+    call_by_call = blocks("docs/using.md", "With curl, call by call")
+    done = paste(on(suite, curl, *call_by_call), tmp_path, "-eu")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"state":"completed') == 3
     assert HEADER in done.stdout
