@@ -5,14 +5,13 @@
 import json
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlsplit
 
 from flask import Response, request
 from pydantic import BaseModel, Field
 
 from gateway.api.openapi import ANY_TOKEN, Api
 from gateway.api.requests import Parameters
-from gateway.proxy.audit import note
+from gateway.proxy.audit import host_of, note
 from gateway.proxy.forward import forward
 from gateway.services import services
 
@@ -215,8 +214,8 @@ def test_webhook(path: WebhookPath) -> Response:
 
 
 def _host_named() -> str:
-    """The host of the URL in this request's body, if it has one: the rest of it may be a secret."""
+    """The host of the URL in this request's body, if it has one."""
     try:
-        return str(urlsplit(json.loads(request.get_data())["url"]).hostname or "")
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return host_of(json.loads(request.get_data())["url"])
+    except (ValueError, KeyError, TypeError):
         return ""

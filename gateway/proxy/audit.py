@@ -2,6 +2,7 @@
 
 import json
 from typing import Literal
+from urllib.parse import urlsplit
 
 from gateway.errors import UpstreamUnavailable
 from gateway.proxy.forward import ask
@@ -21,3 +22,11 @@ def note(auth: Upstream, action: Action, subject: str) -> None:
     entry = json.dumps({"action": action, "subject": subject[:_LONGEST_SUBJECT]}).encode()
     if ask(auth, "POST", "/internal/audit", entry).status != 204:
         raise UpstreamUnavailable(auth.service)
+
+
+def host_of(url: object) -> str:
+    """The host that the URL of a webhook names, if it does: the rest of it may be a secret."""
+    try:
+        return str(urlsplit(str(url)).hostname or "")
+    except ValueError:
+        return ""

@@ -49,6 +49,12 @@ ACTIONS: Mapping[str, str] = {
     "webhook-deleted": "deleted a webhook",
 }
 """What the audit log tells."""
+DELIVERIES: Mapping[str, str] = {
+    "waiting": "Waiting",
+    "delivered": "Delivered",
+    "dead": "Not delivered",
+}
+"""The states of what is sent to a webhook."""
 PERMISSIONS: Mapping[str, str] = {
     "uploads:write": "upload files",
     "uploads:read": "see one's own uploads",

@@ -14,6 +14,7 @@ from tests.browser.site import (
     MAX_UPLOAD_BYTES,
     PASSWORD,
     PERMISSIONS,
+    SETTINGS,
     TIMEOUT_MILLISECONDS,
     Site,
 )
@@ -63,10 +64,10 @@ def new_site(
 ) -> Iterator[Site]:
     """A site on which nothing was done yet."""
     directory = tmp_path_factory.mktemp("site")
-    limits = {"MUSTER_MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES)}
+    settings = {**SETTINGS, "MUSTER_MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES)}
     with (
         open_family(request.param, directory, run_directory) as family,
-        family.run(limits) as suite,
+        family.run(settings) as suite,
         Client(suite.url, ADMIN, suite.admin_password()) as admin,
     ):
         admin.add_user(ANA, PASSWORD, PERMISSIONS)

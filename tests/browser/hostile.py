@@ -19,11 +19,15 @@ YEAR = 2015
 
 @dataclass(frozen=True)
 class Hostile:
-    """What was left there: by a user of this id, uploads with rejects, and one that failed."""
+    """What was left there: by a user of this id, uploads with rejects, and one that failed.
+
+    The webhook is the administrator's.
+    """
 
     user: Json
     rejected: Json
     failed: Json
+    webhook: str
 
 
 def leave_hostile_values(site: Site) -> Hostile:
@@ -51,7 +55,10 @@ def leave_hostile_values(site: Site) -> Hostile:
         rejected = client.upload(FILENAME, "".join(bad).encode(), **options)
         header = f"id,{_quoted(MARKUP + BACKWARDS)}\n1,Cook\n".encode()
         failed = client.upload("jobs.csv", header, header="present")
-        return Hostile(user, client.wait(rejected["id"]), client.wait(failed["id"]))
+        webhook = site.add_webhook(
+            site.admin, f"http://127.0.0.1:9/{'w' * 2000}", MARKUP + BACKWARDS
+        )
+        return Hostile(user, client.wait(rejected["id"]), client.wait(failed["id"]), webhook)
 
 
 def _quoted(cell: str) -> str:

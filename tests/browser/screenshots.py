@@ -10,7 +10,7 @@ from pathlib import Path
 from embedded.client import Client
 from tests.browser.chromium import open_chromium
 from tests.browser.first_day import spend_first_day
-from tests.browser.site import ADMIN, ANA, PASSWORD, PERMISSIONS, Site
+from tests.browser.site import ADMIN, ANA, PASSWORD, PERMISSIONS, SETTINGS, Site
 from tests.browser.views import VIEWS, looks, showing
 from tests.e2e.families import embedded_family
 
@@ -21,7 +21,7 @@ def draw(directory: Path, samples: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as home,
         open_chromium() as browser,
-        embedded_family(Path(home)).run() as suite,
+        embedded_family(Path(home)).run(SETTINGS) as suite,
         Client(suite.url, ADMIN, suite.admin_password()) as admin,
     ):
         admin.add_user(ANA, PASSWORD, PERMISSIONS)

@@ -18,6 +18,8 @@ ADMIN = "admin@example.com"
 ANA = "ana@example.com"
 PASSWORD = "correct horse battery"
 PERMISSIONS = ["uploads:write", "uploads:read", "uploads:undo", "queries:read", "rows:erase"]
+# Webhooks to this machine.
+SETTINGS = {"MUSTER_WEBHOOK_ALLOW": "127.0.0.1/32"}
 # Small enough that a test can go over it.
 MAX_UPLOAD_BYTES = 2 * 1024 * 1024
 # A busy machine may need so long for anything.
@@ -66,6 +68,13 @@ class Site:
         """Nothing is checked or loaded meanwhile: the loader's consumer stands still."""
         with paused(self.suite.pid("dbuploader-consumer")):
             yield
+
+    def add_webhook(self, client: Client, url: str, description: str) -> str:
+        """Register a webhook of the client's user; returns its id."""
+        new = {"url": url, "description": description}
+        answer = client.session.post(f"{self.url}/v1/webhooks", json=new)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
 
     def write_rows(self, table: str, rows: list[Json]) -> None:
         """Write rows past all files."""

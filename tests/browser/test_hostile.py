@@ -49,6 +49,8 @@ PLACES = {
     "job": ("/tables/jobs?cursor={cursor}", MARKUP),
     "hires": (f"/questions?year={YEAR}", MARKUP),
     "chosen department": (f"/questions?year={YEAR}&department={quote(MARKUP)}", MARKUP),
+    "webhooks": ("/account/webhooks", MARKUP),
+    "webhook": ("/account/webhooks/{webhook}", MARKUP),
     "users": ("/users", EMAIL),
     "user": ("/users/{user}", EMAIL),
     "table of that name": (f"/tables/{quote(MARKUP.replace('/', ''), safe='')}", "img"),
@@ -62,7 +64,8 @@ def test_stored_values_stay_text(site: Site, hostile: Hostile, place: str) -> No
     path, text = PLACES[place]
     ids = {"rejected": hostile.rejected["id"], "failed": hostile.failed["id"]}
     with site.open_page(ADMIN) as page:
-        page.goto(path.format(**ids, user=hostile.user["id"], cursor=AFTER_900))
+        ids |= {"user": hostile.user["id"], "webhook": hostile.webhook}
+        page.goto(path.format(**ids, cursor=AFTER_900))
         assert_harmless(page, text)
 
 

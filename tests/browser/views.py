@@ -37,6 +37,26 @@ def _key_made(page: Page, _site: Site, _day: FirstDay) -> None:
     expect(page.locator("#new-key")).to_contain_text("muster_")
 
 
+def _webhook_refused(page: Page, site: Site, _day: FirstDay) -> None:
+    site.add_webhook(site.ana, "https://hooks.example.com/muster", "the payroll script")
+    page.goto("/account/webhooks")
+    page.get_by_label("URL").fill("https://127.0.0.2/muster")
+    page.get_by_role("button", name="Register it").click()
+    expect(page.get_by_text("not an address that a webhook may call")).to_be_visible()
+
+
+def _webhook(page: Page, site: Site, _day: FirstDay) -> None:
+    # Nobody listens there.
+    webhook = site.add_webhook(site.ana, "http://127.0.0.1:9/muster", "the payroll script")
+    page.goto(f"/account/webhooks/{webhook}")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.locator("[data-part=reason]")).to_contain_text("refused")
+    site.ana.wait_for_email(site.ana.upload("jobs.csv", b"1,Cook\n")["id"])
+    page.get_by_text("Give it a new secret").click()
+    page.get_by_role("button", name="Make a new secret").click()
+    expect(page.locator("#secret")).to_contain_text("whsec_")
+
+
 def _wrong_password(page: Page, _site: Site, _day: FirstDay) -> None:
     page.goto("/")
     sign_in(page, ANA, "wrong")
@@ -149,6 +169,8 @@ VIEWS: Mapping[str, View] = {
     "users": View(ADMIN, _at("/users")),
     "audit": View(ADMIN, _at("/audit")),
     "keys": View(ANA, _key_made),
+    "webhooks": View(ANA, _webhook_refused),
+    "webhook": View(ANA, _webhook),
     "forgot": View(None, _at("/forgot-password")),
     "link": View(None, _at("/new-password#token")),
     "user": View(ADMIN, _user),

@@ -12,9 +12,10 @@ from gateway.web.views import (
     templates,
     uploads,
     users,
+    webhooks,
 )
 
 SUBJECTS = (
     *(login, links, uploads, templates, tables, questions),
-    *(users, audit, account, access_keys, emails),
+    *(users, audit, account, access_keys, webhooks, emails),
 )

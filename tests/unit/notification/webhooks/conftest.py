@@ -17,7 +17,7 @@ from notification.channels.webhook.transport import Caller
 from notification.migrations import migrate
 from tests.contract.certificates import Authority
 from tests.servers.templates import migrate_by_template
-from tests.unit.notification.webhooks.receiver import Answer, Receiver, receiving
+from tests.servers.webhook_receiver import Answer, Receiver, receiving
 
 LOCAL = AddressPolicy(allow=[ip_network("127.0.0.0/8")])
 
@@ -84,8 +84,10 @@ def receive(server_tls: ssl.SSLContext) -> Iterator[Callable[..., Receiver]]:
     """Begins an endpoint that answers so."""
     with ExitStack() as stack:
 
-        def begin(answer: Answer, tls: ssl.SSLContext | None = server_tls) -> Receiver:
-            return stack.enter_context(receiving(answer, tls))
+        def begin(
+            answer: Answer, tls: ssl.SSLContext | None = server_tls, host: str = "127.0.0.1"
+        ) -> Receiver:
+            return stack.enter_context(receiving(answer, tls, host))
 
         yield begin
 

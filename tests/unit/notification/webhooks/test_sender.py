@@ -17,10 +17,10 @@ from notification.channels.webhook.queue import DeliveryQueue
 from notification.channels.webhook.sealing import SecretBox, new_secret
 from notification.channels.webhook.sender import Courier, Sender
 from notification.channels.webhook.transport import Caller
+from tests.servers.webhook_receiver import Receiver, status
 from tests.unit.notification import stories
 from tests.unit.notification.post import UnsteadyStore
 from tests.unit.notification.webhooks.conftest import LOCAL
-from tests.unit.notification.webhooks.receiver import Receiver, status
 from tests.waiting import eventually
 
 Receive = Callable[..., Receiver]

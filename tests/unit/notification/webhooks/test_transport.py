@@ -11,7 +11,7 @@ import pytest
 
 from notification.channels.webhook.addresses import AddressPolicy, Resolver
 from notification.channels.webhook.transport import MOST_BYTES, Caller, NotAllowed, NotSent
-from tests.unit.notification.webhooks.receiver import Receiver, status
+from tests.servers.webhook_receiver import Receiver, status
 
 Receive = Callable[..., Receiver]
 

@@ -1,4 +1,4 @@
-"""Endpoints on 127.0.0.1 over TLS, and what was sent to them."""
+"""Endpoints of this machine over TLS, and what was sent to them."""
 
 import socket
 import ssl
@@ -75,9 +75,11 @@ def _answer(receiver: Receiver, accepted: socket.socket, tls: ssl.SSLContext | N
 
 
 @contextmanager
-def receiving(answer: Answer, tls: ssl.SSLContext | None) -> Iterator[Receiver]:
+def receiving(
+    answer: Answer, tls: ssl.SSLContext | None, host: str = "127.0.0.1"
+) -> Iterator[Receiver]:
     """An endpoint; without `tls` it speaks plain HTTP."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+    with socket.create_server((host, 0), backlog=128) as listener:
         receiver = Receiver(listener.getsockname()[1], answer)
         thread = Thread(target=_serve, args=(receiver, listener, tls), daemon=True)
         thread.start()
