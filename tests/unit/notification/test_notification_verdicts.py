@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import EmailState, State
+from muster.database import DatabaseUnavailable
 from notification.account_emails import AccountEmails
 from notification.channels.email.mailer import MailError
 from notification.consumer import RETRIES, Handler
@@ -109,6 +110,19 @@ def test_a_store_that_is_away_is_waited_for_without_end(
     store.away = {call}
     assert handler(finished(upload_id)) == Retry(after=1)
     assert handler(finished(upload_id, 100_000)) == Retry(after=300)
+
+
+def test_a_message_is_kept_until_its_webhooks_are_entered(
+    handler: Handler, upload_id: str, mailer: FakeMailer
+) -> None:
+    def away(_upload_id: str) -> None:
+        raise DatabaseUnavailable
+
+    failing = replace(handler, enter_webhooks=away)
+    assert [failing(finished(upload_id)) for _ in range(2)] == [Retry(after=1)] * 2
+    assert handler(finished(upload_id)) == Ack()
+    # The email waited for none of it.
+    assert len(mailer.sent) == 1
 
 
 def test_a_message_that_came_too_early_is_put_off(handler: Handler, store: UnsteadyStore) -> None:

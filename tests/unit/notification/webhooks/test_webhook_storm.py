@@ -146,8 +146,8 @@ def test_each_ends_delivered_or_dead_and_others_wait_for_none(
         print(f"{each.shape}: {dict(states)}, {each.verified} calls verified")
         assert states == {"delivered" if each.shape == "ok" else "dead": len(uploads)}
     assert trap.connections == 0
-    # Of those that hang each would take as long.
-    assert others.share(99) < 5 * CALL_SECONDS
+    # One after the other, those that hang would take two thousand times as long.
+    assert others.share(99) < 20 * CALL_SECONDS
 
 
 def _register(
