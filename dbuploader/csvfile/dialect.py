@@ -393,7 +393,7 @@ def _with_header(
 
 
 def _passed_over(record: _Sampled, header_line: int) -> UploadWarning:
-    message = f"{_shown(record.cells)} was passed over: the header is on line {header_line}"
+    message = f"{_shown(record.cells)} was skipped: the header is on line {header_line}"
     return UploadWarning("preamble", record.line, message)
 
 

@@ -364,10 +364,9 @@ def _slices(keys: BitMap, size: int = ROWS_AT_ONCE) -> Iterator[BitMap]:
 
 
 def _why_kept(touch: Touch, number: int) -> str:
-    what = f"change {touch.number}, {_KINDS.get(touch.kind or '', 'another')},"
-    if touch.undoes == number:
-        return f"{what} has taken it back already"
-    return f"{what} has written it later"
+    what = _KINDS.get(touch.kind or "", "another change")
+    done = "took it back already" if touch.undoes == number else "changed it later"
+    return f"{what} {done} (change {touch.number})"
 
 
 def _why_referred(child: Table, keys: list[int]) -> str:

@@ -108,7 +108,7 @@ def test_rows_that_others_touched_or_refer_to_stay(ana: Client, admin: Client) -
         "9413": "blocked",
     }
     assert {row["_line"] for row in rejects.values()} == {""}
-    assert rejects["9412"]["_message"].endswith("has written it later: another user's upload")
+    assert rejects["9412"]["_message"].endswith(": another user's upload")
     assert f"upload {later['id']}" in admin.rejects_file(undone["id"]).decode()
     assert later["id"] not in ana.rejects_file(undone["id"]).decode()
     with pytest.raises(requests.HTTPError) as caught:

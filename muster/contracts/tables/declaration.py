@@ -135,6 +135,13 @@ class Table:
         """The columns by which rows are found and sorted: the key, and those with a foreign key."""
         return (self.key, *(foreign.column for foreign in self.foreign_keys))
 
+    def heading(self, column: str) -> str:
+        """What people read over the column: `Department` over a `department_id` of departments."""
+        short = column.removesuffix("_id")
+        is_foreign = column in {foreign.column for foreign in self.foreign_keys}
+        name = short if is_foreign and short not in self.column_names else column
+        return name.replace("_", " ").capitalize()
+
     def read_key(self, text: str) -> int:
         """The key that `text` writes in decimal digits, as a path has it; raises InvalidKey."""
         integers = [each for each in self.columns if isinstance(each, IntegerColumn)]

@@ -10,6 +10,7 @@ from muster.contracts.links import LinkEmail, LinkKind
 from muster.observability.spans import span
 from muster.observability.tracing import current_trace
 from notification.channels.email.body import write_body
+from notification.channels.email.content import Tone, time_of
 from notification.channels.email.mailer import Mailer, open_mailer
 from notification.settings import Settings
 
@@ -19,6 +20,23 @@ _SUBJECTS: dict[LinkKind, str] = {
     "password-reset": "Set a new password for Muster",
     "invitation": "You are invited to Muster",
 }
+
+
+@dataclass(frozen=True)
+class AccountContent:
+    """One email with a link: what it is for, what the link does, and what else to know.
+
+    `because` ends the sentence that says why it was sent.
+    """
+
+    subject: str
+    sentence: str
+    about: str
+    action: str
+    link: str
+    notes: list[str]
+    because: str
+    tone: Tone = "neutral"
 
 
 @dataclass(frozen=True)
@@ -56,8 +74,35 @@ def compose(email_id: str, email: LinkEmail, *, sender: str, public_url: str) ->
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation notices away
     for name, value in current_trace().headers().items():
         message[name] = value
+    write_body(message, "account", content=_content_of(email, public_url))
+    return message
+
+
+def _content_of(email: LinkEmail, public_url: str) -> AccountContent:
     # After the #, where no server logs it and no Referer names it.
     link = f"{public_url}/{PAGES[email.kind]}#{email.token}"
-    until = datetime.fromisoformat(email.expires_at).strftime("%Y-%m-%d %H:%M UTC")
-    write_body(message, "account", email=email, link=link, until=until, public_url=public_url)
-    return message
+    until = time_of(datetime.fromisoformat(email.expires_at))
+    once = f"The link works once, until {until}. Do not pass it on: nobody else needs it."
+    if email.kind == "invitation":
+        return AccountContent(
+            subject=_SUBJECTS[email.kind],
+            sentence=f"{email.invited_by} invites you to Muster.",
+            about=f"Muster checks and loads spreadsheets and CSV files, at {public_url}",
+            action="Choose your password",
+            link=link,
+            notes=[f"You then sign in with {email.to}.", once],
+            because=f"{email.invited_by} invited {email.to}",
+        )
+    return AccountContent(
+        subject=_SUBJECTS[email.kind],
+        sentence="Set a new password for Muster.",
+        about=f"For {email.to}, asked for on {time_of(datetime.fromisoformat(email.requested_at))}",
+        action="Set a new password",
+        link=link,
+        notes=[
+            "A new password ends all your sessions and access keys.",
+            "If you did not ask for it, do nothing: your password stays as it is.",
+            once,
+        ],
+        because=f"somebody, probably you, asked for a new password for {email.to}",
+    )

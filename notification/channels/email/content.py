@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from muster.contracts.error_codes import upload_error
+from muster.contracts.tables import Table, tables
 from muster.contracts.uploads import Cause, Failure, State, Upload, UploadWarning
 from muster.contracts.wording import count_rows, is_undone, sentence
 from muster.observability.tracing import Trace
@@ -106,8 +107,8 @@ def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
         action=_action(upload),
         link=link_to(upload, public_url),
         problem=_problem(upload),
-        reasons=[_reason(cause) for cause in upload.causes],
-        reasons_title=f"Why rows were {'not undone' if is_undo else 'rejected'}",
+        reasons=[_reason(cause, tables().get(upload.table)) for cause in upload.causes],
+        reasons_title=_reasons_title(upload),
         doubts=[_doubt(warning) for warning in upload.warnings],
         further_doubts=_further(upload.warnings_total - len(upload.warnings)),
         hiring=wording.changed_in_hiring(upload),
@@ -155,7 +156,7 @@ def name_of(upload: Upload) -> str:
 
 def _about(upload: Upload) -> str:
     asked = "sent" if upload.kind == "upload" else "asked for"
-    return f"{name_of(upload)}, {asked} on {_time(upload.submitted_at)}"
+    return f"{name_of(upload)}, {asked} on {time_of(upload.submitted_at)}"
 
 
 def _action(upload: Upload) -> str:
@@ -167,15 +168,23 @@ def _action(upload: Upload) -> str:
     return "See what is wrong" if upload.state is State.FAILED else "See the upload"
 
 
-def _time(time: datetime) -> str:
+def time_of(time: datetime) -> str:
+    """A time as emails write it."""
     return f"{time.day} {time:%B %Y, %H:%M} UTC"
 
 
-def _reason(cause: Cause) -> Reason:
+def _reasons_title(upload: Upload) -> str:
+    is_dry_run = upload.state is State.VALIDATED
+    if upload.kind == "undo":
+        return f"Why rows {'would not be' if is_dry_run else 'were not'} undone"
+    return f"Why rows {'would be' if is_dry_run else 'were'} rejected"
+
+
+def _reason(cause: Cause, table: Table | None) -> Reason:
     first = "on" if cause.rows == 1 else "the first on"
     message = visible(cause.message, 400)
     if cause.column is not None and cause.column not in cause.message:
-        message = f"{visible(cause.column).replace('_', ' ')}: {message}"
+        message = f"{visible(table.heading(cause.column) if table else cause.column)}: {message}"
     return Reason(
         rows=count_rows(cause.rows),
         where=f"{first} line {cause.first_line:,}" if cause.first_line else None,

@@ -151,6 +151,12 @@ def test_tables_that_refer_to_each_other_in_a_circle_are_refused() -> None:
         read(LOCATIONS, areas)
 
 
+def test_a_column_that_refers_to_another_table_is_headed_by_what_it_refers_to() -> None:
+    table = get_table("hired_employees")
+    headings = [table.heading(name) for name in table.column_names]
+    assert headings == ["Id", "Name", "Datetime", "Department", "Job"]
+
+
 def test_a_file_is_called_like_its_table() -> None:
     with pytest.raises(DeclarationRefused, match=r"call it areas\.json"):
         read_declarations({"regions.json": AREAS})

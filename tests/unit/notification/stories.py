@@ -85,7 +85,7 @@ HOSTILE = replace(
 WITH_WARNINGS = replace(
     COMPLETED,
     warnings=(
-        UploadWarning("preamble", 1, '"Hires" was passed over: the header is on line 2'),
+        UploadWarning("preamble", 1, '"Hires" was skipped: the header is on line 2'),
         UploadWarning("misread-text", 1003, 'name "JosÃ©" looks like "José"'),
     ),
     warnings_total=1234,
@@ -114,7 +114,7 @@ UNDONE_IN_PART = replace(
     UNDONE,
     state=State.COMPLETED_WITH_REJECTS,
     undone=UndoCounts(written=1944, removed=1929, restored=12, kept=3),
-    causes=(Cause("kept", "id", 3, 0, "change 9, an upload, has written it later"),),
+    causes=(Cause("kept", "id", 3, 0, "an upload changed it later (change 9)"),),
     rejects="load",
 )
 UNDO_TRIED = replace(UNDONE, state=State.VALIDATED, options=Options(mode="all", dry_run=True))

@@ -70,7 +70,7 @@ def test_the_link_stands_in_the_email_with_its_token_in_the_fragment(
     for part in parts_of(message):
         assert f"{PUBLIC_URL}/{page}#Zm9vYmFy-_" in part
         assert said in part
-        assert "2026-11-29 10:00 UTC" in part
+        assert "29 November 2026, 10:00 UTC" in part
     assert "Zm9vYmFy" not in str(message.items())
 
 

@@ -102,8 +102,8 @@ def test_a_row_that_a_later_change_touched_is_kept(suite: Suite) -> None:
     assert undo.undone == UndoCounts(written=4, removed=2, kept=2)
     assert suite.rows("jobs")[3:] == [(7, "Miller"), (8, "Chef")]
     assert messages(suite, undo) == [
-        ("8", "kept", f"change {number}, a batch, has written it later"),
-        ("7", "kept", f"change {second.change}, an upload, has written it later"),
+        ("8", "kept", f"a batch changed it later (change {number})"),
+        ("7", "kept", f"an upload changed it later (change {second.change})"),
     ]
     # Who may see the upload is told which; a batch is none.
     assert [each.errors[0].upload for each in suite.rejects(undo.id)] == [None, second.id]
@@ -256,7 +256,7 @@ def test_what_an_undo_left_can_be_undone_later(suite: Suite) -> None:
     suite.undo(later)
     second = suite.undo(upload)
     assert second.undone == UndoCounts(written=2, removed=1, kept=1)
-    why = f"change {first.change}, an undo, has taken it back already"
+    why = f"an undo took it back already (change {first.change})"
     assert messages(suite, second) == [("8", "kept", why)]
     assert suite.store.get(upload.id).undone_by == second.id
 
@@ -356,7 +356,7 @@ def test_a_change_that_is_about_to_commit_is_waited_for_and_seen(suite: Suite) -
 
     undo = suite.store.get(undo_id)
     assert undo.undone == UndoCounts(written=2, removed=1, kept=1)
-    why = f"change {number}, a batch, has written it later"
+    why = f"a batch changed it later (change {number})"
     assert messages(suite, undo) == [("7", "kept", why)]
     assert suite.rows("jobs")[3:] == [(7, "Monk")]
 
