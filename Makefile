@@ -8,6 +8,9 @@ RUNS ?= 5
 ONLY ?=
 NAME ?=
 MIRROR ?=
+PREFIX ?=
+KEY ?=
+ENGINE ?= docker
 COMPOSE ?= docker compose
 UV_VERSION := 0.13.9
 
@@ -29,10 +32,13 @@ BENCH := .venv-bench/.synced-dev .venv-bench/.synced-bench
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test servers lint fmt chaos bench docs architecture screenshots env up down k8s-secrets images-check k8s-check compat migration clean
+.PHONY: help run demo test servers lint fmt chaos bench docs architecture screenshots env up down k8s-secrets images-check k8s-check compat release migration clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## |^##@ ' '/^##@ / { printf "\n%s\n", $$2 } \
+		/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ For those who use Muster
 
 # The shell becomes the command, so that signals reach it; and it stops when make is killed.
 run: $(RUN) ## run the whole suite on this machine: MUSTER_PORT, MUSTER_HOME; Ctrl-C stops it
@@ -40,6 +46,24 @@ run: $(RUN) ## run the whole suite on this machine: MUSTER_PORT, MUSTER_HOME; Ct
 
 demo: $(RUN) ## do the main job once with the sample files and check it; SAMPLES=dir for others
 	@exec $(BIN)/python -m embedded.demo "$(SAMPLES)"
+
+env: ## make .env for Docker Compose, with random secrets, where there is none
+	@"$(PYTHON)" deploy/make_env.py
+
+up: env ## run the suite with Docker Compose: what MUSTER_TAG names; BUILD=1, COMPOSE=docker-compose
+	@deploy/compose_up "$(COMPOSE)"
+
+down: ## stop what `make up` runs; the data stays in its volumes
+	@deploy/require_compose "$(COMPOSE)"
+	@$(COMPOSE) down
+
+k8s-secrets: ## make the secrets of k8s/overlays/dev, random ones, where there are none
+	@"$(PYTHON)" -m deploy.make_k8s_secrets
+
+clean: ## remove the environment and the caches, but no data
+	rm -rf .venv .venv-lint .venv-bench .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check .servers
+
+##@ For those who change it
 
 test: $(DEV) servers ## run the tests
 	@exec tests/run $(BIN)
@@ -77,19 +101,6 @@ architecture: $(DEV) $(DOCS) ## draw docs/pictures/architecture.svg from the man
 screenshots: $(DEV) servers ## draw every view of the page, both themes and widths; SAMPLES=dir
 	@exec $(BIN)/python -m tests.browser.screenshots docs/_build/screenshots "$(SAMPLES)"
 
-env: ## make .env for Docker Compose, with random secrets, where there is none
-	@"$(PYTHON)" deploy/make_env.py
-
-up: env ## build the images and run the suite with Docker Compose; COMPOSE=docker-compose
-	@deploy/compose_up "$(COMPOSE)"
-
-down: ## stop what `make up` runs; the data stays in its volumes
-	@deploy/require_compose "$(COMPOSE)"
-	@$(COMPOSE) down
-
-k8s-secrets: ## make the secrets of k8s/overlays/dev, random ones, where there are none
-	@"$(PYTHON)" -m deploy.make_k8s_secrets
-
 images-check: $(DEV) ## build the images with podman, run the stack and check both: root on Debian
 	@exec $(BIN)/python -m tools.images_check
 
@@ -99,11 +110,11 @@ k8s-check: $(DEV) ## run the overlay dev and check it: on KUBECONFIG's cluster, 
 compat: ## make demo and make test on other Debians and servers: root on Debian; ONLY=debian13
 	@exec "$(PYTHON)" -m tools.compat --only "$(ONLY)" --mirror "$(MIRROR)"
 
+release: $(RUN) ## build, publish and sign the images of a tag: PREFIX=registry.example.com/muster KEY=cosign.key
+	@exec $(BIN)/python -m deploy.release "$(PREFIX)" $(if $(KEY),--key "$(KEY)") --engine "$(ENGINE)"
+
 migration: $(DEV) ## write the migration of the declared tables: NAME="locations"
 	@exec $(BIN)/python -m tools.migration "$(NAME)"
-
-clean: ## remove the environment and the caches, but no data
-	rm -rf .venv .venv-lint .venv-bench .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build .images-check .servers
 
 define CHECK_PYTHON
 @command -v "$(PYTHON)" >/dev/null || { \

@@ -7,10 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from muster.http.settings import ServerSettings
 from muster.secret_settings import variables_of as read_variables
+from tests.compose_file import containers
 from tools.k8s_check.manifests import Json, Manifests
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +25,9 @@ class Process(NamedTuple):
     command: tuple[str, ...]
 
 
-@cache
 def compose() -> dict[str, Json]:
     """The containers of docker-compose.yml, by name."""
-    parsed: dict[str, dict[str, Json]] = yaml.safe_load(read("docker-compose.yml"))
-    return parsed["services"]
+    return containers()
 
 
 def compose_processes() -> dict[Process, Json]:

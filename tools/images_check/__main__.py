@@ -42,6 +42,7 @@ def _check(checks: Checks) -> None:
         images.show(built)
         for image in built:
             images.check(image, checks)
+        images.check_sharing(built, checks)
         stack = new_stack(podman, TAG, Path(directory))
         heading("The stack of docker-compose.yml")
         started = time.monotonic()

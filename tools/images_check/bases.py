@@ -15,7 +15,7 @@ STAND_INS = {
     "docker.io/library/mysql:9.7": "mysql",
     "docker.io/library/rabbitmq:4.3-management": "rabbitmq",
     "docker.io/library/mongo:8.0": "mongo",
-    "docker.io/axllent/mailpit:v1.29.5": "mailpit",
+    "docker.io/axllent/mailpit:v1.34.0": "mailpit",
 }
 _DIRECTORY = Path(__file__).parent / "stand_ins"
 _LABEL = "muster.made-from"

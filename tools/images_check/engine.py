@@ -24,8 +24,8 @@ events_logger = "file"
 """
 _STORAGE = """\
 [storage]
-driver = "vfs"
-graphroot = "{directory}/storage"
+driver = "overlay"
+graphroot = "{directory}/overlay"
 runroot = "{directory}/run"
 """
 # What the builds need to get through to the package index from this machine, where it has it.
@@ -85,11 +85,11 @@ class Podman:
     def build(
         self, image: str, dockerfile: Path, context: Path, labels: Mapping[str, str] | None = None
     ) -> None:
-        """Build an image, in one layer a stage and with the machine's network."""
+        """Build an image with the machine's network."""
         labelled = [f"--label={name}={value}" for name, value in (labels or {}).items()]
         lent = [f"--volume={path}:{path}:ro" for path in _LENT if Path(path).is_file()]
         self(
-            *("build", "--quiet", "--layers=false", "--format=docker", "--network=host", *lent),
+            *("build", "--quiet", "--format=docker", "--network=host", *lent),
             *(*labelled, f"--tag={image}", f"--file={dockerfile}", str(context)),
         )
 

@@ -2,14 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+
+from tests.compose_file import FILE, containers, default_of
 
 ROOT = Path(__file__).parents[3]
-TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
-CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+TEXT = FILE.read_text("utf-8")
+CONTAINERS = containers()
 OURS = sorted(name for name, each in CONTAINERS.items() if each["image"].startswith("muster/"))
 ONCE = {"auth-admin", "auth-migrations", "dbuploader-migrations", "notification-migrations"}
 
@@ -58,6 +58,17 @@ def test_every_image_of_others_is_pinned() -> None:
     assert all(re.search(r":v?\d+\.\d+", image) for image in images)
 
 
+def test_the_images_are_built_on_the_one_that_the_dockerfiles_name() -> None:
+    builds = [each["build"] for each in CONTAINERS.values() if "build" in each]
+    named = {
+        default_of(value) if name == "PYTHON_IMAGE" else name
+        for build in builds
+        for name, value in build["args"].items()
+    }
+    files = {(ROOT / build["dockerfile"]).read_text("utf-8") for build in builds}
+    assert named == {re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", text, re.M)[0] for text in files}
+
+
 def test_each_image_of_ours_is_built_once() -> None:
     built = [CONTAINERS[name]["image"] for name in OURS if "build" in CONTAINERS[name]]
     assert len(built) == len(set(built))
@@ -80,8 +91,14 @@ def test_no_secret_stands_in_the_file_nor_has_a_default() -> None:
 
 def test_the_example_names_every_variable_that_is_read_and_no_other() -> None:
     example = (ROOT / ".env.example").read_text("utf-8")
-    named = re.findall(r"^(\w+)=", example, re.MULTILINE)
+    named = re.findall(r"^(?:# )?(\w+)=", example, re.MULTILINE)
     assert sorted(named) == sorted(set(re.findall(r"\$\{(\w+)", TEXT)))
+
+
+def test_an_image_that_the_example_names_is_the_default() -> None:
+    example = (ROOT / ".env.example").read_text("utf-8")
+    named = dict(re.findall(r"^# (\w+_IMAGE)=(\S+)$", example, re.MULTILINE))
+    assert named == dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", TEXT))
 
 
 def test_each_process_gets_the_account_of_its_own_and_no_other_secret() -> None:

@@ -1,16 +1,19 @@
 """The five Dockerfiles: of one shape, with what is pinned elsewhere pinned alike."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("auth", "dbuploader", "gateway", "notification", "queries")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+MEMBERS = PROJECT["tool"]["uv"]["workspace"]["members"]
 # The services that keep a file of their own: a key.
 OF_A_KEY = {
     "RUN install -d -m 0700 /state",
-    "COPY --from=builder --chown=10001:10001 /state /var/lib/muster",
+    "COPY --from=packages --chown=10001:10001 /state /var/lib/muster",
 }
 ONLY_IN = {
     "auth": OF_A_KEY
@@ -39,7 +42,11 @@ def shape(service: str) -> list[str]:
     lines = [
         line for line in dockerfile(service).splitlines() if line not in ONLY_IN.get(service, set())
     ]
-    return [re.sub(rf"\b{service}\b", "SERVICE", line) for line in lines]
+    # The manifests of all members stand in each: a layer in common is made by the same lines.
+    return [
+        line if "/pyproject.toml" in line else re.sub(rf"\b{service}\b", "SERVICE", line)
+        for line in lines
+    ]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -49,9 +56,23 @@ def test_the_dockerfiles_have_one_shape(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_brings_one_service_from_the_lock_and_nothing_of_the_builder(service: str) -> None:
-    assert re.findall(r"--package (\S+)", dockerfile(service)) == [f"muster-{service}"]
-    assert "--frozen --no-dev --no-editable" in dockerfile(service)
-    assert dockerfile(service).count("\nFROM ") == 2
+    assert re.findall(r"/opt/image_layer (.+)$", dockerfile(service), re.MULTILINE) == [
+        "--no-install-workspace --package muster",
+        f"--no-install-workspace --package muster-{service}",
+        f"--no-editable --package muster-{service}",
+    ]
+    assert "--frozen --no-dev" in (ROOT / "deploy/image_layer").read_text("utf-8")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_change_of_code_changes_the_last_layer_alone(service: str) -> None:
+    before, _, code = dockerfile(service).partition("FROM packages AS code\n")
+    manifests = {f"{member}/pyproject.toml" for member in MEMBERS}
+    sources = set(re.findall(r"^COPY (\w.*) \S+$", before, re.MULTILINE))
+    assert sources == {"pyproject.toml uv.lock", "deploy/image_layer", *manifests}
+    assert re.findall(r"^COPY (\w+) ", code, re.MULTILINE) == ["muster", service, "LICENSE"]
+    *_, last = re.findall(r"^(?:RUN|COPY).*$", code, re.MULTILINE)
+    assert last == "COPY --from=code /layer /"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -68,5 +89,5 @@ def test_the_images_are_built_by_the_uv_that_the_makefile_pins() -> None:
 def test_the_builder_gets_all_that_the_workspace_names_and_no_data() -> None:
     sent = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     assert "*" in sent
-    for service in (*SERVICES, "muster", "pyproject.toml", "uv.lock"):
+    for service in (*SERVICES, "muster", "deploy/image_layer", "pyproject.toml", "uv.lock"):
         assert f"!{service}" in sent

@@ -11,17 +11,19 @@ VERSION = '[ "$2" != version ] || { echo 2.39.1; exit; }'
 RUNS = {"gateway": "127.0.0.1:8080", "mailpit": "127.0.0.1:8025"}
 
 
-def run(script: str, directory: Path, docker: str | None) -> subprocess.CompletedProcess[str]:
+def run(
+    script: str, directory: Path, docker: str | None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a script of deploy/ where `docker` is a shell script of this text, or is missing."""
     if docker is not None:
         program = directory / "docker"
         program.write_text(f"#!/bin/sh\n{docker}\n")
         program.chmod(0o755)
-    for tool in ("dirname", "head", "sort"):
+    for tool in ("dirname", "head", "sed", "sort"):
         (directory / tool).symlink_to(f"/usr/bin/{tool}")
     return subprocess.run(
         ["/bin/sh", str(ROOT / "deploy" / script), "docker compose"],
-        env={**os.environ, "PATH": str(directory)},
+        env={**os.environ, **(environment or {}), "PATH": str(directory)},
         capture_output=True,
         text=True,
         check=False,
@@ -99,6 +101,23 @@ def test_nothing_is_said_to_be_ready_that_does_not_run(
         f"muster: docker compose ended well, but {service} does not run: "
         "see docker compose ps --all.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "options"),
+    [
+        ({}, "--build"),
+        ({"MUSTER_TAG": "local"}, "--build"),
+        ({"MUSTER_TAG": "0.1.0"}, "--no-build --pull=missing"),
+        ({"MUSTER_TAG": "0.1.0", "BUILD": "1"}, "--build"),
+    ],
+)
+def test_a_release_is_pulled_and_the_checkout_is_built(
+    environment: dict[str, str], options: str, tmp_path: Path
+) -> None:
+    docker = f'{ports(RUNS)}; [ "$2" != up ] || echo "$@" >&2'
+    ended = run("compose_up", tmp_path, docker, environment)
+    assert ended.stderr == f"compose up {options} --detach --wait\n"
 
 
 def test_a_start_that_fails_is_not_said_to_be_ready(tmp_path: Path) -> None:

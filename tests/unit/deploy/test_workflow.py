@@ -1,4 +1,4 @@
-"""The workflow of the build server: bounded in time, with no more rights than it needs."""
+"""The workflows of the build server: bounded in time, with no more rights than they need."""
 
 import re
 from pathlib import Path
@@ -7,22 +7,47 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.compose_file import containers
+
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / ".github/workflows/ci.yml"
+FILES = sorted(FILE.parent.glob("*.yml"))
 WORKFLOW: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
 
 
-def test_every_action_is_pinned_to_a_commit() -> None:
-    actions = re.findall(r"uses: (\S+)", FILE.read_text("utf-8"))
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_action_is_pinned_to_a_commit(file: Path) -> None:
+    actions = re.findall(r"uses: (\S+)", file.read_text("utf-8"))
     assert actions
     assert [action for action in actions if not re.fullmatch(r"\S+@[0-9a-f]{40}", action)] == []
 
 
-def test_every_job_ends_and_may_only_read() -> None:
-    assert WORKFLOW["permissions"] == {"contents": "read"}
-    for job in WORKFLOW["jobs"].values():
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_job_ends_and_no_command_is_made_of_an_expression(file: Path) -> None:
+    for job in yaml.safe_load(file.read_text("utf-8"))["jobs"].values():
         assert 0 < job["timeout-minutes"] <= 90
-        assert "permissions" not in job
+        runs = [step["run"] for step in job["steps"] if "run" in step]
+        assert [run for run in runs if re.search(r"\$\{\{ (?!matrix\.)", run)] == []
+
+
+def test_the_checks_of_a_change_may_only_read() -> None:
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert [job for job in WORKFLOW["jobs"].values() if "permissions" in job] == []
+
+
+def test_only_a_release_may_write_and_each_of_its_jobs_only_its_own() -> None:
+    release = yaml.safe_load((FILE.parent / "release.yml").read_text("utf-8"))
+    assert release["permissions"] == {}
+    allowed = {
+        name: {scope for scope, right in job["permissions"].items() if right == "write"}
+        for name, job in release["jobs"].items()
+    }
+    assert allowed == {
+        "images": {"packages", "id-token"},
+        "docs": set(),
+        "site": {"pages", "id-token"},
+        "announce": {"contents"},
+    }
 
 
 def matrix_of(job: str) -> list[dict[str, str]]:
@@ -55,7 +80,7 @@ def test_every_system_that_is_supported_is_tried() -> None:
 
 
 def test_the_servers_of_the_compose_file_are_tried_together() -> None:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    compose = containers()
     together = [
         (each["sql"], f"rabbitmq:{each['rabbitmq']}-management", f"mongo:{each['mongo']}")
         for each in matrix_of("servers")

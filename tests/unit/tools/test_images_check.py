@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from embedded.demo.mailbox import emails_in_mailpit, wait_for_email
+from tests.compose_file import containers
 from tests.servers.http import serving
 from tests.servers.mongodb import require_mongodb
 from tests.servers.process import free_port
@@ -26,12 +27,13 @@ STAND_INS = ROOT / "tools/images_check/stand_ins"
 
 
 def named_images() -> set[str]:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
-    composed = {each["image"] for each in compose.values()}
+    composed = {each["image"] for each in containers().values()}
     bases_of_ours = {
         base
         for service in images.SERVICES
-        for base in re.findall(r"^FROM (\S+)", (ROOT / service / "Dockerfile").read_text(), re.M)
+        for base in re.findall(
+            r"^ARG PYTHON_IMAGE=(\S+)$", (ROOT / service / "Dockerfile").read_text(), re.M
+        )
     }
     return {name for name in composed if not name.startswith("muster/")} | bases_of_ours
 

@@ -153,7 +153,7 @@ def test_what_does_not_run_is_not_killed(
     [
         ("muster/auth:local", "docker.io/muster/auth:check"),
         ("mysql:9.7", "docker.io/library/mysql:9.7"),
-        ("axllent/mailpit:v1.29.5", "docker.io/axllent/mailpit:v1.29.5"),
+        ("axllent/mailpit:v1.34.0", "docker.io/axllent/mailpit:v1.34.0"),
     ],
 )
 def test_the_images_are_those_that_were_built_or_provided(named: str, is_: str) -> None:
