@@ -41,7 +41,13 @@ def consume(
 class Background:
     """A consumer in a thread, for as long as the `with` block lasts."""
 
-    def __init__(self, broker: Broker, handle: Callable[[Delivery], Verdict] = acknowledge) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        handle: Callable[[Delivery], Verdict] = acknowledge,
+        queue: str = "dbuploader",
+    ) -> None:
+        self._queue = queue
         self.deliveries: list[Delivery] = []
         self.ticked_at: list[float] = []
         self.tick_threads: set[int] = set()
@@ -64,7 +70,7 @@ class Background:
         assert not self.thread.is_alive(), "the consumer did not stop"
 
     def _run(self) -> None:
-        self._broker.consume("dbuploader", self._note, stop=self.stop, tick=self._tick)
+        self._broker.consume(self._queue, self._note, stop=self.stop, tick=self._tick)
 
     def _note(self, delivery: Delivery) -> Verdict:
         self.deliveries.append(delivery)

@@ -227,7 +227,7 @@ _CONFIGURATION: dict[Rule, tuple[Change, ...]] = {
         Change(
             "StatefulSet rabbitmq",
             f"{FIRST}/env/1",
-            {"name": "RABBITMQ_DEFAULT_PASS", "value": "muster"},
+            {"name": "MUSTER_RABBITMQ_AUTH_PASSWORD", "value": "muster"},
         ),
         Change("ConfigMap auth-admin", "data/MUSTER_ADMIN_PASSWORD", "abc"),
     ),

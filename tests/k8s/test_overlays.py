@@ -1,5 +1,7 @@
 """What the two overlays are for: all of it in one cluster, and a careful operator's."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import yaml
 from tests.k8s.mutating import FIRST, Change
 from tests.k8s.policies.configuration import every_image_is_its_publishers_and_pinned
 from tests.k8s.references import used_keys
-from tests.k8s.sources import SERVICES
+from tests.k8s.sources import SERVICES, processes
 from tests.k8s.tree import K8S, OVERLAYS, Tree
 from tools.k8s_check.edges import selects
 from tools.k8s_check.environment import Reference, environment_of, references_of
@@ -129,23 +131,38 @@ def test_a_large_file_is_streamed_and_who_sends_it_is_believed_to_be_who_the_pro
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_rabbitmqs_operator_is_who_makes_the_broker_and_its_password(
-    tree: Tree, overlay: str
-) -> None:
+def test_rabbitmqs_operators_make_the_broker_and_its_accounts(tree: Tree, overlay: str) -> None:
     manifests = tree.rendered(f"{overlay} with keda and rabbitmq-operator")
     own = {name_of(each) for each in manifests.of("StatefulSet", "Service", "Secret", "ConfigMap")}
     assert not any(name.startswith("rabbitmq") for name in own)
     named = {
-        variable["valueFrom"]["secretKeyRef"]["name"]
-        for _, container in manifests.containers()
-        for variable in container.get("env", [])
-        if variable["name"] == "MUSTER_BROKER_URL"
+        (process.service, variable["valueFrom"]["secretKeyRef"]["name"])
+        for process, container in processes(manifests).items()
+        for variable in container["env"]
+        if variable["name"] in {"RABBITMQ_USERNAME", "RABBITMQ_PASSWORD"}
     }
+    users = {name_of(each) for each in manifests.of("User")}
+    assert named == {(name, f"{name}-user-credentials") for name in users - {"keda"}}
     (keda,) = manifests.of("TriggerAuthentication")
-    named |= {each["name"] for each in keda["spec"]["secretTargetRef"]}
-    assert named == {"rabbitmq-default-user"}
+    assert {each["name"] for each in keda["spec"]["secretTargetRef"]} == {"keda-user-credentials"}
     (cluster,) = manifests.of("RabbitmqCluster")
     assert "override" not in cluster["spec"]
+
+
+def test_the_operators_accounts_may_what_those_of_the_script_may(tree: Tree) -> None:
+    names = ("AUTH", "DBUPLOADER", "GATEWAY", "NOTIFICATION", "KEDA")
+    passwords = {f"MUSTER_RABBITMQ_{name}_PASSWORD": "abc" for name in names}
+    script = ["sh", str(K8S.parent / "deploy" / "rabbitmq" / "accounts.sh")]
+    made = json.loads(subprocess.run(script, env=passwords, capture_output=True, check=True).stdout)
+    manifests = tree.rendered("prod with keda and rabbitmq-operator")
+    for kind, key in (("Permission", "permissions"), ("TopicPermission", "topic_permissions")):
+        rights = [
+            {"user": spec["userReference"]["name"], "vhost": spec["vhost"], **spec["permissions"]}
+            for spec in (each["spec"] for each in manifests.of(kind))
+        ]
+        assert sorted(rights, key=str) == sorted(made[key], key=str)
+    tags = {name_of(each): ",".join(each["spec"].get("tags", [])) for each in manifests.of("User")}
+    assert tags == {each["name"]: each["tags"] for each in made["users"]}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -102,7 +102,7 @@ def test_an_empty_directory_is_as_large_as_it_may_be_or_its_users(plays: dict[st
 def test_only_the_named_files_of_a_config_map_are_mounted(plays: dict[str, Play]) -> None:
     data = {name_of(each): each.get("data", {}) for each in plays["mongo"].objects}
     assert set(data["mongo-scripts"]) == {"start.sh", "health.js"}
-    assert set(data["mongo-account"]) == {"account.js"}
+    assert set(data["mongo-accounts"]) == {"accounts.js", "roles.json"}
 
 
 def test_the_files_of_a_secret_are_its_groups_to_read(plays: dict[str, Play]) -> None:

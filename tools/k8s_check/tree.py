@@ -12,7 +12,7 @@ from tools.k8s_check.manifests import Manifests
 
 ROOT = Path(__file__).parents[2]
 # What k8s/ takes from outside of itself.
-_PARTS = ("k8s", "deploy/mysql", "deploy/mongo")
+_PARTS = ("k8s", "deploy/mysql", "deploy/mongo", "deploy/rabbitmq")
 
 
 class Tree:

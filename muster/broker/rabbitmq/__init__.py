@@ -123,7 +123,7 @@ def each_dead_letter(
     Each stays in its queue unless it is acknowledged: it goes back when the channel is closed.
     """
     name = topology.dead(queue)
-    for _ in range(topology.declare(channel)[name]):
+    for _ in range(topology.require(name, topology.declare(channel))):
         method, properties, body = channel.basic_get(name)
         if method is None or properties is None or body is None:
             return

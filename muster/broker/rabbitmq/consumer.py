@@ -117,7 +117,7 @@ def subscribe(server: RabbitServer, topology: Topology, queue: str) -> Subscript
         connection = connect(server, server.parameters)
         try:
             channel = connection.channel()
-            topology.declare(channel)
+            topology.require(topology.queue(queue), topology.declare(channel))
             subscription = Subscription(server, connection, channel)
             subscription.start(topology.queue(queue))
         except BaseException:

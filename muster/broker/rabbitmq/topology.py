@@ -1,6 +1,7 @@
 """What is on the server: exchange and queues, and what messages carry beside their bodies.
 
-Every process declares the same exchange and queues, and the first makes them.
+Every process declares the same exchange and queues, as far as its account may, and the first that
+may makes them. What an account may not make is another service's, or an operator's.
 
 For each queue NAME there are `NAME.dead`, the dead letters, and queues `NAME.retry.*`, in which
 messages wait until they are due; the broker moves them back. A message waits behind those in front
@@ -10,18 +11,30 @@ as the message's type.
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pika import BasicProperties, DeliveryMode
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker
 from pika.exchange_type import ExchangeType
 
-from muster.broker import BINDINGS, DELIVERY_LIMIT, QUEUES, DeadMessage, Delivery, QueueDepth
+from muster.broker import (
+    BINDINGS,
+    DELIVERY_LIMIT,
+    QUEUES,
+    BrokerUnavailable,
+    DeadMessage,
+    Delivery,
+    QueueDepth,
+)
 
 Arguments = Mapping[str, Any]
+_Declare = Callable[[BlockingChannel, bool], Any]
+_ACCESS_REFUSED, _NOT_FOUND = 403, 404
 
 _QUORUM: Arguments = {"x-queue-type": "quorum"}
 # Listing dead letters takes and gives them back, which must never use them up. Not -1, which means
@@ -35,9 +48,13 @@ _RETRIES = {"10s": 10.0, "100s": 100.0, "long": float("inf")}
 
 @dataclass(frozen=True)
 class Topology:
-    """The names of everything, which begin with `prefix`."""
+    """The names of everything, which begin with `prefix`.
+
+    `refusals` are what the server said to declarations that this account may not make, by name.
+    """
 
     prefix: str = ""
+    refusals: dict[str, str] = field(default_factory=dict)
 
     @property
     def exchange(self) -> str:
@@ -72,25 +89,44 @@ class Topology:
             yield routing_key, self.queue(queue)
 
     def declare(self, channel: BlockingChannel) -> Mapping[str, int]:
-        """Make what is missing; returns how many messages are ready in each queue.
+        """Make what is missing and may be made; returns how many messages each queue has ready.
 
-        Raises ChannelClosedByBroker where something is there with other arguments.
+        A queue that is missing and may not be made is not among them. Works beside `channel`, over
+        its connection. Raises ChannelClosedByBroker where something is there with other arguments.
         """
-        channel.exchange_declare(self.exchange, ExchangeType.topic, durable=True)
-        ready = {
-            name: channel.queue_declare(
-                name, durable=True, arguments=dict(arguments)
-            ).method.message_count
+        declaration = _Declaration(channel, self.refusals)
+        declaration.declare(
+            self.exchange,
+            lambda own, passive: own.exchange_declare(
+                self.exchange, ExchangeType.topic, durable=True, passive=passive
+            ),
+        )
+        counted = {
+            name: declaration.declare(name, partial(_declare_queue, name, arguments))
             for name, arguments in self.queues()
         }
         for routing_key, name in self.bindings():
-            channel.queue_bind(name, self.exchange, routing_key)
-        return ready
+            if name not in self.refusals:
+                channel.queue_bind(name, self.exchange, routing_key)
+        declaration.end()
+        return {name: frame.method.message_count for name, frame in counted.items() if frame}
+
+    def require(self, name: str, ready: Mapping[str, int]) -> int:
+        """How many messages `name` has ready; raises BrokerUnavailable if it is missing."""
+        if name not in ready:
+            why = self.refusals.get(name, "it was deleted")
+            raise BrokerUnavailable(f"there is no queue {name!r}, and it can't be made: {why}")
+        return ready[name]
 
     def depth(self, queue: str, ready: Mapping[str, int]) -> QueueDepth:
-        """The depth of `queue`, given how many messages are ready in each queue."""
-        retrying = sum(ready[f"{self.queue(queue)}.retry.{suffix}"] for suffix in _RETRIES)
-        return QueueDepth(ready[self.queue(queue)] + retrying, ready[self.dead(queue)])
+        """The depth of `queue`, given how many messages are ready in each queue.
+
+        Raises BrokerUnavailable if one of its queues is missing.
+        """
+        retries = (f"{self.queue(queue)}.retry.{suffix}" for suffix in _RETRIES)
+        retrying = sum(self.require(name, ready) for name in retries)
+        waiting = self.require(self.queue(queue), ready) + retrying
+        return QueueDepth(waiting, self.require(self.dead(queue), ready))
 
     def _arguments(self, queue: str) -> Arguments:
         return {
@@ -101,6 +137,46 @@ class Topology:
             # A load waits for a database as long as it takes; the default is 30 minutes.
             "x-consumer-timeout": _WEEK_MS,
         }
+
+
+class _Declaration:
+    """Declares one thing after another, over channels of its own: a refusal closes one."""
+
+    def __init__(self, channel: BlockingChannel, refusals: dict[str, str]) -> None:
+        self._connection = channel.connection
+        self._channel = self._connection.channel()
+        self._refusals = refusals
+
+    def declare(self, name: str, declare: _Declare) -> Any:
+        """The server's answer; None for what is missing and may not be made."""
+        if name in self._refusals:
+            # Not again, while it is there: the server logs each refusal as an error.
+            found = self._try(name, declare, passive=True)
+            return found or self._try(name, declare, passive=False)
+        made = self._try(name, declare, passive=False)
+        return made or self._try(name, declare, passive=True)
+
+    def end(self) -> None:
+        """Give up the channel."""
+        self._channel.close()
+
+    def _try(self, name: str, declare: _Declare, *, passive: bool) -> Any:
+        try:
+            made = declare(self._channel, passive)
+        except ChannelClosedByBroker as error:
+            if error.reply_code == _ACCESS_REFUSED:
+                self._refusals[name] = error.reply_text
+            elif error.reply_code != _NOT_FOUND or not passive:
+                raise
+            self._channel = self._connection.channel()
+            return None
+        if not passive:
+            self._refusals.pop(name, None)
+        return made
+
+
+def _declare_queue(name: str, arguments: Arguments, channel: BlockingChannel, passive: bool) -> Any:
+    return channel.queue_declare(name, durable=True, arguments=dict(arguments), passive=passive)
 
 
 def _dead_lettering(to: str) -> Arguments:

@@ -32,7 +32,17 @@ def test_both_ends_of_a_connection_get_the_same_password(secrets: Path) -> None:
     password = found("auth-db", "MUSTER_AUTH_PASSWORD=(.+)")
     assert password == found("auth", "mysql://auth:(.+)@auth-db")
     assert password != found("auth-migrations", "mysql://auth_migrations:(.+)@auth-db")
-    assert found("rabbitmq", "DEFAULT_PASS=(.+)") == found("gateway", "amqp://muster:(.+)@rabbitmq")
+    for server, scheme, services in (
+        ("rabbitmq", "amqp", ("auth", "dbuploader", "gateway", "notification")),
+        ("mongo", "mongodb", ("dbuploader", "gateway", "notification")),
+    ):
+        given = {
+            found(server, f"MUSTER_{server.upper()}_{each.upper()}_PASSWORD=(.+)"): each
+            for each in services
+        }
+        shown = {found(each, f"{scheme}://{each}:(.+)@{server}"): each for each in services}
+        assert given == shown
+        assert len(given) == len(services)
 
 
 def test_auth_and_the_loader_take_their_keys_which_are_not_the_same(secrets: Path) -> None:

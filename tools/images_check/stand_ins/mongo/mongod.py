@@ -1,8 +1,8 @@
 #!/opt/mongo/bin/python
 """What the image mongo:8.0 does at a start, as far as docker-compose.yml and k8s/ use it.
 
-It is its own replica set from the start, so the key of the members is not used; and the account
-that deploy/mongo/account.js makes is made here.
+It is its own replica set from the start, so the key of the members is not used; and the accounts
+that deploy/mongo/accounts.js makes are made here.
 """
 
 import os
@@ -54,12 +54,14 @@ def _make_accounts() -> None:
             pwd=environment["MONGO_INITDB_ROOT_PASSWORD"],
             roles=["root"],
         )
-        client.muster.command(
-            "createUser",
-            "muster",
-            pwd=environment["MUSTER_MONGO_PASSWORD"],
-            roles=[{"role": "readWrite", "db": "muster"}],
-        )
+        # Its roles are of whole databases: MongoDB alone does what deploy/mongo/roles.json says.
+        for account in ("dbuploader", "gateway", "notification"):
+            client.muster.command(
+                "createUser",
+                account,
+                pwd=environment[f"MUSTER_MONGO_{account.upper()}_PASSWORD"],
+                roles=[{"role": "readWrite", "db": "muster"}],
+            )
     server.stop()
 
 
