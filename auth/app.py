@@ -47,7 +47,7 @@ from muster.http.service import Background, Health, install_service, provide
 from muster.http.tokens import authenticate_with, unauthorized
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
-from muster.signing_key import load_key
+from muster.signing_key import load_keys
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -75,10 +75,10 @@ def _wire(app: Flask, settings: Settings) -> None:
         trial=revocations,
     )
     store = UserStore(database)
-    key = load_key(settings.key_file)
+    signing_keys = load_keys(settings.key_file)
     passwords = Passwords(owasp_hasher())
     accounts = Accounts(store, passwords, settings.token_seconds)
-    tokens = AccessTokens(key, store, settings.token_seconds)
+    tokens = AccessTokens(signing_keys, store, settings.token_seconds)
     limiter = LoginLimiter(
         settings.login_limit_per_account_and_address,
         settings.login_limit_per_address,
@@ -94,7 +94,17 @@ def _wire(app: Flask, settings: Settings) -> None:
     outbox = EmailOutbox(store, broker)
     provide(app, Background(Chores(outbox, audit).run))
     services = Services(
-        settings, database, accounts, logins, tokens, keys, links, audit, outbox, broker, key
+        settings,
+        database,
+        accounts,
+        logins,
+        tokens,
+        keys,
+        links,
+        audit,
+        outbox,
+        broker,
+        signing_keys,
     )
     provide(app, services)
     authenticate_with(app, tokens.verify)

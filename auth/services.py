@@ -1,5 +1,6 @@
 """What the views and commands of the auth service call: made once, in `auth/app.py`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import current_app
@@ -32,7 +33,7 @@ class Services:
     audit: AuditLog
     outbox: EmailOutbox
     broker: Broker
-    signing_key: SigningKey
+    signing_keys: Sequence[SigningKey]
 
 
 def services() -> Services:

@@ -18,7 +18,8 @@ class Settings(SchemaSettings):
     )
     signing_key_file: Path | None = Field(
         default=None,
-        description="The Ed25519 key that signs tokens, as PEM; made at first start if absent. "
+        description="The Ed25519 key that signs tokens, as PEM, and below it those whose tokens "
+        "are taken, too; made at first start if absent. "
         "Default: signing-key.pem in MUSTER_HOME.",
     )
     token_seconds: int = Field(default=3600, gt=0, description="How long an access token is valid.")

@@ -2,10 +2,11 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from auth.repository import UserStore
 from auth.users import AccessKey, StoredUser
@@ -16,18 +17,22 @@ KEY_TOKEN_SECONDS = 60
 
 
 class AccessTokens:
-    """Signs and checks tokens that live `seconds`. `clock` gives Unix time."""
+    """Signs tokens that live `seconds` by the first of `keys`, and checks those of all.
+
+    `clock` gives Unix time.
+    """
 
     def __init__(
         self,
-        key: SigningKey,
+        keys: Sequence[SigningKey],
         store: UserStore,
         seconds: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.seconds = seconds
-        self._key = key
-        self._kid = key.kid
+        self._signing = keys[0]
+        self._kid = keys[0].kid
+        self._public = {key.kid: key.public for key in keys}
         self._store = store
         self._clock = clock
 
@@ -59,16 +64,14 @@ class AccessTokens:
             "generation": user.generation,
             **more,
         }
-        return jwt.encode(claims, self._key.private, ALGORITHM, headers={"kid": self._kid})
+        return jwt.encode(claims, self._signing.private, ALGORITHM, headers={"kid": self._kid})
 
     def verify(self, token: str) -> Principal:
         """Who the token stands for, with the permissions that they have now.
 
         Raises InvalidToken, also when the token was ended, and DatabaseUnavailable.
         """
-        claimed = principal_of(token, self._key.public)
-        if jwt.get_unverified_header(token).get("kid") != self._kid:
-            raise InvalidToken("signed under another key id")
+        claimed = principal_of(token, self._key_of(token))
         with self._store.reading() as users:
             user = users.get(claimed.id)
             signed_out = users.has_ended(claimed.token_id)
@@ -76,3 +79,12 @@ class AccessTokens:
             raise InvalidToken("ended")
         may = claimed.permissions & user.permissions
         return replace(claimed, email=user.email, permissions=may)
+
+    def _key_of(self, token: str) -> Ed25519PublicKey:
+        try:
+            key = self._public.get(jwt.get_unverified_header(token).get("kid", ""))
+        except jwt.PyJWTError as error:
+            raise InvalidToken(str(error)) from error
+        if key is None:
+            raise InvalidToken("signed under another key id")
+        return key

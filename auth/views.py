@@ -226,8 +226,8 @@ def exchange_key() -> Response:
 
 @blueprint.get("/.well-known/jwks.json")
 def show_keys() -> Response:
-    """The public key that tokens are checked with, as a JWK Set (RFC 7517)."""
-    response = jsonify(keys=[services().signing_key.jwk])
+    """The public keys that tokens are checked with, as a JWK Set (RFC 7517)."""
+    response = jsonify(keys=[key.jwk for key in services().signing_keys])
     response.headers["Cache-Control"] = "max-age=300"
     return response
 

@@ -1,11 +1,13 @@
 """A private key that signs: Ed25519 (RFC 8037), in a PEM file that nobody else can read.
 
-Auth has one for its tokens, and the loader another for its receipts.
+Auth has one for its tokens, and the loader another for its receipts. A file may hold several keys
+one below the other: the first signs, and what any of them signed is still taken.
 """
 
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from muster.adapters import ConfigurationError
 from muster.backends.private_file import read_or_create
 
 ALGORITHM = "EdDSA"
+_PEM = re.compile(rb"-----BEGIN [^-]*-----.*?-----END [^-]*-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,20 @@ def base64url(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def load_key(path: Path) -> SigningKey:
-    """The key in the file `path`, made if there is no such file. Raises ConfigurationError."""
+def load_keys(path: Path) -> tuple[SigningKey, ...]:
+    """The keys in the file `path`, which is made if it is absent. Raises ConfigurationError."""
     content = read_or_create(path, _new_key)
+    return tuple(_parse(path, block) for block in _PEM.findall(content) or [content])
+
+
+def load_key(path: Path) -> SigningKey:
+    """The key in the file `path` that signs. Raises ConfigurationError."""
+    return load_keys(path)[0]
+
+
+def _parse(path: Path, block: bytes) -> SigningKey:
     try:
-        key = serialization.load_pem_private_key(content, password=None)
+        key = serialization.load_pem_private_key(block, password=None)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{path} holds no private key in PEM without password.") from error
     if not isinstance(key, Ed25519PrivateKey):

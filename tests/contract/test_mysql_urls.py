@@ -11,6 +11,7 @@ from muster.adapters import ConfigurationError
 from muster.database import Database, DatabaseUnavailable, open_database
 from tests.contract.certificates import Authority
 from tests.servers.mariadb import MariaServer, administration, require_mariadb, run
+from tests.servers.recording import Recorder
 
 # Its servers are started by one process of the run, not by each.
 pytestmark = pytest.mark.xdist_group("mysql-node")
@@ -147,3 +148,26 @@ def test_a_server_without_encryption_is_not_talked_to_where_it_must_prove_itself
     url = mysql_node.url("mysql", ca_file=str(authority.ca_file))
     with closing(open_database(url)) as database, pytest.raises(DatabaseUnavailable, match="SSL"):
         database.check()
+
+
+def heard_of_a_row(server: MariaServer, **options: str) -> bytes:
+    """What passes over the network while a row is written and read."""
+    with Recorder(server.port) as network:
+        url = server.url("mysql", **options).replace(f":{server.port}/", f":{network.port}/")
+        with closing(open_database(url)) as database:
+            run(database, "CREATE TABLE IF NOT EXISTS heard (name VARCHAR(40))")
+            run(database, "INSERT INTO heard VALUES ('Marguerite Yourcenar')")
+            with database.read() as connection:
+                rows = connection.exec_driver_sql("SELECT name FROM heard").all()
+            run(database, "DROP TABLE heard")
+        assert rows == [("Marguerite Yourcenar",)]
+        return network.heard
+
+
+def test_who_listens_on_the_network_learns_no_row_by_tls_and_all_without(
+    encrypted: MariaServer, mysql_node: MariaServer, authority: Authority
+) -> None:
+    assert heard_of_a_row(mysql_node).count(b"Marguerite Yourcenar") == 2
+    heard = heard_of_a_row(encrypted, ca_file=str(authority.ca_file))
+    assert len(heard) > 1000
+    assert b"Yourcenar" not in heard

@@ -213,7 +213,7 @@ def test_auth_takes_no_key_where_a_token_is_asked_for(suite: AuthSuite) -> None:
 
 @pytest.fixture
 def keys(accounts: Accounts, store: UserStore, clock: Clock, tmp_path: Any) -> AccessKeys:
-    tokens = AccessTokens(load_key(tmp_path / "key.pem"), store, 3600, clock)
+    tokens = AccessTokens([load_key(tmp_path / "key.pem")], store, 3600, clock)
     return AccessKeys(store, accounts, tokens, GuessLimiter("3 per minute", clock), clock)
 
 

@@ -3,6 +3,7 @@
 import base64
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from threading import Barrier
 
@@ -14,9 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from flask import Flask
 
 from auth.app import create_app
+from auth.services import Services
 from auth.settings import Settings
+from auth.tokens import AccessTokens
 from muster.adapters import ConfigurationError
-from muster.http.tokens import KeysUnavailable, TokenVerifier
+from muster.http.service import provided
+from muster.http.tokens import InvalidToken, KeysUnavailable, TokenVerifier
 from muster.signing_key import SigningKey, load_key
 from tests.unit.auth.suite import AuthSuite
 
@@ -97,6 +101,46 @@ def test_the_published_key_has_no_private_half(app: Flask) -> None:
     (key,) = answer.json["keys"]
     assert key.keys() == {"kty", "crv", "x", "kid", "use", "alg"}
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("OKP", "Ed25519", "sig", "EdDSA")
+
+
+def test_every_key_of_the_file_is_published(tmp_path: Path) -> None:
+    old, new = (load_key(tmp_path / name) for name in ("old.pem", "new.pem"))
+    file = tmp_path / "keys.pem"
+    file.touch(0o600)
+    file.write_bytes(b"\n".join((tmp_path / name).read_bytes() for name in ("new.pem", "old.pem")))
+    assert load_key(file).kid == new.kid
+    app = create_app(Settings(home=tmp_path, signing_key_file=file))
+    answer = app.test_client().get("/.well-known/jwks.json")
+    assert answer.json is not None
+    assert [each["kid"] for each in answer.json["keys"]] == [new.kid, old.kid]
+
+
+def test_a_damaged_key_below_another_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    load_key(path)
+    damaged = b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----"
+    path.write_bytes(path.read_bytes() + damaged)
+    with pytest.raises(ConfigurationError, match="no private key"):
+        load_key(path)
+
+
+def test_a_key_is_replaced_in_steps_in_which_no_replica_refuses_a_token(
+    suite: AuthSuite, tmp_path: Path
+) -> None:
+    old, new = (load_key(tmp_path / name) for name in ("old.pem", "new.pem"))
+    store = provided(suite.app, Services).tokens._store
+    before, known, signing, after = (
+        AccessTokens(keys, store, 3600) for keys in ([old], [old, new], [new, old], [new])
+    )
+    # While each step is rolled out, replicas of both kinds issue and check.
+    for former, later in ((before, known), (known, signing)):
+        for issuing, checking in product((former, later), repeat=2):
+            assert checking.verify(issuing.issue(suite.ana)).id == suite.ana.id
+    for issuing, checking in product((signing, after), repeat=2):
+        assert checking.verify(issuing.issue(suite.ana)).id == suite.ana.id
+    # By then the tokens of the old key have ended by themselves; one that a thief makes is refused.
+    with pytest.raises(InvalidToken):
+        after.verify(known.issue(suite.ana))
 
 
 @pytest.fixture

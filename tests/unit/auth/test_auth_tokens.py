@@ -28,7 +28,7 @@ def claims_of(suite: AuthSuite, **changes: Any) -> dict[str, Any]:
 
 
 def key_of(suite: AuthSuite) -> SigningKey:
-    return provided(suite.app, Services).signing_key
+    return provided(suite.app, Services).signing_keys[0]
 
 
 def signed(suite: AuthSuite, kid: str | None = None, **changes: Any) -> str:
@@ -93,7 +93,7 @@ def test_a_token_without_a_claim_is_refused(suite: AuthSuite, claim: str) -> Non
 
 def test_a_fresh_token_holds_where_the_clock_is_behind_that_of_auth(suite: AuthSuite) -> None:
     ahead = AccessTokens(
-        key_of(suite),
+        [key_of(suite)],
         provided(suite.app, Services).tokens._store,
         seconds=60,
         clock=lambda: time.time() + 5,
@@ -104,7 +104,7 @@ def test_a_fresh_token_holds_where_the_clock_is_behind_that_of_auth(suite: AuthS
 def test_a_token_ends_with_its_time(suite: AuthSuite) -> None:
     tokens = provided(suite.app, Services).tokens
     long_ago = AccessTokens(
-        key_of(suite), tokens._store, seconds=60, clock=lambda: time.time() - 61
+        [key_of(suite)], tokens._store, seconds=60, clock=lambda: time.time() - 61
     )
     token = long_ago.issue(suite.admin)
     assert suite.call("GET", "/v1/me", token=token).status_code == 401
