@@ -46,6 +46,14 @@ def test_a_node_that_only_the_system_could_vouch_for_is_refused(
         broker.check()
 
 
+def test_one_variable_names_the_authorities_of_all_urls(
+    rabbitmq_node: RabbitServer, rabbitmq_authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(rabbitmq_authority.ca_file))
+    with closing(open_broker(rabbitmq_node.tls_url(deadline_seconds="60"))) as broker:
+        broker.check()
+
+
 def test_a_node_that_is_somewhere_else_is_refused(
     rabbitmq_node: RabbitServer, rabbitmq_authority: Authority
 ) -> None:
