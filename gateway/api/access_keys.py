@@ -10,12 +10,15 @@ from gateway.api.responses import AccessKeys, MadeAccessKey, NewAccessKey
 from gateway.proxy.forward import forward
 from gateway.services import services
 
-api = Api("keys", __name__, abp_tags=[{"name": "Access keys"}])
+api = Api("keys", __name__, tag="Access keys")
 
 
 @api.operation("get", "/v1/keys", access=ANY_TOKEN, answers={200: AccessKeys})
 def list_keys() -> Response:
-    """My access keys."""
+    """List my access keys.
+
+    Newest first. What is sent as the token is not among it.
+    """
     return forward(services().auth)
 
 
@@ -29,7 +32,10 @@ def list_keys() -> Response:
     by_key=False,
 )
 def add_key() -> Response:
-    """Make an access key, for a program. This answer alone shows it."""
+    """Make an access key.
+
+    A token for a program. This answer alone shows it: keep it where the program finds it.
+    """
     return forward(services().auth, with_body=True)
 
 
@@ -42,7 +48,10 @@ def add_key() -> Response:
     by_key=False,
 )
 def revoke_key(path: KeyPath) -> Response:
-    """Revoke an access key: here at once, everywhere within 5 seconds."""
+    """Revoke an access key.
+
+    It ends here at once, and everywhere within 5 seconds.
+    """
     response = forward(services().auth)
     if response.status_code == 204:
         # The tokens of a key have its id.

@@ -10,12 +10,15 @@ from gateway.api.responses import AuditPage
 from gateway.proxy.forward import forward
 from gateway.services import services
 
-api = Api("audit", __name__, abp_tags=[{"name": "Audit log"}])
+api = Api("audit", __name__, tag="Audit log")
 
 
 @api.operation(
     "get", "/v1/audit", access=("users:admin",), answers={200: AuditPage}, refusals=(422,)
 )
 def list_audit(query: AuditQuery) -> Response:
-    """Who signed in, and who changed users, keys and webhooks, or undid or erased what."""
+    """Read the audit log.
+
+    Who signed in, and who changed users, keys and webhooks, or undid or erased what; newest first.
+    """
     return forward(services().auth)

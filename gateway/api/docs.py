@@ -1,6 +1,7 @@
 """The OpenAPI document, and the same as a page that asks no other host for anything."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -8,8 +9,8 @@ from flask import Blueprint, Response, json, render_template
 from flask_openapi.openapi import OpenAPI
 from markupsafe import Markup, escape
 
-_VERSION = "3.1.1"
-_API = ("/v1/", "/.well-known/")
+from gateway.api.document import document_of
+
 _POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -23,8 +24,9 @@ def pages_of(app: OpenAPI) -> Blueprint:
     """
     pages = Blueprint("docs", __name__)
     pages.add_app_template_filter(prose)
-    as_json = cache(lambda: json.dumps(_document(app)))
-    as_page = cache(lambda: render_template("docs.html", document=_document(app)))
+    pages.add_app_template_filter(anchor)
+    as_json = cache(lambda: json.dumps(document_of(app)))
+    as_page = cache(lambda: _rendered(document_of(app)))
 
     @pages.get("/openapi.json")
     def openapi_document() -> Response:
@@ -41,25 +43,33 @@ def pages_of(app: OpenAPI) -> Blueprint:
     return pages
 
 
+def anchor(tag: str) -> str:
+    """What leads to the section of a tag."""
+    return tag.lower().replace(" ", "-")
+
+
 def prose(text: str | None) -> Markup:
     """The text for HTML, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704 - escaped
 
 
-def _document(app: OpenAPI) -> dict[str, Any]:
-    whole = app.api_doc
-    # Health and metrics are routes of every service, and no part of the API.
-    paths = {path: item for path, item in whole["paths"].items() if path.startswith(_API)}
-    for item in paths.values():
-        for operation in item.values():
-            _drop_undeclared_answer(operation)
-            # The library leaves out that a public one needs nothing.
-            operation.setdefault("security", [])
-    return {**whole, "openapi": _VERSION, "paths": paths}
+def _rendered(document: dict[str, Any]) -> str:
+    descriptions = {tag["name"]: tag["description"] for tag in document["tags"]}
+    return render_template(
+        "docs.html",
+        document=document,
+        descriptions=descriptions,
+        sections={tag: list(_operations(document, tag)) for tag in descriptions},
+    )
 
 
-def _drop_undeclared_answer(operation: dict[str, Any]) -> None:
-    # The library adds a 422 in a form of its own to operations that declare none.
-    content = operation["responses"].get("422", {}).get("content", {})
-    if "application/json" in content:
-        del operation["responses"]["422"]
+def _operations(document: dict[str, Any], tag: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What has the tag: the method, the path and the operation; last what is sent to webhooks."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if operation["tags"] == [tag]:
+                yield method.upper(), path, operation
+    for event, item in document["webhooks"].items():
+        for method, operation in item.items():
+            if operation["tags"] == [tag]:
+                yield f"{method.upper()} to your webhook", event, operation

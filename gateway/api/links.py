@@ -17,7 +17,7 @@ from gateway.api.responses import (
 from gateway.proxy.forward import forward
 from gateway.services import services
 
-api = Api("links", __name__, abp_tags=[{"name": "Accounts"}])
+api = Api("links", __name__, tag="Accounts")
 
 
 @api.operation(
@@ -29,7 +29,11 @@ api = Api("links", __name__, abp_tags=[{"name": "Accounts"}])
     request_body=api.json_body(NewPasswordReset),
 )
 def request_password_reset() -> Response:
-    """Have a link to set a new password sent, if there is such a user: the answer does not tell."""
+    """Ask for a link to set a new password.
+
+    It is sent by email, if there is such a user: the answer is the same if there is none. The link
+    is good for 24 hours, and once.
+    """
     return forward(services().auth, with_body=True)
 
 
@@ -42,7 +46,10 @@ def request_password_reset() -> Response:
     request_body=api.json_body(LinkUse),
 )
 def reset_password() -> Response:
-    """Set a new password by a link; tokens, access keys and other links end."""
+    """Set a new password by a link.
+
+    Tokens, access keys and other links of the user end.
+    """
     return forward(services().auth, with_body=True)
 
 
@@ -56,7 +63,11 @@ def reset_password() -> Response:
     by_key=False,
 )
 def invite_user() -> Response:
-    """Invite somebody to become a user, by email."""
+    """Invite somebody.
+
+    They are sent a link by email by which they become a user, with these permissions and a password
+    of their own. It is good for 24 hours, and once.
+    """
     return forward(services().auth, with_body=True)
 
 
@@ -69,5 +80,8 @@ def invite_user() -> Response:
     request_body=api.json_body(LinkUse),
 )
 def accept_invitation() -> Response:
-    """Become a user by an invitation, with a password of one's own."""
+    """Accept an invitation.
+
+    You become a user, with the password that you choose.
+    """
     return forward(services().auth, with_body=True)

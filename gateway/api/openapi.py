@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from http import HTTPStatus
+from inspect import getdoc
 from typing import Any, Literal, get_type_hints
 
 from flask import Response, request
@@ -10,6 +11,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.schema import Schema
 from pydantic import BaseModel, ValidationError
 
+from gateway.api.headers import OF_ERRORS, named
 from gateway.errors import from_validation
 from muster.http.tokens import requires
 
@@ -25,18 +27,27 @@ What is `public` needs nothing.
 ANY_TOKEN: Access = ()
 _SCHEMAS = "#/components/schemas"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}/ProblemDocument"}}}
-_RETRY_AFTER: dict[str, Any] = {
-    "Retry-After": {
-        "schema": {"type": "integer"},
-        "description": "Seconds to wait before the next.",
-    }
+
+TAGS = {
+    "Accounts": "Logging in, your own account, and the users of this installation.",
+    "Access keys": "Long-lived tokens for programs, with the permissions that you give them.",
+    "Audit log": "Who signed in, and who changed what of users, keys, webhooks and rows.",
+    "Uploads": "Sending a CSV file or workbook, following it until it is loaded, fetching the rows "
+    "that were rejected, and taking it back.",
+    "Webhooks": "Being called when an upload is final, as Standard Webhooks specifies.",
+    "Tables": "The declared tables, and their rows: reading, writing, checking and erasing them.",
+    "Queries": "What the hired employees add up to. Both questions are answered as JSON or CSV.",
 }
-_CHALLENGE: dict[str, Any] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-_HEADERS = {401: _CHALLENGE, 409: _RETRY_AFTER, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
+"""What the operations are about, with a sentence on each."""
 
 
 class Api(APIBlueprint):
-    """Operations of one subject."""
+    """Operations of one subject, all with the same tag: one of `TAGS`."""
+
+    def __init__(self, name: str, import_name: str, *, tag: str) -> None:
+        tags: list[Any] = [{"name": tag, "description": TAGS[tag]}]
+        super().__init__(name, import_name, abp_tags=tags)
+        self.heads: dict[str, str] = {}
 
     def add_url_rule(
         self,
@@ -56,14 +67,30 @@ class Api(APIBlueprint):
 
     def schema_of(self, model: type[BaseModel]) -> dict[str, Any]:
         """A reference to `model`, which is put among the schemas of the document."""
-        schema = model.model_json_schema(ref_template=f"{_SCHEMAS}/{{model}}")
-        for name, part in {**schema.pop("$defs", {}), model.__name__: schema}.items():
-            self.components_schemas[name] = Schema(**part)
-        return {"$ref": f"{_SCHEMAS}/{model.__name__}"}
+        return self.define(
+            model.__name__, model.model_json_schema(ref_template=f"{_SCHEMAS}/{{model}}")
+        )
+
+    def define(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """A reference to the schema, which is put among those of the document by this name."""
+        for each, part in {**schema.pop("$defs", {}), name: schema}.items():
+            self.components_schemas[each] = Schema(**part)
+        return {"$ref": f"{_SCHEMAS}/{name}"}
 
     def json_body(self, model: type[BaseModel]) -> dict[str, Any]:
         """A request body of JSON, for the document; the service that answers checks it."""
-        return {"content": {"application/json": {"schema": self.schema_of(model)}}}
+        return {
+            "description": _first_paragraph(model),
+            "content": {"application/json": {"schema": self.schema_of(model)}},
+        }
+
+    def json_answer(self, model: type[BaseModel], *headers: str) -> dict[str, Any]:
+        """An answer of JSON with these headers, for the document."""
+        return {
+            "description": _first_paragraph(model),
+            "headers": named(*headers),
+            "content": {"application/json": {"schema": self.schema_of(model)}},
+        }
 
     def operation(
         self,
@@ -75,21 +102,30 @@ class Api(APIBlueprint):
         refusals: Collection[int] = (),
         request_body: dict[str, Any] | None = None,
         by_key: bool = True,
+        head: str | None = None,
     ) -> Callable[[View], View]:
         """Serve `rule` by the view, to those that have `access`; without `by_key`, not to keys.
 
         `answers` and `refusals` are the statuses that the document lists; 401, 403 and 503 are
         added where there can be. The view's parameters `path`, `query` and `header` are checked by
-        their annotations.
+        their annotations. The first line of its docstring is the summary, and its name the
+        operation's id, which generated clients are called by: it stays. `head` is that of HEAD,
+        where the document is to list it, too.
         """
         keyless = () if by_key else (403,)
         errors = {status: problem(status) for status in _all({*refusals, *keyless}, access)}
 
+        if head is not None:
+            self.heads[rule] = head
+
         def declare(view: View) -> View:
+            summary, description = _texts(view)
             declared: View = getattr(self, method)(
                 rule,
+                summary=summary,
+                description="\n\n".join(filter(None, (description, _needed(access, by_key)))),
                 security=_security(access),
-                responses={**answers, **errors},
+                responses={**self._described(answers), **errors},
                 operation_id=view.__name__,
                 access=access,
                 by_key=by_key,
@@ -98,6 +134,37 @@ class Api(APIBlueprint):
             return declared
 
         return declare
+
+    def _described(self, answers: Answers) -> dict[int, dict[str, Any] | None]:
+        return {
+            status: self.json_answer(answer) if isinstance(answer, type) else answer
+            for status, answer in answers.items()
+        }
+
+
+def _texts(view: View) -> tuple[str, str]:
+    """The summary and the description of an operation, each paragraph on one line."""
+    first, *others = (getdoc(view) or "").split("\n\n")
+    summary = " ".join(first.split()).removesuffix(".")
+    return summary, "\n\n".join(" ".join(paragraph.split()) for paragraph in others)
+
+
+def _first_paragraph(model: type[BaseModel]) -> str:
+    return " ".join((getdoc(model) or "").split("\n\n")[0].split())
+
+
+def _needed(access: Access, by_key: bool) -> str:
+    """What a caller needs, for people: `security` says the same to programs."""
+    match access:
+        case "public":
+            return "Needs no token."
+        case "basic":
+            return "Needs your email address and password, by HTTP Basic."
+        case ():
+            needed = "Needs a token; no permission."
+        case _:
+            needed = f"Needs the permission {' or '.join(f'`{each}`' for each in access)}."
+    return needed if by_key else f"{needed} An access key won't do."
 
 
 def _checked(view: View) -> View:
@@ -140,7 +207,7 @@ def problem(status: int) -> dict[str, Any]:
         "request_id": "0d9f0a7c1d2e3f4a5b5b4e5b0c2a6f4f",
     }
     content = {name: {**media, "example": example} for name, media in _PROBLEM.items()}
-    return {"description": phrase, "content": content, "headers": _HEADERS.get(status, {})}
+    return {"description": phrase, "content": content, "headers": named(*OF_ERRORS.get(status, ()))}
 
 
 def _required(request_body: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from gateway.proxy.forward import respond
 from gateway.services import services
 from gateway.uploads.accept import Submission
 
-api = Api("previews", __name__, abp_tags=[{"name": "Uploads"}])
+api = Api("previews", __name__, tag="Uploads")
 
 
 class PreviewColumn(BaseModel):
@@ -107,13 +107,14 @@ class PreviewDocument(BaseModel):
     "/v1/uploads/preview",
     access=("uploads:write",),
     answers={200: PreviewDocument},
-    refusals=(400, 408, 413, 415, 422),
+    refusals=(400, 408, 413, 414, 415, 422),
     request_body=FILE,
 )
 def preview_upload(query: UploadQuery) -> Response:
-    """See how a file would be read: its columns, first rows and problems. Nothing is kept.
+    """Preview a file.
 
-    Of a text, the first 256 KiB will do; a workbook comes whole. Keys are not looked up.
+    See how it would be read before you upload it: its columns, first rows and problems. Nothing is
+    kept, and keys are not looked up. The first 256 KiB of a text will do; a workbook comes whole.
     """
     submission = Submission(
         g.principal, preview_body(), query.options(), query.table, query.filename

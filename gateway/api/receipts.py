@@ -11,7 +11,7 @@ from gateway.api.uploads import READERS
 from gateway.proxy.forward import forward, forward_for_all
 from gateway.services import services
 
-api = Api("receipts", __name__, abp_tags=[{"name": "Uploads"}])
+api = Api("receipts", __name__, tag="Uploads")
 
 _RECEIPT: dict[str, Any] = {
     "description": "The receipt: a compact JWS (RFC 7515), signed by EdDSA.",
@@ -27,12 +27,19 @@ _RECEIPT: dict[str, Any] = {
     refusals=(404, 409),
 )
 def get_receipt(path: UploadPath) -> Response:
-    """The signed receipt of a final upload: what was sent, and what became of it."""
+    """Download the receipt of an upload.
+
+    Of a final one: a signed statement of what was sent, when, and what became of it. The keys to
+    verify it with are at `GET /.well-known/receipts.json`.
+    """
     services().access.get_final(g.principal, path.id)
     return forward(services().dbuploader)
 
 
 @api.operation("get", "/.well-known/receipts.json", access="public", answers={200: JsonWebKeys})
 def list_receipt_keys() -> Response:
-    """The public keys of all receipts, of retired keys too, as a JWK Set (RFC 7517)."""
+    """List the keys that sign receipts.
+
+    The public keys as a JWK Set (RFC 7517), retired ones too, so that old receipts can be verified.
+    """
     return forward_for_all(services().dbuploader, services().coalescer)

@@ -21,6 +21,7 @@ from pydantic import (
     create_model,
     model_validator,
 )
+from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from gateway.services import services
@@ -29,7 +30,7 @@ from gateway.uploads.listing import UploadFilter
 from gateway.uploads.request_body import RequestBody
 from muster.contracts.encodings import AUTO, NAMES, UnknownEncoding, find_codec
 from muster.contracts.expectations import RowLimit
-from muster.contracts.tables import tables
+from muster.contracts.tables import IntegerColumn, tables
 from muster.contracts.uploads import DateOrder, Options, State
 from muster.http.client import ClientSocket
 
@@ -72,7 +73,7 @@ def _flag(value: Any) -> Any:
     return value == "?1"
 
 
-_Digits = BeforeValidator(_digits)
+Digits = BeforeValidator(_digits)
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?)([Zz]|[-+ ][0-9]{2}:[0-9]{2}))?"
@@ -82,7 +83,31 @@ Delimiter = Annotated[
     Literal["auto", ",", ";", "tab", "pipe"],
     BeforeValidator(lambda value: _DELIMITERS.get(value, value)),
 ]
-TableName = Annotated[str, Field(examples=["hired_employees"], description="A declared table.")]
+TableName = Annotated[
+    str,
+    Field(
+        description="A declared table.",
+        examples=["hired_employees"],
+        json_schema_extra={"enum": list(tables())},
+    ),
+]
+_ID: JsonDict = {"examples": ["5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b"]}
+
+
+def _keys() -> JsonDict:
+    """The schema of the keys that rows have, of whichever table."""
+    keys = [
+        column
+        for table in tables().values()
+        for column in table.columns
+        if isinstance(column, IntegerColumn) and column.name == table.key
+    ]
+    least, most = min(key.minimum for key in keys), max(key.maximum for key in keys)
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def _one_of_tables(schema: JsonDict) -> None:
+    schema["anyOf"] = [{"type": "string", "enum": list(tables())}, {"type": "null"}]
 
 
 class Parameters(BaseModel):
@@ -124,7 +149,7 @@ class UploadQuery(Query):
     table: str | None = Field(
         None,
         description="The table it is for; else the file is called after it.",
-        examples=list(tables()),
+        json_schema_extra=_one_of_tables,
     )
     filename: str | None = Field(
         None, description="The file's name.", examples=["hired_employees.csv"]
@@ -132,7 +157,7 @@ class UploadQuery(Query):
     mode: Literal["upsert", "insert"] = Field(
         "upsert", description="With insert, a row whose key is there already is a reject."
     )
-    max_rejects: Annotated[int, Field(ge=0, le=2**31 - 1), _Digits] | None = Field(
+    max_rejects: Annotated[int, Field(ge=0, le=2**31 - 1), Digits] | None = Field(
         None, description="More rejects than that and nothing is loaded; unlimited if left out."
     )
     dry_run: bool = Field(False, description="Validate and report, load nothing.")
@@ -159,7 +184,7 @@ class UploadQuery(Query):
         description="In which order day and month stand in dates such as 7/11/2021: dmy or mdy. "
         "With iso such a date is rejected; the year comes first.",
     )
-    expect_rows: Annotated[int, Field(ge=0, le=2**31 - 1), _Digits] | None = Field(
+    expect_rows: Annotated[int, Field(ge=0, le=2**31 - 1), Digits] | None = Field(
         None, description="Load nothing if the file has another number of rows, rejected ones too."
     )
     max_inserted: RowLimit | None = Field(
@@ -220,7 +245,9 @@ class ListQuery(Query):
     """Which uploads to list."""
 
     state: State | None = Field(None, description="Only those in this state.")
-    table: str | None = Field(None, description="Only those for this table.")
+    table: str | None = Field(
+        None, description="Only those for this table.", json_schema_extra=_one_of_tables
+    )
     filename: str | None = Field(
         None,
         min_length=1,
@@ -245,7 +272,7 @@ class ListQuery(Query):
     previous: str | None = Field(
         None, description="Only those that correct the rejected rows of this upload."
     )
-    limit: Annotated[int, Field(ge=1, le=100), _Digits] = Field(20, description="How many at most.")
+    limit: Annotated[int, Field(ge=1, le=100), Digits] = Field(20, description="How many at most.")
     cursor: str | None = Field(None, description="`next` of the page before.")
 
     def filter(self) -> UploadFilter:
@@ -272,7 +299,7 @@ class RejectsQuery(Query):
 class _RowsQuery(Query):
     """Which rows to read; columns by which rows are found are parameters, too."""
 
-    limit: Annotated[int, Field(ge=1, le=1000), _Digits] = Field(
+    limit: Annotated[int, Field(ge=1, le=1000), Digits] = Field(
         100, description="How many at most; CSV has all."
     )
     cursor: str | None = Field(
@@ -296,7 +323,12 @@ class _RowsQuery(Query):
 
 def _of_column(name: str) -> tuple[Any, Any]:
     owners = ", ".join(table.name for table in tables().values() if name in table.indexed_names)
-    return str | None, Field(None, description=f"Only rows with this {name}, of {owners}.")
+    # Read as text, as the key in a path is.
+    return str | None, Field(
+        None,
+        description=f"Only rows with this {name}, of {owners}.",
+        json_schema_extra={"anyOf": [_keys(), {"type": "null"}]},
+    )
 
 
 _INDEXED = dict.fromkeys(name for table in tables().values() for name in table.indexed_names)
@@ -311,21 +343,21 @@ class AuditQuery(Query):
         None, description="Only those of this action.", examples=["key-made"]
     )
     user: str | None = Field(None, description="Only those of the user of this id.")
-    limit: Annotated[int, Field(ge=1, le=200), _Digits] = Field(50, description="How many at most.")
+    limit: Annotated[int, Field(ge=1, le=200), Digits] = Field(50, description="How many at most.")
     cursor: str | None = Field(None, description="`next` of the page before.")
 
 
 class HistoryQuery(Query):
     """Which changes of a row to read."""
 
-    limit: Annotated[int, Field(ge=1, le=100), _Digits] = Field(20, description="How many at most.")
+    limit: Annotated[int, Field(ge=1, le=100), Digits] = Field(20, description="How many at most.")
     cursor: str | None = Field(None, description="`next` of the page before.")
 
 
 class YearQuery(Query):
     """The year that is asked about."""
 
-    year: Annotated[int, Field(ge=1000, le=9999), _Digits] = Field(
+    year: Annotated[int, Field(ge=1000, le=9999), Digits] = Field(
         description="A year in UTC.", examples=[2021]
     )
 
@@ -333,7 +365,7 @@ class YearQuery(Query):
 class UploadPath(Parameters):
     """Which upload."""
 
-    id: str = Field(description="The upload's id.")
+    id: str = Field(description="The upload's id.", json_schema_extra=_ID)
 
 
 class TablePath(Parameters):
@@ -345,19 +377,23 @@ class TablePath(Parameters):
 class RowPath(TablePath):
     """Which row of which table."""
 
-    key: str = Field(description="The row's key, in decimal digits.", examples=["42"])
+    # Read as text: each table says which keys there can be, and what else is written is no key.
+    key: str = Field(
+        description="The row's key, in decimal digits.",
+        json_schema_extra={**_keys(), "examples": [42]},
+    )
 
 
 class UserPath(Parameters):
     """Which user."""
 
-    id: str = Field(description="The user's id.")
+    id: str = Field(description="The user's id.", json_schema_extra=_ID)
 
 
 class KeyPath(Parameters):
     """Which access key."""
 
-    id: str = Field(description="The key's id; not the key.")
+    id: str = Field(description="The key's id; not the key.", json_schema_extra=_ID)
 
 
 _KEY = Field(
@@ -377,7 +413,7 @@ _PREFER = Field(
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Length = Annotated[int, Field(ge=0, le=10**15 - 1), _Digits]
+Length = Annotated[int, Field(ge=0, le=10**15 - 1), Digits]
 
 
 class UploadHeaders(Parameters):

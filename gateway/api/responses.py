@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.api.rows import Row
 from muster.contracts.emails import EmailChoice
 from muster.contracts.upload_document import UploadDocument
 from muster.contracts.uploads import Kind
@@ -24,6 +25,22 @@ _PASSWORD = Field(
 )
 
 
+class FieldFault(BaseModel):
+    """What is wrong with a parameter, a header or a field of the body."""
+
+    field: str = Field(examples=["year"])
+    message: str = Field(examples=["Field required"])
+
+
+class RowFault(BaseModel):
+    """What is wrong with a row of a batch."""
+
+    row: int = Field(ge=1, description="Its number in the batch, from 1.")
+    column: str | None = Field(description="Null if it is the row as a whole.")
+    code: str = Field(examples=["foreign-key"])
+    message: str = Field(examples=["there is no row of departments with id 99"])
+
+
 class ProblemDocument(BaseModel):
     """An error, per RFC 9457."""
 
@@ -34,10 +51,8 @@ class ProblemDocument(BaseModel):
     status: int
     detail: str
     request_id: str
-    errors: list[dict[str, Any]] | None = Field(
-        None,
-        description="Of 422: each wrong field, or for rows `row`, `column`, `code` and `message`.",
-        examples=[[{"field": "year", "message": "Field required"}]],
+    errors: list[FieldFault | RowFault] = Field(
+        default_factory=list, description="Of 422: each field or row that is wrong."
     )
 
 
@@ -231,7 +246,7 @@ class Tables(BaseModel):
 class RowPage(BaseModel):
     """Rows of a table, in the order that was asked for, or that of the key."""
 
-    rows: list[dict[str, Any]] = Field(examples=[[{"id": 1, "job": "Recruiter"}]])
+    rows: list[Row]
     next: str | None = Field(
         description="The cursor of the next page, if there is one. A page may have fewer rows than "
         "its limit though others follow: what no index answers is looked through for a second."
@@ -274,10 +289,9 @@ class RowChange(BaseModel):
         description="Why there is no `line`: the file is no longer kept, is larger than 16 MiB, or "
         "was not read to that line within a second."
     )
-    before: dict[str, Any] | None = Field(
+    before: Row | None = Field(
         description="The row as it was before; null where it was not there, and where `forgotten` "
-        "says why.",
-        examples=[{"id": 1, "job": "Recruiter"}],
+        "says why."
     )
     forgotten: Literal["expired", "erased"] | None = Field(
         description="Why `before` is no longer kept: the change is older than `MUSTER_UNDO_DAYS`, "
@@ -304,15 +318,6 @@ class BatchCounts(BaseModel):
     unchanged: int
 
 
-class BatchRowError(BaseModel):
-    """What is wrong with a row of a batch."""
-
-    row: int = Field(ge=1, description="Its number in the batch, from 1.")
-    column: str | None
-    code: str = Field(examples=["foreign-key"])
-    message: str
-
-
 class Suggestion(BaseModel):
     """What a cell may have been meant to hold."""
 
@@ -320,7 +325,7 @@ class Suggestion(BaseModel):
     name: str | None = Field(description="What that stands for.", examples=["Marketing"])
 
 
-class CheckedRowError(BatchRowError):
+class CheckedRowError(RowFault):
     """What is wrong with a row that was checked."""
 
     suggestions: list[Suggestion] = Field(

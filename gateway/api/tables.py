@@ -23,6 +23,7 @@ from gateway.api.responses import (
     Tables,
     TableSchema,
 )
+from gateway.api.rows import NEW_ROWS, ROWS, example_rows
 from gateway.api.uploads import reader
 from gateway.proxy.audit import note
 from gateway.proxy.forward import forward, forward_streamed
@@ -30,12 +31,24 @@ from gateway.services import services
 from muster.contracts.tables import get_table, tables
 from muster.contracts.upload_document import UploadDocument, location_of, represent
 
-api = Api("tables", __name__, abp_tags=[{"name": "Tables"}])
+api = Api("tables", __name__, tag="Tables")
 
 JSON, CSV = "application/json", "text/csv"
-_BATCH = {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 1000}
+_ROW = {"anyOf": [api.schema_of(model) for model in ROWS]}
+_BATCH = {
+    "type": "array",
+    "items": {"anyOf": [api.schema_of(model) for model in NEW_ROWS]},
+    "minItems": 1,
+    "maxItems": 1000,
+}
+_EXAMPLES = {
+    table.name: {"summary": table.title, "value": example_rows(table)}
+    for table in tables().values()
+}
+_FIRST = {name: {**example, "value": example["value"][0]} for name, example in _EXAMPLES.items()}
 _ROWS: dict[str, Any] = {
-    "description": "1 to 1000 rows, as objects by column; or an object with them in `rows`.",
+    "description": "1 to 1000 rows of the table, as objects by column; or an object with them in "
+    "`rows`. An integer or a time may also be written as a cell of CSV would have it.",
     "content": {
         "application/json": {
             "schema": {
@@ -44,7 +57,7 @@ _ROWS: dict[str, Any] = {
                     {"type": "object", "properties": {"rows": _BATCH}, "required": ["rows"]},
                 ]
             },
-            "example": [{"id": 1, "job": "Recruiter"}, {"id": 2, "job": "Manager"}],
+            "examples": _EXAMPLES,
         }
     },
 }
@@ -58,17 +71,19 @@ _ROWS_READ: dict[str, Any] = {
         },
     },
 }
-_ROW: dict[str, Any] = {
+_ROW_READ: dict[str, Any] = {
     "description": "The row, by column.",
-    "content": {
-        "application/json": {"schema": {"type": "object"}, "example": {"id": 1, "job": "Recruiter"}}
-    },
+    "content": {"application/json": {"schema": _ROW, "examples": _FIRST}},
 }
+_ERASURE = api.json_answer(UploadDocument, "Location")
 
 
 @api.operation("get", "/v1/tables", access=ANY_TOKEN, answers={200: Tables})
 def list_tables() -> Response:
-    """The declarations of all tables."""
+    """List the tables.
+
+    Their declarations, in Frictionless Table Schema: columns, types, constraints and keys.
+    """
     return jsonify(tables=[table.schema for table in tables().values()])
 
 
@@ -76,7 +91,10 @@ def list_tables() -> Response:
     "get", "/v1/tables/<table>", access=ANY_TOKEN, answers={200: TableSchema}, refusals=(404,)
 )
 def show_table(path: TablePath) -> Response:
-    """The declaration of one table."""
+    """Show a table.
+
+    Its declaration, in Frictionless Table Schema.
+    """
     return jsonify(get_table(path.table).schema)
 
 
@@ -88,9 +106,10 @@ def show_table(path: TablePath) -> Response:
     refusals=(404, 422),
 )
 def read_rows(path: TablePath, query: RowsQuery) -> Response:  # type: ignore[valid-type]
-    """Rows a page at a time, searched, filtered, sorted and counted; all with `Accept: text/csv`.
+    """Read the rows of a table.
 
-    They are sorted and filtered by the key and by columns that refer to other tables.
+    A page at a time, searched, filtered, sorted and counted; with `Accept: text/csv` all of them.
+    They are sorted and filtered by the key and by the columns that refer to other tables.
     """
     get_table(path.table)
     is_long = request.accept_mimetypes.best_match([JSON, CSV], JSON) == CSV
@@ -101,11 +120,14 @@ def read_rows(path: TablePath, query: RowsQuery) -> Response:  # type: ignore[va
     "get",
     "/v1/tables/<table>/rows/<key>",
     access=("queries:read",),
-    answers={200: _ROW},
+    answers={200: _ROW_READ},
     refusals=(404, 422),
 )
 def read_row(path: RowPath) -> Response:
-    """One row."""
+    """Read a row.
+
+    As the table has it now.
+    """
     get_table(path.table).read_key(path.key)
     return forward(services().queries)
 
@@ -118,7 +140,10 @@ def read_row(path: RowPath) -> Response:
     refusals=(404, 422),
 )
 def read_row_history(path: RowPath, query: HistoryQuery) -> Response:
-    """The changes that wrote a row, newest first, also of one that is gone."""
+    """Read the history of a row.
+
+    The changes that wrote it, newest first, even of a row that is gone.
+    """
     get_table(path.table).read_key(path.key)
     return forward(services().dbuploader)
 
@@ -127,14 +152,16 @@ def read_row_history(path: RowPath, query: HistoryQuery) -> Response:
     "delete",
     "/v1/tables/<table>/rows/<key>",
     access=("rows:erase",),
-    answers={200: UploadDocument, 202: UploadDocument},
+    answers={200: _ERASURE, 202: _ERASURE},
     refusals=(404, 409, 422, 429),
 )
 def erase_row(path: RowPath) -> Response:
-    """Erase a row everywhere: 200 once table, journal and answers are clean.
+    """Erase a row everywhere.
 
-    The `erasure`, an upload, then removes the files, rejects and emails that hold it. With 202 it
-    does all of it, as the loader did not answer just now.
+    For the right to be forgotten. With 200 the row is gone from the table, the journal and all
+    answers; the answer is an upload of kind `erasure`, which then removes the files, rejects and
+    emails that hold it. With 202 the loader did not answer just now, and the erasure does all of
+    it. It can't be undone.
     """
     table = get_table(path.table)
     key = table.read_key(path.key)
@@ -155,7 +182,10 @@ def erase_row(path: RowPath) -> Response:
     request_body=_ROWS,
 )
 def check_rows(path: TablePath, query: CheckQuery) -> Response:
-    """Check up to 1000 rows as if they were written, and write none."""
+    """Check rows.
+
+    Up to 1000, as if they were written; none is. The answer has all that is wrong with each.
+    """
     get_table(path.table)
     limit = services().limits.batch_bytes
     return forward(services().dbuploader, with_body=True, max_bytes=limit)
@@ -170,7 +200,12 @@ def check_rows(path: TablePath, query: CheckQuery) -> Response:
     request_body=_ROWS,
 )
 def write_rows(path: TablePath, header: BatchHeaders) -> Response:
-    """Insert or update up to 1000 rows in one transaction, all or nothing."""
+    """Write rows.
+
+    Insert or update up to 1000 in one transaction, all or nothing. If one is wrong, the answer is
+    422 with what is wrong with each, and nothing is written. With an `Idempotency-Key` the request
+    can be sent again.
+    """
     get_table(path.table)
     limit = services().limits.batch_bytes
     return forward(services().dbuploader, with_body=True, max_bytes=limit)

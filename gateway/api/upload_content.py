@@ -6,13 +6,12 @@ from flask import Response, g
 
 from gateway.api.openapi import Access, Api
 from gateway.api.requests import ContentHeaders, UploadPath, request_body
-from gateway.api.uploads import ACCEPTED, PROGRESS_HEADERS, accepted, with_progress
+from gateway.api.uploads import ACCEPTED, FINAL, PROGRESS_HEADERS, accepted, with_progress
 from gateway.errors import NotAPart
 from gateway.services import services
 from gateway.uploads.begun import ResumableUpload
-from muster.contracts.upload_document import UploadDocument
 
-api = Api("upload content", __name__, abp_tags=[{"name": "Uploads"}])
+api = Api("upload content", __name__, tag="Uploads")
 
 PART_TYPE = "application/partial-upload"
 _WRITERS: Access = ("uploads:write",)
@@ -24,12 +23,17 @@ _PART: dict[str, Any] = {
 
 
 @api.operation(
-    "get", "/v1/uploads/<id>/content", access=_WRITERS, answers={204: _PROGRESS}, refusals=(404,)
+    "get",
+    "/v1/uploads/<id>/content",
+    access=_WRITERS,
+    answers={204: _PROGRESS},
+    refusals=(404,),
+    head="head_upload_progress",
 )
 def show_upload_progress(path: UploadPath) -> Response:
-    """How far an upload in parts is; mostly asked by HEAD.
+    """Ask how far an upload in parts is.
 
-    `Upload-Offset` bytes are kept for good: go on from there.
+    `Upload-Offset` says how many bytes have come and are kept: send the next part from there.
     """
     return _progress(services().resumable.find(g.principal, path.id))
 
@@ -38,14 +42,15 @@ def show_upload_progress(path: UploadPath) -> Response:
     "patch",
     "/v1/uploads/<id>/content",
     access=_WRITERS,
-    answers={200: UploadDocument, 202: ACCEPTED, 204: _PROGRESS},
+    answers={200: FINAL, 202: ACCEPTED, 204: _PROGRESS},
     refusals=(400, 404, 408, 409, 413, 415, 422, 429),
     request_body=_PART,
 )
 def append_to_upload(path: UploadPath, header: ContentHeaders) -> Response:
-    """Send the next part; what has come of one that breaks off is kept.
+    """Send the next part of an upload.
 
-    With the last part, `Upload-Complete: ?1`, the upload is accepted, as by `POST /v1/uploads`.
+    From `Upload-Offset` on. Of a part that breaks off, what has come is kept. With the last part,
+    `Upload-Complete: ?1`, the upload is accepted as by `POST /v1/uploads`.
     """
     body = request_body()
     if body.media_type != PART_TYPE:
@@ -68,7 +73,10 @@ def append_to_upload(path: UploadPath, header: ContentHeaders) -> Response:
     refusals=(404, 409),
 )
 def discard_upload_content(path: UploadPath) -> Response:
-    """Give an upload in parts up, with all that has come of it."""
+    """Give up an upload in parts.
+
+    All that has come of it is removed.
+    """
     services().resumable.discard(g.principal, path.id)
     return Response(status=204)
 

@@ -10,6 +10,7 @@ from flask import Response, g, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
+from gateway.api.headers import named
 from gateway.api.openapi import Api
 from gateway.api.requests import RejectsQuery, UploadPath, client_gone
 from gateway.api.uploads import READERS, reader
@@ -22,18 +23,26 @@ from muster.contracts.upload_document import MayName, represent
 from muster.contracts.uploads import Upload
 from muster.http.tokens import validity_of_token
 
-api = Api("contents", __name__, abp_tags=[{"name": "Uploads"}])
+api = Api("contents", __name__, tag="Uploads")
 
 NDJSON = "application/x-ndjson"
 _CSV = "text/csv; charset=utf-8"
 _TEXT = {"schema": {"type": "string"}}
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FILE: dict[str, Any] = {
-    "description": "The file, inflated; parts of it with `Range`.",
+    "description": "The file.",
+    "headers": named("Accept-Ranges", "Content-Disposition", "ETag"),
     "content": dict.fromkeys(("text/csv", *WORKBOOK_TYPES), _BYTES),
 }
+_PART: dict[str, Any] = {
+    **_FILE,
+    "description": "The part that `Range` asks for.",
+    "headers": {**_FILE["headers"], **named("Content-Range")},
+}
+_UNCHANGED: dict[str, Any] = {"description": "As it was.", "headers": named("ETag")}
 _REJECTS: dict[str, Any] = {
-    "description": "The rejected rows; all errors of each with `Accept: application/x-ndjson`.",
+    "description": "The rejected rows.",
+    "headers": named("Content-Disposition"),
     "content": {
         "text/csv": {
             **_TEXT,
@@ -53,11 +62,14 @@ _EVENTS: dict[str, Any] = {
     "get",
     "/v1/uploads/<id>/file",
     access=READERS,
-    answers={200: _FILE, 206: _FILE, 304: None},
+    answers={200: _FILE, 206: _PART, 304: _UNCHANGED},
     refusals=(404, 410, 416),
 )
 def get_file(path: UploadPath) -> Response:
-    """The bytes of the file as they came."""
+    """Download the file of an upload.
+
+    The bytes as they came, inflated. A part of them with `Range`.
+    """
     upload, file = services().access.open_file(g.principal, path.id)
     name = inflated_name(upload.filename)
     content_type = workbook_type(name) if upload.is_workbook else "text/csv"
@@ -84,9 +96,11 @@ def get_file(path: UploadPath) -> Response:
     refusals=(404, 409, 410, 422),
 )
 def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
-    """The rejected rows: correct them, upload them, and only they are loaded.
+    """Download the rejected rows.
 
-    Of an undo, the rows that it did not take back.
+    As CSV with the reason for each: correct them, upload the file, and only they are loaded. With
+    `Accept: application/x-ndjson` a JSON object a line, with all errors of each row. Of an undo,
+    these are the rows that it did not take back.
     """
     upload, stored = services().access.open_rejects(g.principal, path.id)
     stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".rejects")
@@ -117,7 +131,11 @@ def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
     refusals=(404, 429),
 )
 def follow_upload(path: UploadPath) -> Response:
-    """The upload while it changes, for as long as the token is valid."""
+    """Follow an upload.
+
+    As Server-Sent Events: the upload each time that it has changed, until it is final, for as long
+    as the token is valid.
+    """
     upload = services().access.get(g.principal, path.id)
     release = services().follower.take_place(g.principal.id)
     gone = client_gone()

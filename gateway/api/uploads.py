@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from flask import Response, g, jsonify, request
 
+from gateway.api.headers import named
 from gateway.api.openapi import Access, Api
 from gateway.api.requests import (
     ListQuery,
@@ -34,7 +35,7 @@ from muster.http.tokens import validity_of_token
 from muster.uploadstore import UploadNotFound
 from muster.weather import Unavailable
 
-api = Api("uploads", __name__, abp_tags=[{"name": "Uploads"}])
+api = Api("uploads", __name__, tag="Uploads")
 
 READERS: Access = ("uploads:read", "uploads:admin")
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -51,45 +52,20 @@ FILE: dict[str, Any] = {
 }
 """The body of a request that sends a file, for the document."""
 
+FINAL: dict[str, Any] = {
+    **api.json_answer(UploadDocument, "Location", "Preference-Applied"),
+    "description": "It is final, within the time of `Prefer: wait=N` or from an earlier request.",
+}
 ACCEPTED: dict[str, Any] = {
-    "description": "Accepted: it is durable and will be loaded.",
-    "headers": {
-        "Location": {"schema": {"type": "string"}, "description": "The upload's path."},
-        "Retry-After": {
-            "schema": {"type": "integer"},
-            "description": "When to ask again, in seconds, if there was no place to wait.",
-        },
-    },
-    "content": {"application/json": {"schema": api.schema_of(UploadDocument)}},
+    **api.json_answer(UploadDocument, "Location", "Preference-Applied", "Retry-After"),
+    "description": "Accepted: it is durable and will be loaded. `Retry-After` says when to ask "
+    "again where there was no place to wait.",
 }
-_LISTED: dict[str, Any] = {
-    "description": "A page of uploads.",
-    "headers": {
-        "Link": {"schema": {"type": "string"}, "description": 'The next page, as `rel="next"`.'}
-    },
-    "content": {"application/json": {"schema": api.schema_of(UploadPage)}},
-}
-PROGRESS_HEADERS = {
-    "Upload-Offset": {
-        "schema": {"type": "integer"},
-        "description": "How many bytes have come, for good.",
-    },
-    "Upload-Complete": {
-        "schema": {"type": "string", "enum": ["?0", "?1"]},
-        "description": "`?1` once it is accepted.",
-    },
-    "Upload-Length": {"schema": {"type": "integer"}, "description": "The bytes of the whole."},
-    "Upload-Limit": {
-        "schema": {"type": "string"},
-        "description": "`max-size` in bytes, and `max-age`, the seconds left to finish it.",
-    },
-}
+_SHOWN = api.json_answer(UploadDocument, "Preference-Applied", "Retry-After")
+PROGRESS_HEADERS = named("Upload-Offset", "Upload-Complete", "Upload-Length", "Upload-Limit")
 _BEGUN: dict[str, Any] = {
-    "description": "Begun, with `Upload-Complete: ?0`: send the rest in parts.",
-    "headers": {
-        "Location": {"schema": {"type": "string"}, "description": "Where parts are sent."},
-        **PROGRESS_HEADERS,
-    },
+    "description": "Begun, with `Upload-Complete: ?0`: send the rest in parts to `Location`.",
+    "headers": {**named("Location"), **PROGRESS_HEADERS},
 }
 
 
@@ -97,15 +73,23 @@ _BEGUN: dict[str, Any] = {
     "post",
     "/v1/uploads",
     access=("uploads:write",),
-    answers={200: UploadDocument, 201: _BEGUN, 202: ACCEPTED},
-    refusals=(400, 408, 409, 413, 415, 422, 429),
+    answers={200: FINAL, 201: _BEGUN, 202: ACCEPTED},
+    refusals=(400, 408, 409, 413, 414, 415, 422, 429),
     request_body=FILE,
 )
 def accept_upload(query: UploadQuery, header: NewUploadHeaders) -> Response:
-    """Upload a CSV file or a workbook; with `Prefer: wait=N`, 200 if it is final in time.
+    """Upload a file.
 
-    With `Upload-Complete: ?0` this begins an upload in parts: 201, and `Location` is where they are
-    sent by PATCH.
+    A CSV file or a workbook, as the body itself or as the part `file` of a form. Once it is
+    accepted it is durable, and reaches exactly one final state. With `Prefer: wait=N` the answer is
+    200 with the final upload if it is final within N seconds, and else 202.
+
+    With an `Idempotency-Key` it can be sent again after a broken connection: the same request gives
+    the first answer again, and nothing is loaded twice.
+
+    A large file can be sent in parts (draft-ietf-httpbis-resumable-upload): with
+    `Upload-Complete: ?0` and its `Upload-Length` this begins such an upload. The answer is 201, and
+    parts go by PATCH to its `Location`.
     """
     submission = Submission(
         owner=g.principal,
@@ -125,14 +109,15 @@ def accept_upload(query: UploadQuery, header: NewUploadHeaders) -> Response:
     "post",
     "/v1/uploads/<id>/undo",
     access=("uploads:undo", "uploads:admin"),
-    answers={200: UploadDocument, 202: ACCEPTED},
+    answers={200: FINAL, 202: ACCEPTED},
     refusals=(404, 409, 410, 422, 429),
 )
 def undo_upload(path: UploadPath, query: UndoQuery, header: UploadHeaders) -> Response:
-    """Take an upload back: an upload of kind `undo`; with `Prefer: wait=N`, 200 if it is in time.
+    """Undo an upload.
 
-    Rows that it inserted are removed, those that it updated have their former values again, and
-    those that a later change touched stay. An undo is undone likewise, which brings the rows back.
+    Rows that it inserted are removed, rows that it updated get their former values back, and rows
+    that a later change touched stay as they are. The undo is an upload of its own, of kind `undo`:
+    follow it like any other. To have the rows back, undo the undo.
     """
     if not query.dry_run:
         note(services().auth, "undo", path.id)
@@ -144,22 +129,32 @@ def undo_upload(path: UploadPath, query: UndoQuery, header: UploadHeaders) -> Re
     "post",
     "/v1/uploads/<id>/load",
     access=("uploads:write", "uploads:admin"),
-    answers={200: UploadDocument, 202: ACCEPTED},
+    answers={200: FINAL, 202: ACCEPTED},
     refusals=(404, 409, 410, 422, 429),
 )
 def load_upload(path: UploadPath, header: UploadHeaders) -> Response:
-    """Load the file that a dry run checked, as it was kept: a new upload, that names it in `loads`.
+    """Load what a dry run checked.
 
-    It has the dry run's options, and checks every row again: what stands in the tables may have
-    changed meanwhile. With `Prefer: wait=N`, 200 if it is final in time.
+    The stored file is loaded as a new upload, which names the dry run in `loads` and has its
+    options. Every row is checked again, as the tables may have changed since.
     """
     request = LoadRequest(g.principal, path.id, header.idempotency_key)
     return accepted(services().loads.accept(request), header.prefer)
 
 
-@api.operation("get", "/v1/uploads", access=READERS, answers={200: _LISTED}, refusals=(422,))
+@api.operation(
+    "get",
+    "/v1/uploads",
+    access=READERS,
+    answers={200: api.json_answer(UploadPage, "Link")},
+    refusals=(422,),
+)
 def list_uploads(query: ListQuery) -> Response:
-    """My uploads, newest first; everybody's for `uploads:admin`."""
+    """List uploads.
+
+    Your own, newest first; everybody's for `uploads:admin`. The next page is at `next`, and in the
+    header `Link`.
+    """
     wanted = query.filter()
     page = services().access.list(g.principal, wanted, cursor=query.cursor, limit=query.limit)
     response = jsonify(
@@ -172,11 +167,12 @@ def list_uploads(query: ListQuery) -> Response:
     return response
 
 
-@api.operation(
-    "get", "/v1/uploads/<id>", access=READERS, answers={200: UploadDocument}, refusals=(404,)
-)
+@api.operation("get", "/v1/uploads/<id>", access=READERS, answers={200: _SHOWN}, refusals=(404,))
 def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
-    """One upload; with `Prefer: wait=N`, as soon as it is final or after N seconds."""
+    """Show an upload.
+
+    With `Prefer: wait=N` the answer comes as soon as the upload is final, or after N seconds.
+    """
     upload = services().access.get(g.principal, path.id)
     latest, applied = _waited(upload, header.prefer)
     return _with_preference(jsonify(_as_it_stands(latest)), header.prefer, latest, applied)
@@ -190,7 +186,10 @@ def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
     refusals=(404, 409),
 )
 def cancel_upload(path: UploadPath) -> Response:
-    """Cancel an upload that is not final."""
+    """Cancel an upload.
+
+    While it is not final: nothing of it is loaded then. Once it is, undo it instead.
+    """
     response = jsonify(_as_it_stands(services().access.cancel(g.principal, path.id)))
     response.status_code = 202
     return response

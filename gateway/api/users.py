@@ -19,7 +19,7 @@ from gateway.api.responses import (
 from gateway.proxy.forward import forward
 from gateway.services import services
 
-api = Api("accounts", __name__, abp_tags=[{"name": "Accounts"}])
+api = Api("accounts", __name__, tag="Accounts")
 
 _ADMIN: Access = ("users:admin",)
 _TOKEN = {
@@ -33,13 +33,21 @@ _TOKEN = {
 
 @api.operation("post", "/v1/login", access="basic", answers={200: _TOKEN}, refusals=(429,))
 def log_in() -> Response:
-    """Log in with email address and password by HTTP Basic."""
+    """Log in.
+
+    By HTTP Basic, with email address and password. Send the token as `Authorization: Bearer`
+    with other requests, for as long as `expires_in` says. With `Accept: text/plain` the answer is
+    the token and nothing else.
+    """
     return forward(services().auth)
 
 
 @api.operation("post", "/v1/logout", access=ANY_TOKEN, answers={204: None}, by_key=False)
 def log_out() -> Response:
-    """End this token: here at once, everywhere within 5 seconds."""
+    """Log out.
+
+    The token of this request ends: here at once, everywhere within 5 seconds.
+    """
     response = forward(services().auth)
     if response.status_code == 204:
         services().tokens.end(g.principal)
@@ -48,7 +56,10 @@ def log_out() -> Response:
 
 @api.operation("get", "/v1/me", access=ANY_TOKEN, answers={200: Me})
 def who_am_i() -> Response:
-    """Who I am, what I may do, and which emails I get."""
+    """Show my account.
+
+    Who you are, what you may do, and which emails you get.
+    """
     return forward(services().auth)
 
 
@@ -61,7 +72,10 @@ def who_am_i() -> Response:
     request_body=api.json_body(OwnChange),
 )
 def change_me() -> Response:
-    """Choose which emails I get."""
+    """Change my account.
+
+    Choose which emails about your uploads you get.
+    """
     return forward(services().auth, with_body=True)
 
 
@@ -75,13 +89,19 @@ def change_me() -> Response:
     by_key=False,
 )
 def change_password() -> Response:
-    """Change my password; older tokens end."""
+    """Change my password.
+
+    All older tokens end, and so do your access keys.
+    """
     return forward(services().auth, with_body=True)
 
 
 @api.operation("get", "/v1/users", access=_ADMIN, answers={200: Users})
 def list_users() -> Response:
-    """All users."""
+    """List the users.
+
+    All of them, those who are disabled too.
+    """
     return forward(services().auth)
 
 
@@ -95,13 +115,19 @@ def list_users() -> Response:
     by_key=False,
 )
 def add_user() -> Response:
-    """Add a user."""
+    """Add a user.
+
+    They can log in at once with this password. To let them choose their own, invite them instead.
+    """
     return forward(services().auth, with_body=True)
 
 
 @api.operation("get", "/v1/users/<id>", access=_ADMIN, answers={200: User}, refusals=(404,))
 def get_user(path: UserPath) -> Response:
-    """One user."""
+    """Show a user.
+
+    Who they are and what they may do.
+    """
     return forward(services().auth)
 
 
@@ -115,7 +141,10 @@ def get_user(path: UserPath) -> Response:
     by_key=False,
 )
 def change_user(path: UserPath) -> Response:
-    """Change permissions or password of a user, or disable them."""
+    """Change a user.
+
+    Their permissions or password, or whether they are disabled. What is left out stays as it is.
+    """
     return forward(services().auth, with_body=True)
 
 
@@ -128,5 +157,8 @@ def change_user(path: UserPath) -> Response:
     by_key=False,
 )
 def delete_user(path: UserPath) -> Response:
-    """Delete a user."""
+    """Delete a user.
+
+    Their tokens and access keys end. What they uploaded stays.
+    """
     return forward(services().auth)

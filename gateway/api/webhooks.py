@@ -4,21 +4,22 @@
 
 import json
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Response, request
 from pydantic import BaseModel, Field
 
 from gateway.api.openapi import ANY_TOKEN, Api
-from gateway.api.requests import Parameters
+from gateway.api.requests import Digits, Parameters, Query
 from gateway.proxy.audit import host_of, note
 from gateway.proxy.forward import forward
 from gateway.services import services
 
-api = Api("webhooks", __name__, abp_tags=[{"name": "Webhooks"}])
+api = Api("webhooks", __name__, tag="Webhooks")
 
 _URL = Field(
     max_length=2048,
+    pattern="^https://",
     description="An https URL of a public host, at port 443 or 8443, without user name, password "
     "and fragment.",
     examples=["https://hooks.example.com/muster"],
@@ -62,7 +63,7 @@ class NewWebhook(BaseModel):
 class WebhookChange(BaseModel):
     """What to change of an endpoint; what is left out stays."""
 
-    url: str = Field(default_factory=str, max_length=2048)
+    url: str = Field(default_factory=str, max_length=2048, pattern="^https://")
     description: str = Field(default_factory=str, max_length=200)
     enabled: bool = Field(
         default_factory=bool,
@@ -103,25 +104,30 @@ class WebhookDeliveries(BaseModel):
 class WebhookPath(Parameters):
     """Which webhook."""
 
-    id: str = Field(description="The webhook's id.")
+    id: str = Field(description="The webhook's id.", examples=["5b4e5b0c2a6f4f0d9f0a7c1d2e3f4a5b"])
 
 
 class DeliveryPath(WebhookPath):
     """Which delivery to it."""
 
-    delivery: str = Field(description="The delivery's id.")
+    delivery: str = Field(
+        description="The delivery's id.", examples=["msg_0d9f0a7c1d2e3f4a5b5b4e5b0c2a6f4f"]
+    )
 
 
-class DeliveriesQuery(Parameters):
+class DeliveriesQuery(Query):
     """Which deliveries to list."""
 
-    limit: int = Field(20, ge=1, le=100)
-    cursor: str | None = Field(None, description="The `next` of an earlier page.")
+    limit: Annotated[int, Field(ge=1, le=100), Digits] = Field(20, description="How many at most.")
+    cursor: str | None = Field(None, description="`next` of the page before.")
 
 
 @api.operation("get", "/v1/webhooks", access=ANY_TOKEN, answers={200: Webhooks})
 def list_webhooks() -> Response:
-    """My webhooks."""
+    """List my webhooks.
+
+    With what is wrong with those that fail.
+    """
     return forward(services().notification)
 
 
@@ -135,7 +141,11 @@ def list_webhooks() -> Response:
     request_body=api.json_body(NewWebhook),
 )
 def add_webhook() -> Response:
-    """Be told at a URL when an upload of mine is final; this answer alone shows the secret."""
+    """Register a webhook.
+
+    A URL of yours that is called when an upload of yours is final. This answer alone shows the
+    secret that signs the calls. What is sent is under `webhooks` in this document.
+    """
     note(services().auth, "webhook-made", _host_named())
     return forward(services().notification, with_body=True)
 
@@ -144,7 +154,10 @@ def add_webhook() -> Response:
     "get", "/v1/webhooks/<id>", access=ANY_TOKEN, answers={200: Webhook}, refusals=(404,)
 )
 def get_webhook(path: WebhookPath) -> Response:
-    """One of my webhooks."""
+    """Show a webhook.
+
+    With the reason if its last call failed.
+    """
     return forward(services().notification)
 
 
@@ -158,7 +171,10 @@ def get_webhook(path: WebhookPath) -> Response:
     request_body=api.json_body(WebhookChange),
 )
 def change_webhook(path: WebhookPath) -> Response:
-    """Change, disable or enable a webhook, or give it a new secret."""
+    """Change a webhook.
+
+    Its URL or description; disable or enable it, or give it a new secret. What is left out stays.
+    """
     note(services().auth, "webhook-changed", path.id)
     return forward(services().notification, with_body=True)
 
@@ -172,7 +188,10 @@ def change_webhook(path: WebhookPath) -> Response:
     refusals=(404,),
 )
 def delete_webhook(path: WebhookPath) -> Response:
-    """Remove a webhook and its deliveries."""
+    """Delete a webhook.
+
+    With its deliveries; those that wait are not sent.
+    """
     note(services().auth, "webhook-deleted", path.id)
     return forward(services().notification)
 
@@ -185,7 +204,10 @@ def delete_webhook(path: WebhookPath) -> Response:
     refusals=(404, 422),
 )
 def list_deliveries(path: WebhookPath, query: DeliveriesQuery) -> Response:
-    """What was sent to a webhook in the last 30 days or waits, newest first."""
+    """List the deliveries to a webhook.
+
+    What was sent to it in the last 30 days or waits to be, newest first.
+    """
     return forward(services().notification)
 
 
@@ -197,7 +219,10 @@ def list_deliveries(path: WebhookPath, query: DeliveriesQuery) -> Response:
     refusals=(404, 409, 429),
 )
 def replay_delivery(path: DeliveryPath) -> Response:
-    """Send again what was delivered or is dead, by the same id."""
+    """Send a delivery again.
+
+    One that was delivered or is dead, by the same `webhook-id`.
+    """
     return forward(services().notification)
 
 
@@ -209,7 +234,10 @@ def replay_delivery(path: DeliveryPath) -> Response:
     refusals=(404, 409, 429),
 )
 def test_webhook(path: WebhookPath) -> Response:
-    """Send the event `webhook.test` to a webhook."""
+    """Try a webhook.
+
+    It is sent the event `webhook.test`; the delivery says what became of it.
+    """
     return forward(services().notification)
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "Table",
     "UnknownTable",
     "get_table",
+    "read_declarations",
     "tables",
 ]
 

@@ -38,6 +38,7 @@ NEEDED: dict[tuple[str, str], set[str] | None] = {
     ("post", "/v1/uploads/{id}/undo"): {"uploads:undo", "uploads:admin"},
     ("post", "/v1/uploads/{id}/load"): {"uploads:write", "uploads:admin"},
     ("get", "/v1/uploads/{id}/content"): {"uploads:write"},
+    ("head", "/v1/uploads/{id}/content"): {"uploads:write"},
     ("patch", "/v1/uploads/{id}/content"): {"uploads:write"},
     ("delete", "/v1/uploads/{id}/content"): {"uploads:write"},
     ("get", "/v1/uploads/{id}/file"): {"uploads:read", "uploads:admin"},
