@@ -38,7 +38,8 @@ def document_of(app: OpenAPI) -> dict[str, Any]:
     schemas = {**whole["components"]["schemas"], "TableName": _TABLE_NAME}
     components = {**whole["components"], "schemas": schemas, "headers": HEADERS}
     document = {**whole, "openapi": _VERSION, "paths": paths, "webhooks": WEBHOOKS}
-    return _with_whole_numbers({**document, "components": components})
+    whole_numbers: dict[str, Any] = _with_whole_numbers({**document, "components": components})
+    return whole_numbers
 
 
 def _as_parameter(schema: dict[str, Any]) -> dict[str, Any]:

@@ -323,11 +323,11 @@ class _RowsQuery(Query):
 
 def _of_column(name: str) -> tuple[Any, Any]:
     owners = ", ".join(table.name for table in tables().values() if name in table.indexed_names)
-    # Read as text, as the key in a path is.
+    # Read as text: queries says which whole numbers there can be.
     return str | None, Field(
         None,
         description=f"Only rows with this {name}, of {owners}.",
-        json_schema_extra={"anyOf": [_keys(), {"type": "null"}]},
+        json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "null"}]},
     )
 
 

@@ -17,6 +17,11 @@ from muster.http.tokens import PERMISSIONS
 _EMAIL = Field(examples=["ana@example.com"])
 Permission = Annotated[str, Field(json_schema_extra={"enum": list(PERMISSIONS)})]
 _PERMISSIONS = Field(description=f"Any of {', '.join(PERMISSIONS)}.", examples=[["uploads:write"]])
+_PERMISSIONS_OR_NONE: Any = Field(
+    default_factory=list,
+    description=f"Any of {', '.join(PERMISSIONS)}; none if left out.",
+    examples=[["uploads:write"]],
+)
 _PASSWORD = Field(
     min_length=12,
     max_length=1024,
@@ -99,7 +104,7 @@ class NewUser(BaseModel):
 
     email: str = _EMAIL
     password: str = _PASSWORD
-    permissions: list[Permission] = _PERMISSIONS
+    permissions: list[Permission] = _PERMISSIONS_OR_NONE
 
 
 class UserChange(BaseModel):
@@ -134,7 +139,7 @@ class NewInvitation(BaseModel):
     """Who is invited, and what they may do then."""
 
     email: str = _EMAIL
-    permissions: list[Permission] = _PERMISSIONS
+    permissions: list[Permission] = _PERMISSIONS_OR_NONE
 
 
 class Invitation(BaseModel):

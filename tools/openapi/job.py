@@ -39,7 +39,7 @@ def main(url: str, email: str, password: str, samples: str) -> None:
     client: Any = AuthenticatedClient(base_url=url, token=token.access_token, timeout=90.0)
     say("logged in", token.token_type)
 
-    last = None
+    last: Any = None
     for name in FILES:
         content = (Path(samples) / name).read_bytes()
         head = PreviewUploadFilesBody(file=file_of(content[:4096], name))
