@@ -63,17 +63,17 @@ def version() -> str:
 
 def source() -> Source:
     """The commit that is checked out; raises ReleaseRefused unless it is its version's tag."""
-    found = Source(
+    tag = f"v{version()}"
+    if tag not in _run("git", "tag", "--points-at", "HEAD").split():
+        raise ReleaseRefused(f"HEAD is not {tag}: git checkout {tag}, or tag it.")
+    if _run("git", "status", "--porcelain"):
+        raise ReleaseRefused("The checkout has changes that are not committed: release a clone.")
+    return Source(
         url=_url(),
         commit=_run("git", "rev-parse", "HEAD"),
         epoch=_run("git", "log", "-1", "--format=%ct"),
         version=version(),
     )
-    if found.tag not in _run("git", "tag", "--points-at", "HEAD").split():
-        raise ReleaseRefused(f"HEAD is not {found.tag}: git checkout {found.tag}, or tag it.")
-    if _run("git", "status", "--porcelain"):
-        raise ReleaseRefused("The checkout has changes that are not committed: release a clone.")
-    return found
 
 
 def _url() -> str:

@@ -87,6 +87,5 @@ def test_the_sums_are_those_that_sha256sum_checks(tmp_path: Path) -> None:
 
 def test_a_commit_that_is_not_its_versions_tag_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "version", lambda: "0.0.0")
-    monkeypatch.setattr(release, "_url", lambda: "https://git.example.com/muster")
     with pytest.raises(release.ReleaseRefused, match=r"HEAD is not v0\.0\.0"):
         release.source()
