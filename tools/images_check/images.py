@@ -11,7 +11,7 @@ from tools.images_check.engine import Podman
 
 # The distributions that tell the services apart; each image has those of its own service alone.
 _APART = {
-    "auth": {"alembic", "argon2-cffi", "limits", "mysql-connector-python"},
+    "auth": {"alembic", "argon2-cffi", "limits", "mysql-connector-python", "pika"},
     "dbuploader": {
         *("alembic", "mysql-connector-python", "pika"),
         *("pyarrow", "pymongo", "pyroaring", "tenacity"),
