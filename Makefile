@@ -11,6 +11,9 @@ MIRROR ?=
 PREFIX ?=
 KEY ?=
 ENGINE ?= docker
+TO ?=
+FROM ?=
+ERASURES ?=
 COMPOSE ?= docker compose
 UV_VERSION := 0.13.9
 
@@ -32,7 +35,7 @@ BENCH := .venv-bench/.synced-dev .venv-bench/.synced-bench
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test servers lint fmt chaos bench docs architecture screenshots env up down k8s-secrets images-check k8s-check compat release migration clean
+.PHONY: help run demo backup restore test servers lint fmt chaos bench docs architecture screenshots env up down k8s-secrets images-check k8s-check compat release migration clean
 
 help: ## show this list
 	@awk -F ':.*## |^##@ ' '/^##@ / { printf "\n%s\n", $$2 } \
@@ -46,6 +49,12 @@ run: $(RUN) ## run the whole suite on this machine: MUSTER_PORT, MUSTER_HOME; Ct
 
 demo: $(RUN) ## do the main job once with the sample files and check it; SAMPLES=dir for others
 	@exec $(BIN)/python -m embedded.demo "$(SAMPLES)"
+
+backup: $(RUN) ## copy all that the suite in MUSTER_HOME keeps, while it runs: TO=directory
+	@exec $(BIN)/python -m embedded.backup "$(TO)"
+
+restore: $(RUN) ## make MUSTER_HOME anew from a backup: FROM=directory ERASURES=tombstones.jsonl
+	@exec $(BIN)/python -m embedded.restore "$(FROM)" $(if $(ERASURES),--erasures "$(ERASURES)")
 
 env: ## make .env for Docker Compose, with random secrets, where there is none
 	@"$(PYTHON)" deploy/make_env.py

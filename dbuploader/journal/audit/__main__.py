@@ -85,13 +85,16 @@ def _run(
     # Imports pyarrow, which must come after the database's driver: see dbuploader/consumer.py.
     from dbuploader.journal.audit.evidence import Evidence
 
-    found = 0
+    found, remedies = 0, dict[str, None]()
     with database.read() as connection:
         evidence = Evidence(connection, database, stores, trusted=trusted)
         for finding in islice(audit(evidence), most):
             found += 1
             print(finding)
+            remedies |= {finding.remedy: None}
         if found:
+            for remedy in filter(None, remedies):
+                print(remedy)
             return _DOES_NOT
         print(f"Everything adds up, up to number {evidence.head().number}.")
         for note, count in sorted(evidence.notes.items()):

@@ -35,12 +35,16 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Finding:
-    """What does not add up: in which check, where, what should be there and what is."""
+    """What does not add up: in which check, where, what should be there and what is.
+
+    `remedy` is what to do about it where that is known.
+    """
 
     check: str
     where: str
     expected: str
     found: str
+    remedy: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.check}: {self.where}: expected {self.expected}, found {self.found}"

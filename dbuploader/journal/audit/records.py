@@ -22,6 +22,18 @@ _AT_ONCE = 100
 _BLOCK = 1024 * 1024
 _PAUSE_SECONDS = 0.2
 _WITHOUT_FILE = {"file-missing", "file-damaged"}
+_DATABASE_IS_OLDER = (
+    "If the database was restored from an older backup than the records, stop the loader, run "
+    "python -m dbuploader.uploads.reload, and start it: the uploads are loaded again, in order."
+)
+_RECORDS_ARE_OLDER = (
+    "If the records were restored from an older backup than the database, the rows are loaded and "
+    "stay. Whoever sent the file may send it again: its rows count as unchanged."
+)
+_FILES_ARE_OLDER = (
+    "If the files were restored from an older backup than the records, the rows are loaded and "
+    "stay. Copy the file back from a newer backup, or from the disk it was on."
+)
 
 
 def check_records(evidence: Evidence) -> Findings:
@@ -80,7 +92,8 @@ def _check_record(evidence: Evidence, row: Row[Any] | None) -> Check:
         if row is not None:
             yield from _compare(upload, row)
         elif upload.state.is_final and not _is_known_otherwise(evidence, upload):
-            yield Finding("records", f"upload {upload.id}", "its row in the ledger", "none")
+            where = f"upload {upload.id}"
+            yield Finding("records", where, "its row in the ledger", "none", _DATABASE_IS_OLDER)
 
     return check
 
@@ -138,7 +151,8 @@ def _find_lost(evidence: Evidence) -> Findings:
         try:
             evidence.stores.uploads.get(row.upload_id)
         except UploadNotFound:
-            yield Finding("records", f"upload {row.upload_id}", "its record", "none")
+            where = f"upload {row.upload_id}"
+            yield Finding("records", where, "its record", "none", _RECORDS_ARE_OLDER)
         except UnreadableRecord as error:
             where = f"upload {row.upload_id}"
             yield Finding("records", where, "its record", f"one that can't be read: {error.reason}")
@@ -153,7 +167,7 @@ def _check_file(evidence: Evidence) -> Check:
         try:
             found = _sha256_of(evidence, upload)
         except (FileNotStored, FileDamaged) as error:
-            yield Finding("files", where, "the file", f"none: {error!r}")
+            yield Finding("files", where, "the file", f"none: {error!r}", _FILES_ARE_OLDER)
             return
         if found != upload.sha256:
             yield Finding("files", f"{where}, SHA-256", upload.sha256, found)
@@ -179,7 +193,7 @@ def _check_rejects(evidence: Evidence) -> Check:
                 ensure_whole(stored)
                 found = sum(1 for _ in read_rejects(stored)[1])
         except (FileNotStored, FileDamaged) as error:
-            yield Finding("files", where, "the rejects", f"none: {error!r}")
+            yield Finding("files", where, "the rejects", f"none: {error!r}", _FILES_ARE_OLDER)
             return
         expected = _rejects_expected(upload)
         if expected is not None and found != expected:
