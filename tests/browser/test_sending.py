@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from embedded.client import Json
 from tests.browser.choosing import choose, chosen, csv_file, done, drop, see, send, sent
@@ -12,6 +13,7 @@ from tests.browser.conftest import only_on
 from tests.browser.site import ANA, Site
 from tests.browser.slow import slow_network
 from tests.e2e.waiting import wait_until
+from tests.servers.cutting import EveryCutter
 
 # Half a megabyte.
 MANY_JOBS = "".join(f"{number},Job {number}\n" for number in range(10_000, 40_000)).encode()
@@ -176,6 +178,36 @@ def test_a_file_whose_way_broke_off_is_sent_again_as_the_same_upload(page: Page)
     expect(done(page)).to_contain_text("1 row: 1 loaded.")
     assert len(keys) >= 2
     assert len(set(keys)) == 1
+
+
+@only_on("embedded")
+def test_a_large_file_goes_on_where_its_way_was_cut(site: Site) -> None:
+    before = len(site.ana.uploads())
+    jobs = "".join(f"{number},Job {number}\n" for number in range(10_000, 70_000)).encode()
+    with (
+        # A preview gets through.
+        EveryCutter(urlsplit(site.url).port or 0, every=500_000) as cutter,
+        site.open_page(ANA, f"http://127.0.0.1:{cutter.port}") as page,
+    ):
+        page.goto(f"http://127.0.0.1:{cutter.port}/")
+        page.locator("#send").evaluate("(form) => { form.dataset.whole = '100000'; }")
+        choose(page, csv_file("jobs.csv", jobs))
+        expect(chosen(page).locator(".found")).to_be_visible()
+        page.get_by_role("checkbox", name="Dry run").check()
+        offsets: list[int] = []
+        page.on("request", lambda request: offsets.extend(_offset_of(request)))
+        send(page)
+        expect(chosen(page)).to_contain_text(re.compile(r"Trying again in \d+ s\."))
+        expect(done(page)).to_contain_text("60,000 rows")
+    # From its beginning it would never have arrived.
+    assert len(offsets) > 1
+    assert offsets == sorted({0, *offsets})
+    assert len(site.ana.uploads()) == before + 1
+
+
+def _offset_of(request: Request) -> list[int]:
+    """Where the part begins, if the request sends one."""
+    return [int(request.headers["upload-offset"])] if request.method == "PATCH" else []
 
 
 def test_without_scripts_a_file_is_sent_and_followed(site: Site) -> None:

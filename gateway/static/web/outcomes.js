@@ -11,8 +11,8 @@ const REFUSALS = new Map([
 ]);
 
 /** Why the API refused a file, in words. */
-export function refusal({ status, answer, retryAfter }) {
-  if (status === 409 && retryAfter) return "Muster still holds the first try of this file.";
+export function refusal({ status, answer, passes }) {
+  if (status === 409 && passes) return "Muster still holds the first try of this file.";
   if (status === 429) return reasonIn(answer) ?? "Muster was asked too much for now.";
   return REFUSALS.get(status) ?? reasonIn(answer) ?? `The server answered ${status}, and did not say why.`;
 }

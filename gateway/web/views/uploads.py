@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 pages = PageBlueprint("uploads_pages", __name__)
 
 _UPLOADS_PER_PAGE = 20
+# A larger file is sent in parts, where there are scripts.
+_WHOLE_BYTES = 8 * 1024**2
 # A page in which each row has fields must not be too much for a browser.
 _REJECTS_PER_PAGE = 500
 _REJECTS_SIZE = 1024**2
@@ -72,7 +74,7 @@ def front() -> Response:
             states=STATES,
             words=WORDS,
             encodings=NAMES,
-            preview=_preview_sizes(),
+            sizes=_sizes(),
         )
     wanted, cursor = _wanted(), request.args.get("cursor")
     found = services().access.list(
@@ -91,13 +93,17 @@ def front() -> Response:
         title_of=title_of,
         undone=undone,
         encodings=NAMES,
-        preview=_preview_sizes(),
+        sizes=_sizes(),
     )
 
 
-def _preview_sizes() -> dict[str, int]:
-    """How many bytes of a text, or of a workbook, are sent for a preview."""
-    return {"text": PREVIEW_BYTES, "workbook": services().limits.preview_bytes}
+def _sizes() -> dict[str, int]:
+    """How many bytes of a text, or of a workbook, are previewed, and a file not in parts has."""
+    return {
+        "text": PREVIEW_BYTES,
+        "workbook": services().limits.preview_bytes,
+        "whole": _WHOLE_BYTES,
+    }
 
 
 @pages.post("/uploads")
