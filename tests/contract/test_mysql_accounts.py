@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
 
@@ -25,7 +25,7 @@ from muster.contracts.tables import get_table
 from muster.database import DatabaseUnavailable, open_database
 from queries.hiring import Hiring
 from queries.repository import check_schema as check_for_queries
-from tests.servers.mariadb import MariaServer, require_mariadb, run
+from tests.servers.mariadb import MariaServer, administration, require_mariadb, run
 from tests.unit.dbuploader.suite import BATCH_LIMITS, an_author
 
 # One process of the run starts the server, not each.
@@ -165,6 +165,33 @@ def test_an_account_may_do_no_more(urls: Mapping[str, str], account: str, statem
         pytest.raises(DatabaseUnavailable, match="denied"),
     ):
         run(database, statement)
+
+
+def test_an_account_has_two_passwords_while_one_takes_the_place_of_the_other(
+    urls: Mapping[str, str],
+) -> None:
+    """As docs/rotation.md says of MariaDB."""
+    former, parts = urls["queries"], urlsplit(urls["queries"])
+    later = urlunsplit(parts._replace(netloc=f"queries:later@{parts.hostname}:{parts.port}"))
+    root = urlunsplit(parts._replace(netloc=f"root@{parts.hostname}:{parts.port}"))
+    by = "mysql_native_password USING PASSWORD"
+    alter = "ALTER USER 'queries'@'%' IDENTIFIED"
+    with closing(administration(root)) as administrator:
+        run(administrator, f"{alter} VIA {by}('later') OR {by}('''')")
+        assert [logs_in(url) for url in (former, later)] == [True, True]
+        run(administrator, f"{alter} BY 'later'")
+        assert [logs_in(url) for url in (former, later)] == [False, True]
+        run(administrator, f"{alter} BY ''''")
+    assert [logs_in(url) for url in (former, later)] == [True, False]
+
+
+def logs_in(url: str) -> bool:
+    with closing(open_database(url)) as database:
+        try:
+            database.check()
+        except DatabaseUnavailable:
+            return False
+        return True
 
 
 @pytest.mark.parametrize(
