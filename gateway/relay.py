@@ -39,6 +39,7 @@ UNFINISHED = Gauge("muster_unfinished_uploads", "Uploads not final, or not annou
 UNFINISHED_AGE = Gauge("muster_unfinished_age_seconds", "Age of the oldest of these uploads.")
 SET_ASIDE = Gauge("muster_set_aside_records", "Upload records that can't be read.")
 EMAILS = Gauge("muster_waiting_emails", "Messages in the queue of emails.")
+DEAD_LETTERS = Gauge("muster_dead_letters", "Messages that were given up.", ["queue"])
 
 INTERVAL_SECONDS = 1.0
 # The gateway publishes by itself at once; only what is older than this has been left to the relay.
@@ -48,7 +49,7 @@ _SWEEP_EVERY_SECONDS = 600.0
 _EXPIRE_EVERY_SECONDS = 60.0
 _MEASURE_EVERY_SECONDS = 15.0
 _MAX_HEARTBEAT_SECONDS = 60.0
-_EMAIL_QUEUE = "notification"
+_UPLOAD_QUEUE, _EMAIL_QUEUE = "dbuploader", "notification"
 
 
 class Relay:
@@ -122,7 +123,7 @@ class Relay:
 
 
 class BacklogMeter:
-    """Sets the gauges, now and then: each time costs the store three queries and the broker one."""
+    """Sets the gauges, now and then: each time costs the store three queries and the broker two."""
 
     def __init__(
         self, uploads: UploadStore, broker: Broker, clock: Callable[[], float] = time.monotonic
@@ -137,19 +138,22 @@ class BacklogMeter:
         if self._clock() - self._measured_at < _MEASURE_EVERY_SECONDS:
             return
         self._measured_at = self._clock()
-        EMAILS.set(self._count_emails())
+        self._measure_queues()
         backlog = self._uploads.backlog()
         oldest = backlog.oldest_at
         UNFINISHED.set(backlog.uploads)
         UNFINISHED_AGE.set(0 if oldest is None else (now() - oldest).total_seconds())
         SET_ASIDE.set(self._uploads.count_set_aside())
 
-    def _count_emails(self) -> float:
+    def _measure_queues(self) -> None:
         try:
-            return self._broker.depth(_EMAIL_QUEUE).waiting
+            depths = {name: self._broker.depth(name) for name in (_UPLOAD_QUEUE, _EMAIL_QUEUE)}
         except BrokerUnavailable as error:
-            log.warning("emails not counted", error=str(error))
-            return math.nan
+            log.warning("messages not counted", error=str(error))
+            depths = {}
+        EMAILS.set(depths[_EMAIL_QUEUE].waiting if depths else math.nan)
+        for name in (_UPLOAD_QUEUE, _EMAIL_QUEUE):
+            DEAD_LETTERS.labels(name).set(depths[name].dead if depths else math.nan)
 
 
 def main() -> None:

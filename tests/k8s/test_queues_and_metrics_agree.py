@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from muster.broker import BINDINGS
-from muster.broker.rabbitmq.topology import Topology
 from tests.k8s.sources import metrics, process_of, texts
-from tests.k8s.tree import Tree
+from tests.k8s.tree import K8S, Tree
 from tools.k8s_check.edges import container_port, selects
 from tools.k8s_check.environment import data_of
 from tools.k8s_check.manifests import Manifests, labels_of, name_of
@@ -95,7 +94,7 @@ def _exprs(part: object) -> Iterator[str]:
 def unknown(expression: str) -> set[str]:
     """The metrics, and the labels of metrics, that nobody serves."""
     known = {**metrics(), **OF_OTHERS}
-    bare = re.sub(r'"[^"]*"|\[[^\]]*\]|\$\w+', "", expression)
+    bare = re.sub(r'"[^"]*"|\[[^\]]*\]|\$\w+|\boffset \w+', "", expression)
     bare = re.sub(r"\b(by|without|on|ignoring|group_left)\s*\([^)]*\)", "", bare)
     found: set[str] = set()
     for name, labels in re.findall(r"([a-zA-Z_:][\w:]*)\s*(?:\{([^}]*)\})?", bare):
@@ -123,6 +122,8 @@ def test_every_query_asks_for_values_of_labels_that_there_are(monitored: Manifes
         for _, expr in expressions(monitored)
         for values in re.findall(r'\b(?:outcome|phase|route|service|state)!?=~?"([^"]+)"', expr)
         for value in values.split("|")
+        # A variable of the dashboard.
+        if not value.startswith("$")
     }
     assert {"failed", "put_off"} <= asked
     assert asked <= texts()
@@ -133,6 +134,26 @@ def test_every_metric_is_looked_at(monitored: Manifests) -> None:
     assert {
         name for name in metrics() if not re.search(rf"\b{name}(_bucket|_sum|_count)?\b", text)
     } == set()
+
+
+def test_the_dashboard_is_of_the_namespaces_and_services_that_are_chosen(
+    monitored: Manifests,
+) -> None:
+    (dashboard,) = [
+        json.loads(text)
+        for each in monitored.of("ConfigMap")
+        for key, text in data_of(each).items()
+        if key == "muster.json"
+    ]
+    variables = [each["name"] for each in dashboard["templating"]["list"]]
+    assert variables == ["datasource", "namespace", "service"]
+    series = [
+        (name, labels)
+        for expr in _exprs(dashboard)
+        for name, labels in re.findall(r"\b((?:muster|rabbitmq|process)_\w+)(\{[^}]*\})?", expr)
+    ]
+    assert len(series) > 30
+    assert [name for name, labels in series if 'namespace=~"$namespace"' not in labels] == []
 
 
 @pytest.mark.parametrize(
@@ -148,15 +169,14 @@ def test_a_metric_or_label_that_nobody_serves_is_seen(expression: str) -> None:
     assert unknown(expression) != set()
 
 
-def test_every_queue_that_an_alert_names_is_there(monitored: Manifests) -> None:
-    queues = {name for name, _ in Topology().queues()}
-    patterns = [
-        re.compile(pattern.replace("[.]", r"\."))
-        for _, expr in expressions(monitored)
-        for pattern in re.findall(r'queue=~?"([^"]+)"', expr)
-    ]
-    assert patterns
-    assert all(any(pattern.fullmatch(queue) for queue in queues) for pattern in patterns)
+def test_every_alert_leads_to_the_page_that_is_named_once(monitored: Manifests) -> None:
+    component = K8S / "components/monitoring"
+    (page,) = re.findall(r"- page=(\S+)", (component / "kustomization.yaml").read_text("utf-8"))
+    assert page.removeprefix("https://") not in (component / "alerts.yaml").read_text("utf-8")
+    (rules,) = monitored.of("PrometheusRule")
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(alerts) > 10
+    assert all(rule["annotations"]["runbook_url"] == f"{page}#{rule['alert']}" for rule in alerts)
 
 
 def test_everything_that_serves_metrics_is_asked_for_them_and_may_be(monitored: Manifests) -> None:

@@ -1,22 +1,29 @@
 """The alert rules, and what docs/operations.md says of them."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from tools.alerts_check import ALERTS, TESTS, check_alerts
 
 ROOT = Path(__file__).parents[3]
 
 
 def rules() -> list[dict[str, Any]]:
-    text = (ROOT / "k8s/components/monitoring/alerts.yaml").read_text("utf-8")
-    return [rule for group in yaml.safe_load(text)["spec"]["groups"] for rule in group["rules"]]
+    return [
+        rule
+        for group in yaml.safe_load(ALERTS.read_text("utf-8"))["spec"]["groups"]
+        for rule in group["rules"]
+    ]
 
 
 def test_each_alert_is_explained_and_no_other() -> None:
     page = (ROOT / "docs/operations.md").read_text("utf-8")
-    explained = re.findall(r"^\| `(Muster\w+)` \|", page, re.MULTILINE)
+    explained = re.findall(r"^\| <a id=.*></a>`(Muster\w+)` \|", page, re.MULTILINE)
     assert explained == [rule["alert"] for rule in rules()]
     assert len(set(explained)) == len(explained) > 10
 
@@ -27,8 +34,30 @@ def test_each_alert_says_what_it_means_and_how_urgent_it_is() -> None:
         assert rule["labels"]["severity"] in {"critical", "warning"}
 
 
+def test_each_alert_leads_to_its_row_of_the_page() -> None:
+    page = (ROOT / "docs/operations.md").read_text("utf-8")
+    places = re.findall(r'<a id="(\w+)"></a>`(\w+)`', page)
+    assert {anchor for anchor, _ in places} == {rule["alert"] for rule in rules()}
+    assert all(anchor == alert for anchor, alert in places)
+    for rule in rules():
+        assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{rule['alert']}"
+
+
 def test_a_summary_names_only_labels_that_the_expression_keeps() -> None:
     for rule in rules():
         kept = re.findall(r"sum by \(([^)]*)\)", rule["expr"])
         for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
             assert not kept or label in kept[0].split(", "), rule["alert"]
+
+
+def test_each_alert_is_fired_once_by_its_cause() -> None:
+    text = TESTS.read_text("utf-8")
+    fired = set(re.findall(r'labels:.*alertname="(\w+)"', text))
+    assert fired == {rule["alert"] for rule in rules()}
+
+
+# The build server has it, in a job of its own.
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
+def test_prometheus_takes_the_rules_and_fires_them() -> None:
+    done = check_alerts("promtool")
+    assert done.returncode == 0, done.stdout

@@ -45,6 +45,7 @@ def test_names_follow_the_conventions() -> None:
             "emails",
             "webhooks",
             "records",
+            "letters",
             "up",
         }
 

@@ -20,12 +20,19 @@ from tests.unit.gateway.fakes import FakeBroker
 class EmailBroker(FakeBroker):
     def depth(self, queue: str) -> QueueDepth:
         self.check()
-        return QueueDepth(waiting={"notification": 3}[queue], dead=1)
+        return {"dbuploader": QueueDepth(2, 1), "notification": QueueDepth(3, 4)}[queue]
 
 
 def measured() -> list[float | None]:
     names = ("unfinished_uploads", "unfinished_age_seconds", "set_aside_records", "waiting_emails")
     return [REGISTRY.get_sample_value(f"muster_{name}") for name in names]
+
+
+def dead_letters() -> list[float | None]:
+    return [
+        REGISTRY.get_sample_value("muster_dead_letters", {"queue": queue})
+        for queue in ("dbuploader", "notification")
+    ]
 
 
 def test_uploads_emails_and_records_that_wait_are_measured(
@@ -35,6 +42,7 @@ def test_uploads_emails_and_records_that_wait_are_measured(
     meter = BacklogMeter(stores.uploads, EmailBroker(), clock=lambda: time)
     meter.measure_if_due()
     assert measured() == [0, 0, 0, 3]
+    assert dead_letters() == [1, 4]
     for number, seconds in enumerate((500, 400, 300, 200)):
         submitted_at = now() - timedelta(seconds=seconds)
         stores.uploads.accept(an_upload(id=f"u-{number}", submitted_at=submitted_at))
@@ -60,6 +68,7 @@ def test_without_a_broker_the_uploads_are_measured_all_the_same(stores: Stores) 
     assert uploads == 1
     assert emails is not None
     assert math.isnan(emails)
+    assert [str(value) for value in dead_letters()] == ["nan", "nan"]
 
 
 def test_a_store_that_is_away_is_told(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
