@@ -23,7 +23,7 @@ from gateway.uploads.expiry import BATCH, FileExpiry
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.sweep import OrphanSweep
 from muster.backends.dependencies import once
-from muster.broker import Broker, BrokerUnavailable, open_broker
+from muster.broker import Broker, BrokerUnavailable, QueueDepth, open_broker
 from muster.contracts.uploads import now
 from muster.observability.tracing import working_on
 from muster.secret_settings import read_settings
@@ -146,14 +146,19 @@ class BacklogMeter:
         SET_ASIDE.set(self._uploads.count_set_aside())
 
     def _measure_queues(self) -> None:
+        emails = self._depth(_EMAIL_QUEUE)
+        # A broker that is away is not waited for twice.
+        uploads = self._depth(_UPLOAD_QUEUE) if emails else None
+        EMAILS.set(emails.waiting if emails else math.nan)
+        for queue, depth in ((_EMAIL_QUEUE, emails), (_UPLOAD_QUEUE, uploads)):
+            DEAD_LETTERS.labels(queue).set(depth.dead if depth else math.nan)
+
+    def _depth(self, queue: str) -> QueueDepth | None:
         try:
-            depths = {name: self._broker.depth(name) for name in (_UPLOAD_QUEUE, _EMAIL_QUEUE)}
+            return self._broker.depth(queue)
         except BrokerUnavailable as error:
-            log.warning("messages not counted", error=str(error))
-            depths = {}
-        EMAILS.set(depths[_EMAIL_QUEUE].waiting if depths else math.nan)
-        for name in (_UPLOAD_QUEUE, _EMAIL_QUEUE):
-            DEAD_LETTERS.labels(name).set(depths[name].dead if depths else math.nan)
+            log.warning("messages not counted", queue=queue, error=str(error))
+            return None
 
 
 def main() -> None:
