@@ -25,6 +25,8 @@ def pages_of(app: OpenAPI) -> Blueprint:
     pages = Blueprint("docs", __name__)
     pages.add_app_template_filter(prose)
     pages.add_app_template_filter(anchor)
+    # Not by name, as Jinja has it: examples are in the order of what they show.
+    pages.record_once(lambda state: state.app.jinja_env.policies.update({"json.dumps_kwargs": {}}))
     as_json = cache(lambda: json.dumps(document_of(app)))
     as_page = cache(lambda: _rendered(document_of(app)))
 

@@ -246,6 +246,12 @@ def test_the_page_shows_every_operation(client: FlaskClient, document: dict[str,
             assert f"<code>{parameter['name']}</code>" in page
 
 
+def test_the_page_shows_examples_in_the_order_of_the_columns(client: FlaskClient) -> None:
+    page = client.get("/docs").get_data(as_text=True)
+    first = page.partition('<section id="write_rows">')[2].partition("<pre>")[2]
+    assert first.index("id") < first.index("department")
+
+
 def test_the_page_asks_no_other_host_for_anything(client: FlaskClient) -> None:
     answer = client.get("/docs")
     page = answer.get_data(as_text=True)
