@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from gateway.errors import PROBLEMS
 from gateway.web.session import refuse_other_sites, split_url
-from gateway.web.wording import ago, word_for
+from gateway.web.wording import ago, in_words, with_headings, word_for
 from muster.http.problems import Problem, from_http_exception, problem_of
 from muster.http.tokens import authenticate
 from muster.observability.tracing import current_trace
@@ -39,7 +39,7 @@ class PageBlueprint(Blueprint):
 def install_pages(app: Flask) -> None:
     """Have `app` answer a browser that asks for an unknown path with a page."""
     app.register_error_handler(404, _show_not_found)
-    app.jinja_env.globals.update(word_for=word_for, ago=ago)
+    app.jinja_env.globals.update(word_for=word_for, ago=ago, with_headings=with_headings)
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
@@ -53,7 +53,13 @@ def show_problem(problem: Problem) -> Response:
     if problem.status == 401:
         return go(url_for("signing_in.sign_in", next=_here()))
     request_id = current_trace().request_id
-    response = page("problem.html", problem.status, problem=problem, request_id=request_id)
+    response = page(
+        "problem.html",
+        problem.status,
+        problem=problem,
+        detail=in_words(str(problem)),
+        request_id=request_id,
+    )
     response.headers.update(problem.headers)
     return response
 
@@ -89,7 +95,9 @@ def _show_not_found(error: NotFound) -> Response:
         # Whoever is signed in goes on from there, by the navigation of all pages.
         with suppress(Problem):
             authenticate()
-        return _show_http_exception(error)
+        return show_problem(
+            Problem(404, "not-found", "Not found", "There is no page at this address.")
+        )
     return from_http_exception(error)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from muster.contracts.error_codes import ROW_ERRORS
 from muster.contracts.upload_document import MOST_PLACES, QueuePlace
-from muster.contracts.uploads import Options, State, Upload, now
+from muster.contracts.uploads import EmailState, Options, State, Upload, now
 
 STATES: Mapping[State, str] = {
     State.QUEUED: "Waiting",
@@ -27,7 +27,19 @@ WORDS: Mapping[str, str] = {
     "erasure completed": "Erased",
 }
 """The same, with what a state is called of another kind than `upload`."""
-CODES: Mapping[str, str] = {code: error.title for code, error in ROW_ERRORS.items()}
+EMAILS: Mapping[EmailState, str] = {
+    EmailState.WAITING: "waiting to be sent",
+    EmailState.SENT: "sent",
+    EmailState.REFUSED: "refused by the mail server",
+    EmailState.GIVEN_UP: "could not be sent",
+    EmailState.UNWANTED: "none, as its sender wishes",
+}
+"""What became of the email about an upload."""
+CODES: Mapping[str, str] = {
+    **{code: error.title for code, error in ROW_ERRORS.items()},
+    "type-error": "Not a date, or not a number",
+    "primary-key": "The id is taken",
+}
 ACTIONS: Mapping[str, str] = {
     "signed-in": "signed in",
     "sign-in-failed": "failed to sign in",
@@ -57,11 +69,11 @@ DELIVERIES: Mapping[str, str] = {
 """The states of what is sent to a webhook."""
 PERMISSIONS: Mapping[str, str] = {
     "uploads:write": "upload files",
-    "uploads:read": "see one's own uploads",
-    "uploads:undo": "undo one's own uploads",
-    "uploads:admin": "see, cancel and undo everybody's uploads",
-    "rows:write": "write rows by the API",
-    "rows:erase": "erase a person's row everywhere",
+    "uploads:read": "see own uploads",
+    "uploads:undo": "undo own uploads",
+    "uploads:admin": "see, cancel and undo all uploads",
+    "rows:write": "write rows by a program",
+    "rows:erase": "erase a row everywhere, for good",
     "queries:read": "see tables and hiring",
     "users:admin": "manage users",
 }
@@ -81,6 +93,7 @@ FORGOTTEN: Mapping[str | None, str] = {
     "erased": "What it was before was erased.",
 }
 """Why it is not known what a row was before a change."""
+_FOR_PROGRAMS = "upload with dates=dmy or dates=mdy"
 _MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
 # Up to so many seconds in units of so many, which are called so.
 _AGES = ((_HOUR, _MINUTE, "minute"), (_DAY, _HOUR, "hour"), (7 * _DAY, _DAY, "day"))
@@ -91,10 +104,32 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "tab": "tabs", "pipe": "pipes"}
 
 def word_for(upload: Upload) -> str:
     """What the page calls the state of the upload: never loaded, where nothing was."""
-    written = upload.rows.inserted + upload.rows.updated
-    if upload.kind == "upload" and upload.state is State.COMPLETED_WITH_REJECTS and not written:
+    rows = upload.rows
+    is_with_rejects = upload.state is State.COMPLETED_WITH_REJECTS
+    is_without_rows = upload.state is State.COMPLETED and not rows.read
+    written = rows.inserted + rows.updated
+    if upload.kind == "upload" and not written and (is_with_rejects or is_without_rows):
         return WORDS["nothing loaded"]
     return WORDS.get(f"{upload.kind} {upload.state}") or WORDS[upload.state]
+
+
+def in_words(detail: str) -> str:
+    """The text without names of services, and with what a permission allows for its name."""
+    if detail.endswith("does not answer now; try again."):
+        return "A part of Muster is not answering. Nothing is lost: try again in a moment."
+    detail = detail.replace("This body", "This form")
+    for name, words in PERMISSIONS.items():
+        detail = detail.replace(name, f"to {words}")
+    return detail
+
+
+def with_headings(message: str, headings: Mapping[str, str]) -> str:
+    """The message with what people call a column for its name, where that can be nothing else."""
+    message = message.replace(_FOR_PROGRAMS, "upload it again and say under Options which is first")
+    for name, heading in headings.items():
+        if "_" in name:
+            message = message.replace(name, heading)
+    return message
 
 
 def ago(moment: datetime) -> str:
@@ -131,7 +166,7 @@ def wishes(options: Options) -> list[str]:
     limit, header = options.max_rejects, options.header
     said = {
         "nothing is undone unless every row can be": options.mode == "all",
-        "rows whose key is taken are rejected": options.mode == "insert",
+        "rows whose id is taken are rejected": options.mode == "insert",
         f"nothing is loaded with more than {limit} rejected": limit is not None,
         f"{options.expect_rows} rows are expected": options.expect_rows is not None,
         f"at most {options.max_inserted} may be inserted": options.max_inserted is not None,

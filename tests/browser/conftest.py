@@ -12,6 +12,7 @@ from tests.browser.site import (
     ADMIN,
     ANA,
     MAX_UPLOAD_BYTES,
+    NEW,
     PASSWORD,
     PERMISSIONS,
     SETTINGS,
@@ -71,6 +72,7 @@ def new_site(
         Client(suite.url, ADMIN, suite.admin_password()) as admin,
     ):
         admin.add_user(ANA, PASSWORD, PERMISSIONS)
+        admin.add_user(NEW, PASSWORD, PERMISSIONS)
         with Client(suite.url, ANA, PASSWORD) as ana:
             yield Site(suite, chromium, admin, ana)
 

@@ -16,6 +16,8 @@ from tests.e2e.pausing import paused
 
 ADMIN = "admin@example.com"
 ANA = "ana@example.com"
+# Who may what Ana may, and has sent nothing yet.
+NEW = "new@example.com"
 PASSWORD = "correct horse battery"
 PERMISSIONS = ["uploads:write", "uploads:read", "uploads:undo", "queries:read", "rows:erase"]
 # Webhooks to this machine.

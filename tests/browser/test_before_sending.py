@@ -105,14 +105,43 @@ def test_on_the_page_workbooks_with_ones_own_labels_are_told_about_once(
     page.reload()
     choose(page, csv_file("jobs Q4.csv", as_text("jobs", OWN_LABELS["jobs"], ";", "cp1252")))
     again = item(page, "jobs Q4.csv")
-    expect(again).to_contain_text("as you chose them for a file with these names before")
+    expect(again).to_contain_text("as you chose them before, for a file with the same names")
     expect(problems(again)).to_have_count(0)
-    again.get_by_role("button", name="Choose anew").click()
+    again.get_by_role("button", name="Choose again").click()
     expect(problems(again)).to_contain_text("Muster does not know these columns")
     send(page)
     # What is not told yet is asked for, and nothing is sent.
     expect(again.locator("select:invalid")).to_have_count(2)
     expect(done(page)).to_have_count(0)
+
+
+NAMES = {1: "José Núñez", 2: "Zoë Grün", 3: "François Lœuillet"}
+
+
+@only_on("embedded")
+def test_names_in_windows_1252_stay_as_they_are_written(page: Page, site: Site) -> None:
+    def file(first: int) -> bytes:
+        rows = [f"{first + key},{name},2021-07-27,1,1\n" for key, name in NAMES.items()]
+        return "".join([*rows, f"{first},Ángela Ibáñez,2021-07-27,,1\n"]).encode("cp1252")
+
+    page.goto("/")
+    choose(page, csv_file("hired_employees.csv", file(9520)))
+    expect(problems(chosen(page)).first).to_contain_text("windows-1252")
+    chosen(page).get_by_label("The text is in").select_option("windows-1252")
+    expect(chosen(page).locator("[data-part=rows]")).to_contain_text(NAMES[1])
+    send(page)
+    expect(done(page)).to_have_count(1)
+    by_api = site.ana.upload("hired_employees.csv", file(9530), encoding="windows-1252")
+    by_page = site.ana.uploads()[1]
+    for upload in by_api, by_page:
+        rows = site.ana.wait(upload["id"])["rows"]
+        assert (rows["inserted"], rows["rejected"]) == (3, 1)
+        assert [each["name"] for each in site.ana.rejects(upload["id"])] == ["Ángela Ibáñez"]
+    loaded = {row["id"]: row["name"] for row in site.ana.rows("hired_employees")}
+    for first in 9520, 9530:
+        assert {key: loaded[first + key] for key in NAMES} == NAMES
+    page.goto(f"/uploads/{by_page['id']}")
+    expect(page.get_by_label("Name, line 4")).to_have_value("Ángela Ibáñez")
 
 
 HEADER = "id,name,hired on,department_id,job_id\n"

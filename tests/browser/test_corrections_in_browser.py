@@ -79,13 +79,13 @@ def test_seventy_rows_are_corrected_in_fewer_than_25_clicks_and_keys(
     hand = Hand(page)
     # A list with the names of the departments, one of them misspelt; the jobs by number.
     listed = [names[number % len(names)] for number in range(BLANK["department_id"])]
-    hand.click(first_cell(page, "department_id is blank"))
+    hand.click(first_cell(page, "Department is blank"))
     hand.paste(listed[0].lower() + "s", *listed[1:])
     hand.click(page.get_by_role("button", name="Use all 21 suggestions"))
     for column, lines in {
-        "job_id": [str(number % 5 + 1) for number in range(BLANK["job_id"])],
-        "name": [f"Somebody {number}" for number in range(BLANK["name"])],
-        "datetime": [f"2012-05-{number + 1:02} 10:00" for number in range(BLANK["datetime"])],
+        "Job": [str(number % 5 + 1) for number in range(BLANK["job_id"])],
+        "Name": [f"Somebody {number}" for number in range(BLANK["name"])],
+        "Datetime": [f"2012-05-{number + 1:02} 10:00" for number in range(BLANK["datetime"])],
     }.items():
         hand.click(first_cell(page, f"{column} is blank"))
         hand.paste(*lines)
@@ -117,7 +117,7 @@ def test_a_sheet_is_filled_searched_undone_and_checked(page: Page, site: Site) -
         {"id": 61_000, "job": "Beekeeper"},
     )
     hand, told = Hand(page), page.locator("#corrected")
-    blank = "department_id is blank"
+    blank = "Department is blank"
 
     # What was missing is there by now.
     expect(told).to_have_text("1 corrected, 7 left.")
@@ -130,7 +130,7 @@ def test_a_sheet_is_filled_searched_undone_and_checked(page: Page, site: Site) -
     expect(page.get_by_role("listbox").get_by_role("option").first).to_contain_text(name)
     hand.press("Enter")
     expect(told).to_contain_text("3 rows set to")
-    cells = group(page, blank).locator("input[aria-label^=department_id]")
+    cells = group(page, blank).locator("input[aria-label^=Department]")
     expect(cells.nth(2)).to_have_value("5")
     expect(group(page, blank).locator("tr.corrected")).to_have_count(3)
     page.get_by_role("button", name="Undo the last correction").click()
@@ -147,7 +147,7 @@ def test_a_sheet_is_filled_searched_undone_and_checked(page: Page, site: Site) -
     hand.paste("2\tx", "3\ty", "4", "5")
     expect(told).to_contain_text("2 lines were pasted. 2 more had no row of this cause left")
     expect(cells.nth(2)).to_have_value("3")
-    wrong = group(page, blank).get_by_label("job_id, line 3")
+    wrong = group(page, blank).get_by_label("Job, line 3")
     expect(wrong).to_have_attribute("aria-invalid", "true")
     hand.press("Control+z")
     expect(wrong).to_have_value("1")
@@ -156,7 +156,7 @@ def test_a_sheet_is_filled_searched_undone_and_checked(page: Page, site: Site) -
 
     # What is typed is checked, and asked about.
     page.get_by_role("button", name="13 January 2012").click()
-    expect(page.get_by_label("datetime, line 4")).to_have_value("2012-01-13T00:00:00Z")
+    expect(page.get_by_label("Datetime, line 4")).to_have_value("2012-01-13T00:00:00Z")
 
     page.get_by_text("Find and replace").click()
     page.get_by_label("Find").fill("99")
@@ -164,7 +164,7 @@ def test_a_sheet_is_filled_searched_undone_and_checked(page: Page, site: Site) -
     page.get_by_label("Replace with").fill("1")
     page.get_by_role("button", name="Replace all").click()
     expect(told).to_contain_text("2 cells were replaced.")
-    expect(page.get_by_label("job_id, line 5")).to_have_value("19")
+    expect(page.get_by_label("Job, line 5")).to_have_value("19")
 
     page.get_by_label("replace the row that has it").check()
 

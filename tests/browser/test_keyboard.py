@@ -53,7 +53,7 @@ def test_the_main_job_is_done_with_the_keyboard_alone(strangers_page: Page, tmp_
     tab_to(page, link)
     keys.press("Enter")
 
-    cell = page.get_by_label("job, line 1")
+    cell = page.get_by_label("Job, line 1")
     expect(cell).to_be_visible()
     tab_to(page, cell)
     keys.type("Carpenter")

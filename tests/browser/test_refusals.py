@@ -91,7 +91,7 @@ def test_who_may_not_upload_sees_no_form_for_it(site: Site) -> None:
         expect(page.locator("#send")).to_have_count(0)
         page.goto("/users")
         expect(page.get_by_role("heading")).to_have_text("Not permitted")
-        expect(page.locator("main")).to_contain_text("users:admin")
+        expect(page.locator("main")).to_contain_text("the permission to manage users")
 
 
 def test_an_upload_that_is_not_there(page: Page) -> None:

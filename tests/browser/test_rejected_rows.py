@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Download, Page, expect
 
 from embedded.client import Json
+from muster.contracts.tables import tables
 from tests.browser.first_day import FirstDay
 from tests.browser.site import Site
 from tests.browser.states import expect_final
@@ -41,7 +42,7 @@ def test_counts_and_causes_are_told(page: Page, first_day: FirstDay) -> None:
     expect(causes).to_have_count(len(hires["causes"]))
     for row, cause in zip(causes.all(), hires["causes"], strict=True):
         cells = row.locator("td").all_inner_texts()
-        called = cause["column"].replace("_", " ").capitalize()
+        called = tables()["hired_employees"].heading(cause["column"])
         assert cells[:2] == [str(cause["rows"]), called]
         assert "Blank" in cells[2]
         assert cells[3] == str(cause["first_line"])
@@ -54,14 +55,17 @@ def test_each_rejected_row_has_its_line_and_its_bad_cell_marked(
     rejects = site.ana.rejects(hires["id"])
     page.goto(f"/uploads/{hires['id']}")
     shown = page.locator("tr[data-line]").evaluate_all(MARKED)
-    expected = [[each["_line"], f"{each['_column']}, line {each['_line']}"] for each in rejects]
+    heading = tables()["hired_employees"].heading
+    expected = [
+        [each["_line"], f"{heading(each['_column'])}, line {each['_line']}"] for each in rejects
+    ]
     assert sorted(shown) == sorted(expected)
     # By cause, and each cause in the order of its lines.
     assert len(page.locator("tr.cause").all()) == len(hires["causes"])
 
 
 def test_a_row_is_corrected_in_place_and_sent_again(page: Page, site: Site, rejected: Json) -> None:
-    page.get_by_label("job, line 2").fill("Butcher")
+    page.get_by_label("Job, line 2").fill("Butcher")
     expect(page.locator("#corrected")).to_have_text("1 corrected, 1 left.")
     expect(page.locator("tr.corrected")).to_have_count(1)
     page.get_by_role("button", name="Send the corrected").click()
@@ -82,13 +86,13 @@ def test_nothing_is_sent_while_nothing_was_changed(page: Page, site: Site, rejec
 
 
 def test_who_leaves_is_asked_whether_changes_may_be_lost(page: Page, rejected: Json) -> None:
-    page.get_by_label("job, line 2").press_sequentially("B")
+    page.get_by_label("Job, line 2").press_sequentially("B")
     with page.expect_event("dialog") as asked:
         page.once("dialog", lambda dialog: dialog.dismiss())
         page.get_by_role("link", name="Uploads").first.click(no_wait_after=True)
     assert asked.value.type == "beforeunload"
     assert page.url.endswith(rejected["id"])
-    page.get_by_label("job, line 2").clear()
+    page.get_by_label("Job, line 2").clear()
 
 
 def test_the_file_can_be_had_as_it_came(page: Page, rejected: Json) -> None:

@@ -43,15 +43,15 @@ def test_the_newest_come_first_and_the_older_on_the_next_page(
 
 def test_one_state_can_be_shown(bens_page: Page, bens_uploads: list[str]) -> None:
     bens_page.get_by_label("State").select_option(label="With rejected rows")
-    bens_page.get_by_role("button", name="Show").click()
+    bens_page.get_by_role("button", name="Search").click()
     expect(bens_page.locator("#rows a")).to_have_text(bens_uploads[:1])
     expect(bens_page.get_by_label("State")).to_have_value("completed_with_rejects")
 
 
 def test_a_filter_that_leaves_nothing_leads_back(bens_page: Page, bens_uploads: list[str]) -> None:
     bens_page.get_by_role("combobox", name="Table", exact=True).select_option(label="Departments")
-    bens_page.get_by_role("button", name="Show").click()
-    expect(bens_page.locator("#empty")).to_contain_text("No upload is like that")
+    bens_page.get_by_role("button", name="Search").click()
+    expect(bens_page.locator("#empty")).to_contain_text("No upload matches")
     bens_page.get_by_role("link", name="Show all").click()
     expect(bens_page.locator("#rows a")).to_have_text(bens_uploads[:20])
 

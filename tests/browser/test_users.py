@@ -31,7 +31,7 @@ def add(page: Page, email: str, *permissions: str) -> None:
 
 def test_a_user_is_added_and_may_do_what_was_chosen(users: Page, strangers_page: Page) -> None:
     add(users, "cleo@example.com", "queries:read")
-    expect(row_of(users, "cleo@example.com")).to_contain_text("queries:read")
+    expect(row_of(users, "cleo@example.com")).to_contain_text("see tables and hiring")
     expect(row_of(users, "cleo@example.com")).to_contain_text("Active")
     strangers_page.goto("/tables")
     sign_in(strangers_page, "cleo@example.com", PASSWORD)
@@ -43,18 +43,18 @@ def test_an_email_that_is_taken_is_told_and_what_was_filled_in_kept(users: Page)
     add(users, "ana@example.com", "users:admin")
     expect(users.get_by_role("alert").filter(visible=True)).to_contain_text("has this email")
     expect(users.get_by_label("Email")).to_have_value("ana@example.com")
-    expect(users.get_by_role("checkbox", name="users:admin")).to_be_checked()
+    expect(users.get_by_role("checkbox", name="manage users")).to_be_checked()
 
 
 def test_permissions_are_changed(users: Page, site: Site) -> None:
     site.add_user("finn@example.com", "uploads:read")
     users.reload()
     users.get_by_role("link", name="finn@example.com").click()
-    users.get_by_role("checkbox", name="uploads:read").uncheck()
-    users.get_by_role("checkbox", name="queries:read").check()
+    users.get_by_role("checkbox", name="see own uploads").uncheck()
+    users.get_by_role("checkbox", name="see tables and hiring").check()
     users.get_by_role("button", name="Save").click()
-    expect(row_of(users, "finn@example.com")).to_contain_text("queries:read")
-    expect(row_of(users, "finn@example.com")).not_to_contain_text("uploads:read")
+    expect(row_of(users, "finn@example.com")).to_contain_text("see tables and hiring")
+    expect(row_of(users, "finn@example.com")).not_to_contain_text("see own uploads")
 
 
 def test_a_disabled_user_is_out_and_may_not_sign_in(users: Page, site: Site) -> None:

@@ -11,8 +11,9 @@ const FEW = 3;
 // Shown as a choice or in the cells themselves.
 const SHOWN_ELSEWHERE = new Set(["several-sheets"]);
 
-/** Draw `found`; `choose`, `mean` and `forget` are called with the item when people choose. */
-export function draw(item, found, acts) {
+/** Draw what the preview answers; `choose`, `mean` and `forget` are called with the item when people choose. */
+export function draw(item, answer, acts) {
+  const found = { ...answer, table: item.table };
   const view = template.cloneNode(true);
   part(view, "found").textContent = facts(found);
   const problems = found.problems.filter(({ code }) => !SHOWN_ELSEWHERE.has(code));
@@ -34,7 +35,7 @@ export function draw(item, found, acts) {
 
 function facts({ sheet, sheets, encoding, delimiter, header, columns }) {
   if (!columns.length) return "Nothing of it can be shown.";
-  const names = header === "present" ? "the columns are named" : header === "absent" ? "without names of columns" : "names not known";
+  const names = header === "present" ? "the columns are named" : header === "absent" ? "no names of columns" : "the columns are not known yet";
   const text = sheet === null ? `${DELIMITERS[delimiter]} between the cells, ${encoding.toUpperCase()}` : sheets.length > 1 ? `sheet ${sheet}` : "a workbook";
   return `Read as: ${text}, ${names}.`;
 }
@@ -46,30 +47,36 @@ function told(problem, found) {
   return line;
 }
 
-function wordsFor({ code, message, line, column, rows }, { columns, encoding, read }) {
+function wordsFor({ code, message, line, column, rows }, found) {
+  const { columns, encoding, read } = found;
   const of = rows === null ? "" : read === rows && rows > 1 ? `All of the first ${inDigits(rows)} rows` : rows === 1 ? `The row in line ${line}` : `${inDigits(rows)} of the first ${inDigits(read)} rows`;
   switch (code) {
     case "unknown-header":
       return columns.some(({ label }) => label)
         ? "Muster does not know these columns. Choose below what each of them is."
-        : "No line names the columns, and the first is no row of this table. Is it the right table?";
+        : "No line names the columns, and the first line is no row of this table. Is it the right table?";
     case "extra-label": {
       const unknown = columns.filter((each) => each.column === null).map(({ label }) => label);
-      return `Choose below what ${LIST.format(unknown)} ${unknown.length === 1 ? "is" : "are"}, or pass ${unknown.length === 1 ? "it" : "them"} over.`;
+      return `Choose below what ${LIST.format(unknown)} ${unknown.length === 1 ? "is" : "are"}, or skip ${unknown.length === 1 ? "it" : "them"}.`;
     }
     case "duplicate-label":
-      return "Two columns are said to be the same one. Choose another for one of them, or pass it over.";
+      return "Two columns have the same meaning. Choose another for one of them, or skip it.";
     case "ambiguous-dates":
-      return `${of}: the date in ${nameOf(column, columns)} does not say whether the day or the month is first. Choose it below.`;
+      return `${of}: the date in ${nameOf(column, found)} does not say whether the day or the month is first. Choose it below.`;
     case "encoding-error":
-      return `${of}: the text can't be read as ${encoding.toUpperCase()}. Choose below what it is in, and see whether the names are right; from Excel on Windows it often is windows-1252.`;
+      return `${of}: the text can't be read as ${encoding.toUpperCase()}. Choose below what it is in, and see whether the names look right. From Excel on Windows it is often windows-1252.`;
   }
   const text = message[0].toUpperCase() + message.slice(1);
   if (rows === null) return `${line === null ? "" : `Line ${line}: `}${text}${text.endsWith(".") ? "" : "."}`;
-  return `${of} would be rejected${column ? ` for ${nameOf(column, columns)}` : ""}. ${rows === 1 ? "" : `The first, line ${line}: `}${text}.`;
+  return `${of} would be rejected${column ? ` for ${nameOf(column, found)}` : ""}. ${rows === 1 ? "" : `The first, line ${line}: `}${text}.`;
 }
 
-const nameOf = (column, columns) => columns.find((each) => each.column === column)?.label ?? column.replaceAll("_", " ");
+const nameOf = (column, { table, columns }) => columns.find((each) => each.column === column)?.label ?? headingOf(table, column);
+
+const choicesOf = (table) => document.querySelector(`[data-columns-of="${table}"]`).content.firstElementChild;
+
+/** What people read over a column of the table. */
+const headingOf = (table, column) => [...choicesOf(table).options].find(({ value }) => value === column)?.text ?? column;
 
 function offer(view, item, name, value, acts) {
   const select = view.querySelector(`[data-choice="${name}"]`);
@@ -97,7 +104,7 @@ function offerEncodings(view, item, { encoding, problems }, acts) {
 function offerDates(view, item, found, acts) {
   const select = view.querySelector('[data-choice="dates"]');
   const problem = found.problems.find(({ code }) => code === "ambiguous-dates");
-  if (problem) item.readings = { column: nameOf(problem.column, found.columns), readings: problem.readings };
+  if (problem) item.readings = { column: nameOf(problem.column, found), readings: problem.readings };
   if (!item.readings || !(problem || item.choices.dates)) {
     // It is required only where it is offered.
     select.disabled = true;
@@ -128,13 +135,13 @@ function headOf(item, found, { label, column }, number, acts) {
   const head = document.createElement("th");
   head.scope = "col";
   const name = head.appendChild(document.createElement("bdi"));
-  name.textContent = label ?? column.replaceAll("_", " ");
+  name.textContent = label ?? headingOf(item.table, column);
   if (!label) return head;
   if (label.startsWith("_")) {
-    head.append(document.createElement("br"), "passed\u00a0over");
+    head.append(document.createElement("br"), "skipped");
     return head;
   }
-  const select = document.querySelector(`[data-columns-of="${item.table}"]`).content.firstElementChild.cloneNode(true);
+  const select = choicesOf(item.table).cloneNode(true);
   select.value = column === "" ? PASSED_OVER : column ?? "";
   select.dataset.key = `column ${number}`;
   select.setAttribute("aria-label", `What ${label} is`);

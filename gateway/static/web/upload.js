@@ -7,8 +7,10 @@ const UNFINISHED = new Set(["queued", "validating", "loading"]);
 
 export const isFinal = (state) => !UNFINISHED.has(state);
 
-const loadedNothing = (kind, state, rows) =>
-  kind === "upload" && state === "completed_with_rejects" && !(rows.inserted + rows.updated) ? WORDS["nothing loaded"] : null;
+const loadedNothing = (kind, state, rows) => {
+  const isWithout = state === "completed_with_rejects" || (state === "completed" && !rows.read);
+  return kind === "upload" && isWithout && !(rows.inserted + rows.updated) ? WORDS["nothing loaded"] : null;
+};
 
 /** What the page calls the state of an upload: never loaded, where nothing was. */
 export const wordFor = ({ kind, state, rows }) => loadedNothing(kind, state, rows) ?? WORDS[`${kind} ${state}`] ?? WORDS[state] ?? state;

@@ -76,6 +76,7 @@ def _show(
         "keys.html",
         problem.status if problem else 200,
         keys=[_with_times(key) for key in found],
+        permissions=PERMISSIONS,
         mine={name: text for name, text in PERMISSIONS.items() if g.principal.may(name)},
         problem=problem,
         new=new or {},

@@ -29,9 +29,9 @@ from gateway.uploads.load import LoadRequest
 from gateway.uploads.undo import UndoRequest
 from gateway.web.forms import allow_form
 from gateway.web.pages import PageBlueprint, go, page
-from gateway.web.wording import CODES, STATES, WORDS, standing, title_of, wishes
+from gateway.web.wording import CODES, EMAILS, STATES, WORDS, standing, title_of, wishes
 from muster.contracts.encodings import NAMES
-from muster.contracts.tables import tables
+from muster.contracts.tables import Table, tables
 from muster.contracts.upload_document import represent
 from muster.contracts.uploads import PREVIEW_BYTES, Options, State, UnreadableRecord, Upload
 from muster.contracts.wording import counts, sentence, undone
@@ -223,7 +223,6 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
     """The page of one upload, with a complaint about what was sent from it."""
     upload = services().access.get(g.principal, id)
     rejects = None
-    declared = tables().get(upload.table)
     if upload.state.is_final and upload.has_rejects and not upload.files_removed:
         try:
             upload, rejects = _rejects_page(id)
@@ -239,19 +238,20 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         document=represent(upload, place, may_name=reader()),
         standing=standing(place),
         words=WORDS,
+        emails=EMAILS,
         title_of=title_of,
         undoes=_find_undone(upload),
         may_name=reader(),
         may_load=may_load,
         loaded=[*_loads_of(upload.id)][-1][1] if may_load else None,
         table_title=declared.title if declared else upload.table,
+        headings=_headings(declared),
         key=_key_to_follow(upload),
         codes=CODES,
         counts=list(zip(counts(upload), asdict(upload.tally), strict=True)),
         sentence=sentence(upload) if upload.state.is_final else None,
         rejects=rejects,
         groups=group_by_cause(rejects, declared) if rejects else [],
-        declared=declared,
         parents={each.column: each.parent for each in declared.foreign_keys} if declared else {},
         page_size=_REJECTS_PER_PAGE,
         corrections=services().access.corrections(g.principal, id),
@@ -278,6 +278,11 @@ def _loads_of(id: str) -> Iterator[tuple[str, Upload | None]]:
         yield key, found
         if found is None or found.state not in {State.FAILED, State.CANCELLED}:
             return
+
+
+def _headings(table: Table | None) -> dict[str, str]:
+    """What people read over each column, by its name."""
+    return {name: table.heading(name) for name in table.column_names} if table else {}
 
 
 def _key_to_follow(upload: Upload) -> str | None:

@@ -12,6 +12,10 @@ const asObject = ({ cells }) => Object.fromEntries(
   columns.flatMap(({ column }, index) => (column ? [[column, cells[index].value]] : [])));
 const textOf = (row) => JSON.stringify(row.cells.map(({ value }) => value));
 
+/** The message with what people call a column for its name, where that can be nothing else. */
+const withHeadings = (message) => columns.reduce(
+  (said, { column, heading }) => (column?.includes("_") ? said.replaceAll(column, heading) : said), message);
+
 /**
  * Have the `chosen` rows checked, and `take(row, faults)` called for each:
  * `[{ column, message, suggestions }]`, none where it is right. A row that was changed meanwhile is left out.
@@ -26,7 +30,7 @@ async function check(take, chosen) {
   });
   if (!answer) return;
   const faults = chosen.map(() => []);
-  for (const error of answer.errors) faults[error.row - 1].push(error);
+  for (const error of answer.errors) faults[error.row - 1].push({ ...error, message: withHeadings(error.message) });
   chosen.forEach((row, index) => { if (textOf(row) === texts[index]) take(row, faults[index]); });
 }
 

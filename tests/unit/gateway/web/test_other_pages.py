@@ -113,7 +113,7 @@ def test_another_password_keeps_me_signed_in(browser: FlaskClient, behind: Behin
     answer = browser.post(
         "/account/password", data={**form, "current_password": "old"}, headers=HERE
     )
-    assert "The password is changed" in answer.text
+    assert "Your password is changed" in answer.text
     assert f"{COOKIE}=ana+new" in answer.headers["Set-Cookie"]
     change = {"current_password": "old", "new_password": "correct horse"}
     assert asked(behind, "POST")[0] == ("/v1/me/password", change)
@@ -297,7 +297,7 @@ def test_a_page_needs_its_permission(client: FlaskClient, path: str, permission:
     answer = client.get(path)
     assert answer.status_code == 403
     assert answer.mimetype == "text/html"
-    assert permission in answer.text
+    assert f"needs the permission to {MEANINGS[permission]}" in answer.text
 
 
 def test_a_service_that_is_away_is_said_on_a_page(browser: FlaskClient, behind: Behind) -> None:

@@ -143,9 +143,9 @@ def test_an_upload_tells_its_counts_and_causes_in_words(
     assert "the only row was rejected" in text
     assert "Blank, too long or out of range" in text
     assert f"/v1/uploads/{upload_id}/rejects?spreadsheet=safe" in text
-    assert 'value="1" size="5" aria-label="id, line 1"' in text
-    assert re.search(r'<td data-label="job" class="bad"><input name="c1-1" value=""', text)
-    assert '<span id="cause1"><b><bdi>job</bdi></b> is blank</span>' in text
+    assert 'value="1" size="5" aria-label="Id, line 1"' in text
+    assert re.search(r'<td data-label="Job" class="bad"><input name="c1-1" value=""', text)
+    assert '<span id="cause1"><b><bdi>Job</bdi></b> is blank</span>' in text
 
 
 def test_an_upload_tells_what_looks_wrong_though_nothing_of_it_was_rejected(
@@ -272,7 +272,7 @@ def test_corrected_rows_that_there_is_no_place_for_are_refused_on_a_page(
 def test_an_upload_tells_what_was_asked_for(browser: FlaskClient) -> None:
     asked = {"mode": "insert", "max_rejects": "3", "delimiter": "tab", "header": "absent"}
     text = browser.get(f"/uploads/{upload(browser, **asked)}").text
-    assert "rows whose key is taken are rejected; nothing is loaded with more than 3" in text
+    assert "rows whose id is taken are rejected; nothing is loaded with more than 3" in text
     assert "the first line is a row; cells are separated by tabs" in text
     assert "<dt>Options</dt>" not in browser.get(f"/uploads/{upload(browser)}").text
 
@@ -418,7 +418,7 @@ def test_an_undo_is_shown_before_it_is_done(browser: FlaskClient, stores: Stores
     leave(stores, preview, State.VALIDATED, UndoCounts(written=3, restored=1, removed=2))
     words = told(browser, preview)
     assert "Rows that it wrote 3 Would be restored 1 Would be removed 2" in words
-    assert "Only if still every row can be undone Undo 3 rows Leave it as it is" in words
+    assert "Only if every row can still be undone Undo 3 rows Leave it as it is" in words
     assert "Undoes the upload" in words
     undo = stores.uploads.get(ask_to_undo(browser, upload_id, mode="all"))
     assert (undo.kind, undo.options.mode, undo.options.dry_run) == ("undo", "all", False)
@@ -440,7 +440,7 @@ def test_rows_that_an_undo_leaves_are_told_with_their_reasons(
     text, words = browser.get(f"/uploads/{undo}").text, told(browser, undo)
     assert HOSTILE not in text
     assert "Not all undone" in words
-    assert "Rows that stayed as they were id job Why" in words
+    assert "Rows that stayed as they were Id Job Why" in words
     assert f'<a href="/uploads/{later}">see the upload</a>' in text
     assert "changed by change 10 : another user's upload" in words
     assert "Download the file" not in words
