@@ -87,9 +87,10 @@ def _wire(app: Flask, settings: Settings) -> None:
     checks = PasswordChecks(settings.login_checks)
     audit = AuditLog(store, settings.audit_days)
     logins = Logins(store, accounts, passwords, limiter, checks, audit)
-    guesses = GuessLimiter(settings.login_limit_per_address)
+    most = settings.login_limit_per_address
+    guesses = GuessLimiter("guesses", most)
     keys = AccessKeys(store, accounts, tokens, guesses)
-    links = Links(store, accounts, guesses, GuessLimiter(settings.login_limit_per_address))
+    links = Links(store, accounts, guesses, GuessLimiter("password-resets", most))
     broker = open_broker(settings.broker_url)
     outbox = EmailOutbox(store, broker)
     provide(app, Background(Chores(outbox, audit).run))
@@ -124,38 +125,28 @@ def _map_errors(app: Flask) -> None:
             ),
             InvalidKey: lambda error: unauthorized(str(error)),
             UserChanged: lambda error: unauthorized(str(error)),
-            LinkNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
-            LinkNotValid: lambda error: Problem(
-                410, "link-not-valid", "Link not valid", str(error)
-            ),
+            LinkNotFound: lambda error: Problem("not-found", str(error)),
+            LinkNotValid: lambda error: Problem("link-not-valid", str(error)),
             TooManyEmails: lambda error: Problem(
-                429,
                 "too-many-emails",
-                "Too many emails",
                 str(error),
                 headers={"Retry-After": str(error.seconds)},
             ),
-            KeyNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            KeyNotFound: lambda error: Problem("not-found", str(error)),
             InvalidKeyRequest: lambda error: invalid((error.field, str(error))),
-            TooManyKeys: lambda error: Problem(
-                409, "too-many-keys", "Too many access keys", str(error)
-            ),
-            UserNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
-            EmailTaken: lambda error: Problem(409, "email-taken", "Email taken", str(error)),
-            LastAdministrator: lambda error: Problem(
-                409, "last-administrator", "Last administrator", str(error)
-            ),
+            TooManyKeys: lambda error: Problem("too-many-keys", str(error)),
+            UserNotFound: lambda error: Problem("not-found", str(error)),
+            EmailTaken: lambda error: Problem("email-taken", str(error)),
+            LastAdministrator: lambda error: Problem("last-administrator", str(error)),
             WrongPassword: lambda error: invalid(("current_password", str(error))),
             WeakPassword: lambda error: invalid((error.field, str(error))),
             OwnPassword: lambda error: invalid(("password", str(error))),
             TooManyLogins: lambda error: Problem(
-                503, "too-many-logins", "Too many logins", str(error), headers={"Retry-After": "1"}
+                "too-many-logins", str(error), headers={"Retry-After": "1"}
             ),
             ValidationError: invalid_body,
             TooManyAttempts: lambda error: Problem(
-                429,
                 "too-many-attempts",
-                "Too many attempts",
                 str(error),
                 headers={"Retry-After": str(error.seconds)},
             ),

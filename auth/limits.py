@@ -23,6 +23,7 @@ from limits import RateLimitItem, parse
 
 from auth.errors import TooManyAttempts, TooManyLogins
 from auth.users import EMAIL_LENGTH
+from muster.http.rate_limits import RateLimit, announce
 
 _PATIENCE = 5.0
 """Seconds to wait for an attempt in flight to end."""
@@ -56,6 +57,18 @@ class _Window:
     def has_room(self, key: str, now: float) -> bool:
         """Whether the limit holds even if every attempt in flight fails."""
         return len(self._recent(key, now)) + self._in_flight[key] < self._amount
+
+    def standing(self, name: str, key: str, now: float) -> RateLimit:
+        """What is left of the limit, which is called so to its callers."""
+        failures = self._recent(key, now)
+        since = failures[0] if failures else now
+        return RateLimit(
+            name,
+            self._amount,
+            self._amount - len(failures),
+            self._seconds,
+            math.ceil(since + self._seconds - now),
+        )
 
     def enter(self, key: str) -> None:
         self._in_flight[key] += 1
@@ -122,6 +135,7 @@ class LoginLimiter:
         """
         keys = self._keys(account[:EMAIL_LENGTH], network_of(address), is_known)
         with self._changed:
+            self._announce(keys)
             self._await_room(keys)
             for window, key in keys:
                 window.enter(key)
@@ -134,7 +148,15 @@ class LoginLimiter:
                     window.leave(key)
                     if attempt.failed:
                         window.fail(key, self._clock())
+                self._announce(keys)
                 self._changed.notify_all()
+
+    def _announce(self, keys: list[Key]) -> None:
+        # What others do with the account, this caller is not told.
+        for window, name in ((self._per_pair, "logins"), (self._per_address, "address-logins")):
+            for each, key in keys:
+                if each is window:
+                    announce(window.standing(name, key, self._clock()))
 
     def _keys(self, account: str, network: str, is_known: Callable[[], bool]) -> list[Key]:
         own = [(self._per_pair, f"{network} {account}"), (self._per_address, network)]
@@ -158,10 +180,13 @@ class GuessLimiter:
     """Refuses further guesses of keys and one-time tokens from an address, after too many.
 
     With 256 random bits none is ever right: this spares the database. Safe to share between
-    threads.
+    threads. Callers know the limit by its `name`.
     """
 
-    def __init__(self, per_address: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, name: str, per_address: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name = name
         self._window = _Window(parse(per_address))
         self._clock = clock
         self._lock = threading.Lock()
@@ -169,6 +194,7 @@ class GuessLimiter:
     def check(self, address: str) -> None:
         """Return if a guess may be made; raises TooManyAttempts."""
         with self._lock:
+            self._announce(address)
             wait = self._window.wait(network_of(address), self._clock())
         if wait > 0:
             raise TooManyAttempts(math.ceil(wait))
@@ -177,6 +203,10 @@ class GuessLimiter:
         """Count a guess."""
         with self._lock:
             self._window.fail(network_of(address), self._clock())
+            self._announce(address)
+
+    def _announce(self, address: str) -> None:
+        announce(self._window.standing(self._name, network_of(address), self._clock()))
 
 
 class PasswordChecks:

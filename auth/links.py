@@ -22,6 +22,7 @@ from auth.users import InvitationRequest, Link, StoredUser, account_key, timesta
 from muster.contracts.links import LinkEmail, LinkKind
 from muster.database import ConstraintViolated
 from muster.http.access_keys import hash_of
+from muster.http.rate_limits import RateLimit, announce
 from muster.http.tokens import Principal
 from muster.observability.tracing import current_trace
 
@@ -82,7 +83,9 @@ class Links:
                 raise UserChanged
             if users.find(new.email) is not None:
                 raise EmailTaken
-            if users.links.count_sent(account_key(new.email), now - _HOUR) >= EMAILS_PER_HOUR:
+            left = EMAILS_PER_HOUR - users.links.count_sent(account_key(new.email), now - _HOUR) - 1
+            announce(RateLimit("invitations", EMAILS_PER_HOUR, left, _HOUR, _HOUR))
+            if left < 0:
                 raise TooManyEmails(EMAILS_PER_HOUR)
             link = _new_link("invitation", new.email, new.permissions, now)
             users.links.add(link, by.id)

@@ -20,6 +20,8 @@ from auth.users import (
     UserChanges,
     timestamp,
 )
+from muster.http.negotiation import wanted_type
+from muster.http.paging import with_next
 from muster.http.tokens import bearer_token, requires, unauthorized
 
 blueprint = Blueprint("auth", __name__)
@@ -41,10 +43,11 @@ def log_in() -> Response:
     given = request.authorization
     if given is None or given.type != "basic":
         raise WrongCredentials
+    wanted = wanted_type("application/json", "text/plain")
     tokens = services().tokens
     user = services().logins.log_in(given.username or "", given.password or "", _address())
     token = tokens.issue(user)
-    if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
+    if wanted == "text/plain":
         return Response(token, mimetype="text/plain")
     return jsonify(access_token=token, token_type="Bearer", expires_in=tokens.seconds)  # noqa: S106
 
@@ -189,7 +192,8 @@ def list_audit() -> Response:
     query = AuditQuery(asked.action, asked.user, asked.cursor, asked.limit)
     entries, following = services().audit.list(query)
     shown = [entry.to_json() for entry in entries]
-    return jsonify(entries=shown, next=None if following is None else str(following))
+    cursor = None if following is None else str(following)
+    return with_next(jsonify(entries=shown, next=cursor), cursor)
 
 
 @blueprint.post("/internal/audit")

@@ -82,32 +82,24 @@ def _install_errors(app: Flask) -> None:
     answer_with(
         app,
         {
-            UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            UnknownTable: lambda error: Problem("not-found", str(error)),
             InvalidKey: lambda error: invalid(("key", str(error))),
             InvalidParameter: lambda error: invalid((error.field, str(error))),
-            NothingToErase: lambda error: Problem(404, "not-found", "Not found", str(error)),
-            RowReferred: lambda error: Problem(
-                409, "row-referred", "Other rows refer to it", str(error)
-            ),
-            MalformedJson: lambda error: Problem(400, "malformed-json", "Bad JSON", str(error)),
-            WrongRows: lambda error: Problem(422, "wrong-rows", "Not a batch", str(error)),
+            NothingToErase: lambda error: Problem("not-found", str(error)),
+            RowReferred: lambda error: Problem("row-referred", str(error)),
+            MalformedJson: lambda error: Problem("malformed-json", str(error)),
+            WrongRows: lambda error: Problem("wrong-rows", str(error)),
             KeyReused: lambda _: Problem(
-                422,
                 "idempotency-key-reused",
-                "Idempotency key reused",
                 "This key came with another request before: take a new one.",
             ),
             KeyInFlight: lambda _: Problem(
-                409,
                 "idempotency-key-in-flight",
-                "Still in flight",
                 "The request with this key is being worked on: ask again for its answer.",
                 headers={"Retry-After": "1"},
             ),
             NoPlace: lambda _: Problem(
-                503,
                 "too-many-previews",
-                "Too many previews",
                 "As many workbooks are read for previews as may be at once: ask again soon, or "
                 "upload the file without one.",
                 headers={"Retry-After": "2"},

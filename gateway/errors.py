@@ -1,8 +1,7 @@
 """Every error that the gateway answers with, and beside each the answer that it has over HTTP.
 
-What the gateway itself raises is a `GatewayError`: the class says the status, the kind (the last
-part of the problem's type URI) and the title. What the shared package raises has its answer in
-`PROBLEMS`, at the end.
+What the gateway itself raises is a `GatewayError`, whose class says which kind of problem it is.
+What the shared package raises has its answer in `PROBLEMS`, at the end.
 """
 
 import math
@@ -13,6 +12,7 @@ import structlog
 from flask import Response, request
 from pydantic import ValidationError
 
+from muster.contracts.problems import PROBLEM_TYPES, ProblemKind
 from muster.contracts.tables import InvalidKey, UnknownTable, tables
 from muster.contracts.uploads import (
     PREVIEW_BYTES,
@@ -37,16 +37,19 @@ class GatewayError(Exception):
     `retry_after` are the seconds after which it may be sent again.
     """
 
-    status: ClassVar[int]
-    kind: ClassVar[str]
-    title: ClassVar[str]
+    kind: ClassVar[ProblemKind]
     detail: ClassVar[str] = ""
     retry_after: int | None = None
 
     def to_problem(self) -> Problem:
         """The answer."""
         retry = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return Problem(self.status, self.kind, self.title, str(self) or self.detail, headers=retry)
+        return Problem(self.kind, str(self) or self.detail, headers=retry)
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return PROBLEM_TYPES[self.kind].status
 
 
 class InvalidField(GatewayError):
@@ -113,7 +116,7 @@ class UnknownCursor(InvalidField):
 class TooLarge(GatewayError):
     """The file has more than `limit` bytes."""
 
-    status, kind, title = 413, "too-large", "Too large"
+    kind = "too-large"
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"An upload may have {limit:,} bytes at most; cut the file into parts.")
@@ -135,13 +138,13 @@ class TooLargeForPreview(TooLarge):
 class NotCsv(GatewayError):
     """The body is neither CSV nor a workbook; the message says what it is and what to send."""
 
-    status, kind, title = 415, "not-csv", "Not CSV"
+    kind = "not-csv"
 
 
 class NotAPart(GatewayError):
     """What is sent to an upload in parts has another media type than parts have."""
 
-    status, kind, title = 415, "not-a-part", "Not a part of an upload"
+    kind = "not-a-part"
 
     def __init__(self, expected: str) -> None:
         super().__init__(f"Send a part of an upload with Content-Type: {expected}.")
@@ -150,7 +153,7 @@ class NotAPart(GatewayError):
 class UnknownContentCoding(GatewayError):
     """The body has a content coding other than gzip."""
 
-    status, kind, title = 415, "unknown-encoding", "Unknown content coding"
+    kind = "unknown-encoding"
 
     def __init__(self, coding: str) -> None:
         super().__init__(f"The content coding {coding!r} is not known here: use gzip, or none.")
@@ -165,7 +168,7 @@ class UnknownContentCoding(GatewayError):
 class BadGzip(GatewayError):
     """What should be gzip is not, or ends too early."""
 
-    status, kind, title = 422, "bad-gzip", "Not gzip"
+    kind = "bad-gzip"
 
 
 class CutGzip(BadGzip):
@@ -175,19 +178,41 @@ class CutGzip(BadGzip):
 class BadForm(GatewayError):
     """A multipart form that is malformed, has no part `file`, or has others."""
 
-    status, kind, title = 422, "bad-form", "Not such a form"
+    kind = "bad-form"
 
 
 class ClientGone(GatewayError):
     """The client broke off, or sent a body that is not framed as HTTP says."""
 
-    status, kind, title = 400, "incomplete-body", "Incomplete body"
+    kind = "incomplete-body"
+
+
+class InvalidDigest(GatewayError):
+    """The header with the digests of the body can't be read."""
+
+    kind = "digest-invalid-values"
+    detail = (
+        "Write Content-Digest as RFC 9530 has it, such as sha-256=:…:, with all of the digest in "
+        "base64. Known here are sha-256 and sha-512."
+    )
+
+
+class MismatchedDigest(GatewayError):
+    """The body is not the one of which the client has sent the digest."""
+
+    kind = "digest-mismatched-values"
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(
+            f"The body has another {algorithm} than Content-Digest says. Nothing of it was kept: "
+            "send it again."
+        )
 
 
 class IdempotencyKeyInFlight(GatewayError):
     """Another request with the same idempotency key has not been answered yet."""
 
-    status, kind, title = 409, "idempotency-key-in-flight", "Still in flight"
+    kind = "idempotency-key-in-flight"
     detail = "A request with this Idempotency-Key is still being answered."
     retry_after = 1
 
@@ -195,14 +220,14 @@ class IdempotencyKeyInFlight(GatewayError):
 class IdempotencyKeyReused(GatewayError):
     """The idempotency key belongs to another request."""
 
-    status, kind, title = 422, "idempotency-key-reused", "Idempotency-Key used before"
+    kind = "idempotency-key-reused"
     detail = "This Idempotency-Key belongs to another request: take a new one for each."
 
 
 class AppendInFlight(GatewayError):
     """Another request appends to the upload, or did until its gateway died."""
 
-    status, kind, title = 409, "append-in-flight", "Still in flight"
+    kind = "append-in-flight"
     detail = "Another request is still sending a part of this upload: ask for the offset again."
     retry_after = 1
 
@@ -210,7 +235,7 @@ class AppendInFlight(GatewayError):
 class OffsetMismatch(GatewayError):
     """What was sent does not begin where what has come ends, at `offset`."""
 
-    status, kind, title = 409, "mismatching-upload-offset", "Another offset"
+    kind = "mismatching-upload-offset"
 
     def __init__(self, offset: int, *, is_complete: bool = False) -> None:
         super().__init__(
@@ -232,14 +257,14 @@ class OffsetMismatch(GatewayError):
 class InconsistentLength(GatewayError):
     """The parts have more bytes, or fewer, than `Upload-Length` said."""
 
-    status, kind, title = 400, "inconsistent-upload-length", "Another length"
+    kind = "inconsistent-upload-length"
     detail = "With this part the file has another length than Upload-Length said."
 
 
 class UploadNotFinished(GatewayError):
     """The loader has not finished `upload`: there are neither rejects nor a receipt yet."""
 
-    status, kind, title = 409, "not-finished", "Not finished"
+    kind = "not-finished"
     retry_after = 1
 
     def __init__(self, upload: Upload) -> None:
@@ -249,7 +274,7 @@ class UploadNotFinished(GatewayError):
 class FilesNotKept(GatewayError):
     """The file and the rejects of an upload are no longer kept."""
 
-    status, kind, title = 410, "file-removed", "Not kept"
+    kind = "file-removed"
 
     def __init__(self, removed: FilesRemoved) -> None:
         on = f"{removed.at:%Y-%m-%d}"
@@ -265,7 +290,7 @@ class FilesNotKept(GatewayError):
 class NoFile(GatewayError):
     """What takes rows away or back has no file."""
 
-    status, kind, title = 404, "not-found", "Not found"
+    kind = "not-found"
 
     def __init__(self, upload: Upload) -> None:
         super().__init__(f"There is no file: this is an {upload.kind}, which is not made of one.")
@@ -274,7 +299,7 @@ class NoFile(GatewayError):
 class NotADryRun(GatewayError):
     """There is no dry run that checked a file to be loaded."""
 
-    status, kind, title = 409, "not-a-dry-run", "Nothing to load from it"
+    kind = "not-a-dry-run"
 
     def __init__(self, upload: Upload) -> None:
         super().__init__(_why_not_loadable(upload))
@@ -283,7 +308,7 @@ class NotADryRun(GatewayError):
 class NothingToUndo(GatewayError):
     """The upload has written no rows, or not yet."""
 
-    status, kind, title = 409, "nothing-to-undo", "Nothing to undo"
+    kind = "nothing-to-undo"
 
     def __init__(self, upload: Upload) -> None:
         super().__init__(f"The upload {_why_nothing(upload)}")
@@ -292,7 +317,7 @@ class NothingToUndo(GatewayError):
 class NotUndoable(GatewayError):
     """An erasure is for good."""
 
-    status, kind, title = 409, "not-undoable", "Can't be undone"
+    kind = "not-undoable"
 
     def __init__(self, upload: Upload) -> None:
         super().__init__(
@@ -302,8 +327,6 @@ class NotUndoable(GatewayError):
 
 class UndoOfIt(GatewayError):
     """Another undo of the upload is in the way: `undo`, None if the user may not know of it."""
-
-    status = 409
 
     def __init__(self, undo: Upload | None, detail: str) -> None:
         super().__init__(detail)
@@ -319,7 +342,7 @@ class UndoOfIt(GatewayError):
 class UndoWaits(UndoOfIt):
     """An undo of the upload is not final yet, or is just being accepted."""
 
-    kind, title = "undo-waits", "An undo of it waits"
+    kind = "undo-waits"
     retry_after = 5
 
     def __init__(self, undo: Upload | None) -> None:
@@ -332,7 +355,7 @@ class UndoWaits(UndoOfIt):
 class AlreadyUndone(UndoOfIt):
     """All that the upload wrote is taken back."""
 
-    kind, title = "already-undone", "Already undone"
+    kind = "already-undone"
 
     def __init__(self, undo: Upload | None) -> None:
         how = (
@@ -346,7 +369,7 @@ class AlreadyUndone(UndoOfIt):
 class UndoExpired(GatewayError):
     """What the rows were before the upload is no longer kept, or never was."""
 
-    status, kind, title = 410, "undo-expired", "Too old to be undone"
+    kind = "undo-expired"
 
     def __init__(self, upload: Upload, days: float) -> None:
         why = (
@@ -360,26 +383,26 @@ class UndoExpired(GatewayError):
 class NotCancellable(GatewayError):
     """An erasure ends by itself."""
 
-    status, kind, title = 409, "not-cancellable", "Can't be cancelled"
+    kind = "not-cancellable"
     detail = "The row is erased already: what is left is to remove the files that hold it."
 
 
 class NoSuchRow(GatewayError):
     """The table has no such row, and never had one."""
 
-    status, kind, title = 404, "not-found", "Not found"
+    kind = "not-found"
 
 
 class RowReferred(GatewayError):
     """The row can't be erased while others refer to it; the message names some."""
 
-    status, kind, title = 409, "row-referred", "Other rows refer to it"
+    kind = "row-referred"
 
 
 class TooManyWaiters(GatewayError):
     """All places for requests that wait for uploads are taken."""
 
-    status, kind, title = 503, "too-many-waiters", "Too many are waiting"
+    kind = "too-many-waiters"
     detail = "No more requests can wait for uploads now; try again, or ask without waiting."
     retry_after = 5
 
@@ -387,7 +410,7 @@ class TooManyWaiters(GatewayError):
 class TooManyWaitersOfUser(GatewayError):
     """One user has as many waiting requests as a user may have."""
 
-    status, kind, title = 429, "too-many-of-yours", "Too many of yours"
+    kind = "too-many-of-yours"
     retry_after = 5
 
     def __init__(self, limit: int) -> None:
@@ -400,7 +423,7 @@ class TooManyWaitersOfUser(GatewayError):
 class TooManyUploads(GatewayError):
     """One user has as many uploads that are not final as a user may have."""
 
-    status, kind, title = 429, "too-many-uploads", "Too many of your uploads"
+    kind = "too-many-uploads"
     retry_after = 5
 
     def __init__(self, limit: int) -> None:
@@ -413,7 +436,7 @@ class TooManyUploads(GatewayError):
 class TooManyBytes(GatewayError):
     """One user has sent as many bytes as a user may send in a day, which ends in `seconds`."""
 
-    status, kind, title = 429, "too-many-bytes", "Too many bytes today"
+    kind = "too-many-bytes"
 
     def __init__(self, limit: int, seconds: int) -> None:
         self.retry_after = seconds
@@ -429,7 +452,7 @@ class QueueTooLong(GatewayError):
     It is `overdue` by so many. The longer that is, the less it helps to try again soon.
     """
 
-    status, kind, title = 503, "queue-too-long", "Too much is waiting"
+    kind = "queue-too-long"
 
     def __init__(self, seconds: float, overdue: float) -> None:
         self.retry_after = min(max(1, math.ceil(overdue)), 60)
@@ -442,7 +465,7 @@ class QueueTooLong(GatewayError):
 class TooManyPreviews(GatewayError):
     """As many workbooks are held for previews as may be, or one of the same user."""
 
-    status, kind, title = 503, "too-many-previews", "Too many previews"
+    kind = "too-many-previews"
     detail = (
         "As many workbooks are previewed as may be at once, one of each user: ask again soon, or "
         "upload the file without a preview."
@@ -476,7 +499,7 @@ def _field_error(found: Any) -> tuple[str, str]:
 def _unknown_table(error: UnknownTable) -> Problem:
     # In the path it is what was asked for; elsewhere it is a field of the request.
     if "table" in (request.view_args or {}):
-        return Problem(404, "not-found", "Not found", str(error))
+        return Problem("not-found", str(error))
     return invalid(("table", str(error)))
 
 
@@ -506,9 +529,7 @@ def _why_nothing(upload: Upload) -> str:
 
 def _state_conflict(error: StateConflict) -> Problem:
     return Problem(
-        409,
         "already-final",
-        "Already final",
         f"The upload is {error.upload.state} and can't be cancelled any more.",
         state=error.upload.state,
     )
@@ -517,14 +538,12 @@ def _state_conflict(error: StateConflict) -> Problem:
 def _file_damaged(error: FileDamaged) -> Problem:
     log.error("the file is damaged", error=str(error))
     detail = "Parts of the stored file are lost. The operators are told; they may have a backup."
-    return Problem(410, "file-damaged", "Damaged", detail)
+    return Problem("file-damaged", detail)
 
 
 def _unreadable_record(_error: UnreadableRecord) -> Problem:
     return Problem(
-        503,
         "record-set-aside",
-        "Set aside",
         "This version can't read the record of the upload. Nothing of it is lost, and the "
         "operators are told: it goes on once they have seen to it.",
         headers={"Retry-After": "60"},
@@ -532,7 +551,7 @@ def _unreadable_record(_error: UnreadableRecord) -> Problem:
 
 
 def _not_found(detail: str) -> Callable[[Exception], Problem]:
-    return lambda _error: Problem(404, "not-found", "Not found", detail)
+    return lambda _error: Problem("not-found", detail)
 
 
 PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {

@@ -84,7 +84,7 @@ def _wire(settings: Settings) -> Services:
 
 
 def _not_found(error: Exception) -> Problem:
-    return Problem(404, "not-found", "Not found", str(error))
+    return Problem("not-found", str(error))
 
 
 _PROBLEMS = {
@@ -93,17 +93,11 @@ _PROBLEMS = {
     UnknownCursor: lambda error: invalid(("cursor", str(error))),
     EndpointNotFound: _not_found,
     DeliveryNotFound: _not_found,
-    TooManyEndpoints: lambda error: Problem(
-        409, "too-many-webhooks", "Too many webhooks", str(error)
-    ),
-    EndpointDisabled: lambda error: Problem(
-        409, "webhook-disabled", "Webhook disabled", str(error)
-    ),
-    StillWaiting: lambda error: Problem(409, "delivery-waits", "Still waiting", str(error)),
+    TooManyEndpoints: lambda error: Problem("too-many-webhooks", str(error)),
+    EndpointDisabled: lambda error: Problem("webhook-disabled", str(error)),
+    StillWaiting: lambda error: Problem("delivery-waits", str(error)),
     TooManyTests: lambda error: Problem(
-        429,
         "too-many-tests",
-        "Too many tests",
         str(error),
         headers={"Retry-After": str(error.seconds)},
     ),

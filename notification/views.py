@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from muster.http.paging import with_next
 from muster.http.problems import invalid
 from muster.http.tokens import requires
 from notification.channels.webhook.deliveries import Delivery
@@ -96,7 +97,8 @@ def list_deliveries(endpoint_id: str) -> Response:
     page = services().deliveries.list(
         g.principal.id, endpoint_id, request.args.get("cursor"), _limit()
     )
-    return jsonify(deliveries=[each.to_json() for each in page.deliveries], next=page.next)
+    shown = [each.to_json() for each in page.deliveries]
+    return with_next(jsonify(deliveries=shown, next=page.next), page.next)
 
 
 @blueprint.post("/v1/webhooks/<endpoint_id>/deliveries/<delivery_id>/replay")

@@ -44,8 +44,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         app,
         {
             DatabaseUnavailable: lambda _: unavailable("The employment database"),
-            UnknownTable: lambda error: Problem(404, "not-found", "Not found", str(error)),
-            RowNotFound: lambda error: Problem(404, "not-found", "Not found", str(error)),
+            UnknownTable: lambda error: Problem("not-found", str(error)),
+            RowNotFound: lambda error: Problem("not-found", str(error)),
             TooManyStreams: lambda _: _too_many_streams(),
             InvalidKey: lambda error: invalid(("key", str(error))),
         },
@@ -55,9 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _too_many_streams() -> Problem:
     return Problem(
-        503,
         "too-many-streams",
-        "Too many are reading",
         "As many tables as may be are just being read as a whole; try again, or read it by pages.",
         headers={"Retry-After": "5"},
     )

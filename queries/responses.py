@@ -1,18 +1,17 @@
 """Responses in JSON or CSV, as the request asks, which a client can cache and revalidate.
 
-Negotiation, entity tags and conditional requests per RFC 9110; CSV per RFC 4180.
+Entity tags and conditional requests per RFC 9110; CSV per RFC 4180.
 """
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
 from flask import Response, request
 
-from muster.http.problems import Problem
+from muster.http.json_text import json_text
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -21,7 +20,7 @@ CSV_TYPE = f"{CSV}; charset=utf-8"
 
 def as_json(document: dict[str, Any]) -> Response:
     """200 with `document`, its members in their order."""
-    return Response(json.dumps(document), mimetype=JSON)
+    return Response(json_text(document), mimetype=JSON)
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[int | str]]) -> Response:
@@ -34,25 +33,6 @@ def csv_lines(rows: Iterable[Sequence[int | str]]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue()
-
-
-def wanted_type() -> str:
-    """JSON or CSV, by the request's Accept header; JSON if it accepts both alike.
-
-    Raises Problem 406.
-    """
-    if not request.accept_mimetypes:
-        return JSON
-    wanted = request.accept_mimetypes.best_match([JSON, CSV])
-    if wanted is None:
-        raise Problem(
-            406,
-            "not-acceptable",
-            "Not acceptable",
-            f"The answer comes as {JSON} or {CSV}.",
-            headers={"Vary": "Accept"},
-        )
-    return wanted
 
 
 def cached(response: Response) -> Response:

@@ -3,10 +3,12 @@
 from flask import Blueprint, Response, request
 
 from muster.contracts.tables import get_table
+from muster.http.negotiation import wanted_type
+from muster.http.paging import with_next
 from muster.http.problems import invalid
 from muster.http.tokens import requires
 from queries import parameters
-from queries.responses import CSV, CSV_TYPE, JSON, as_csv, as_json, cached, wanted_type
+from queries.responses import CSV, CSV_TYPE, JSON, as_csv, as_json, cached
 from queries.rows import InvalidCursor
 from queries.selection import Selection
 from queries.services import services
@@ -25,7 +27,7 @@ def years() -> Response:
 @requires("queries:read")
 def hires_by_quarter() -> Response:
     """Hires of a year by department, job and quarter, as JSON or CSV."""
-    year, wanted = parameters.year(), wanted_type()
+    year, wanted = parameters.year(), wanted_type(JSON, CSV)
     hires = services().hiring.by_quarter(year)
     if wanted == CSV:
         return cached(as_csv(("department", "job", "Q1", "Q2", "Q3", "Q4"), hires))
@@ -36,7 +38,7 @@ def hires_by_quarter() -> Response:
 @requires("queries:read")
 def departments_above_mean() -> Response:
     """The departments that hired more in a year than the mean, as JSON or CSV."""
-    year, wanted = parameters.year(), wanted_type()
+    year, wanted = parameters.year(), wanted_type(JSON, CSV)
     answer = services().hiring.above_mean(year)
     if wanted == CSV:
         return cached(as_csv(("id", "department", "hired"), answer.departments))
@@ -49,8 +51,7 @@ def departments_above_mean() -> Response:
 def table_rows(table: str) -> Response:
     """Rows of a table: a page of them as JSON, or all as CSV, a part at a time."""
     selection, with_names = parameters.selection(get_table(table)), parameters.with_names()
-    # Whoever accepts neither has always been given JSON here.
-    if request.accept_mimetypes.best_match([JSON, CSV], JSON) == CSV:
+    if wanted_type(JSON, CSV) == CSV:
         return _streamed(selection, with_names=with_names)
     try:
         page = services().rows.read(
@@ -62,7 +63,7 @@ def table_rows(table: str) -> Response:
     names = {"names": page.names} if with_names else {}
     response = as_json({"rows": page.rows, "next": page.next, **count, **names})
     response.vary.add("Accept")
-    return response
+    return with_next(response, page.next)
 
 
 def _streamed(selection: Selection, *, with_names: bool) -> Response:

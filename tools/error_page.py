@@ -1,4 +1,4 @@
-"""Writes the tables of `docs/errors.md` that come from the registry of error codes.
+"""Writes the tables of `docs/errors.md`, which come from the registries of problems and codes.
 
 python -m tools.error_page
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from muster.contracts.error_codes import ROW_ERRORS, UPLOAD_ERRORS
+from muster.contracts.problems import PROBLEM_TYPES, ProblemType
 
 PAGE = Path(__file__).parents[1] / "docs/errors.md"
 
@@ -17,7 +18,12 @@ _CODE = re.compile(
 
 
 def with_tables(page: str) -> str:
-    """The page with its tables of rejected rows and of failed uploads as they are now."""
+    """The page with its tables as they are now."""
+    problems = [
+        # An anchor for each, as the page of an installation has it.
+        (f"`{kind}`", f'{each.status}<a id="{kind}"></a>', each.title, each.meaning, _and_see(each))
+        for kind, each in PROBLEM_TYPES.items()
+    ]
     failures = [
         (f"`{code}`", _marked(error.meaning), _to_do(error.remedy, error.see))
         for code, error in UPLOAD_ERRORS.items()
@@ -26,8 +32,14 @@ def with_tables(page: str) -> str:
         (f"`{code}`", _marked(error.cause), _to_do(error.remedy, error.see))
         for code, error in ROW_ERRORS.items()
     ]
+    head = ("code", "status", "title", "meaning", "what to do")
+    page = _replaced(page, "problems", head, problems)
     page = _replaced(page, "uploads", ("code", "meaning", "what to do"), failures)
     return _replaced(page, "rows", ("code", "most often", "what to do"), rejects)
+
+
+def _and_see(problem: ProblemType) -> str:
+    return f"{problem.remedy}. {problem.see}" if problem.see else problem.remedy
 
 
 def _to_do(remedy: str, see: str) -> str:

@@ -43,7 +43,7 @@ def erase_row(table: str, key: str) -> Response:
     try:
         order = read_json(_ORDER, request.get_data(cache=False))
     except Unreadable as error:
-        raise Problem(422, "invalid-request", "Not an order", str(error)) from None
+        raise Problem("invalid-request", str(error)) from None
     who = g.principal
     services().erasures.erase(
         Erasure(declared, declared.read_key(key), order.upload, order.sequence, who.id, who.email)

@@ -10,6 +10,7 @@ from dbuploader.journal.history import RowChange, as_json
 from dbuploader.journal.origin import NoLine
 from dbuploader.services import services
 from muster.contracts.tables import Table, get_table
+from muster.http.paging import with_next
 from muster.http.tokens import Principal, requires
 
 blueprint = Blueprint("history", __name__)
@@ -28,7 +29,8 @@ def row_history(table: str, key: str) -> Response:
     changes = [
         _represent(g.principal, declared, each, lines.get(each.entry)) for each in page.changes
     ]
-    return jsonify(changes=changes, next=None if page.next is None else str(page.next))
+    following = None if page.next is None else str(page.next)
+    return with_next(jsonify(changes=changes, next=following), following)
 
 
 def _has_line(change: RowChange) -> bool:

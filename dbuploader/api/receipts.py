@@ -46,4 +46,4 @@ def show_keys() -> Response:
 
 
 def _refuse(detail: str) -> NoReturn:
-    raise Problem(404, "not-found", "Not found", detail)
+    raise Problem("not-found", detail)

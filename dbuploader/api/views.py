@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
@@ -30,9 +31,12 @@ def merge_rows(table: str) -> Response:
     author = Author(uuid4().hex, "batch", g.principal.id, g.principal.email)
     key = _idempotency_key(table, body)
     answer = services().batches.merge(declared, read_rows(body), key, author)
+    headers = {"Idempotent-Replayed": "true"} if answer.is_replay else {}
     if answer.status == 422:
-        raise _rows_rejected(answer.content)
-    return jsonify(answer.content)
+        raise _rows_rejected(answer.content, headers)
+    response = jsonify(answer.content)
+    response.headers.update(headers)
+    return response
 
 
 @blueprint.post("/v1/tables/<table>/check")
@@ -47,11 +51,11 @@ def check_rows(table: str) -> Response:
 
 def _json_body() -> bytes:
     if not request.is_json:
-        raise Problem(415, "unsupported-media-type", "Not JSON", "Send application/json.")
+        raise Problem("unsupported-media-type", "Send application/json.")
     return request.get_data(cache=False)
 
 
-def _rows_rejected(content: Any) -> Problem:
+def _rows_rejected(content: Any, headers: Mapping[str, str]) -> Problem:
     # An answer that a former version kept is the list of all errors.
     if isinstance(content, list):
         content = {"errors": content, "errors_total": len(content)}
@@ -61,9 +65,7 @@ def _rows_rejected(content: Any) -> Problem:
         detail += " What was wrong is no longer kept, as a row was erased since."
     elif len(errors) < total:
         detail += f" These are {len(errors)} of {total} errors (MUSTER_MAX_BATCH_ERRORS)."
-    return Problem(
-        422, "rows-rejected", "Some rows are wrong", detail, errors=errors, errors_total=total
-    )
+    return Problem("rows-rejected", detail, errors=errors, headers=headers, errors_total=total)
 
 
 def _idempotency_key(table: str, body: bytes) -> BatchKey | None:
@@ -72,6 +74,6 @@ def _idempotency_key(table: str, body: bytes) -> BatchKey | None:
         return None
     if not _KEY.fullmatch(key):
         detail = "An Idempotency-Key has 1 to 255 printable ASCII characters."
-        raise Problem(422, "idempotency-key-invalid", "Bad idempotency key", detail)
+        raise Problem("idempotency-key-invalid", detail)
     fingerprint = hashlib.sha256(table.encode() + b"\n" + body).hexdigest()
     return BatchKey(g.principal.id, key, fingerprint)

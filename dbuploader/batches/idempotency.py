@@ -45,10 +45,14 @@ class BatchKey:
 
 @dataclass(frozen=True)
 class BatchAnswer:
-    """What the caller is told: `status` is the HTTP status, `content` the counts or the errors."""
+    """What the caller is told: `status` is the HTTP status, `content` the counts or the errors.
+
+    `is_replay` if it was told before, to the same request.
+    """
 
     status: int
     content: Any
+    is_replay: bool = False
 
     @classmethod
     def accepted(cls, counts: dict[str, int]) -> Self:
@@ -95,7 +99,7 @@ class Claims:
             if held.fingerprint != key.fingerprint:
                 raise KeyReused
             if held.status is not None:
-                return BatchAnswer(held.status, json.loads(held.body or "null"))
+                return BatchAnswer(held.status, json.loads(held.body or "null"), is_replay=True)
             if _age(held) < timedelta(seconds=CLAIM_SECONDS):
                 raise KeyInFlight
             return take_over_claim(connection, key)

@@ -14,7 +14,11 @@ api = Api("audit", __name__, tag="Audit log")
 
 
 @api.operation(
-    "get", "/v1/audit", access=("users:admin",), answers={200: AuditPage}, refusals=(422,)
+    "get",
+    "/v1/audit",
+    access=("users:admin",),
+    answers={200: api.json_answer(AuditPage, "Link")},
+    refusals=(422,),
 )
 def list_audit(query: AuditQuery) -> Response:
     """Read the audit log.

@@ -1,15 +1,17 @@
-"""The OpenAPI document, and the same as a page that asks no other host for anything."""
+"""The OpenAPI document, the same as a page, and a page of errors; no page asks another host."""
 
 import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from flask import Blueprint, Response, json, render_template
+from flask import Blueprint, Response, render_template
 from flask_openapi.openapi import OpenAPI
 from markupsafe import Markup, escape
 
 from gateway.api.document import document_of
+from muster.contracts.problems import ERRORS_PAGE, PROBLEM_TYPES
+from muster.http.json_text import json_text
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -18,7 +20,7 @@ _POLICY = (
 
 
 def pages_of(app: OpenAPI) -> Blueprint:
-    """The document of `app` and its page, each made once, at the first request.
+    """The document of `app`, its page and that of errors, each made once, at the first request.
 
     They cost more to make than anything else that needs no token.
     """
@@ -27,7 +29,8 @@ def pages_of(app: OpenAPI) -> Blueprint:
     pages.add_app_template_filter(anchor)
     # Not by name, as Jinja has it: examples are in the order of what they show.
     pages.record_once(lambda state: state.app.jinja_env.policies.update({"json.dumps_kwargs": {}}))
-    as_json = cache(lambda: json.dumps(document_of(app)))
+    as_json = cache(lambda: json_text(document_of(app)))
+    as_errors = cache(lambda: render_template("errors.html", problems=PROBLEM_TYPES))
     as_page = cache(lambda: _rendered(document_of(app)))
 
     @pages.get("/openapi.json")
@@ -38,9 +41,12 @@ def pages_of(app: OpenAPI) -> Blueprint:
     @pages.get("/docs")
     def read_docs() -> Response:
         """The API as a page."""
-        response = Response(as_page())
-        response.headers["Content-Security-Policy"] = _POLICY
-        return response
+        return _page(as_page())
+
+    @pages.get(ERRORS_PAGE)
+    def read_errors() -> Response:
+        """What each problem means and what to do, where its `type` leads."""
+        return _page(as_errors())
 
     return pages
 
@@ -53,6 +59,12 @@ def anchor(tag: str) -> str:
 def prose(text: str | None) -> Markup:
     """The text for HTML, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704 - escaped
+
+
+def _page(content: str) -> Response:
+    response = Response(content)
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response
 
 
 def _rendered(document: dict[str, Any]) -> str:

@@ -46,6 +46,11 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": _TEXT,
         "example": '"5f2b1c"',
     },
+    "Idempotent-Replayed": {
+        "description": "This is the answer to an earlier request with the same key.",
+        "schema": {"type": "string", "enum": ["true"]},
+        "example": "true",
+    },
     "Link": {
         "description": 'The next page, as `rel="next"`, if there is one (RFC 8288).',
         "schema": _TEXT,
@@ -60,6 +65,22 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The wait that was granted, of `Prefer: wait=N` (RFC 7240).",
         "schema": _TEXT,
         "example": "wait=30",
+    },
+    "RateLimit": {
+        "description": "How much is left of each limit, where there is one, and when some of it is "
+        "free again (draft-ietf-httpapi-ratelimit-headers-10).",
+        "schema": _TEXT,
+        "example": '"bytes";r=1048576;t=3600',
+    },
+    "RateLimit-Policy": {
+        "description": "The limits that this request was counted in, where there are any.",
+        "schema": _TEXT,
+        "example": '"bytes";q=1073741824;qu="content-bytes";w=86400',
+    },
+    "Repr-Digest": {
+        "description": "The SHA-256 of the whole file (RFC 9530).",
+        "schema": _TEXT,
+        "example": "sha-256=:RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=:",
     },
     "Retry-After": {
         "description": "After how many seconds to try again.",
@@ -93,12 +114,15 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 
+RATE_LIMITS = ("RateLimit-Policy", "RateLimit")
+"""Of an answer to what is limited."""
+
 OF_ERRORS: dict[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
     409: ("Retry-After",),
     415: ("Accept-Encoding",),
     416: ("Content-Range",),
-    429: ("Retry-After",),
+    429: ("Retry-After", *RATE_LIMITS),
     503: ("Retry-After",),
 }
 """The headers that an error of a status has, or may have."""

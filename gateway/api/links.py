@@ -5,6 +5,7 @@ Auth answers. What opens a link stands in the body, never in a path or a query, 
 
 from flask import Response
 
+from gateway.api.headers import RATE_LIMITS
 from gateway.api.openapi import Api
 from gateway.api.responses import (
     Invitation,
@@ -24,7 +25,7 @@ api = Api("links", __name__, tag="Accounts")
     "post",
     "/v1/password-resets",
     access="public",
-    answers={202: Requested},
+    answers={202: api.json_answer(Requested, *RATE_LIMITS)},
     refusals=(422, 429),
     request_body=api.json_body(NewPasswordReset),
 )
@@ -57,7 +58,7 @@ def reset_password() -> Response:
     "post",
     "/v1/invitations",
     access=("users:admin",),
-    answers={202: Invitation},
+    answers={202: api.json_answer(Invitation, *RATE_LIMITS)},
     refusals=(409, 422, 429),
     request_body=api.json_body(NewInvitation),
     by_key=False,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.api.headers import OF_ERRORS, named
 from gateway.errors import from_validation
+from muster.contracts.problems import PROBLEM_TYPES, first_kind, uri_of
 from muster.http.tokens import requires
 
 Method = Literal["get", "post", "put", "patch", "delete"]
@@ -198,10 +199,10 @@ def _given(place: str, model: type[BaseModel], in_path: dict[str, str]) -> dict[
 def problem(status: int) -> dict[str, Any]:
     """How the document describes an error."""
     phrase = HTTPStatus(status).phrase
-    kind = phrase.lower().replace(" ", "-")
+    kind = first_kind(status)
     example = {
-        "type": f"urn:muster:problem:{kind}",
-        "title": phrase,
+        "type": uri_of(kind),
+        "title": PROBLEM_TYPES[kind].title,
         "status": status,
         "detail": "What is wrong, and what to do.",
         "request_id": "0d9f0a7c1d2e3f4a5b5b4e5b0c2a6f4f",

@@ -45,7 +45,7 @@ def years(header: ConditionalHeaders) -> Response:
     "/v1/queries/hires-by-quarter",
     access=("queries:read",),
     answers=_answers(HiresByQuarter, "department,job,Q1,Q2,Q3,Q4\nSupport,Recruiter,3,0,7,11\n"),
-    refusals=(422,),
+    refusals=(406, 422),
 )
 def hires_by_quarter(query: YearQuery, header: ConditionalHeaders) -> Response:
     """Count hires by quarter.
@@ -61,7 +61,7 @@ def hires_by_quarter(query: YearQuery, header: ConditionalHeaders) -> Response:
     "/v1/queries/departments-above-mean",
     access=("queries:read",),
     answers=_answers(DepartmentsAboveMean, "id,department,hired\n7,Support,45\n"),
-    refusals=(422,),
+    refusals=(406, 422),
 )
 def departments_above_mean(query: YearQuery, header: ConditionalHeaders) -> Response:
     """List departments that hired more than the mean.

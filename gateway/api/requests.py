@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from gateway.content_digest import ContentDigest
 from gateway.services import services
 from gateway.uploads.follow import MAX_WAIT_SECONDS, Gone, has_gone
 from gateway.uploads.listing import UploadFilter
@@ -412,6 +413,14 @@ _PREFER = Field(
 )
 
 
+_DIGEST = Field(
+    None,
+    alias="Content-Digest",
+    description="Digests of the body as it is sent, by `sha-256` or `sha-512`, to be checked (RFC "
+    "9530).",
+    examples=["sha-256=:RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=:"],
+)
+
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Length = Annotated[int, Field(ge=0, le=10**15 - 1), Digits]
 
@@ -438,6 +447,7 @@ class NewUploadHeaders(UploadHeaders):
         description="With `Upload-Complete: ?0`: the bytes of all parts together.",
         examples=[1073741824],
     )
+    content_digest: str | None = _DIGEST
 
 
 class ContentHeaders(Parameters):
@@ -452,6 +462,7 @@ class ContentHeaders(Parameters):
         alias="Upload-Offset", description="At which byte of the file the part begins."
     )
     prefer: str | None = _PREFER
+    content_digest: str | None = _DIGEST
 
 
 class WaitHeaders(Parameters):
@@ -472,6 +483,7 @@ class BatchHeaders(Parameters):
     """Headers of a batch of rows."""
 
     idempotency_key: str | None = _KEY
+    content_digest: str | None = _DIGEST
 
 
 class ConditionalHeaders(Parameters):
@@ -504,7 +516,7 @@ def client_left() -> Callable[[], bool]:
 
 
 def request_body() -> RequestBody:
-    """The body of an upload, not read yet, with what its headers say of it."""
+    """The body of an upload, not read yet, with what its headers say; raises InvalidDigest."""
     connection = request.environ.get("gunicorn.socket")
     if isinstance(connection, ClientSocket):
         connection.expect_upload()
@@ -526,6 +538,7 @@ def _body(limit: int) -> RequestBody:
         length=request.content_length,
         limit=limit,
         has_left=client_left(),
+        digest=ContentDigest.from_header(request.headers.get("Content-Digest")),
     )
 
 

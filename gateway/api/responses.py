@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.rows import Row
 from muster.contracts.emails import EmailChoice
+from muster.contracts.problems import uri_of
 from muster.contracts.upload_document import UploadDocument
 from muster.contracts.uploads import Kind
 from muster.http.tokens import PERMISSIONS
@@ -51,7 +52,10 @@ class ProblemDocument(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(examples=["urn:muster:problem:not-found"])
+    type: str = Field(
+        description="Where this installation explains the problem, by its code.",
+        examples=[uri_of("not-found")],
+    )
     title: str
     status: int
     detail: str

@@ -4,8 +4,9 @@
 
 from typing import Any
 
-from flask import Response, g, jsonify, request
+from flask import Response, g, jsonify
 
+from gateway.api.headers import named
 from gateway.api.openapi import ANY_TOKEN, Api
 from gateway.api.requests import (
     BatchHeaders,
@@ -30,6 +31,7 @@ from gateway.proxy.forward import forward, forward_streamed
 from gateway.services import services
 from muster.contracts.tables import get_table, tables
 from muster.contracts.upload_document import UploadDocument, location_of, represent
+from muster.http.negotiation import wanted_type
 
 api = Api("tables", __name__, tag="Tables")
 
@@ -63,6 +65,7 @@ _ROWS: dict[str, Any] = {
 }
 _ROWS_READ: dict[str, Any] = {
     "description": "A page of rows, or all of them as CSV.",
+    "headers": named("Link"),
     "content": {
         "application/json": {"schema": api.schema_of(RowPage)},
         "text/csv": {
@@ -76,6 +79,7 @@ _ROW_READ: dict[str, Any] = {
     "content": {"application/json": {"schema": _ROW, "examples": _FIRST}},
 }
 _ERASURE = api.json_answer(UploadDocument, "Location")
+_ERASED_LATER = api.json_answer(UploadDocument, "Location", "Retry-After")
 
 
 @api.operation("get", "/v1/tables", access=ANY_TOKEN, answers={200: Tables})
@@ -103,7 +107,7 @@ def show_table(path: TablePath) -> Response:
     "/v1/tables/<table>/rows",
     access=("queries:read",),
     answers={200: _ROWS_READ},
-    refusals=(404, 422),
+    refusals=(404, 406, 422),
 )
 def read_rows(path: TablePath, query: RowsQuery) -> Response:  # type: ignore[valid-type]
     """Read the rows of a table.
@@ -112,7 +116,7 @@ def read_rows(path: TablePath, query: RowsQuery) -> Response:  # type: ignore[va
     They are sorted and filtered by the key and by the columns that refer to other tables.
     """
     get_table(path.table)
-    is_long = request.accept_mimetypes.best_match([JSON, CSV], JSON) == CSV
+    is_long = wanted_type(JSON, CSV) == CSV
     return (forward_streamed if is_long else forward)(services().queries)
 
 
@@ -136,7 +140,7 @@ def read_row(path: RowPath) -> Response:
     "get",
     "/v1/tables/<table>/rows/<key>/history",
     access=("queries:read",),
-    answers={200: RowHistory},
+    answers={200: api.json_answer(RowHistory, "Link")},
     refusals=(404, 422),
 )
 def read_row_history(path: RowPath, query: HistoryQuery) -> Response:
@@ -152,7 +156,7 @@ def read_row_history(path: RowPath, query: HistoryQuery) -> Response:
     "delete",
     "/v1/tables/<table>/rows/<key>",
     access=("rows:erase",),
-    answers={200: _ERASURE, 202: _ERASURE},
+    answers={200: _ERASURE, 202: _ERASED_LATER},
     refusals=(404, 409, 422, 429),
 )
 def erase_row(path: RowPath) -> Response:
@@ -169,6 +173,8 @@ def erase_row(path: RowPath) -> Response:
     erased = services().erasures.erase(g.principal, table, key)
     response = jsonify(represent(erased.upload, may_name=reader()))
     response.status_code = 200 if erased.is_erased else 202
+    if not erased.is_erased:
+        response.headers["Retry-After"] = str(services().queue.seconds_left(erased.upload))
     response.headers["Location"] = location_of(erased.upload)
     return response
 
@@ -195,7 +201,7 @@ def check_rows(path: TablePath, query: CheckQuery) -> Response:
     "post",
     "/v1/tables/<table>/rows",
     access=("rows:write",),
-    answers={200: BatchCounts},
+    answers={200: api.json_answer(BatchCounts, "Idempotent-Replayed")},
     refusals=(400, 404, 409, 413, 415, 422),
     request_body=_ROWS,
 )

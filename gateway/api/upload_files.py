@@ -1,6 +1,5 @@
 """What belongs to an upload: its file, its rejects, its events."""
 
-import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -14,6 +13,7 @@ from gateway.api.headers import named
 from gateway.api.openapi import Api
 from gateway.api.requests import RejectsQuery, UploadPath, client_gone
 from gateway.api.uploads import READERS, reader
+from gateway.content_digest import digest_field
 from gateway.services import services
 from gateway.uploads.filenames import WORKBOOK_TYPES, as_download, inflated_name, workbook_type
 from gateway.uploads.queue import UploadQueue
@@ -21,6 +21,8 @@ from gateway.uploads.reject_file import as_csv, as_ndjson
 from muster.contracts.tables import get_table
 from muster.contracts.upload_document import MayName, represent
 from muster.contracts.uploads import Upload
+from muster.http.json_text import json_text
+from muster.http.negotiation import wanted_type
 from muster.http.tokens import validity_of_token
 
 api = Api("contents", __name__, tag="Uploads")
@@ -31,7 +33,7 @@ _TEXT = {"schema": {"type": "string"}}
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FILE: dict[str, Any] = {
     "description": "The file.",
-    "headers": named("Accept-Ranges", "Content-Disposition", "ETag"),
+    "headers": named("Accept-Ranges", "Content-Disposition", "ETag", "Repr-Digest"),
     "content": dict.fromkeys(("text/csv", *WORKBOOK_TYPES), _BYTES),
 }
 _PART: dict[str, Any] = {
@@ -79,6 +81,8 @@ def get_file(path: UploadPath) -> Response:
     response.call_on_close(file.close)
     response.content_length = upload.size
     response.set_etag(upload.sha256)
+    # Also of a part of it: who has all parts can check the whole (RFC 9530, section 3).
+    response.headers["Repr-Digest"] = digest_field(upload.sha256)
     _as_download(response, name)
     try:
         response.make_conditional(request, accept_ranges=True, complete_length=upload.size)
@@ -93,7 +97,7 @@ def get_file(path: UploadPath) -> Response:
     "/v1/uploads/<id>/rejects",
     access=READERS,
     answers={200: _REJECTS},
-    refusals=(404, 409, 410, 422),
+    refusals=(404, 406, 409, 410, 422),
 )
 def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
     """Download the rejected rows.
@@ -102,12 +106,13 @@ def get_rejects(path: UploadPath, query: RejectsQuery) -> Response:
     `Accept: application/x-ndjson` a JSON object a line, with all errors of each row. Of an undo,
     these are the rows that it did not take back.
     """
+    wanted = wanted_type("text/csv", NDJSON)
     upload, stored = services().access.open_rejects(g.principal, path.id)
     stem = PurePosixPath(inflated_name(upload.filename)).stem.removesuffix(".rejects")
     # Many rows of an undo are about the same uploads.
     may_name = lru_cache(reader())
     body: Iterable[bytes]
-    if request.accept_mimetypes.best_match(["text/csv", NDJSON], "text/csv") == NDJSON:
+    if wanted == NDJSON:
         about_uploads = may_name if upload.kind == "undo" else None
         body, content_type = as_ndjson(stored, about_uploads), NDJSON
         name = f"{stem}.rejects.ndjson"
@@ -158,8 +163,8 @@ def _event_stream(
         if upload is None:
             yield ": still here\n\n"
         else:
-            data = json.dumps(represent(upload, queue.place_of(upload), may_name=may_name))
-            yield f"event: upload\nid: {upload.version}\ndata: {data}\n\n"
+            data = json_text(represent(upload, queue.place_of(upload), may_name=may_name))
+            yield f"event: upload\nid: {upload.version}\ndata: {data}\n"
 
 
 def _as_download(response: Response, filename: str) -> Response:

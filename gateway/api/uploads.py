@@ -1,12 +1,12 @@
 """Uploads: accept, list, follow, cancel."""
 
+import time
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
-from flask import Response, g, jsonify, request
+from flask import Response, g, jsonify
 
-from gateway.api.headers import named
+from gateway.api.headers import RATE_LIMITS, named
 from gateway.api.openapi import Access, Api
 from gateway.api.requests import (
     ListQuery,
@@ -26,11 +26,13 @@ from gateway.proxy.audit import note
 from gateway.services import services
 from gateway.uploads.accept import Submission
 from gateway.uploads.begun import ResumableUpload
+from gateway.uploads.idempotency import Acceptance
 from gateway.uploads.load import LoadRequest
 from gateway.uploads.request_body import FORM_TYPE, RAW_TYPES
 from gateway.uploads.undo import UndoRequest
 from muster.contracts.upload_document import MayName, UploadDocument, location_of, represent
 from muster.contracts.uploads import Upload
+from muster.http.paging import with_next
 from muster.http.tokens import validity_of_token
 from muster.uploadstore import UploadNotFound
 from muster.weather import Unavailable
@@ -53,19 +55,31 @@ FILE: dict[str, Any] = {
 """The body of a request that sends a file, for the document."""
 
 FINAL: dict[str, Any] = {
-    **api.json_answer(UploadDocument, "Location", "Preference-Applied"),
+    **api.json_answer(
+        UploadDocument, "Location", "Preference-Applied", "Idempotent-Replayed", *RATE_LIMITS
+    ),
     "description": "It is final, within the time of `Prefer: wait=N` or from an earlier request.",
 }
 ACCEPTED: dict[str, Any] = {
-    **api.json_answer(UploadDocument, "Location", "Preference-Applied", "Retry-After"),
-    "description": "Accepted: it is durable and will be loaded. `Retry-After` says when to ask "
-    "again where there was no place to wait.",
+    **api.json_answer(
+        UploadDocument,
+        "Location",
+        "Preference-Applied",
+        "Retry-After",
+        "Idempotent-Replayed",
+        *RATE_LIMITS,
+    ),
+    "description": "Accepted: it is durable and will be loaded. `Retry-After` says when to ask for "
+    "it again.",
 }
 _SHOWN = api.json_answer(UploadDocument, "Preference-Applied", "Retry-After")
 PROGRESS_HEADERS = named("Upload-Offset", "Upload-Complete", "Upload-Length", "Upload-Limit")
 _BEGUN: dict[str, Any] = {
     "description": "Begun, with `Upload-Complete: ?0`: send the rest in parts to `Location`.",
-    "headers": {**named("Location"), **PROGRESS_HEADERS},
+    "headers": {
+        **named("Location", "Idempotent-Replayed", *RATE_LIMITS),
+        **PROGRESS_HEADERS,
+    },
 }
 
 
@@ -161,10 +175,7 @@ def list_uploads(query: ListQuery) -> Response:
         uploads=[_as_it_stands(upload) for upload in page.uploads],
         next=page.next,
     )
-    if page.next is not None:
-        following = urlencode({**request.args.to_dict(), "cursor": page.next})
-        response.headers["Link"] = f'<{request.path}?{following}>; rel="next"'
-    return response
+    return with_next(response, page.next)
 
 
 @api.operation("get", "/v1/uploads/<id>", access=READERS, answers={200: _SHOWN}, refusals=(404,))
@@ -182,7 +193,7 @@ def get_upload(path: UploadPath, header: WaitHeaders) -> Response:
     "delete",
     "/v1/uploads/<id>",
     access=("uploads:write", "uploads:undo", "uploads:admin"),
-    answers={202: UploadDocument},
+    answers={202: api.json_answer(UploadDocument, "Retry-After")},
     refusals=(404, 409),
 )
 def cancel_upload(path: UploadPath) -> Response:
@@ -190,9 +201,10 @@ def cancel_upload(path: UploadPath) -> Response:
 
     While it is not final: nothing of it is loaded then. Once it is, undo it instead.
     """
-    response = jsonify(_as_it_stands(services().access.cancel(g.principal, path.id)))
+    cancelled = services().access.cancel(g.principal, path.id)
+    response = jsonify(_as_it_stands(cancelled))
     response.status_code = 202
-    return response
+    return _with_preference(response, None, cancelled, None)
 
 
 def reader() -> MayName:
@@ -212,20 +224,28 @@ def with_progress(response: Response, begun: ResumableUpload, max_size: int) -> 
 def _begin(submission: Submission, length: int | None) -> Response:
     if length is None:
         raise LengthNotGiven
-    begun = services().resumable.begin(submission, length)
+    begun, is_replay = services().resumable.begin(submission, length)
     response = with_progress(Response(status=201), begun, services().limits.upload_bytes)
     response.headers["Location"] = f"/v1/uploads/{begun.id}/content"
-    return response
+    return _with_replay(response, is_replay=is_replay)
 
 
-def accepted(upload: Upload, prefer: str | None) -> Response:
-    """The answer to a request that made an upload."""
+def accepted(acceptance: Acceptance, prefer: str | None) -> Response:
+    """The answer to a request that made an upload, now or before with the same key."""
+    upload = acceptance.upload
     latest, applied = _waited(upload, prefer)
     shown = represent(latest, may_name=reader()) if applied is None else _as_it_stands(latest)
     response = jsonify(shown)
     response.status_code = 200 if latest.state.is_final else 202
     response.headers["Location"] = location_of(upload)
-    return _with_preference(response, prefer, latest, applied)
+    _with_preference(response, prefer, latest, applied)
+    return _with_replay(response, is_replay=acceptance.is_replay)
+
+
+def _with_replay(response: Response, *, is_replay: bool) -> Response:
+    if is_replay:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
 def _as_it_stands(upload: Upload) -> dict[str, Any]:
@@ -242,12 +262,16 @@ def _previous(query: UploadQuery) -> str | None:
 
 
 def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
-    """The upload after the wait that was asked for, and the seconds if the wait was granted."""
+    """The upload after the wait that was asked for, and the seconds if they were granted.
+
+    They were not where there was no place, or the server stopped before their end.
+    """
     seconds = preferred_wait(prefer)
     if seconds is None:
         return upload, None
     is_valid = validity_of_token()
     gone = client_gone()
+    began = time.monotonic()
     try:
         latest = services().follower.until_final(
             g.principal.id, upload, seconds, lambda: gone() or not is_valid()
@@ -256,15 +280,22 @@ def _waited(upload: Upload, prefer: str | None) -> tuple[Upload, int | None]:
         # What was answered before the wait is true all the same: the upload is accepted.
         return upload, None
     # A client whose token has ended meanwhile sees the upload as it was before.
-    return (upload, None) if latest is None or not is_valid() else (latest, seconds)
+    if latest is None or not is_valid():
+        return upload, None
+    is_whole = latest.state.is_final or time.monotonic() - began >= seconds
+    return latest, seconds if is_whole else None
 
 
 def _with_preference(
     response: Response, prefer: str | None, upload: Upload, applied: int | None
 ) -> Response:
-    """The answer, which says how long was waited, or when to ask again where it wasn't."""
+    """The answer, which says how long was waited, and when to ask again if it is not final.
+
+    Without a 202, it says so only where the wait was not granted.
+    """
     if applied is not None:
         response.headers["Preference-Applied"] = f"wait={applied}"
-    elif preferred_wait(prefer) and not upload.state.is_final:
+    wants_more = response.status_code == 202 or (preferred_wait(prefer) and applied is None)
+    if wants_more and not upload.state.is_final:
         response.headers["Retry-After"] = str(services().queue.seconds_left(upload))
     return response

@@ -4,6 +4,7 @@
 
 from flask import Response, g
 
+from gateway.api.headers import RATE_LIMITS, named
 from gateway.api.openapi import ANY_TOKEN, Access, Api
 from gateway.api.requests import UserPath
 from gateway.api.responses import (
@@ -24,6 +25,7 @@ api = Api("accounts", __name__, tag="Accounts")
 _ADMIN: Access = ("users:admin",)
 _TOKEN = {
     "description": "A token; with `Accept: text/plain` nothing but the token.",
+    "headers": named(*RATE_LIMITS),
     "content": {
         "application/json": {"schema": api.schema_of(Token)},
         "text/plain": {"schema": {"type": "string"}},
@@ -31,7 +33,7 @@ _TOKEN = {
 }
 
 
-@api.operation("post", "/v1/login", access="basic", answers={200: _TOKEN}, refusals=(429,))
+@api.operation("post", "/v1/login", access="basic", answers={200: _TOKEN}, refusals=(406, 429))
 def log_in() -> Response:
     """Log in.
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from flask import Response, request
 from pydantic import BaseModel, Field
 
+from gateway.api.headers import RATE_LIMITS
 from gateway.api.openapi import ANY_TOKEN, Api
 from gateway.api.requests import Digits, Parameters, Query
 from gateway.proxy.audit import host_of, note
@@ -200,7 +201,7 @@ def delete_webhook(path: WebhookPath) -> Response:
     "get",
     "/v1/webhooks/<id>/deliveries",
     access=ANY_TOKEN,
-    answers={200: WebhookDeliveries},
+    answers={200: api.json_answer(WebhookDeliveries, "Link")},
     refusals=(404, 422),
 )
 def list_deliveries(path: WebhookPath, query: DeliveriesQuery) -> Response:
@@ -215,7 +216,7 @@ def list_deliveries(path: WebhookPath, query: DeliveriesQuery) -> Response:
     "post",
     "/v1/webhooks/<id>/deliveries/<delivery>/replay",
     access=ANY_TOKEN,
-    answers={202: WebhookDelivery},
+    answers={202: api.json_answer(WebhookDelivery, *RATE_LIMITS)},
     refusals=(404, 409, 429),
 )
 def replay_delivery(path: DeliveryPath) -> Response:
@@ -230,7 +231,7 @@ def replay_delivery(path: DeliveryPath) -> Response:
     "post",
     "/v1/webhooks/<id>/test",
     access=ANY_TOKEN,
-    answers={202: WebhookDelivery},
+    answers={202: api.json_answer(WebhookDelivery, *RATE_LIMITS)},
     refusals=(404, 409, 429),
 )
 def test_webhook(path: WebhookPath) -> Response:

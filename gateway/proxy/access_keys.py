@@ -108,13 +108,16 @@ def _exchange_in(answer: UpstreamResponse) -> _Exchange:
             return _Exchange(None)
         case 429:
             raise Problem(
-                429,
                 "too-many-attempts",
-                "Too many attempts",
                 "Too many access keys from this address were not valid. Try again later.",
-                headers={"Retry-After": answer.headers.get("Retry-After", "60")},
+                headers={"Retry-After": "60", **_limits_in(answer)},
             )
     raise KeysUnavailable
+
+
+def _limits_in(answer: UpstreamResponse) -> dict[str, str]:
+    said = ("Retry-After", "RateLimit", "RateLimit-Policy")
+    return {name: answer.headers[name] for name in said if name in answer.headers}
 
 
 def install_access_keys(app: Flask, keys: KeyExchange) -> None:

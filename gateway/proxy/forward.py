@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from flask import Response, request
 
+from gateway.content_digest import ContentDigest
 from gateway.proxy.coalesce import RequestCoalescer
 from gateway.proxy.upstream import Upstream, UpstreamResponse
 
@@ -17,11 +18,12 @@ def forward(
     """The service's answer to this request; raises UpstreamUnavailable.
 
     The body is read only `with_body`: 413 if it has more than `max_bytes`, or than the server's
-    limit for any body.
+    limit for any body. Raises InvalidDigest, and MismatchedDigest if it is not the one that was
+    meant.
     """
     if max_bytes is not None:
         request.max_content_length = max_bytes
-    return respond(_send(upstream, request.get_data(cache=False) if with_body else b""))
+    return respond(_send(upstream, _body() if with_body else b""))
 
 
 def forward_coalesced(
@@ -85,6 +87,12 @@ def ask(
         body=body,
         client_address=request.remote_addr or "",
     )
+
+
+def _body() -> bytes:
+    digest = ContentDigest.from_header(request.headers.get("Content-Digest"))
+    body = request.get_data(cache=False)
+    return body if digest is None else b"".join(digest.checked([body]))
 
 
 def _send(upstream: Upstream, body: bytes) -> UpstreamResponse:

@@ -17,7 +17,12 @@ from gateway.errors import ClientGone, WrongColumns
 from gateway.settings import TableLimits
 from gateway.uploads.admission import Admission, Place
 from gateway.uploads.filenames import clean_filename, table_for
-from gateway.uploads.idempotency import accepted_once, fingerprint, same_request
+from gateway.uploads.idempotency import (
+    Acceptance,
+    accepted_once,
+    fingerprint,
+    same_request,
+)
 from gateway.uploads.kept_file import MOST_IN_RECORD, keeping
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import ReceivedFile, RequestBody, UploadedFile
@@ -140,7 +145,7 @@ class Uploads:
         self._limits = limits
         self._most_in_record = most_in_record
 
-    def accept(self, submission: Submission) -> Upload:
+    def accept(self, submission: Submission) -> Acceptance:
         """Store the file and the record of it, both durable; returns the upload as accepted.
 
         The file comes before the record, so that a record always has its file; a file whose record
@@ -176,7 +181,7 @@ class Uploads:
         self._outbox.try_publish(upload)
         return upload
 
-    def _take(self, submission: Submission, place: Place, renew: Callable[[], None]) -> Upload:
+    def _take(self, submission: Submission, place: Place, renew: Callable[[], None]) -> Acceptance:
         """Store and announce; `renew` is called again and again while the file is read."""
         upload_id = uuid.uuid4().hex
         bind_log_fields(upload_id=upload_id)
@@ -194,7 +199,7 @@ class Uploads:
         limits = self._limits.get(file.table, TableLimits())
         draft = submission.draft(upload_id, file, limits, in_record=kept.content is not None)
         try:
-            return self.enter(draft, place, kept.content)
+            return Acceptance(self.enter(draft, place, kept.content))
         except KeyTaken as taken:
             # The claim ran out and another call with the key was quicker.
             self._files.delete(upload_id)

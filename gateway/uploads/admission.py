@@ -17,6 +17,7 @@ from gateway.errors import QueueTooLong, TooManyBytes, TooManyUploads
 from gateway.uploads.begun import BegunUploads
 from gateway.uploads.quota import Allowance, DayQuota
 from muster.contracts.uploads import now
+from muster.http.rate_limits import RateLimit, announce
 from muster.uploadstore import UploadStore
 
 _SHARE, _QUEUE, _BYTES = "share", "queue", "bytes"
@@ -69,7 +70,10 @@ class Admission:
             if self._share:
                 coming = self._begin(user)
                 taken.callback(self._has_come, user)
-                if self._uploads.count_unfinished(user, self._share) + coming > self._share:
+                taken_places = self._uploads.count_unfinished(user, self._share) + coming
+                left = self._share - taken_places
+                announce(RateLimit("uploads", self._share, left, unit="concurrent-requests"))
+                if left < 0:
                     self._refuse(user, key, _SHARE, TooManyUploads(self._share))
             allowance = self._allow(user, key, size, counted)
             if allowance is not None:

@@ -15,6 +15,7 @@ from types import FrameType
 
 from gateway.errors import TooManyWaiters, TooManyWaitersOfUser
 from muster.contracts.uploads import UnreadableRecord, Upload
+from muster.http.rate_limits import RateLimit, announce
 from muster.uploadstore import UploadStore
 
 MAX_WAIT_SECONDS = 60
@@ -96,7 +97,9 @@ class UploadFollower:
         Raises TooManyWaitersOfUser or TooManyWaiters.
         """
         with self._lock:
-            if self._waiters[user] >= self._limit_per_user:
+            left = self._limit_per_user - self._waiters[user] - 1
+            announce(RateLimit("waits", self._limit_per_user, left, unit="concurrent-requests"))
+            if left < 0:
                 raise TooManyWaitersOfUser(self._limit_per_user)
             if self._waiters.total() >= self._limit:
                 raise TooManyWaiters

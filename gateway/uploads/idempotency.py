@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from gateway.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
@@ -23,13 +23,21 @@ CLAIM_SECONDS = 30.0
 _LATER_OPTIONS = ("columns", "dates", "expect_rows", "max_inserted", "max_updated", "sheet")
 
 
+@dataclass(frozen=True)
+class Acceptance:
+    """An upload as it was accepted; `is_replay` if an earlier request with the key brought it."""
+
+    upload: Upload
+    is_replay: bool = False
+
+
 def accepted_once(
     uploads: UploadStore,
     owner: str,
     key: str | None,
-    accept: Callable[[Callable[[], None]], Upload],
+    accept: Callable[[Callable[[], None]], Acceptance],
     digest: Callable[[], str | None],
-) -> Upload:
+) -> Acceptance:
     """What `accept` returns, or the upload that the same request made with the key before.
 
     `accept` is given a function that keeps the key, to call again and again while it works; if it
@@ -47,12 +55,12 @@ def accepted_once(
         return same_request(taken.upload, digest())
 
 
-def same_request(first: Upload | None, digest: str | None) -> Upload:
+def same_request(first: Upload | None, digest: str | None) -> Acceptance:
     """The first upload with the key, as it was accepted; raises IdempotencyKeyReused."""
     if first is None or first.fingerprint != digest:
         raise IdempotencyKeyReused
     bind_log_fields(upload_id=first.id)
-    return first.as_accepted()
+    return Acceptance(first.as_accepted(), is_replay=True)
 
 
 @contextmanager

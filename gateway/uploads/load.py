@@ -16,7 +16,7 @@ from gateway.errors import FilesNotKept, NotADryRun, UploadNotFinished
 from gateway.uploads.accept import Uploads
 from gateway.uploads.access import UploadAccess
 from gateway.uploads.admission import Admission, Place
-from gateway.uploads.idempotency import accepted_once, load_fingerprint
+from gateway.uploads.idempotency import Acceptance, accepted_once, load_fingerprint
 from gateway.uploads.kept_file import MOST_IN_RECORD, keeping
 from muster.contracts.uploads import State, Upload, now
 from muster.filestore import FileNotStored
@@ -78,7 +78,7 @@ class DryRunLoads:
         self._admission = admission
         self._most_in_record = most_in_record
 
-    def accept(self, request: LoadRequest) -> Upload:
+    def accept(self, request: LoadRequest) -> Acceptance:
         """Copy the file and store the record of the load, both durably; returns it as accepted.
 
         If the same request was sent before with its idempotency key, that load is returned. Raises
@@ -101,7 +101,7 @@ class DryRunLoads:
 
     def _take(
         self, request: LoadRequest, dry_run: Upload, place: Place, renew: Callable[[], None]
-    ) -> Upload:
+    ) -> Acceptance:
         _ensure_loadable(dry_run)
         upload_id = uuid.uuid4().hex
         bind_log_fields(upload_id=upload_id)
@@ -118,7 +118,7 @@ class DryRunLoads:
             _copy(file, write, dry_run)
         draft = request.draft(dry_run, upload_id, in_record=kept.content is not None)
         try:
-            return self._uploads.enter(draft, place, kept.content)
+            return Acceptance(self._uploads.enter(draft, place, kept.content))
         except KeyTaken:
             # The claim ran out and another call with the key was quicker.
             self._stores.files.delete(upload_id)

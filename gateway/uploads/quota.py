@@ -12,7 +12,10 @@ from datetime import datetime, timedelta
 from gateway.errors import TooManyBytes
 from gateway.uploads.begun import BegunUploads
 from muster.contracts.uploads import now
+from muster.http.rate_limits import RateLimit, announce
 from muster.uploadstore import UploadStore
+
+_DAY = 24 * 3600
 
 
 @dataclass
@@ -82,11 +85,13 @@ class DayQuota:
         """Raise TooManyBytes if the user has sent too much."""
         with self._lock:
             total = allowance.sent_before + self._coming[allowance.user].bytes
-        if total > self._limit:
-            moment = self._clock()
-            midnight = datetime.combine(moment.date() + timedelta(days=1), datetime.min.time())
-            left = midnight - moment.replace(tzinfo=None)
-            raise TooManyBytes(self._limit, int(left.total_seconds()) + 1)
+        moment = self._clock()
+        midnight = datetime.combine(moment.date() + timedelta(days=1), datetime.min.time())
+        seconds = int((midnight - moment.replace(tzinfo=None)).total_seconds()) + 1
+        left = self._limit - total
+        announce(RateLimit("bytes", self._limit, left, _DAY, seconds, unit="content-bytes"))
+        if left < 0:
+            raise TooManyBytes(self._limit, seconds)
 
     def end(self, user: str, size: int, *, keeps: bool) -> None:
         """End the count of a file, whose bytes stay in it if it was accepted."""

@@ -26,6 +26,7 @@ from werkzeug.sansio.multipart import (
     Preamble,
 )
 
+from gateway.content_digest import ContentDigest
 from gateway.errors import BadForm, ClientGone, NotCsv, TooLarge, UnknownContentCoding
 from gateway.uploads.file_type import recognise
 from gateway.uploads.filenames import WORKBOOK_TYPES
@@ -64,7 +65,7 @@ class RequestBody:
     """A body that has not been read, with what its headers say of it.
 
     `length` is in bytes, None if chunked; `limit` is the maximum size of the file, inflated.
-    `has_left` says whether its client reads no answer any more.
+    `has_left` says whether its client reads no answer any more. `digest` is what all of it has.
     """
 
     stream: Stream
@@ -74,11 +75,12 @@ class RequestBody:
     length: int | None
     limit: int
     has_left: Callable[[], bool] = lambda: False
+    digest: ContentDigest | None = None
 
     def open(self) -> "UploadedFile":
         """The file: the body itself, or the part `file` of a form, read as far as it begins.
 
-        Raises NotCsv, UnknownContentCoding, TooLarge, BadForm, ClientGone or ClientTooSlow.
+        Raises NotCsv, UnknownContentCoding, TooLarge, BadForm, or what `chunks` raises.
         """
         is_form = self.media_type == FORM_TYPE
         self._check_headers(is_form)
@@ -114,7 +116,10 @@ class RequestBody:
             raise NotCsv(f"Content-Type {self.media_type!r} is not CSV: send text/csv.")
 
     def chunks(self) -> Iterator[bytes]:
-        """The body as it comes. Raises ClientGone or ClientTooSlow."""
+        """The body as it comes. Raises ClientGone, ClientTooSlow or MismatchedDigest."""
+        return self._received() if self.digest is None else self.digest.checked(self._received())
+
+    def _received(self) -> Iterator[bytes]:
         received = 0
         while chunk := _read(self.stream):
             received += len(chunk)
@@ -146,7 +151,7 @@ class UploadedFile:
         """Whether it is a workbook, and its bytes, inflated.
 
         It is gzip if it was declared so or its name ends in `.gz`. Raises NotCsv and, also from the
-        iterator, TooLarge, BadGzip, BadForm, ClientGone or ClientTooSlow.
+        iterator, TooLarge, BadGzip, BadForm, and what `RequestBody.chunks` raises.
         """
         gzipped = self.gzipped or filename.lower().endswith(".gz")
         content = inflated(self.chunks) if gzipped else self.chunks

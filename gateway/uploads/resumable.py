@@ -19,6 +19,7 @@ from gateway.errors import (
     GatewayError,
     IdempotencyKeyReused,
     InconsistentLength,
+    MismatchedDigest,
     NotCsv,
     OffsetMismatch,
     TooLarge,
@@ -26,9 +27,9 @@ from gateway.errors import (
 from gateway.uploads.accept import Submission, Uploads
 from gateway.uploads.admission import Admission
 from gateway.uploads.begun import BegunUploads, Part, ResumableUpload
-from gateway.uploads.idempotency import claimed
+from gateway.uploads.idempotency import Acceptance, claimed
 from gateway.uploads.request_body import FORM_TYPE, RequestBody
-from muster.contracts.uploads import Upload, now
+from muster.contracts.uploads import now
 from muster.filestore import FileStore, FileWriter
 from muster.http.client import ClientTooSlow
 from muster.http.tokens import Principal
@@ -61,12 +62,12 @@ class ResumableUploads:
         self._limit = limit
         self._part_bytes = part_bytes
 
-    def begin(self, submission: Submission, length: int) -> ResumableUpload:
+    def begin(self, submission: Submission, length: int) -> tuple[ResumableUpload, bool]:
         """Begin an upload whose body has `length` bytes, and keep what of it comes already.
 
-        The same request with the same idempotency key begins it once. Raises TooLarge, what
-        `Submission.open` and `Admission.take_place` raise, IdempotencyKeyInFlight,
-        IdempotencyKeyReused, what `append` raises, and StoreUnavailable.
+        The same request with the same idempotency key begins it once: also returned is whether one
+        did before. Raises TooLarge, what `Submission.open` and `Admission.take_place` raise,
+        IdempotencyKeyInFlight, IdempotencyKeyReused, what `append` raises, and StoreUnavailable.
         """
         if length > self._limit:
             raise TooLarge(self._limit)
@@ -93,11 +94,15 @@ class ResumableUploads:
                 before = self.find(owner, begun.id)
                 if not before.is_request(begun):
                     raise IdempotencyKeyReused
-                return before
+                return before, True
             self._count(begun)
             self._begun.save(begun)
             _check_length(begun, submission.body, is_last=False)
-            return self._receive(begun, submission.body, renew)
+            try:
+                return self._receive(begun, submission.body, renew), False
+            except MismatchedDigest:
+                self._begun.remove(begun)
+                raise
 
     def find(self, owner: Principal, resumable_id: str) -> ResumableUpload:
         """What has come of an upload. Raises UploadNotFound, also for one that is another's."""
@@ -108,19 +113,20 @@ class ResumableUploads:
 
     def append(
         self, owner: Principal, resumable_id: str, offset: int, body: RequestBody, *, is_last: bool
-    ) -> ResumableUpload | Upload:
+    ) -> ResumableUpload | Acceptance:
         """Keep what comes from `offset` on; returns the upload as accepted once all is there.
 
-        What has come when the body breaks off is kept. Raises UploadNotFound, AppendInFlight,
-        OffsetMismatch, InconsistentLength, ClientGone, ClientTooSlow and StoreUnavailable; with the
-        last part what `Uploads.accept` raises.
+        What has come when the body breaks off is kept, unless it has a digest, which can't be
+        checked then. Raises UploadNotFound, AppendInFlight, OffsetMismatch, InconsistentLength,
+        ClientGone, ClientTooSlow, MismatchedDigest and StoreUnavailable; with the last part what
+        `Uploads.accept` raises.
         """
         bind_log_fields(resumable_id=resumable_id)
         self.find(owner, resumable_id)
         with self._appending(resumable_id) as renew:
             begun = self.find(owner, resumable_id)
             if begun.upload is not None and is_last:
-                return self._records.get(begun.upload).as_accepted()
+                return Acceptance(self._records.get(begun.upload).as_accepted(), is_replay=True)
             if offset != begun.offset or begun.upload is not None:
                 raise OffsetMismatch(begun.offset, is_complete=begun.upload is not None)
             _check_length(begun, body, is_last=is_last)
@@ -151,31 +157,44 @@ class ResumableUploads:
     def _receive(
         self, begun: ResumableUpload, body: RequestBody, renew: Callable[[], None]
     ) -> ResumableUpload:
-        incoming = _Incoming(body, begun.length - begun.offset, renew)
+        """Keep what comes; what has a digest, all of it once it is checked, and else nothing."""
+        incoming, before = _Incoming(body, begun.length - begun.offset, renew), begun
         while incoming.has_more():
             name = f"{begun.id}.resumable.{secrets.token_hex(8)}"
             with self._files.write(name) as writer:
                 size = incoming.pass_on(writer, self._part_bytes)
             begun = replace(begun, parts=(*begun.parts, Part(name, size)))
-            self._begun.save(begun)
+            if body.digest is None:
+                self._begun.save(begun)
+        if body.digest is not None:
+            self._keep_if_whole(incoming, before, begun)
         incoming.raise_if_broken()
         return begun
 
+    def _keep_if_whole(
+        self, incoming: "_Incoming", before: ResumableUpload, begun: ResumableUpload
+    ) -> None:
+        if not incoming.is_broken:
+            self._begun.save(begun)
+            return
+        for part in begun.parts[len(before.parts) :]:
+            self._files.delete(part.name)
+
     def _complete(
         self, begun: ResumableUpload, owner: Principal, renew: Callable[[], None]
-    ) -> Upload:
+    ) -> Acceptance:
         if begun.offset != begun.length:
             raise ClientGone(f"The body ended at byte {begun.offset:,} of {begun.length:,}.")
         try:
-            upload = self._uploads.accept(self._whole(begun, owner, renew))
+            accepted = self._uploads.accept(self._whole(begun, owner, renew))
         except GatewayError as error:
             if error.status in _FOR_GOOD:
                 self._begun.remove(begun)
             raise
-        self._begun.save(replace(begun, parts=(), upload=upload.id))
+        self._begun.save(replace(begun, parts=(), upload=accepted.upload.id))
         for part in begun.parts:
             self._files.delete(part.name)
-        return upload
+        return accepted
 
     def _whole(
         self, begun: ResumableUpload, owner: Principal, renew: Callable[[], None]
@@ -215,7 +234,7 @@ class _Incoming:
         if not self._chunk:
             try:
                 self._chunk = next(self._chunks, b"")
-            except (ClientGone, ClientTooSlow) as error:
+            except (ClientGone, ClientTooSlow, MismatchedDigest) as error:
                 self._broken = error
             if len(self._chunk) > self._left:
                 self._chunk, self._broken = self._chunk[: self._left], InconsistentLength()
@@ -233,6 +252,11 @@ class _Incoming:
             if self._broken is not None:
                 break
         return written
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the body broke off, or is not the one that was meant."""
+        return self._broken is not None
 
     def raise_if_broken(self) -> None:
         """Raise what broke the body off, if anything did."""

@@ -15,7 +15,7 @@ from gateway.errors import AlreadyUndone, NothingToUndo, NotUndoable, UndoExpire
 from gateway.uploads.accept import Uploads
 from gateway.uploads.access import UploadAccess
 from gateway.uploads.admission import Admission, Place
-from gateway.uploads.idempotency import accepted_once, claimed, undo_fingerprint
+from gateway.uploads.idempotency import Acceptance, accepted_once, claimed, undo_fingerprint
 from muster.contracts.uploads import Options, State, Upload, now
 from muster.http.tokens import Principal
 from muster.observability.tracing import bind_log_fields, current_trace
@@ -72,7 +72,7 @@ class Undos:
         self._kept = timedelta(days=days)
         self._days = days
 
-    def accept(self, request: UndoRequest) -> Upload:
+    def accept(self, request: UndoRequest) -> Acceptance:
         """Store the record of the undo, durably; returns it as accepted.
 
         If the same request was sent before with its idempotency key, that undo is returned. Raises
@@ -95,14 +95,14 @@ class Undos:
 
     def _take(
         self, request: UndoRequest, undone: Upload, place: Place, _renew: Callable[[], None]
-    ) -> Upload:
+    ) -> Acceptance:
         self._ensure_written(undone)
         with self._alone(request, undone):
             self._ensure_none_waits(request.owner, undone)
             self._ensure_in_effect(request.owner, undone)
             draft = request.draft(undone)
             bind_log_fields(upload_id=draft.id)
-            return self._uploads.enter(draft, place)
+            return Acceptance(self._uploads.enter(draft, place))
 
     def _ensure_written(self, undone: Upload) -> None:
         """Raise unless it is known to have written rows that can still be taken back."""

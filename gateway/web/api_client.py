@@ -10,6 +10,7 @@ from werkzeug.datastructures import Authorization
 
 from gateway.errors import UpstreamUnavailable
 from gateway.proxy.upstream import Upstream, UpstreamResponse
+from muster.contracts.problems import kind_of
 from muster.http.problems import Problem
 
 _MAX_CREDENTIALS = 2048
@@ -62,7 +63,7 @@ def log_in(auth: Upstream, email: str, password: str) -> tuple[str, int]:
     """A token for the user, and its seconds; raises Problem 401 and 429."""
     if len(email) + len(password) > _MAX_CREDENTIALS:
         # Nobody has such a password, and the head of a request to auth can't hold it.
-        raise Problem(401, "unauthorized", "Not logged in", "Wrong email or password.")
+        raise Problem("unauthorized", "Wrong email or password.")
     basic = Authorization("basic", {"username": email, "password": password}).to_header()
     answer = call(auth, "POST", "/v1/login", headers={"Authorization": basic})
     return answer["access_token"], answer["expires_in"]
@@ -81,9 +82,8 @@ def _refusal(upstream: Upstream, answer: UpstreamResponse) -> Problem:
         raise UpstreamUnavailable(upstream.service) from None
     kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
     return Problem(
-        answer.status,
-        document["type"].rpartition(":")[2],
-        document["title"],
+        # A service of a later version may know more of them.
+        kind_of(document["type"], answer.status),
         document["detail"],
         errors=document.get("errors", ()),
         headers=kept,

@@ -48,8 +48,8 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
     return Response(render_template(f"web/{template}", **values), status, headers=_HEADERS)
 
 
-def show_problem(problem: Problem) -> Response:
-    """A page that says what is wrong; for 401 the one to sign in."""
+def show_problem(problem: Problem, heading: str | None = None) -> Response:
+    """A page that says what is wrong; for 401 the one to sign in. The heading is its title."""
     if problem.status == 401:
         return go(url_for("signing_in.sign_in", next=_here()))
     request_id = current_trace().request_id
@@ -57,6 +57,7 @@ def show_problem(problem: Problem) -> Response:
         "problem.html",
         problem.status,
         problem=problem,
+        heading=heading or problem.title,
         detail=in_words(str(problem)),
         request_id=request_id,
     )
@@ -95,9 +96,7 @@ def _show_not_found(error: NotFound) -> Response:
         # Whoever is signed in goes on from there, by the navigation of all pages.
         with suppress(Problem):
             authenticate()
-        return show_problem(
-            Problem(404, "not-found", "Not found", "There is no page at this address.")
-        )
+        return show_problem(Problem("not-found", "There is no page at this address."))
     return from_http_exception(error)
 
 

@@ -87,7 +87,7 @@ def refuse_other_sites() -> None:
     """
     if request.method not in _SAFE_METHODS and not _is_from_here(request):
         detail = "This came from another site. Open the page here, and do it again."
-        raise Problem(403, "cross-site", "Not from here", detail)
+        raise Problem("cross-site", detail)
 
 
 def _take_token_from_cookie() -> None:

@@ -7,30 +7,44 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json, request
+from flask import Flask, Response, request
 from gunicorn.http.errors import NoMoreData, ParseException
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from muster.contracts.problems import PROBLEM_TYPES, ProblemKind, uri_of
 from muster.http.client import ClientTooSlow
+from muster.http.json_text import json_text
 from muster.observability.tracing import current_trace
 from muster.weather import DISK
 
 log = structlog.get_logger(__name__)
 
+# Of the errors that Flask and Werkzeug raise by themselves.
+_KINDS: Mapping[int, ProblemKind] = {
+    404: "not-found",
+    405: "method-not-allowed",
+    411: "length-required",
+    413: "too-large",
+    414: "uri-too-long",
+    415: "unsupported-media-type",
+    416: "range-not-satisfiable",
+    417: "expectation-failed",
+    431: "request-header-fields-too-large",
+    501: "not-implemented",
+}
+
 
 class Problem(Exception):
     """An answer that is an error.
 
-    `kind` is the last part of its type URI, `errors` holds field errors, and `extra` further
-    members of the document.
+    `kind` says its type, which has its status and title; `errors` holds field errors, and `extra`
+    further members of the document.
     """
 
     def __init__(
         self,
-        status: int,
-        kind: str,
-        title: str,
+        kind: ProblemKind,
         detail: str,
         *,
         errors: Sequence[Mapping[str, Any]] = (),
@@ -38,9 +52,9 @@ class Problem(Exception):
         **extra: Any,
     ) -> None:
         super().__init__(detail)
-        self.status = status
         self.kind = kind
-        self.title = title
+        self.status = PROBLEM_TYPES[kind].status
+        self.title = PROBLEM_TYPES[kind].title
         self.detail = detail
         self.errors = errors
         self.headers = dict(headers or {})
@@ -49,7 +63,7 @@ class Problem(Exception):
     def to_response(self) -> Response:
         """The problem document, with the request's id."""
         document: dict[str, Any] = {
-            "type": f"urn:muster:problem:{self.kind}",
+            "type": uri_of(self.kind),
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
@@ -59,7 +73,7 @@ class Problem(Exception):
         if self.errors:
             document["errors"] = list(self.errors)
         return Response(
-            json.dumps(document),
+            json_text(document),
             self.status,
             headers=self.headers,
             mimetype="application/problem+json",
@@ -69,9 +83,7 @@ class Problem(Exception):
 def invalid(*errors: tuple[str, str]) -> Problem:
     """422 with the wrong fields, each with what is wrong with it."""
     return Problem(
-        422,
         "invalid-request",
-        "Invalid request",
         "; ".join(f"{field}: {message}" for field, message in errors),
         errors=[{"field": field, "message": message} for field, message in errors],
     )
@@ -85,9 +97,7 @@ def invalid_body(error: ValidationError) -> Problem:
 def unavailable(what: str, seconds: int = 2) -> Problem:
     """503: a backend that this service needs doesn't answer; try again in `seconds`."""
     return Problem(
-        503,
         "unavailable",
-        "Temporarily unavailable",
         f"{what} does not answer now; try again.",
         headers={"Retry-After": str(seconds)},
     )
@@ -127,27 +137,26 @@ def problem_of(error: HTTPException) -> Problem:
     # Werkzeug takes every error from reading a body for the end of the connection.
     if isinstance(error.__context__, ClientTooSlow):
         return too_slow(error.__context__)
-    status, title, detail = error.code or 500, error.name, error.description or error.name
+    detail = error.description or error.name
     if isinstance(error, RequestEntityTooLarge):
         if error.description == RequestEntityTooLarge.description:
             detail = f"This body may have {request.max_content_length or 0:,} bytes at most."
-        return Problem(413, "too-large", "Too large", detail)
-    return Problem(status, title.lower().replace(" ", "-"), title, detail)
+        return Problem("too-large", detail)
+    code = error.code or 500
+    return Problem(_KINDS.get(code, "bad-request" if code < 500 else "internal-error"), detail)
 
 
 def too_slow(error: ClientTooSlow) -> Problem:
     """408: the body took longer than it may; 503 where only the room for slow ones is taken."""
     if error.for_want_of_room:
         retry = {"Retry-After": "5"}
-        return Problem(503, "too-many-slow", "Too many are slow", error.detail, headers=retry)
-    return Problem(408, "body-timeout", "Request timeout", error.detail)
+        return Problem("too-many-slow", error.detail, headers=retry)
+    return Problem("body-timeout", error.detail)
 
 
 def _from_broken_body(_error: Exception) -> Response:
     return Problem(
-        400,
         "incomplete-body",
-        "Incomplete body",
         "The body broke off or is not framed as HTTP says.",
     ).to_response()
 
@@ -157,9 +166,7 @@ def _from_system(error: OSError) -> Response:
         return _from_bug(error)
     log.warning("no room for a request", error=repr(error))
     return Problem(
-        503,
         "unavailable",
-        "Temporarily unavailable",
         "There is no room for this request now; try again.",
         headers={"Retry-After": "2"},
     ).to_response()
@@ -169,8 +176,6 @@ def _from_bug(error: Exception) -> Response:
     # The exception is not shown: it may hold what the caller must not see.
     log.error("unhandled exception", exc_info=error)
     return Problem(
-        500,
         "internal-error",
-        "Internal error",
         "Something went wrong here. Give the request id to the operators.",
     ).to_response()

@@ -15,6 +15,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from muster.backends.dependencies import Afresh, Check, Dependencies
 from muster.http.problems import Problem, install_problems, unavailable
+from muster.http.rate_limits import say_rate_limits
 from muster.http.settings import ServerSettings
 from muster.observability.spans import in_this_span
 from muster.observability.telemetry import record_requests
@@ -120,6 +121,7 @@ def install_service(app: Flask, service: str, health: Health) -> None:
     app.before_request(_enter_trace)
     app.after_request(_answer_with_trace)
     app.after_request(_protect)
+    app.after_request(say_rate_limits)
     app.after_request(lambda response: _account(service, response))
     app.teardown_request(_leave_trace)
     _add_health(app, service, health)
@@ -213,7 +215,7 @@ def _passes(name: str, check: Check) -> bool:
 def _not_ready(failing: list[str]) -> Problem:
     detail = f"Not ready: it waits for {', '.join(failing)}."
     again = {"Retry-After": "2"}
-    return Problem(503, "unavailable", "Temporarily unavailable", detail, headers=again)
+    return Problem("unavailable", detail, headers=again)
 
 
 class _HealthServer(ThreadedWSGIServer):

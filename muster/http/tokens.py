@@ -263,9 +263,7 @@ def bearer_token() -> str:
 
 def unauthorized(detail: str, challenge: str = 'Bearer realm="muster"') -> Problem:
     """401 with its challenge (RFC 9110, section 11.6.1)."""
-    return Problem(
-        401, "unauthorized", "Not logged in", detail, headers={"WWW-Authenticate": challenge}
-    )
+    return Problem("unauthorized", detail, headers={"WWW-Authenticate": challenge})
 
 
 def requires(*permissions: str, by_key: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -281,17 +279,13 @@ def requires(*permissions: str, by_key: bool = True) -> Callable[[Callable[P, R]
             principal = authenticate()
             if principal.by_key and not by_key:
                 raise Problem(
-                    403,
                     "not-by-key",
-                    "Not with an access key",
                     "An access key makes and changes no keys, users, webhooks or passwords: use a "
                     "token from POST /v1/login.",
                 )
             if permissions and not principal.may(*permissions):
                 raise Problem(
-                    403,
                     "forbidden",
-                    "Not permitted",
                     f"This needs the permission {' or '.join(permissions)}.",
                 )
             return view(*args, **kwargs)

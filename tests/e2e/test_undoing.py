@@ -76,7 +76,7 @@ def test_an_upload_is_undone_and_its_undo_too(ana: Client, admin: Client) -> Non
     assert shown["links"]["undo"] is None
     status, problem = refused(ana, upload)
     assert (status, problem["undo"]) == (409, undone["id"])
-    assert problem["type"] == "urn:muster:problem:already-undone"
+    assert problem["type"] == "/docs/errors#already-undone"
 
     again = undo(ana, undone)
     assert (again["state"], again["rows"]["written"]) == ("completed", 2)
@@ -133,7 +133,7 @@ def test_an_undo_that_waits_is_the_only_one_and_can_be_cancelled(
     ahead = admin.upload("jobs.csv", csv_file(*((n, "Clerk") for n in range(943_000, 1_243_000))))
     waiting = ana.undo(upload["id"])
     status, problem = refused(ana, upload)
-    assert (status, problem["type"]) == (409, "urn:muster:problem:undo-waits")
+    assert (status, problem["type"]) == (409, "/docs/errors#undo-waits")
     assert problem["undo"] == waiting["id"]
     ana.cancel(waiting["id"])
     assert ana.wait(waiting["id"])["state"] == "cancelled"

@@ -146,7 +146,7 @@ class People:
         posted_at = self._world.now
         while True:
             try:
-                undo = self._system.request(lambda gateway: gateway.undos.accept(request))
+                undo = self._system.request(lambda gateway: gateway.undos.accept(request).upload)
             except (NoAnswer, Unavailable):
                 seconds = _AGAIN_SECONDS
             except (IdempotencyKeyInFlight, UndoWaits):
@@ -209,7 +209,7 @@ class People:
 
 
 def _accept(submission: Submission, gateway: Gateway) -> Upload:
-    return gateway.uploads.accept(submission)
+    return gateway.uploads.accept(submission).upload
 
 
 def _principal(email: str) -> Principal:

@@ -27,7 +27,7 @@ def change_password() -> Response:
     new = request.form.get("new_password", "")
     if new != request.form.get("new_password_again"):
         differ = "The two new passwords are not the same."
-        return _show(Problem(422, "invalid-request", "Invalid request", differ))
+        return _show(Problem("invalid-request", differ))
     change = {"current_password": request.form.get("current_password", ""), "new_password": new}
     try:
         call(services().auth, "POST", "/v1/me/password", body=change)

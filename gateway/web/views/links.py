@@ -60,7 +60,7 @@ def _use(kind: str, path: str) -> Response:
     token, password = request.form.get("token", "").strip(), request.form.get("password", "")
     try:
         if password != request.form.get("password_again"):
-            raise Problem(422, "invalid-request", "Invalid request", _DIFFER)
+            raise Problem("invalid-request", _DIFFER)
         call(services().auth, "PUT", path, body={"token": token, "password": password})
     except Problem as problem:
         if problem.status not in _SHOWN:

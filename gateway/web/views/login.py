@@ -49,15 +49,15 @@ def _end_token() -> Response | None:
         services().tokens.end(principal)
     except Problem as problem:
         # A token that has ended need not be ended again.
-        return None if problem.status == 401 else show_problem(_still_valid())
+        return None if problem.status == 401 else _show_still_valid()
     except UpstreamUnavailable:
-        return show_problem(_still_valid())
+        return _show_still_valid()
     return None
 
 
-def _still_valid() -> Problem:
+def _show_still_valid() -> Response:
     detail = (
         "This browser has forgotten the session. But the auth service does not answer, so a copy "
         "of the session, if there is one, stays valid until its time is over."
     )
-    return Problem(503, "unavailable", "Signed out of this browser only", detail)
+    return show_problem(Problem("unavailable", detail), "Signed out of this browser only")

@@ -91,7 +91,7 @@ def row(table: str, key: str) -> Response:
     history = _find_history(declared, number, cursor)
     if now is None and history is not None and not history["changes"] and cursor is None:
         detail = f"{declared.title} has no row with the {declared.key} {number}, and had none."
-        raise Problem(404, "not-found", "No such row", detail)
+        raise Problem("not-found", detail)
     changes = None
     if history is not None:
         # What the row was after the first change of a later page, the page before says.

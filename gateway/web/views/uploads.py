@@ -112,7 +112,7 @@ def send_file() -> Response:
     """Upload the file of a form, where there are no scripts; options are in the form's address."""
     options = Options(dry_run=request.args.get("dry_run") == "true")
     submission = Submission(g.principal, request_body(), options, request.args.get("table"))
-    return _go_to(services().uploads.accept(submission))
+    return _go_to(services().uploads.accept(submission).upload)
 
 
 @pages.get("/uploads/<id>")
@@ -136,7 +136,7 @@ def load(id: str) -> Response:
     """Load what a dry run checked, once however often the button is pressed."""
     *_, (key, loaded) = _loads_of(id)
     if loaded is None:
-        loaded = services().loads.accept(LoadRequest(g.principal, id, key))
+        loaded = services().loads.accept(LoadRequest(g.principal, id, key)).upload
     return _go_to(loaded)
 
 
@@ -151,7 +151,7 @@ def undo(id: str) -> Response:
     if not options.dry_run:
         note(services().auth, "undo", id)
     try:
-        return _go_to(services().undos.accept(UndoRequest(g.principal, id, options)))
+        return _go_to(services().undos.accept(UndoRequest(g.principal, id, options)).upload)
     except UndoOfIt as error:
         if error.undo is None:
             raise
@@ -177,7 +177,7 @@ def send_corrections(id: str) -> Response:
         return _show_upload(id, 422, complaint)
     content = as_file(rejects.labels, rows)
     submission = submission_of(g.principal, upload, content, limits.upload_bytes)
-    return _go_to(services().uploads.accept(submission))
+    return _go_to(services().uploads.accept(submission).upload)
 
 
 def _wanted() -> dict[str, str]:
@@ -315,5 +315,5 @@ def _number(text: str | None) -> int:
     if not text:
         return 0
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Problem(422, "invalid-request", "Invalid request", "There is no such page.")
+        raise Problem("invalid-request", "There is no such page.")
     return int(text)

@@ -122,5 +122,5 @@ def _show_one(id: str, problem: Problem | None = None) -> Response:
 def _path(id: str) -> str:
     # Ids are letters and digits; anything else must not become a part of the path.
     if not id.isalnum():
-        raise Problem(404, "not-found", "Not found", "There is no such user.")
+        raise Problem("not-found", "There is no such user.")
     return f"/v1/users/{id}"

@@ -112,7 +112,7 @@ def test(id: str) -> Response:
 def replay(id: str, delivery: str) -> Response:
     """Send a delivery again."""
     if not _DELIVERY.fullmatch(delivery):
-        raise Problem(404, "not-found", "Not found", "There is no such delivery.")
+        raise Problem("not-found", "There is no such delivery.")
     return _send(id, f"{_path(id)}/deliveries/{delivery}/replay")
 
 
@@ -185,7 +185,7 @@ def _said_there(problem: Problem) -> Problem:
 def _path(id: str) -> str:
     # Ids are letters and digits; anything else must not become a part of the path.
     if not (id.isascii() and id.isalnum()):
-        raise Problem(404, "not-found", "Not found", "There is no such webhook.")
+        raise Problem("not-found", "There is no such webhook.")
     return f"/v1/webhooks/{id}"
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from muster.database import Database
+from muster.http.rate_limits import RateLimit, announce
 from notification.channels.webhook.endpoints import Clock, as_text, find, milliseconds, now_ms
 from notification.channels.webhook.errors import (
     DeliveryNotFound,
@@ -158,8 +159,11 @@ class Deliveries:
         )
         query = select(func.count(), func.min(deliveries.c.begun_at)).where(recent)
         count, oldest = connection.execute(query).one()
-        if count >= MOST_BY_HAND:
-            raise TooManyTests(MOST_BY_HAND, 1 + (oldest + _MINUTE_MS - now) // 1000)
+        seconds = 1 + ((now if oldest is None else oldest) + _MINUTE_MS - now) // 1000
+        left = MOST_BY_HAND - count - 1
+        announce(RateLimit("webhook-tests", MOST_BY_HAND, left, _MINUTE_MS // 1000, seconds))
+        if left < 0:
+            raise TooManyTests(MOST_BY_HAND, seconds)
 
     def list(self, owner: str, endpoint_id: str, cursor: str | None, limit: int) -> DeliveryPage:
         """The deliveries to an endpoint. Raises EndpointNotFound and UnknownCursor."""

@@ -123,7 +123,7 @@ def test_a_key_makes_no_keys_users_or_passwords(suite: AuthSuite) -> None:
         path = path.format(key=made["id"], user=suite.ana.id)
         answer = suite.call(method, path, {}, token=token)
         assert answer.status_code == 403, path
-        assert answer.get_json()["type"] == "urn:muster:problem:not-by-key"
+        assert answer.get_json()["type"] == "/docs/errors#not-by-key"
     assert suite.call("GET", "/v1/users", token=token).status_code == 200
 
 
@@ -214,7 +214,9 @@ def test_auth_takes_no_key_where_a_token_is_asked_for(suite: AuthSuite) -> None:
 @pytest.fixture
 def keys(accounts: Accounts, store: UserStore, clock: Clock, tmp_path: Any) -> AccessKeys:
     tokens = AccessTokens([load_key(tmp_path / "key.pem")], store, 3600, clock)
-    return AccessKeys(store, accounts, tokens, GuessLimiter("3 per minute", clock), clock)
+    return AccessKeys(
+        store, accounts, tokens, GuessLimiter("guesses", "3 per minute", clock), clock
+    )
 
 
 def principal(user: StoredUser) -> Principal:

@@ -8,6 +8,7 @@ from auth.audit import AuditLog, AuditQuery
 from auth.repository import UserStore
 from auth.users import AuditEntry
 from muster.database import DatabaseUnavailable
+from tests.paging import assert_next_is_linked
 from tests.unit.auth.suite import OTHER_PASSWORD, PASSWORD, AuthSuite, Clock
 from tests.unit.auth.test_auth_access_keys import make_key, token_for
 from tests.unit.auth.test_auth_links import BEA, INVITATIONS, RESETS, anybody, fetch, link_id, use
@@ -79,7 +80,9 @@ def test_it_is_read_in_pages_by_administrators(suite: AuthSuite) -> None:
     for _ in range(3):
         suite.log_in("ana@example.com")
     query, seen = f"?limit=2&user={suite.ana.id}&action=signed-in", []
-    page = suite.call("GET", f"/v1/audit{query}").get_json()
+    first = suite.call("GET", f"/v1/audit{query}")
+    assert_next_is_linked(first)
+    page = first.get_json()
     while page["next"]:
         seen += page["entries"]
         page = suite.call("GET", f"/v1/audit{query}&cursor={page['next']}").get_json()

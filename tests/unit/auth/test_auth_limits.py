@@ -222,11 +222,17 @@ def test_few_threads_hash_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_eleventh_guess_is_refused_even_with_the_right_password(
     stopped_suite: AuthSuite, email: str
 ) -> None:
-    for spelling in (email, email.upper()) * 5:
-        assert stopped_suite.log_in(spelling, "wrong password").status_code == 401
+    for number, spelling in enumerate((email, email.upper()) * 5):
+        wrong = stopped_suite.log_in(spelling, "wrong password")
+        assert wrong.status_code == 401
+        assert wrong.headers["RateLimit"].startswith(f'"logins";r={9 - number};t=600, ')
     answer = stopped_suite.log_in(email)
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "600"
+    # What all addresses together may do with the account is not for one of them to know.
+    assert answer.headers["RateLimit"].count(";r=") == 2
+    assert answer.headers["RateLimit"].startswith('"logins";r=0;t=600, "address-logins";r=')
+    assert answer.headers["RateLimit-Policy"].startswith('"logins";q=10;w=600, "address-logins";q=')
     assert stopped_suite.log_in("admin@example.com").status_code == 200
 
 

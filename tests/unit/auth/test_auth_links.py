@@ -71,7 +71,7 @@ def test_a_forgotten_password_is_set_once_by_the_link(suite: AuthSuite) -> None:
     assert suite.log_in("ana@example.com", OTHER_PASSWORD).status_code == 200
     again = use(suite, token, password=PASSWORD + " again")
     assert again.status_code == 410
-    assert again.get_json()["type"] == "urn:muster:problem:link-not-valid"
+    assert again.get_json()["type"] == "/docs/errors#link-not-valid"
     assert suite.log_in("ana@example.com", OTHER_PASSWORD).status_code == 200
 
 
@@ -161,7 +161,7 @@ def test_only_administrators_invite_and_none_by_a_key(suite: AuthSuite) -> None:
 
 @pytest.fixture
 def links(accounts: Accounts, store: UserStore, clock: Clock) -> Links:
-    guesses, requests = (GuessLimiter("5 per minute", clock) for _ in range(2))
+    guesses, requests = (GuessLimiter("guesses", "5 per minute", clock) for _ in range(2))
     return Links(store, accounts, guesses, requests, clock)
 
 

@@ -40,6 +40,15 @@ def test_plain_text_is_the_bare_token(suite: AuthSuite) -> None:
     assert suite.call("GET", "/v1/me", token=answer.text).status_code == 200
 
 
+def test_a_token_in_another_form_is_refused_before_the_password_is_looked_at(
+    suite: AuthSuite,
+) -> None:
+    answer = suite.log_in("ana@example.com", "wrong", headers={"Accept": "text/csv"})
+    assert answer.status_code == 406
+    assert answer.json is not None
+    assert answer.json["detail"] == "The answer comes as application/json or text/plain."
+
+
 @pytest.mark.parametrize("email", ["ANA@EXAMPLE.COM", " ana@example.com ", "ana@example.com"])
 def test_the_email_may_be_written_in_any_case(suite: AuthSuite, email: str) -> None:
     assert suite.log_in(email).status_code == 200

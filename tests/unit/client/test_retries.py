@@ -62,7 +62,7 @@ def scripted(*answers: tuple[int, dict[str, str], bytes] | None) -> Iterator[Scr
 
 
 def problem(status: int, kind: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    body = f'{{"type":"urn:muster:problem:{kind}","title":"T","status":{status},"detail":"D."}}'
+    body = f'{{"type":"/docs/errors#{kind}","title":"T","status":{status},"detail":"D."}}'
     return status, {"Content-Type": "application/problem+json", **headers}, body.encode()
 
 

@@ -53,6 +53,10 @@ def test_the_first_and_the_last_year_are_years(client: FlaskClient, path: str, y
         ("text/csv;q=0.4, application/json", "application/json"),
         ("text/html, */*;q=0.1", "application/json"),
         ("application/json;q=0, */*", "text/csv"),
+        ("", "application/json"),
+        ("*/*, text/csv", "text/csv"),
+        ("text/csv, application/json", "text/csv"),
+        ("*/*;q=0.5, application/json;q=0.1", "text/csv"),
     ],
 )
 def test_the_accept_header_chooses(
@@ -67,7 +71,10 @@ def test_the_accept_header_chooses(
 
 @both
 def test_an_answer_in_no_accepted_type_is_refused(client: FlaskClient, path: str) -> None:
-    assert client.get(f"{path}?year=2021", headers={"Accept": "image/png"}).status_code == 406
+    answer = client.get(f"{path}?year=2021", headers={"Accept": "image/png"})
+    assert (answer.status_code, answer.headers["Vary"]) == (406, "Accept")
+    problem = answer.get_json()
+    assert problem["detail"] == "The answer comes as application/json or text/csv."
 
 
 @both

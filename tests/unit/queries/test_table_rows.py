@@ -7,13 +7,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from muster.database import Database
+from muster.http.json_text import json_text
+from tests.paging import assert_next_is_linked
 from tests.unit.queries.employment import Hire, fill
 
 
 def get(client: FlaskClient, table: str, **query: str | int) -> dict[str, Any]:
     answer = client.get(f"/v1/tables/{table}/rows", query_string=query)
     assert answer.status_code == 200
+    assert_next_is_linked(answer)
     page: dict[str, Any] = answer.get_json()
+    assert answer.text == json_text(page)
     return page
 
 

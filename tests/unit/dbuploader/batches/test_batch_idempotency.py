@@ -27,6 +27,7 @@ from dbuploader.db.schema import batch_answers
 from dbuploader.services import Services
 from muster.contracts.tables import get_table
 from muster.database import Database, DatabaseUnavailable
+from muster.http.json_text import json_text
 from muster.http.service import provide, provided
 from tests.unit.dbuploader.suite import BATCH_LIMITS, LossyDatabase, Suite, an_author
 
@@ -45,6 +46,9 @@ def test_the_first_answer_comes_again(client: FlaskClient, suite: Suite) -> None
     again = send(client, ROW, "k")
 
     assert first.json == again.json == {"read": 1, "inserted": 1, "updated": 0, "unchanged": 0}
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.text == json_text(again.json)
     assert suite.rows("jobs")[-1] == (9, "Cook")
 
 
@@ -68,6 +72,8 @@ def test_a_refusal_comes_again_though_it_would_be_taken_now(
     assert first.json is not None
     assert again.json is not None
     assert first.json["errors"] == again.json["errors"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
 
 
 def test_another_request_with_the_key_is_refused(client: FlaskClient, suite: Suite) -> None:

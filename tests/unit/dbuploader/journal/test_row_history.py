@@ -21,6 +21,7 @@ from dbuploader.journal.changes import (
     write_changes,
 )
 from muster.contracts.tables import get_table
+from tests.paging import assert_next_is_linked
 from tests.unit.dbuploader.suite import Suite
 
 ADMIN = "Bearer ada:queries:read,uploads:admin"
@@ -35,6 +36,7 @@ def read(client: FlaskClient, path: str, who: str = ADMIN, **query: str | int) -
         f"/v1/tables/{path}/history", query_string=query, headers={"Authorization": who}
     )
     assert answer.status_code == 200, answer.text
+    assert_next_is_linked(answer)
     page: dict[str, Any] = answer.get_json()
     return page
 

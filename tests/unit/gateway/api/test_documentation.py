@@ -9,8 +9,11 @@ from jsonschema import Draft202012Validator
 
 from gateway.api.docs import prose
 from gateway.api.rows import row_model
+from muster.contracts.problems import PROBLEM_TYPES
 from muster.contracts.tables import read_declarations, tables
 from muster.contracts.upload_document import UploadDocument, represent
+from muster.http.json_text import json_text
+from muster.http.problems import Problem
 from muster.stores import Stores
 from tests.contract.records import an_upload
 from tests.unit.gateway.fakes import ANA, CSV
@@ -28,6 +31,11 @@ def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
+
+
+def test_the_document_is_written_as_all_json(client: FlaskClient) -> None:
+    found = client.get("/openapi.json")
+    assert found.text == json_text(found.get_json())
 
 
 def test_every_route_of_the_api_is_in_the_document(
@@ -252,8 +260,9 @@ def test_the_page_shows_examples_in_the_order_of_the_columns(client: FlaskClient
     assert first.index("id") < first.index("department")
 
 
-def test_the_page_asks_no_other_host_for_anything(client: FlaskClient) -> None:
-    answer = client.get("/docs")
+@pytest.mark.parametrize("path", ["/docs", "/docs/errors"])
+def test_a_page_asks_no_other_host_for_anything(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
     page = answer.get_data(as_text=True)
     assert re.findall(r'<link rel="stylesheet" href="(.*?)">', page) == ["/static/docs.css"]
     assert not re.search(r"<script|<img|<iframe|style=|@import|url\(", page)
@@ -265,18 +274,31 @@ def test_the_page_asks_no_other_host_for_anything(client: FlaskClient) -> None:
         assert not re.search(r"@import|url\(|//", style.get_data(as_text=True))
 
 
+def test_the_type_of_every_problem_opens_where_it_is_explained(client: FlaskClient) -> None:
+    for kind, problem in PROBLEM_TYPES.items():
+        answer = Problem(kind, "What is wrong.").to_response()
+        document = answer.get_json()
+        page, _, anchor = document["type"].partition("#")
+        found = client.get(page)
+        assert found.status_code == 200
+        assert found.text.count(f'<section id="{anchor}">') == 1
+        assert (document["title"], document["status"]) == (problem.title, answer.status_code)
+        assert found.text.count(f"<p><code>{kind}</code>: ") == 1
+
+
 def test_code_in_the_documents_texts_is_shown_as_code_and_nothing_else_as_markup() -> None:
     assert prose("Send `POST /v1/login` & <b>") == (
         "Send <code>POST /v1/login</code> &amp; &lt;b&gt;"
     )
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/errors"])
 def test_what_everybody_may_ask_is_made_once(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     first = client.get(path)
     monkeypatch.setattr("gateway.api.docs.document_of", lambda _app: pytest.fail("made again"))
+    monkeypatch.setattr("gateway.api.docs.render_template", lambda *_a, **_k: pytest.fail("again"))
     again = client.get(path)
     assert (again.status_code, again.data) == (200, first.data)
     assert again.content_type == first.content_type

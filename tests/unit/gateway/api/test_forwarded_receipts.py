@@ -40,7 +40,7 @@ def test_there_is_none_while_the_upload_is_not_final(
     answer = client_with_behind.get(f"/v1/uploads/{upload_id}/receipt", headers=ANA)
     assert (answer.status_code, answer.get_json()["type"]) == (
         409,
-        "urn:muster:problem:not-finished",
+        "/docs/errors#not-finished",
     )
     assert "queued" in answer.get_json()["detail"]
     assert behind.asked == []

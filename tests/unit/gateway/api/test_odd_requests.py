@@ -26,6 +26,7 @@ URLS = (
 )
 HEADERS = (
     *("Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Content-Encoding"),
+    "Content-Digest",
     *("Content-Type", "Cookie", "Expect", "Host", "Idempotency-Key", "If-Match", "If-None-Match"),
     *("If-Modified-Since", "If-Range", "Origin", "Prefer", "Range", "Referer", "Sec-Fetch-Site"),
     *("X-Request-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "traceparent"),
@@ -52,6 +53,8 @@ ODD = st.one_of(
                 "wait=1e9",
                 "gzip, gzip",
                 "0x10",
+                "sha-256=:AA==:",
+                "sha-256=(1 2)",
             ),
         ]
     ),
@@ -120,7 +123,7 @@ def routes(app: OpenAPI) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def odd_client(client_with_behind: FlaskClient, behind: Behind, signed_in: bool) -> FlaskClient:
-    problem = {"type": "urn:muster:problem:not-found", "title": "Not found", "detail": "no"}
+    problem = {"type": "/docs/errors#not-found", "title": "Not found", "detail": "no"}
     behind.status, behind.body = 404, json.dumps(problem).encode()
     if signed_in:
         client_with_behind.set_cookie(COOKIE, EVERYTHING)

@@ -90,7 +90,7 @@ def test_a_request_with_other_expectations_is_another(client: FlaskClient) -> No
     assert post(client, "key", max_updated="5%").get_json()["id"] == first.get_json()["id"]
     answer = post(client, "key", max_updated="6%")
     assert answer.status_code == 422
-    assert answer.get_json()["type"] == "urn:muster:problem:idempotency-key-reused"
+    assert answer.get_json()["type"] == "/docs/errors#idempotency-key-reused"
 
 
 def test_a_repeated_request_is_the_same_whatever_the_limits_are_by_then(

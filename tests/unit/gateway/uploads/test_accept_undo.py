@@ -79,7 +79,7 @@ def take_back(stores: Stores, undo_id: str, counts: UndoCounts, change: int = 8)
 def problem(answer: TestResponse, status: int) -> dict[str, Any]:
     assert answer.status_code == status, answer.get_json()
     found: dict[str, Any] = answer.get_json()
-    found["kind"] = found["type"].removeprefix("urn:muster:problem:")
+    found["kind"] = found["type"].removeprefix("/docs/errors#")
     return found
 
 
@@ -334,6 +334,8 @@ def test_the_same_request_gives_the_first_answer_again(client: FlaskClient, stor
     first = undo(client, upload_id, headers=key)
     again = undo(client, upload_id, headers=key)
     assert (again.status_code, again.get_json()) == (202, first.get_json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
     take_back(stores, first.get_json()["id"], UndoCounts(written=3, removed=3))
     # Also once it is undone, and the key's own claim is long gone.
     again = undo(client, upload_id, headers=key)

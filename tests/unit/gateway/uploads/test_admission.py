@@ -70,11 +70,15 @@ def test_a_user_has_a_share_of_what_waits(
     make_app: MakeApp, stores: Stores, tmp_path: Path
 ) -> None:
     client, before = make_app(uploads_per_user=2).test_client(), refused("share")
-    sent = [post(client).get_json()["id"] for _ in range(2)]
+    accepted = [post(client) for _ in range(2)]
+    sent = [each.get_json()["id"] for each in accepted]
     answer = post_unread(client)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
+    left = [each.headers["RateLimit"] for each in (*accepted, answer)]
+    assert left == ['"uploads";r=1', '"uploads";r=0', '"uploads";r=0']
+    assert answer.headers["RateLimit-Policy"] == '"uploads";q=2;qu="concurrent-requests"'
     problem = answer.get_json()
-    assert problem["type"] == "urn:muster:problem:too-many-uploads"
+    assert problem["type"] == "/docs/errors#too-many-uploads"
     assert problem["detail"].startswith("As many of your uploads as may wait at once (2) are")
     assert (sorted(ids(stores)), stored_files(tmp_path)) == (sorted(sent), sorted(sent))
     assert refused("share") == before + 1
@@ -168,7 +172,7 @@ def test_while_the_queue_is_too_long_no_more_is_taken(
         # As long as the oldest is overdue, which grows while it waits.
         assert 30 <= int(answer.headers["Retry-After"]) <= 60
         problem = answer.get_json()
-        assert problem["type"] == "urn:muster:problem:queue-too-long"
+        assert problem["type"] == "/docs/errors#queue-too-long"
         assert "more than 30 seconds" in problem["detail"]
     assert (ids(stores), stored_files(tmp_path)) == (["waiting"], [])
     assert refused("queue") == before + 2

@@ -59,7 +59,7 @@ def test_what_has_lost_a_part_is_answered_with_gone(
     headers = {**ANA, "Accept": accept}
     answer = client.get(f"/v1/uploads/{upload_id}/{what}", headers=headers)
     assert (answer.status_code, answer.mimetype) == (410, "application/problem+json")
-    assert answer.get_json()["type"] == "urn:muster:problem:file-damaged"
+    assert answer.get_json()["type"] == "/docs/errors#file-damaged"
 
 
 def test_rejects_that_are_lost_are_not_none(

@@ -67,7 +67,7 @@ def test_what_cannot_be_erased_is_refused_before_it_is_accepted(
     answer = erase(client_with_behind)
     assert answer.status_code == (503 if status == 500 else status)
     assert answer.json is not None
-    assert answer.json["type"].endswith(f":{kind}")
+    assert answer.json["type"].endswith(f"#{kind}")
     assert (answer.json["detail"] == REFERRED["detail"]) is (status != 500)
     assert records(stores) == []
 
@@ -86,7 +86,8 @@ def test_what_dbuploader_cannot_do_now_is_left_to_the_loader(
     status: int,
 ) -> None:
     behind.answers = {CHECK: (204, None), ERASE: (status, {})}
-    assert erase(client_with_behind).status_code == 202
+    answer = erase(client_with_behind)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (202, "5")
     [upload] = records(stores)
     assert not upload.cancel_requested
 
@@ -115,4 +116,4 @@ def test_it_cannot_be_cancelled(client_with_behind: FlaskClient, behind: Behind)
     answer = client_with_behind.delete(location, headers=mine)
     assert answer.status_code == 409
     assert answer.json is not None
-    assert answer.json["type"].endswith(":not-cancellable")
+    assert answer.json["type"].endswith("#not-cancellable")

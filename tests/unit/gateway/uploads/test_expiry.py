@@ -50,7 +50,7 @@ def test_file_and_rejects_go_and_the_record_says_so(
     for what in ("file", "rejects"):
         answer = client.get(f"/v1/uploads/{upload_id}/{what}", headers=ANA)
         assert answer.status_code == 410
-        assert answer.get_json()["type"].endswith(":file-removed")
+        assert answer.get_json()["type"].endswith("#file-removed")
         assert "send the file again" in answer.get_json()["detail"]
     shown = client.get(f"/v1/uploads/{upload_id}", headers=ANA).get_json()
     assert shown["files_removed"]["why"] == "expired"

@@ -35,6 +35,8 @@ def test_the_same_request_gets_the_first_answer_again(client: FlaskClient, store
     again = post(client)
     assert (again.status_code, again.get_json()) == (202, first.get_json())
     assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
     assert count(stores) == 1
 
 
@@ -43,6 +45,7 @@ def test_a_repeat_that_waits_is_told_the_end(client: FlaskClient, stores: Stores
     stores.uploads.update(first.get_json()["id"], expect=UNFINISHED, state=State.COMPLETED)
     again = post(client, Prefer="wait=5")
     assert (again.status_code, again.get_json()["state"]) == (200, "completed")
+    assert again.headers["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,7 @@ def test_another_request_with_the_same_key_is_refused(
     answer = post(client, data, query)
     assert answer.status_code == 422
     assert answer.get_json()["type"].endswith("idempotency-key-reused")
+    assert "Idempotent-Replayed" not in answer.headers
     assert count(stores) == 1
 
 

@@ -117,7 +117,7 @@ def test_what_cannot_be_loaded_is_refused_and_nothing_is_kept(
     upload = stores.uploads.accept(made(checked))
     answer = load(client, upload.id)
     assert answer.status_code == status
-    assert answer.get_json()["type"] == f"urn:muster:problem:{kind}"
+    assert answer.get_json()["type"] == f"/docs/errors#{kind}"
     assert says in answer.get_json()["detail"]
     assert stored_files(tmp_path) == []
 
@@ -134,8 +134,12 @@ def test_it_is_for_ones_own_and_for_administrators(client: FlaskClient, stores: 
 def test_one_key_makes_one_load(client: FlaskClient, stores: Stores) -> None:
     first, second = check(client, stores), check(client, stores, LARGE)
     key = {"Idempotency-Key": "one"}
-    answer = load(client, first, **key).get_json()
-    assert load(client, first, **key).get_json() == answer
+    made = load(client, first, **key)
+    answer = made.get_json()
+    again = load(client, first, **key)
+    assert again.get_json() == answer
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in made.headers
     assert load(client, second, **key).status_code == 422
     assert load(client, first).get_json()["id"] != answer["id"]
 
@@ -154,7 +158,7 @@ def test_the_bytes_of_the_day_bound_it(make_app: Callable[..., OpenAPI], stores:
     client = make_app(bytes_per_user_a_day=len(LARGE) + 1).test_client()
     answer = load(client, dry_run)
     assert answer.status_code == 429
-    assert answer.get_json()["type"] == "urn:muster:problem:too-many-bytes"
+    assert answer.get_json()["type"] == "/docs/errors#too-many-bytes"
 
 
 def test_a_file_that_is_gone_or_changed_is_not_loaded(

@@ -48,13 +48,19 @@ def test_a_user_sends_so_many_bytes_a_day(
     make_app: MakeApp, stores: Stores, tmp_path: Path
 ) -> None:
     client, before = make_app(bytes_per_user_a_day=LIMIT).test_client(), refused("bytes")
-    sent = [post(client).get_json()["id"] for _ in range(3)]
+    accepted = [post(client) for _ in range(3)]
+    sent = [each.get_json()["id"] for each in accepted]
+    said = [each.headers["RateLimit"].split(";t=")[0] for each in accepted]
+    assert said == [f'"bytes";r={LIMIT - each * len(ROWS)}' for each in (1, 2, 3)]
     answer = post_unread(client)
     assert answer.status_code == 429
+    assert answer.headers["RateLimit"] == f'"bytes";r=0;t={answer.headers["Retry-After"]}'
+    policy = f'"bytes";q={LIMIT};qu="content-bytes";w=86400'
+    assert answer.headers["RateLimit-Policy"] == policy
     left = timedelta(seconds=int(answer.headers["Retry-After"]))
     assert (now() + left).date() == now().date() + timedelta(days=1)
     problem = answer.get_json()
-    assert problem["type"] == "urn:muster:problem:too-many-bytes"
+    assert problem["type"] == "/docs/errors#too-many-bytes"
     assert f"{LIMIT} bytes" in problem["detail"]
     assert (sorted(ids(stores)), stored_files(tmp_path)) == (sorted(sent), sorted(sent))
     assert refused("bytes") == before + 1
@@ -65,7 +71,9 @@ def test_without_a_limit_nothing_is_asked(
     make_app: MakeApp, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(type(stores.uploads), "bytes_of_day")
-    assert post(make_app().test_client()).status_code == 202
+    answer = post(make_app().test_client())
+    assert answer.status_code == 202
+    assert "RateLimit" not in answer.headers
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])

@@ -286,7 +286,7 @@ def test_the_refusal_says_what_the_file_is_and_what_to_send(client: FlaskClient,
         detail = answer.get_json()["detail"]
         assert (answer.status_code, answer.get_json()["type"]) == (
             415,
-            "urn:muster:problem:not-csv",
+            "/docs/errors#not-csv",
         )
         assert kind in detail
         assert "as CSV and send that" in detail

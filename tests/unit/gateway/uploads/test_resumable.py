@@ -169,10 +169,14 @@ def test_the_same_key_begins_once(client: FlaskClient, stores: Stores) -> None:
     first = begin(client, ROWS[:5], Idempotency_Key="k")
     again = begin(client, Idempotency_Key="k")
     assert (again.status_code, again.headers["Upload-Offset"]) == (201, "5")
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
     path = again.headers["Location"]
     assert path == first.headers["Location"]
     assert begin(client, query="&dry_run=true", Idempotency_Key="k").status_code == 422
-    append(client, path, ROWS[5:], 5, "?1")
+    done = append(client, path, ROWS[5:], 5, "?1")
+    assert "Idempotent-Replayed" not in done.headers
+    assert append(client, path, b"", 5, "?1").headers["Idempotent-Replayed"] == "true"
     assert begin(client, Idempotency_Key="k").headers["Upload-Complete"] == "?1"
     key = {"Idempotency-Key": "k"}
     whole = client.post("/v1/uploads?table=jobs", data=ROWS, headers={**ANA, **CSV, **key})

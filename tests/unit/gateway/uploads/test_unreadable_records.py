@@ -46,7 +46,7 @@ def test_whoever_may_see_it_is_told(
 ) -> None:
     answer = client.open(f"/v1/uploads/{bad}{rest}", method=method, headers=who)
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
-    assert answer.get_json()["type"] == "urn:muster:problem:record-set-aside"
+    assert answer.get_json()["type"] == "/docs/errors#record-set-aside"
     assert "undone" not in answer.get_data(as_text=True)
     assert answer.headers["Retry-After"] == "60"
 
@@ -74,7 +74,7 @@ def test_a_request_that_is_repeated_is_not_accepted_twice(
     first = post(client, **{"Idempotency-Key": "k"})
     set_raw(str(settings.csv_store_url), first["id"], state="undone")
     repeated = post(client, **{"Idempotency-Key": "k"})
-    assert repeated["type"] == "urn:muster:problem:record-set-aside"
+    assert repeated["type"] == "/docs/errors#record-set-aside"
     assert stores.uploads.find(owner=None, state=None, table=None, before=None, limit=9) == []
 
 

@@ -20,7 +20,7 @@ USER = {"id": "u1", "email": HOSTILE, "permissions": ["queries:read"], "disabled
 
 
 def problem(status: int, detail: str, **more: Any) -> tuple[int, object]:
-    return status, {"type": "urn:muster:problem:x", "title": "X", "detail": detail, **more}
+    return status, {"type": "/docs/errors#x", "title": "X", "detail": detail, **more}
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_over_https_browsers_are_told_to_stay_there(
 
 def test_a_wrong_password_gives_the_form_again(client: FlaskClient, behind: Behind) -> None:
     behind.status = 401
-    problem = {"type": "urn:muster:problem:unauthorized", "title": "t", "detail": "d"}
+    problem = {"type": "/docs/errors#unauthorized", "title": "t", "detail": "d"}
     behind.body = json.dumps(problem).encode()
     answer = client.post("/login", data={"email": "<b>@example.com"}, headers=HERE)
     assert answer.status_code == 401

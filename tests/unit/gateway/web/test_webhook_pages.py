@@ -65,7 +65,7 @@ def asked(behind: Behind) -> list[tuple[str, str, Any]]:
 
 
 def refusal(status: int, detail: str, *errors: dict[str, str]) -> tuple[int, object]:
-    document = {"type": "urn:muster:problem:x", "title": "X", "detail": detail}
+    document = {"type": "/docs/errors#x", "title": "X", "detail": detail}
     return status, {**document, **({"errors": errors} if errors else {})}
 
 

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from muster.http.json_text import json_text
 from muster.http.problems import Problem, answer_with, unavailable
 from muster.http.service import Health, install_service
 from muster.weather import DISK
@@ -20,14 +21,12 @@ class TooMany(Exception):
 def app() -> Flask:
     app = Flask("some-service")
     install_service(app, "some-service", Health())
-    answer_with(app, {TooMany: lambda error: Problem(422, "too-many", "Too many", f"{error} rows")})
+    answer_with(app, {TooMany: lambda error: Problem("wrong-rows", f"{error} rows")})
 
     @app.get("/problem")
     def problem() -> NoReturn:
         raise Problem(
-            409,
-            "conflict",
-            "Conflict",
+            "already-final",
             "It is so already.",
             errors=[{"row": 1, "code": "type-error"}],
             headers={"Retry-After": "3"},
@@ -60,6 +59,7 @@ def get(app: Flask, path: str, method: str = "GET") -> TestResponse:
 def document(answer: TestResponse) -> dict[str, Any]:
     assert answer.mimetype == "application/problem+json"
     content: dict[str, Any] = answer.get_json()
+    assert answer.text == json_text(content)
     assert content["status"] == answer.status_code
     assert content["request_id"] == answer.headers["X-Request-Id"] == "r-1"
     return content
@@ -68,8 +68,8 @@ def document(answer: TestResponse) -> dict[str, Any]:
 def test_a_problem_is_answered_with_all_it_says(app: Flask) -> None:
     answer = get(app, "/problem")
     assert document(answer) == {
-        "type": "urn:muster:problem:conflict",
-        "title": "Conflict",
+        "type": "/docs/errors#already-final",
+        "title": "Already final",
         "status": 409,
         "detail": "It is so already.",
         "request_id": "r-1",
@@ -86,7 +86,7 @@ def test_an_exception_of_the_rules_is_answered_as_the_app_says(app: Flask) -> No
 
 
 def test_an_unknown_path_is_a_problem(app: Flask) -> None:
-    assert document(get(app, "/nowhere"))["type"] == "urn:muster:problem:not-found"
+    assert document(get(app, "/nowhere"))["type"] == "/docs/errors#not-found"
 
 
 def test_a_method_that_is_not_allowed_is_a_problem_that_names_those_that_are(app: Flask) -> None:

@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from muster.http.tokens import authenticate_with
+from tests.paging import assert_next_is_linked
 from tests.unit.gateway.fakes import WordTokens, bearer
 
 ANA, BOB = bearer("ana"), bearer("bob")
@@ -43,6 +44,10 @@ def test_a_webhook_from_its_first_day_to_its_last(client: FlaskClient) -> None:
     assert (tested.status_code, tested.get_json()["event"]) == (202, "webhook.test")
     listed = client.get(f"{path}/deliveries?limit=1", headers=ANA).get_json()
     assert listed == {"deliveries": [tested.get_json()], "next": None}
+    client.post(f"{path}/test", headers=ANA)
+    first = client.get(f"{path}/deliveries?limit=1", headers=ANA)
+    assert first.get_json()["next"]
+    assert_next_is_linked(first)
     replay = f"{path}/deliveries/{tested.get_json()['id']}/replay"
     assert client.post(replay, headers=ANA).status_code == 409
     client.patch(path, json={"enabled": False}, headers=ANA)
@@ -105,5 +110,8 @@ def test_the_eleventh_is_refused_and_so_are_bad_pages(client: FlaskClient) -> No
 def test_tests_are_refused_with_their_wait(client: FlaskClient) -> None:
     path = f"/v1/webhooks/{add(client)['id']}/test"
     answers = [client.post(path, headers=ANA) for _ in range(11)]
+    said = [each.headers["RateLimit"].partition(";t=")[0] for each in answers]
+    assert said == [f'"webhook-tests";r={max(0, 9 - number)}' for number in range(11)]
+    assert answers[0].headers["RateLimit-Policy"] == '"webhook-tests";q=10;w=60'
     assert [each.status_code for each in answers] == [202] * 10 + [429]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 61
