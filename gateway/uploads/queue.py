@@ -14,6 +14,7 @@ from muster.weather import Unavailable
 
 _LOOK_EVERY_SECONDS = 0.1
 _COUNT_EVERY_SECONDS = 1.0
+_OLD_SECONDS = 10
 _SECONDS_WITHOUT_RATE = 5
 _MOST_SECONDS = 60
 _LATE = timedelta(seconds=10)
@@ -47,13 +48,18 @@ class UploadQueue:
         return QueuePlace(min(ahead + 1, MOST_PLACES), upload.submitted_at)
 
     def seconds_left(self, upload: Upload) -> int:
-        """About how long it still waits to be loaded, by what was loaded in the last seconds."""
-        place = self.place_of(upload)
-        if place is None:
+        """About how long it still waits to be loaded, by what was loaded in the last seconds.
+
+        The store is not asked: this is told of whatever is accepted.
+        """
+        with self._lock:
+            is_known = self._clock() - self._looked_at < _OLD_SECONDS
+            ahead = bisect_left(self._sequences, upload.sequence) if is_known else 0
+        if upload.state is not State.QUEUED or not ahead:
             return 1
         if not self._rate:
             return _SECONDS_WITHOUT_RATE
-        return min(math.ceil(place.position / self._rate), _MOST_SECONDS)
+        return min(math.ceil((ahead + 1) / self._rate), _MOST_SECONDS)
 
     def late_since(self) -> datetime | None:
         """Since when the first has waited, if for some seconds. Raises StoreUnavailable."""

@@ -43,7 +43,7 @@ export async function transfer(file, query, { signal, onProgress, onPause }) {
 
 function passes({ status, answer, retryAfter }) {
   if (retryAfter > LONGEST_WAIT) return false;
-  return PASSING.has(status) || (status === 409 && (retryAfter > 0 || Boolean(answer?.type?.endsWith(":mismatching-upload-offset"))));
+  return PASSING.has(status) || (status === 409 && (retryAfter > 0 || Boolean(answer?.type?.endsWith("#mismatching-upload-offset"))));
 }
 
 /** The way on which the file is sent: that on which a part of it has arrived, or a new one. */

@@ -36,8 +36,7 @@ def test_each_department_and_job_has_its_hires_by_quarter(
 def test_members_stand_in_the_documented_order(client: FlaskClient, database: Database) -> None:
     fill(database, {1: "Sales"}, {1: "Clerk"}, hires(2021, 7, 1, 1))
     assert client.get(f"{PATH}?year=2021").text == (
-        '{"year": 2021, "rows": [{"department": "Sales", "job": "Clerk", '
-        '"q1": 0, "q2": 0, "q3": 1, "q4": 0}]}'
+        '{"year":2021,"rows":[{"department":"Sales","job":"Clerk","q1":0,"q2":0,"q3":1,"q4":0}]}\n'
     )
 
 

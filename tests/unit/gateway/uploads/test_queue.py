@@ -93,14 +93,20 @@ def test_how_long_an_upload_still_waits_is_told_from_the_last_seconds(stores: St
     time = 100.0
     queue = UploadQueue(stores.uploads, lambda: time)
     uploads = [stores.uploads.accept(an_upload(id=f"u-{number}")) for number in range(8)]
-    assert queue.seconds_left(uploads[7]) == 5
+    # The store is not asked for it.
+    assert queue.seconds_left(uploads[7]) == 1
+    queue.place_of(uploads[7])
+    assert [queue.seconds_left(uploads[each]) for each in (0, 7)] == [1, 5]
     for number in (0, 1):
         finish(stores, f"u-{number}")
     time += 2
+    queue.place_of(uploads[7])
     # One a second.
     assert [queue.seconds_left(uploads[each]) for each in (0, 2, 7)] == [1, 1, 6]
     time += 1000
     finish(stores, "u-2")
+    assert queue.seconds_left(uploads[7]) == 1
+    queue.place_of(uploads[7])
     assert queue.seconds_left(uploads[7]) == 60
 
 
@@ -156,9 +162,9 @@ def test_the_pages_tell_the_place_and_since_when_others_wait(
     client.set_cookie(COOKIE, "ana+uploads:write+uploads:read")
     path = f"/uploads/{post(client)['id']}"
     assert "1st in the queue" in client.get(path).text
-    assert "Files wait to be loaded" not in client.get("/").text
+    assert "waiting to be loaded" not in client.get("/").text
     finish(stores, path.rpartition("/")[2])
     late = an_upload(id="late", owner="eva", submitted_at=now() - timedelta(minutes=2))
     stores.uploads.accept(late)
-    assert "Files wait to be loaded, the first since <time" in client.get("/").text
+    assert "Files are waiting to be loaded, the first of them since <time" in client.get("/").text
     assert "in the queue" not in client.get(path).text
