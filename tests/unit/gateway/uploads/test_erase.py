@@ -87,7 +87,7 @@ def test_what_dbuploader_cannot_do_now_is_left_to_the_loader(
 ) -> None:
     behind.answers = {CHECK: (204, None), ERASE: (status, {})}
     answer = erase(client_with_behind)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (202, "5")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (202, "1")
     [upload] = records(stores)
     assert not upload.cancel_requested
 
