@@ -172,7 +172,7 @@ class History:
         left = []
         for reject in self.suite.rejects(undo.id):
             (key,), (error, *_) = reject.cells or ("",), reject.errors
-            named = re.match(r"change (\d+),", error.message)
+            named = re.search(r"\(change (\d+)\)$", error.message)
             left.append((int(key), error.code, int(named[1]) if named else None))
         return sorted(left)
 
