@@ -34,6 +34,7 @@ from muster.contracts.uploads import Upload
 from muster.filestore import FileNotStored
 from muster.secret_settings import read_settings
 from muster.stores import Stores, open_stores
+from muster.uploadstore.pages import upload_pages
 from muster.weather import FileDamaged
 
 _PAGE = 500
@@ -172,7 +173,7 @@ def _version(path: Path) -> tuple[int, int]:
 def _lost(copy: Layout) -> Iterator[str]:
     """The names of files that records of the copy name, and that are not in it."""
     with closing(_stores(copy)) as stores:
-        for upload in _uploads(stores):
+        for upload in chain.from_iterable(upload_pages(stores.uploads, _PAGE)):
             for name, open_file in _named(stores, upload):
                 try:
                     open_file().close()
@@ -189,14 +190,6 @@ def _named(stores: Stores, upload: Upload) -> Iterator[tuple[str, Callable[[], B
         yield upload.id, partial(stores.open_file, upload)
     if upload.state.is_final and upload.rejects is not None:
         yield upload.rejects_name, partial(stores.files.open, upload.rejects_name)
-
-
-def _uploads(stores: Stores) -> Iterator[Upload]:
-    find = partial(stores.uploads.find, owner=None, state=None, table=None, limit=_PAGE)
-    before: int | None = None
-    while page := find(before=before):
-        yield from page
-        before = page[-1].sequence
 
 
 def _stores(copy: Layout) -> Stores:

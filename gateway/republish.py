@@ -5,16 +5,16 @@ count as published but are lost. A consumer that gets a message again skips what
 """
 
 import sys
-from collections.abc import Iterator
+from itertools import chain
 
 from gateway.settings import Settings
 from muster.broker import Broker, open_broker
 from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted, UploadFinished
-from muster.contracts.uploads import Upload
 from muster.observability.logs import configure_logging
 from muster.secret_settings import read_settings
 from muster.uploadstore import UploadStore, open_upload_store
+from muster.uploadstore.pages import upload_pages
 from muster.weather import Unavailable
 
 _PAGE = 500
@@ -27,7 +27,7 @@ def republish(uploads: UploadStore, broker: Broker) -> tuple[int, int]:
     Unavailable; then it may simply be run again.
     """
     accepted = finished = 0
-    for upload in _newest_first(uploads):
+    for upload in chain.from_iterable(upload_pages(uploads, _PAGE)):
         if not upload.state.is_final:
             publish(broker, UploadAccepted.about(upload), upload)
             accepted += 1
@@ -35,13 +35,6 @@ def republish(uploads: UploadStore, broker: Broker) -> tuple[int, int]:
             publish(broker, UploadFinished.about(upload), upload)
             finished += 1
     return accepted, finished
-
-
-def _newest_first(uploads: UploadStore) -> Iterator[Upload]:
-    before: int | None = None
-    while page := uploads.find(owner=None, state=None, table=None, before=before, limit=_PAGE):
-        yield from page
-        before = page[-1].sequence
 
 
 def main() -> None:

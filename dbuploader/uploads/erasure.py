@@ -6,7 +6,7 @@ or rejects may hold the row loses both, and what its record and the ledger quote
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
+from itertools import chain
 
 import structlog
 from sqlalchemy import select
@@ -31,6 +31,7 @@ from muster.contracts.uploads import (
 )
 from muster.filestore import FileNotStored
 from muster.uploadstore import UploadNotFound
+from muster.uploadstore.pages import upload_pages
 from muster.weather import FileDamaged
 
 log = structlog.get_logger(__name__)
@@ -122,17 +123,11 @@ class ErasureLoad(Load):
                 yield upload
 
     def _of_state(self, state: State) -> Iterator[Upload]:
-        before = self._upload.sequence
-        find = partial(
-            self._services.stores.uploads.find,
-            owner=None,
-            state=state,
-            table=self._table.name,
-            limit=_PAGE,
+        before, table = self._upload.sequence, self._table.name
+        uploads = self._services.stores.uploads
+        return chain.from_iterable(
+            upload_pages(uploads, _PAGE, state=state, table=table, before=before)
         )
-        while page := find(before=before):
-            yield from page
-            before = page[-1].sequence
 
     def _concerns(self, upload: Upload) -> bool:
         """Whether it is a file that came before; what other erasures removed is clean."""

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -30,6 +29,7 @@ from muster.observability.logs import configure_logging
 from muster.secret_settings import read_settings
 from muster.signing_key import load_key
 from muster.uploadstore import UploadStore, open_upload_store
+from muster.uploadstore.pages import upload_pages
 from muster.weather import Unavailable
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ def reload(database: Database, uploads: UploadStore, decided: "Ledger") -> Reloa
 
 def _unknown(database: Database, uploads: UploadStore) -> Iterator[str]:
     """The ids of final uploads that have no row in the ledger, newest first."""
-    find = partial(uploads.find, owner=None, state=None, table=None, limit=_PAGE)
-    before: int | None = None
-    while page := find(before=before):
-        before = page[-1].sequence
+    for page in upload_pages(uploads, _PAGE):
         final = [upload.id for upload in page if upload.state.is_final]
         known = select(ledger.c.upload_id).where(ledger.c.upload_id.in_(final))
         with database.read() as connection:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Row, func, select
@@ -16,6 +17,7 @@ from muster.contracts.rejects import ensure_whole, read_rejects
 from muster.contracts.uploads import State, UnreadableRecord, Upload
 from muster.filestore import FileNotStored
 from muster.uploadstore import UploadNotFound
+from muster.uploadstore.pages import upload_pages
 from muster.weather import FileDamaged
 
 _AT_ONCE = 100
@@ -38,32 +40,24 @@ _FILES_ARE_OLDER = (
 
 def check_records(evidence: Evidence) -> Findings:
     """Each final record has its row in the ledger, each row its record, and they say the same."""
-    matched, before = 0, None
-    while page := evidence.stores.uploads.find(
-        owner=None, state=None, table=None, before=before, limit=_AT_ONCE
-    ):
+    matched = 0
+    for page in upload_pages(evidence.stores.uploads, _AT_ONCE):
         rows = _rows_of(evidence, [upload.id for upload in page])
         for upload in page:
             row = rows.get(upload.id)
             matched += row is not None
             yield from _settled(evidence, upload, _check_record(evidence, row))
-        before = page[-1].sequence
     if matched < count(evidence.connection, ledger):
         yield from _find_lost(evidence)
 
 
 def check_files(evidence: Evidence) -> Findings:
     """The file of each upload is the one that was sent, and its rejects are there."""
-    before = None
-    while page := evidence.stores.uploads.find(
-        owner=None, state=None, table=None, before=before, limit=_AT_ONCE
-    ):
-        for upload in page:
-            if upload.kind == "upload" and upload.state.is_final:
-                yield from _settled(evidence, upload, _check_file(evidence))
-            if upload.state.is_final:
-                yield from _settled(evidence, upload, _check_rejects(evidence))
-        before = page[-1].sequence
+    for upload in chain.from_iterable(upload_pages(evidence.stores.uploads, _AT_ONCE)):
+        if upload.kind == "upload" and upload.state.is_final:
+            yield from _settled(evidence, upload, _check_file(evidence))
+        if upload.state.is_final:
+            yield from _settled(evidence, upload, _check_rejects(evidence))
 
 
 Check = Callable[[Upload], Findings]
