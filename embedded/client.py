@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import requests
 
+from muster.http.direct import direct_session
+
 FINAL_STATES = frozenset(
     {"completed", "completed_with_rejects", "validated", "failed", "cancelled"}
 )
@@ -23,9 +25,8 @@ class Client:
 
     def __init__(self, url: str, email: str, password: str) -> None:
         self.url = url
-        self.session = requests.Session()
         # The machine's proxy, if it names one, is not for calls to itself.
-        self.session.trust_env = False
+        self.session = direct_session()
         token = self._call("POST", "/v1/login", auth=(email, password)).json()["access_token"]
         self.session.headers["Authorization"] = f"Bearer {token}"
 

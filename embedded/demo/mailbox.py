@@ -12,6 +12,7 @@ import requests
 
 from embedded.adapters import BackendSettings
 from muster.adapters import path_of
+from muster.http.direct import direct_session
 
 Mailbox = Callable[[], list[EmailMessage]]
 """Gives all the emails that are there."""
@@ -41,9 +42,8 @@ def emails_in_mailpit(url: str, limit: int = _LATEST) -> list[EmailMessage]:
 
     By https://mailpit.axllent.org/docs/api-v1.
     """
-    with requests.Session() as session:
-        # The machine's proxy, if it names one, is not for calls to itself.
-        session.trust_env = False
+    # The machine's proxy, if it names one, is not for calls to itself.
+    with direct_session() as session:
 
         def get(path: str, **params: Any) -> requests.Response:
             answer = session.get(f"{url}/api/v1/{path}", params=params, timeout=_TIMEOUT)
