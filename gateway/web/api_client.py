@@ -59,6 +59,14 @@ def send(
     return answer
 
 
+def path_to(kind: str, id: str) -> str:
+    """The path of one of the `users` or `webhooks`; raises Problem 404 for what is no id."""
+    # Ids are letters and digits; anything else must not become a part of the path.
+    if not (id.isascii() and id.isalnum()):
+        raise Problem("not-found", f"There is no such {kind.removesuffix('s')}.")
+    return f"/v1/{kind}/{id}"
+
+
 def log_in(auth: Upstream, email: str, password: str) -> tuple[str, int]:
     """A token for the user, and its seconds; raises Problem 401 and 429."""
     if len(email) + len(password) > _MAX_CREDENTIALS:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, request
 
 from gateway.services import services
-from gateway.web.api_client import call
+from gateway.web.api_client import call, path_to
 from gateway.web.pages import PageBlueprint, go, page
 from gateway.web.wording import PERMISSIONS
 from muster.http.problems import Problem
@@ -74,7 +74,7 @@ def change(id: str) -> Response:
     if request.form.get("password"):
         changes["password"] = request.form["password"]
     try:
-        call(services().auth, "PATCH", _path(id), body=changes)
+        call(services().auth, "PATCH", path_to("users", id), body=changes)
     except Problem as problem:
         if problem.status not in {409, 422}:
             raise
@@ -87,7 +87,7 @@ def change(id: str) -> Response:
 def delete(id: str) -> Response:
     """Remove a user; their uploads stay."""
     try:
-        call(services().auth, "DELETE", _path(id))
+        call(services().auth, "DELETE", path_to("users", id))
     except Problem as problem:
         if problem.status != 409:
             raise
@@ -114,13 +114,6 @@ def _show_all(
 
 
 def _show_one(id: str, problem: Problem | None = None) -> Response:
-    user = call(services().auth, "GET", _path(id))
+    user = call(services().auth, "GET", path_to("users", id))
     status = problem.status if problem else 200
     return page("user.html", status, user=user, permissions=PERMISSIONS, problem=problem)
-
-
-def _path(id: str) -> str:
-    # Ids are letters and digits; anything else must not become a part of the path.
-    if not id.isalnum():
-        raise Problem("not-found", "There is no such user.")
-    return f"/v1/users/{id}"

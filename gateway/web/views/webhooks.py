@@ -9,7 +9,7 @@ from flask import Response, request
 
 from gateway.proxy.audit import host_of, note
 from gateway.services import services
-from gateway.web.api_client import call
+from gateway.web.api_client import call, path_to
 from gateway.web.pages import PageBlueprint, go, page
 from gateway.web.wording import DELIVERIES
 from muster.http.problems import Problem
@@ -90,7 +90,7 @@ def renew_secret(id: str) -> Response:
 @requires(by_key=False)
 def delete(id: str) -> Response:
     """Remove it with its deliveries; one that is gone is."""
-    path = _path(id)
+    path = path_to("webhooks", id)
     note(services().auth, "webhook-deleted", id)
     try:
         call(services().notification, "DELETE", path)
@@ -104,7 +104,7 @@ def delete(id: str) -> Response:
 @requires()
 def test(id: str) -> Response:
     """Send it a test."""
-    return _send(id, f"{_path(id)}/test")
+    return _send(id, f"{path_to('webhooks', id)}/test")
 
 
 @pages.post(f"{_PATH}/<id>/deliveries/<delivery>/replay")
@@ -113,7 +113,7 @@ def replay(id: str, delivery: str) -> Response:
     """Send a delivery again."""
     if not _DELIVERY.fullmatch(delivery):
         raise Problem("not-found", "There is no such delivery.")
-    return _send(id, f"{_path(id)}/deliveries/{delivery}/replay")
+    return _send(id, f"{path_to('webhooks', id)}/deliveries/{delivery}/replay")
 
 
 def _show_all(
@@ -140,9 +140,11 @@ def _show_one(
     new: Mapping[str, str] | None = None,
     made: dict[str, Any] | None = None,
 ) -> Response:
-    webhook = call(services().notification, "GET", _path(id))
+    webhook = call(services().notification, "GET", path_to("webhooks", id))
     asked = {"cursor": request.args["cursor"]} if request.args.get("cursor") else {}
-    found = call(services().notification, "GET", f"{_path(id)}/deliveries", query=asked)
+    found = call(
+        services().notification, "GET", f"{path_to('webhooks', id)}/deliveries", query=asked
+    )
     return page(
         "webhook.html",
         problem.status if problem else 200,
@@ -158,7 +160,7 @@ def _show_one(
 
 
 def _change(id: str, changes: Mapping[str, object]) -> Any:
-    path = _path(id)
+    path = path_to("webhooks", id)
     note(services().auth, "webhook-changed", id)
     return call(services().notification, "PATCH", path, body=changes)
 
@@ -180,13 +182,6 @@ def _said_there(problem: Problem) -> Problem:
     if problem.status not in _SAID_THERE:
         raise problem
     return problem
-
-
-def _path(id: str) -> str:
-    # Ids are letters and digits; anything else must not become a part of the path.
-    if not (id.isascii() and id.isalnum()):
-        raise Problem("not-found", "There is no such webhook.")
-    return f"/v1/webhooks/{id}"
 
 
 def _with_times(shown: dict[str, Any]) -> dict[str, Any]:
