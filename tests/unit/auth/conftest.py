@@ -64,6 +64,7 @@ def app(settings: Settings, store: UserStore, quick_hashes: None) -> Iterator[Fl
     app = create_app(settings)
     yield app
     provided(app, Services).database.close()
+    provided(app, Services).broker.close()
 
 
 @pytest.fixture

@@ -111,6 +111,7 @@ def test_migrations_at_the_same_time_wait_for_each_other(settings: Settings) -> 
     app = create_app(settings)
     UserStore(provided(app, Services).database).check()
     provided(app, Services).database.close()
+    provided(app, Services).broker.close()
 
 
 def test_the_service_is_not_ready_before_somebody_can_log_in(
@@ -132,6 +133,7 @@ def test_the_service_is_not_ready_before_somebody_can_log_in(
     assert client.get("/readyz").status_code == 200
     assert client.post("/v1/login", auth=(settings.admin_email, PASSWORD)).status_code == 200
     provided(app, Services).database.close()
+    provided(app, Services).broker.close()
 
 
 def test_the_service_is_not_ready_on_the_schema_of_before(
@@ -143,6 +145,7 @@ def test_the_service_is_not_ready_on_the_schema_of_before(
         connection.execute(text("DROP TABLE login_networks"))
     assert app.test_client().get("/readyz").status_code == 503
     provided(app, Services).database.close()
+    provided(app, Services).broker.close()
 
 
 def test_the_service_stays_ready_while_its_database_is_away(

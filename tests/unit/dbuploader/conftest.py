@@ -13,6 +13,7 @@ from dbuploader.settings import Settings
 from muster.http.service import provided
 from muster.http.tokens import InvalidToken, Principal, authenticate_with
 from muster.worker.retry import RetryPolicy
+from tests.adapters import closed_adapters
 from tests.unit.dbuploader.suite import Moments, Suite
 
 
@@ -61,12 +62,13 @@ def suite(empty_suite: Suite, moments: Moments) -> Suite:
 
 
 @pytest.fixture
-def app(suite: Suite) -> Iterator[Flask]:
+def app(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The HTTP side; a token is `OWNER:PERMISSION,...`."""
-    app = create_app(Settings.model_validate(suite.urls))
-    authenticate_with(app, _verify)
-    yield app
-    provided(app, Services).database.close()
+    with closed_adapters(monkeypatch, "dbuploader.app", "open_stores"):
+        app = create_app(Settings.model_validate(suite.urls))
+        authenticate_with(app, _verify)
+        yield app
+        provided(app, Services).database.close()
 
 
 @pytest.fixture
