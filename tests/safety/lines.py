@@ -1047,4 +1047,12 @@ LINES = (
         test="tests/unit/gateway/uploads/test_content_digest.py::"
         "test_it_is_of_the_body_as_it_comes",
     ),
+    SafetyLine(
+        promise="backup: nothing is in the copy of a later database that the records lack",
+        path="embedded/snapshots.py",
+        old='lock.execute("BEGIN IMMEDIATE")',
+        new='lock.execute("BEGIN")',
+        test="tests/unit/embedded/test_snapshots.py::"
+        "test_nothing_is_in_a_later_database_that_the_first_lacks",
+    ),
 )
