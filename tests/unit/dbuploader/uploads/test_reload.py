@@ -1,9 +1,11 @@
 """A database of an older backup than the records gets back what it lacks."""
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -154,3 +156,32 @@ def test_the_audit_says_what_to_do_where_other_backups_are_older(home: Path) -> 
             records.commit()
         [lost] = findings(suite)
         assert (lost.check, "count as unchanged" in lost.remedy) == ("records", True)
+
+
+@pytest.mark.chaos
+def test_a_dump_of_a_server_is_brought_up_to_the_records(
+    tmp_path: Path, mysql_database_url: str, unhurried: None
+) -> None:
+    server = urlsplit(mysql_database_url)
+    address = [f"--host={server.hostname}", f"--port={server.port}", f"--user={server.username}"]
+    account = ["--no-defaults", *address, "--protocol=tcp"]
+    dump = ["mariadb-dump", *account, "--single-transaction", "--databases", server.path[1:]]
+    with closing(Suite(tmp_path, mysql_database_url)) as suite:
+        suite.seed()
+        suite.load("hired_employees", EARLY)
+        backup = subprocess.run(dump, check=True, capture_output=True).stdout
+        suite.undo(suite.load("hired_employees", LATE))
+        suite.load("hired_employees", LATER)
+        erase(suite)
+        before = {told(upload) for upload in uploads_of(suite)}
+        rows = suite.rows("hired_employees")
+    subprocess.run(["mariadb", *account], check=True, input=backup)
+    with closing(Suite(tmp_path, mysql_database_url)) as suite:
+        [*_, lacking] = findings(suite)
+        assert "dbuploader.uploads.reload" in lacking.remedy
+        decided = Ledger(suite.database, a_signer())
+        assert reload(suite.database, suite.store, decided).queued == 4
+        work_off(suite)
+        assert suite.rows("hired_employees") == rows
+        assert {told(upload) for upload in uploads_of(suite)} == before
+        assert findings(suite) == []
