@@ -40,6 +40,7 @@ from auth.settings import Settings
 from auth.tokens import AccessTokens
 from auth.views import blueprint
 from muster.backends.dependencies import once
+from muster.backends.signing_key import load_keys
 from muster.broker import open_broker
 from muster.database import DatabaseUnavailable, open_database
 from muster.http.problems import Problem, answer_with, invalid, invalid_body, unavailable
@@ -47,7 +48,6 @@ from muster.http.service import Background, Health, install_service, provide
 from muster.http.tokens import authenticate_with, unauthorized
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
-from muster.signing_key import load_keys
 
 
 def create_app(settings: Settings | None = None) -> Flask:

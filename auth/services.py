@@ -13,10 +13,10 @@ from auth.logins import Logins
 from auth.outbox import EmailOutbox
 from auth.settings import Settings
 from auth.tokens import AccessTokens
+from muster.backends.signing_key import SigningKey
 from muster.broker import Broker
 from muster.database import Database
 from muster.http.service import provided
-from muster.signing_key import SigningKey
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from limits import parse_many
 from pydantic import Field, field_validator
 
 from auth.proxies import parse_networks
-from muster.secret_settings import SecretUrl, SecretWord
-from muster.settings import SchemaSettings
+from muster.settings import SchemaSettings, SecretUrl, SecretWord
 
 
 class Settings(SchemaSettings):

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from auth.repository import UserStore
 from auth.users import AccessKey, StoredUser
+from muster.backends.signing_key import ALGORITHM, SigningKey
 from muster.http.tokens import AUDIENCE, ISSUER, InvalidToken, Principal, principal_of
-from muster.signing_key import ALGORITHM, SigningKey
 
 KEY_TOKEN_SECONDS = 60
 

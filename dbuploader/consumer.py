@@ -27,14 +27,14 @@ from dbuploader.uploads.outcome import NotFinished
 from dbuploader.uploads.retry import LoadRetry
 from dbuploader.uploads.watchdog import Watchdog
 from muster.backends.dependencies import once
+from muster.backends.signing_key import load_key
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.broker.messaging import handling
 from muster.contracts.messages import UnreadableMessage, UploadAccepted
 from muster.contracts.uploads import UnreadableRecord
 from muster.database import Database, open_database
 from muster.observability.tracing import bind_log_fields
-from muster.secret_settings import read_settings
-from muster.signing_key import load_key
+from muster.settings import read_settings
 from muster.stores import open_stores
 from muster.uploadstore import UploadNotFound
 from muster.weather import Unavailable

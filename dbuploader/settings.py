@@ -8,8 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from muster.contracts.uploads import PREVIEW_BYTES
-from muster.secret_settings import SecretUrl
-from muster.settings import FileSettings, SchemaSettings
+from muster.settings import FileSettings, SchemaSettings, SecretUrl
 
 
 @dataclass(frozen=True)

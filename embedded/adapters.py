@@ -9,8 +9,7 @@ import muster.database
 import muster.filestore
 import muster.uploadstore
 from muster.adapters import ConfigurationError, load_adapter
-from muster.secret_settings import SecretUrl
-from muster.settings import DatabaseSettings
+from muster.settings import DatabaseSettings, SecretUrl
 
 
 class BackendSettings(DatabaseSettings):

@@ -32,7 +32,7 @@ from embedded.whole_directory import whole_directory
 from muster.backends.atomic_file import replace_file
 from muster.contracts.uploads import Upload
 from muster.filestore import FileNotStored
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.stores import Stores, open_stores
 from muster.uploadstore.pages import upload_pages
 from muster.weather import FileDamaged

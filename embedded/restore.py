@@ -19,7 +19,7 @@ from embedded.layout import Layout
 from embedded.manifest import HOME, Entry, Totals, copy_checked, entries, read_totals
 from embedded.terminal import Style, Terminal
 from embedded.whole_directory import whole_directory
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 
 
 def restore(

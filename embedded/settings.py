@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from embedded.child import LONGEST_BACKOFF
-from muster.secret_settings import EnvironmentSettings, SecretWord
+from muster.settings import EnvironmentSettings, SecretWord
 
 
 class EmbeddedSettings(EnvironmentSettings):

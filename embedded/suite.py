@@ -8,7 +8,7 @@ from socket import socket
 
 from embedded import ports
 from embedded.child import Program
-from muster.secret_settings import is_given
+from muster.settings import is_given
 
 _SERVICES = ("gateway", "auth", "queries", "dbuploader", "notification")
 _ADMIN_PASSWORD = {"MUSTER_ADMIN_PASSWORD", "MUSTER_ADMIN_PASSWORD_FILE"}

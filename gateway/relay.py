@@ -26,7 +26,7 @@ from muster.backends.dependencies import once
 from muster.broker import Broker, BrokerUnavailable, QueueDepth, open_broker
 from muster.contracts.uploads import now
 from muster.observability.tracing import working_on
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
 from muster.weather import Unavailable

@@ -12,7 +12,7 @@ from muster.broker import Broker, open_broker
 from muster.broker.messaging import publish
 from muster.contracts.messages import UploadAccepted, UploadFinished
 from muster.observability.logs import configure_logging
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.uploadstore import UploadStore, open_upload_store
 from muster.uploadstore.pages import upload_pages
 from muster.weather import Unavailable

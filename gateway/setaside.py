@@ -15,7 +15,7 @@ from muster.adapters import ConfigurationError
 from muster.contracts.uploads import record_format
 from muster.deadletters import aligned, count
 from muster.observability.logs import configure_logging
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.uploadstore import SetAside, UploadStore, open_upload_store
 from muster.weather import StoreUnavailable
 

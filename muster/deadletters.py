@@ -12,8 +12,7 @@ from muster.adapters import ConfigurationError
 from muster.broker import QUEUES, Broker, BrokerUnavailable, DeadMessage, Unroutable, open_broker
 from muster.contracts.strict_json import Unreadable, read_json
 from muster.observability.logs import configure_logging
-from muster.secret_settings import read_settings
-from muster.settings import WorkerSettings
+from muster.settings import WorkerSettings, read_settings
 
 _UNKNOWN = "-"
 _LIMIT = 100

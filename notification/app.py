@@ -19,6 +19,8 @@ from muster.http.tokens import authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
 from muster.uploadstore import open_upload_store
+from notification.api.services import Services
+from notification.api.views import blueprint
 from notification.channels import open_channel
 from notification.channels.webhook.addresses import AddressPolicy, WrongUrl
 from notification.channels.webhook.deliveries import Deliveries
@@ -34,9 +36,7 @@ from notification.channels.webhook.errors import (
 )
 from notification.channels.webhook.schema import check_schema
 from notification.channels.webhook.sealing import SecretBox
-from notification.services import Services
 from notification.settings import Settings, parse_networks
-from notification.views import blueprint
 
 _DATABASE = "notification database"
 

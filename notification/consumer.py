@@ -16,18 +16,18 @@ from muster.contracts.messages import EmailRequested, UnreadableMessage, UploadF
 from muster.contracts.uploads import UnreadableRecord
 from muster.database import open_database
 from muster.observability.tracing import bind_log_fields
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.uploadstore import UploadNotFound, open_upload_store
 from muster.weather import Unavailable
 from muster.worker.process import worker_process
 from muster.worker.retry import RetryPolicy
-from notification.account_emails import AccountEmails, AuthEmails
+from notification.accounts.choices import AuthChoices
+from notification.accounts.links import AuthEmails
 from notification.channels import DeliveryError, open_account_sender, open_channel
 from notification.channels.webhook.channel import WebhookChannel
 from notification.channels.webhook.deliveries import Deliveries
-from notification.choices import AuthChoices
 from notification.digests import DigestNotDue, Digests
-from notification.notifier import MAILS, EmailOutcome, NotFinal, Notifier
+from notification.notifier import MAILS, AccountEmails, EmailOutcome, NotFinal, Notifier
 from notification.settings import Settings
 
 log = structlog.get_logger(__name__)

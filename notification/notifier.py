@@ -1,16 +1,20 @@
-"""The notifier: sends a message to the uploader once for each final upload, and records it."""
+"""The notifier: sends a message to the uploader once for each final upload, and records it.
 
-from collections.abc import Sequence
+And the emails with one-time links, of which auth keeps what became of them.
+"""
+
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import structlog
 from prometheus_client import Counter, Histogram
 
+from muster.contracts.links import LinkEmail
 from muster.contracts.uploads import UNFINISHED, Email, EmailState, State, Upload, now
 from muster.observability.tracing import bind_log_fields
 from muster.uploadstore import UploadStore
-from notification.channels import Channel, DeliveryError
-from notification.choices import EmailChoices, is_wanted
+from notification.accounts.choices import EmailChoices, is_wanted
+from notification.channels import AccountSender, Channel, DeliveryError
 from notification.digests import Digests
 from notification.wording import visible
 
@@ -127,6 +131,30 @@ class Notifier:
             email = Email(state, now(), reason)
             # The message is here, so the loader need not mark that.
             self._store.update(upload.id, expect=FINAL, email=email, announced=True)
+
+
+class AccountEmails:
+    """Sends the emails about accounts, which `fetch` hands out by their ids: None if there is none.
+
+    A repeat has the same `Message-ID`, and a link that opens, too.
+    """
+
+    def __init__(self, fetch: Callable[[str], LinkEmail | None], sender: AccountSender) -> None:
+        self._fetch = fetch
+        self._sender = sender
+
+    def send(self, email_id: str) -> EmailOutcome:
+        """Send the email; returns what became of it.
+
+        REPEATED means that there is nothing to send: the link was used, or is over. Raises
+        AuthUnavailable and DeliveryError.
+        """
+        email = self._fetch(email_id)
+        if email is None:
+            return EmailOutcome.REPEATED
+        self._sender.send(email_id, email)
+        log.info("account email sent", kind=email.kind)
+        return EmailOutcome.SENT
 
 
 def _reason(error: Exception | None) -> str | None:

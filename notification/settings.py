@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from muster.secret_settings import SecretUrl, SecretWord
-from muster.settings import SchemaSettings, WorkerSettings
+from muster.settings import SchemaSettings, SecretUrl, SecretWord, WorkerSettings
 
 
 def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -11,7 +11,7 @@ import ssl
 from functools import partial
 
 from muster.database import open_database
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.uploadstore import open_upload_store
 from muster.worker.process import worker_process
 from notification.channels.webhook.addresses import AddressPolicy, Resolver

@@ -2,8 +2,7 @@
 
 from pydantic import Field
 
-from muster.secret_settings import SecretUrl
-from muster.settings import DatabaseSettings
+from muster.settings import DatabaseSettings, SecretUrl
 
 
 class Settings(DatabaseSettings):

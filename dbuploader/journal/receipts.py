@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, insert, select
 
 from dbuploader.db.schema import ledger, receipt_keys
+from muster.backends.signing_key import ALGORITHM, SigningKey, base64url
 from muster.contracts.uploads import Upload
-from muster.signing_key import ALGORITHM, SigningKey, base64url
 
 TYPE = "muster-receipt+jws"
 _COUNTS = ("inserted", "updated", "unchanged", "rejected", "unprocessed")

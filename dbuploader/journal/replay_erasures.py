@@ -23,7 +23,7 @@ from muster.contracts.uploads import Moment, Upload
 from muster.database import Database, open_database
 from muster.observability.logs import configure_logging
 from muster.observability.tracing import current_trace
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.uploadstore import UploadStore, open_upload_store
 from muster.weather import Unavailable
 

@@ -5,7 +5,7 @@ from muster import startup  # noqa: F401
 # isort: split
 from dbuploader.migrations import migrate
 from dbuploader.settings import Settings
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.worker.migration import run_migration
 
 

@@ -23,11 +23,11 @@ from dbuploader.journal.receipts import ReceiptSigner
 from dbuploader.settings import Settings
 from dbuploader.uploads.outcome import UploadOutcome
 from muster.adapters import ConfigurationError
+from muster.backends.signing_key import load_key
 from muster.contracts.uploads import State, Upload
 from muster.database import Database, open_database
 from muster.observability.logs import configure_logging
-from muster.secret_settings import read_settings
-from muster.signing_key import load_key
+from muster.settings import read_settings
 from muster.uploadstore import UploadStore, open_upload_store
 from muster.uploadstore.pages import upload_pages
 from muster.weather import Unavailable

@@ -14,7 +14,7 @@ from embedded.demo.job import do_the_job
 from embedded.demo.mailbox import emails, emails_in_mailpit, maildir_of
 from embedded.settings import EmbeddedSettings
 from embedded.suite_process import SuiteFailed, SuiteProcess
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 
 ADMIN = "admin@example.com"
 _INTERRUPTED = 130

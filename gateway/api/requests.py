@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from gateway.content_digest import ContentDigest
+from gateway.proxy.content_digest import ContentDigest
 from gateway.services import services
 from gateway.uploads.follow import MAX_WAIT_SECONDS, Gone, has_gone
 from gateway.uploads.listing import UploadFilter

@@ -13,7 +13,7 @@ from gateway.api.headers import named
 from gateway.api.openapi import Api
 from gateway.api.requests import RejectsQuery, UploadPath, client_gone
 from gateway.api.uploads import READERS, reader
-from gateway.content_digest import digest_field
+from gateway.proxy.content_digest import digest_field
 from gateway.services import services
 from gateway.uploads.filenames import WORKBOOK_TYPES, as_download, inflated_name, workbook_type
 from gateway.uploads.queue import UploadQueue

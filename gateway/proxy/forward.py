@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 from flask import Response, request
 
-from gateway.content_digest import ContentDigest
 from gateway.proxy.coalesce import RequestCoalescer
+from gateway.proxy.content_digest import ContentDigest
 from gateway.proxy.upstream import Upstream, UpstreamResponse
 
 # What of a read decides its answer, beside the path and the query.

@@ -26,8 +26,8 @@ from werkzeug.sansio.multipart import (
     Preamble,
 )
 
-from gateway.content_digest import ContentDigest
 from gateway.errors import BadForm, ClientGone, NotCsv, TooLarge, UnknownContentCoding
+from gateway.proxy.content_digest import ContentDigest
 from gateway.uploads.file_type import recognise
 from gateway.uploads.filenames import WORKBOOK_TYPES
 from gateway.uploads.gzip import inflated

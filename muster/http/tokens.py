@@ -12,12 +12,12 @@ import requests
 from cachetools import TLRUCache
 from flask import Flask, current_app, g, request
 
+from muster.backends.signing_key import ALGORITHM
 from muster.http.client import name_owner
 from muster.http.direct import direct_session
 from muster.http.problems import Problem, unavailable
 from muster.http.service import provide, provided
 from muster.observability.tracing import bind_log_fields
-from muster.signing_key import ALGORITHM
 
 PERMISSIONS = (
     "uploads:write",

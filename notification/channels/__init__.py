@@ -1,6 +1,6 @@
 """How the uploader is notified, one folder per channel: the port, and the place that chooses.
 
-A channel may import `notification.wording`, `choices` and `settings`, and no other channel.
+A channel may import `notification.accounts`, `wording` and `settings`, and no other channel.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 from muster import startup  # noqa: F401
 
 # isort: split
-from muster.secret_settings import read_settings
+from muster.settings import read_settings
 from muster.worker.migration import run_migration
 from notification.migrations import migrate
 from notification.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from muster.http.settings import ServerSettings
-from muster.secret_settings import variables_of as read_variables
+from muster.settings import variables_of as read_variables
 from tests.compose_file import containers
 from tools.k8s_check.manifests import Json, Manifests
 

@@ -1041,7 +1041,7 @@ LINES = (
     ),
     SafetyLine(
         promise="digest: a body is compared with it before its record is entered",
-        path="gateway/content_digest.py",
+        path="gateway/proxy/content_digest.py",
         old="            if each.digest() != self.expected[name]:\n",
         new="            if False:\n",
         test="tests/unit/gateway/uploads/test_content_digest.py::"

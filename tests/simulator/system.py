@@ -30,21 +30,20 @@ from gateway.uploads.kept_file import MOST_IN_RECORD
 from gateway.uploads.outbox import Outbox
 from gateway.uploads.request_body import RequestBody
 from gateway.uploads.undo import Undos
+from muster.backends.signing_key import SigningKey
 from muster.broker import Broker
 from muster.contracts.emails import EmailChoice
 from muster.contracts.uploads import Upload
-from muster.signing_key import SigningKey
 from muster.stores import Stores
 from muster.weather import Unavailable
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import Stopped
-from notification.account_emails import AccountEmails
 from notification.channels.email.account import AccountEmailSender
 from notification.channels.email.channel import EmailChannel
 from notification.channels.email.mailer import Mailer
 from notification.consumer import Handler
 from notification.digests import Digests
-from notification.notifier import Notifier
+from notification.notifier import AccountEmails, Notifier
 from tests.simulator.broker import Queues, SimulatedBroker
 from tests.simulator.database import Server, SimulatedDatabase
 from tests.simulator.mail import Mailbox, SimulatedMailer

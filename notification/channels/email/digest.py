@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from muster.contracts.uploads import Upload
 from muster.contracts.wording import sentence
+from notification.accounts.choices import needs_attention
 from notification.channels.email.content import Tone, account_at, link_to, name_of, tone_of
-from notification.choices import needs_attention
 
 
 @dataclass(frozen=True)

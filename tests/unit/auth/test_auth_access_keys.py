@@ -18,11 +18,11 @@ from auth.repository import UserStore
 from auth.services import Services
 from auth.tokens import AccessTokens
 from auth.users import NewKeyRequest, StoredUser, UserChanges
+from muster.backends.signing_key import load_key
 from muster.database import DatabaseUnavailable
 from muster.http.access_keys import hash_of, new_key
 from muster.http.service import provided
 from muster.http.tokens import Principal
-from muster.signing_key import load_key
 from tests.unit.auth.suite import OTHER_PASSWORD, PASSWORD, AuthSuite, Clock, new_user
 
 EXCHANGE = "/internal/key-token"

@@ -19,9 +19,9 @@ from auth.services import Services
 from auth.settings import Settings
 from auth.tokens import AccessTokens
 from muster.adapters import ConfigurationError
+from muster.backends.signing_key import SigningKey, load_key
 from muster.http.service import provided
 from muster.http.tokens import InvalidToken, KeysUnavailable, TokenVerifier
-from muster.signing_key import SigningKey, load_key
 from tests.unit.auth.suite import AuthSuite
 
 

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from auth.services import Services
 from auth.tokens import AccessTokens
+from muster.backends.signing_key import SigningKey
 from muster.database import DatabaseUnavailable
 from muster.http.service import provided
 from muster.http.tokens import Principal, authenticate_with
-from muster.signing_key import SigningKey
 from tests.unit.auth.suite import AuthSuite
 
 Forge = Callable[[AuthSuite], str]

@@ -22,13 +22,13 @@ from dbuploader.scratch import Scratch
 from dbuploader.settings import BatchLimits, LoadLimits
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
+from muster.backends.signing_key import SigningKey
 from muster.broker import Broker, Publication
 from muster.contracts.rejects import Reject, read_rejects
 from muster.contracts.tables.sql import hires_summary, sql_table
 from muster.contracts.uploads import Options, Upload, now
 from muster.database import Database, open_database
 from muster.filestore import FileStore
-from muster.signing_key import SigningKey
 from muster.stores import Stores, open_stores
 from muster.uploadstore import UploadStore
 from muster.weather import StoreUnavailable

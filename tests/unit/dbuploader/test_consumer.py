@@ -20,11 +20,11 @@ from dbuploader.settings import Settings
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
 from embedded import ports
+from muster.backends.signing_key import load_key
 from muster.broker import Ack, Broker, BrokerUnavailable, DeadLetter, Delivery, Retry, open_broker
 from muster.contracts.messages import UploadAccepted
 from muster.contracts.uploads import UNFINISHED, RowCounts, State
 from muster.database import DatabaseUnavailable
-from muster.signing_key import load_key
 from muster.weather import StoreUnavailable
 from muster.worker.heartbeat import Heartbeat
 from muster.worker.shutdown import Stopped

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.make_k8s_secrets import DEV, write_secrets
 from muster.adapters import ConfigurationError
-from muster.signing_key import load_key
+from muster.backends.signing_key import load_key
 
 KEYS = ("signing-key.pem", "receipt-key.pem")
 

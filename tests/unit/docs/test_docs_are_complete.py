@@ -10,7 +10,7 @@ from flask import Flask
 
 from muster.contracts.error_codes import ROW_ERRORS, UPLOAD_ERRORS, FailureCode, RowErrorCode
 from muster.contracts.problems import PROBLEM_TYPES, ProblemKind
-from muster.secret_settings import variables_of
+from muster.settings import variables_of
 from tools.error_page import with_tables
 
 ROOT = Path(__file__).parents[3]

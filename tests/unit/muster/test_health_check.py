@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from muster import healthcheck
+from muster.http import healthcheck
 from tests.servers.http import serving
 
 Check = Callable[..., int]
@@ -52,7 +52,7 @@ def test_a_process_that_is_not_ready_is_not_well(check: Check) -> None:
 
 def test_a_process_that_does_not_answer_is_not_well() -> None:
     asked = subprocess.run(
-        [sys.executable, "-m", "muster.healthcheck"],
+        [sys.executable, "-m", "muster.http.healthcheck"],
         env={"MUSTER_HEALTH_PORT": "1"},
         capture_output=True,
         text=True,

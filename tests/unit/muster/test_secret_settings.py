@@ -9,8 +9,7 @@ from pydantic_settings import BaseSettings
 
 from embedded.settings import EmbeddedSettings
 from muster.adapters import ConfigurationError
-from muster.secret_settings import read_settings, secrets_of
-from muster.settings import ServiceSettings, WorkerSettings
+from muster.settings import ServiceSettings, WorkerSettings, read_settings, secrets_of
 
 SECRET = "amqp://muster:correct-horse@rabbitmq/%2F"
 SERVICES = ("auth", "dbuploader", "gateway", "notification", "queries")

@@ -7,14 +7,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from muster.http.service import provided
-from notification.account_emails import AccountEmails
+from notification.api.services import Services
 from notification.app import create_app
 from notification.channels.email.account import AccountEmailSender
 from notification.channels.email.channel import EmailChannel
 from notification.digests import Digests
 from notification.migrations import migrate
-from notification.notifier import Notifier
-from notification.services import Services
+from notification.notifier import AccountEmails, Notifier
 from notification.settings import Settings
 from tests.servers.templates import migrate_by_template
 from tests.unit.notification.post import Choices, Clock, FakeAuth, FakeMailer, UnsteadyStore

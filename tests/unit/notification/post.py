@@ -9,7 +9,7 @@ from muster.contracts.links import LinkEmail
 from muster.contracts.uploads import State, Upload
 from muster.uploadstore.sqlite import SqliteUploadStore
 from muster.weather import StoreUnavailable
-from notification.auth_client import AuthUnavailable
+from notification.accounts.auth_client import AuthUnavailable
 from notification.channels.email.mailer import MailError
 
 

@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.links import LinkEmail
 from muster.contracts.messages import EmailRequested
-from notification.account_emails import AccountEmails, AuthEmails
-from notification.auth_client import AuthUnavailable
+from notification.accounts.auth_client import AuthUnavailable
+from notification.accounts.links import AuthEmails
 from notification.channels.email.mailer import MailError
 from notification.consumer import Handler
-from notification.notifier import Notifier
+from notification.notifier import AccountEmails, Notifier
 from tests.unit.gateway.behind import Behind, serve_behind
 from tests.unit.notification import stories
 from tests.unit.notification.post import FakeAuth, FakeMailer

@@ -8,12 +8,11 @@ import pytest
 from muster.broker import Ack, Retry
 from muster.contracts.emails import EmailChoice
 from muster.contracts.uploads import EmailState, RowCounts, State, UndoCounts, Upload
-from notification.account_emails import AccountEmails
-from notification.auth_client import AuthUnavailable
-from notification.choices import AuthChoices, is_wanted
+from notification.accounts.auth_client import AuthUnavailable
+from notification.accounts.choices import AuthChoices, is_wanted
 from notification.consumer import Handler
 from notification.digests import WINDOW_SECONDS
-from notification.notifier import EmailOutcome, Notifier
+from notification.notifier import AccountEmails, EmailOutcome, Notifier
 from tests.unit.gateway.behind import Behind, serve_behind
 from tests.unit.notification import stories
 from tests.unit.notification.post import Choices, FakeMailer, UnsteadyStore

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from muster.contracts.uploads import UNFINISHED, EmailState, State
+from notification.accounts.choices import EmailChoices
 from notification.channels.email.channel import EmailChannel
 from notification.channels.email.mailer import MailError
-from notification.choices import EmailChoices
 from notification.digests import WINDOW_SECONDS, DigestNotDue, Digests
 from notification.notifier import EmailOutcome, Notifier
 from tests.unit.notification import stories

@@ -13,10 +13,9 @@ from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import EmailState, State
 from muster.database import DatabaseUnavailable
-from notification.account_emails import AccountEmails
 from notification.channels.email.mailer import MailError
 from notification.consumer import RETRIES, Handler
-from notification.notifier import Notifier
+from notification.notifier import AccountEmails, Notifier
 from tests.contract.rawrecords import set_raw
 from tests.unit.muster.test_strict_json import HOSTILE
 from tests.unit.notification import stories

@@ -30,10 +30,10 @@ from dbuploader.journal.changes import pack_rows, unpack_rows
 from dbuploader.journal.erasure import Erasure, Erasures
 from dbuploader.journal.expiry import ChangeExpiry
 from dbuploader.journal.receipts import claims_in, digest, published_keys
+from muster.backends.signing_key import base64url
 from muster.contracts.tables import get_table
 from muster.contracts.tables.sql import hires_summary, sql_table
 from muster.contracts.uploads import UNFINISHED, RowCounts, State
-from muster.signing_key import base64url
 from tests.unit.dbuploader.suite import BATCH_LIMITS, Moments, Suite, a_signer, an_author
 from tests.unit.dbuploader.uploads.test_erasing_files import accept_erasure
 

@@ -201,5 +201,5 @@ def test_connections_that_break_at_random_moments_cost_nothing(
 ) -> None:
     chance = random.Random(SEED + part)
     striker = Striker(*faults(direct)[name], chance)
-    load_on_a_bad_wire(behind, wire, striker, files(90, (*SMALL, LARGE), chance), strikes=50)
+    load_on_a_bad_wire(behind, wire, striker, files(150, (*SMALL, LARGE), chance), strikes=50)
     assert set(striker.struck) == ({"COMMIT"} if name == "cut COMMIT" else set(ALL))

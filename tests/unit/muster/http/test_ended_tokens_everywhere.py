@@ -16,8 +16,8 @@ import gateway.app
 import gateway.settings
 import queries.app
 import queries.settings
+from muster.backends.signing_key import ALGORITHM, SigningKey
 from muster.http.tokens import AUDIENCE, ISSUER
-from muster.signing_key import ALGORITHM, SigningKey
 from tests.unit.gateway.behind import Behind, serve_behind
 
 # What any token may ask of each service, without anything behind it but auth.

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from muster.contracts.emails import EmailChoice
 from muster.contracts.strict_json import Unreadable, read_json
 from muster.contracts.uploads import State, UndoCounts, Upload
-from notification.auth_client import AuthClient, AuthUnavailable
+from notification.accounts.auth_client import AuthClient, AuthUnavailable
 
 _HOLD_SECONDS, _MOST_HELD = 2.0, 1000
 

@@ -1,4 +1,4 @@
-"""`python -m muster.healthcheck [PATH]`: asks the process of this container whether it is well.
+"""`python -m muster.http.healthcheck [PATH]`: asks this container's process whether it is well.
 
 The health check of every image. It needs no other program in the image, and no proxy is asked.
 """

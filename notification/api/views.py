@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError
 from muster.http.paging import with_next
 from muster.http.problems import invalid
 from muster.http.tokens import requires
+from notification.api.services import services
 from notification.channels.webhook.deliveries import Delivery
 from notification.channels.webhook.endpoints import Changes, Endpoint
-from notification.services import services
 
 blueprint = Blueprint("webhooks", __name__)
 
