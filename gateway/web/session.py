@@ -23,21 +23,22 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True)
-class SessionCookie:
-    """The cookie; `secure` where users reach the app over HTTPS."""
+class HostCookie:
+    """A cookie for this host alone; `secure` where users reach the app over HTTPS."""
 
+    plain_name: str
     secure: bool
 
     @property
     def name(self) -> str:
         """What it is called."""
-        return HOST_COOKIE if self.secure else COOKIE
+        return f"__Host-{self.plain_name}" if self.secure else self.plain_name
 
-    def set(self, response: Response, token: str, seconds: int) -> None:
-        """Have the browser keep `token` for so long."""
+    def set(self, response: Response, value: str, seconds: int) -> None:
+        """Have the browser keep `value` for so long."""
         response.set_cookie(
             self.name,
-            token,
+            value,
             max_age=seconds,
             httponly=True,
             samesite="Strict",
@@ -45,7 +46,7 @@ class SessionCookie:
         )
 
     def delete(self, response: Response) -> None:
-        """Have the browser forget the token."""
+        """Have the browser forget it."""
         response.delete_cookie(
             self.name, httponly=True, samesite="Strict", secure=self._is_secure()
         )
@@ -54,9 +55,9 @@ class SessionCookie:
         return request.is_secure or self.secure
 
 
-def session_cookie() -> SessionCookie:
+def session_cookie() -> HostCookie:
     """That of the app that answers this request."""
-    return provided(current_app, SessionCookie)
+    return provided(current_app, HostCookie)
 
 
 def install_session(app: Flask, *, secure: bool) -> None:
@@ -67,7 +68,7 @@ def install_session(app: Flask, *, secure: bool) -> None:
     A request with the cookie that changes something is answered 403 if another site may have made
     the browser send it.
     """
-    provide(app, SessionCookie(secure))
+    provide(app, HostCookie(COOKIE, secure))
     app.before_request(_take_token_from_cookie)
     if secure:
         app.after_request(_insist_on_https)

@@ -50,6 +50,10 @@ def counts(upload: Upload) -> list[tuple[str, str]]:
 
 def undone(upload: Upload) -> str:
     """What became of the rows of an undo: `1,929 rows removed, 12 restored, 3 kept`."""
+    return _undone(upload, "")
+
+
+def _undone(upload: Upload, would: str) -> str:
     rows = upload.undone or UndoCounts()
     numbers = {
         "removed": rows.removed,
@@ -59,7 +63,9 @@ def undone(upload: Upload) -> str:
     }
     found = [(number, name) for name, number in numbers.items() if number] or [(0, "removed")]
     (number, name), *others = found
-    return ", ".join([f"{count_rows(number)} {name}", *(f"{n:,} {name}" for n, name in others)])
+    return ", ".join(
+        [f"{count_rows(number)} {would}{name}", *(f"{n:,} {name}" for n, name in others)]
+    )
 
 
 def is_undone(upload: Upload) -> bool:
@@ -138,7 +144,7 @@ def _sentence_of_undo(upload: Upload) -> str:
         case State.CANCELLED:
             return "Nothing was undone: the undo was cancelled."
         case State.VALIDATED:
-            return f"Nothing was undone, as this was a dry run. It would mean: {undone(upload)}."
+            return f"Nothing was undone, as this was a dry run: {_undone(upload, 'would be ')}."
     if not is_undone(upload):
         return f"Nothing was undone: {undone(upload)}."
     rows = upload.undone or UndoCounts()

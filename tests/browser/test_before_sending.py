@@ -97,6 +97,7 @@ def test_on_the_page_workbooks_with_ones_own_labels_are_told_about_once(
     expect(hired.locator("tbody tr").first).to_contain_text("2021-07-15 21:17:11 UTC")
     # A row of the first five has no department.
     expect(problems(hired).first).to_contain_text("would be rejected for Bereich, Nr.")
+    expect(problems(hired).first).to_contain_text("is blank: Department is required")
     send(page)
     expect(done(page)).to_have_count(3)
     newest = [site.ana.wait(each["id"]) for each in site.ana.uploads()[:3]]

@@ -10,6 +10,24 @@ from tests.browser.site import ANA, PASSWORD
 from tests.browser.states import expect_final
 
 _MAX_STEPS = 60
+# What a screen reader says of the rejected rows.
+_READ_OUT = """
+- table "Corrections":
+  - rowgroup:
+    - row "Line Id Job":
+      - columnheader "Line"
+      - columnheader "Id"
+      - columnheader "Job"
+  - rowgroup:
+    - row "Job is blank 1 row":
+      - rowheader "Job is blank 1 row"
+    - row "2 801":
+      - rowheader "2"
+      - cell "801":
+        - textbox "Id, line 2": "801"
+      - cell:
+        - textbox "Job, line 2" [invalid]
+"""
 
 
 def tab_to(page: Page, target: Locator) -> None:
@@ -29,7 +47,7 @@ def test_the_main_job_is_done_with_the_keyboard_alone(strangers_page: Page, tmp_
     # Who listens from the start gets every file chooser: Playwright does not wait until Chromium
     # has heard that it is to be asked.
     page.on("filechooser", lambda _: None)
-    (tmp_path / "jobs.csv").write_bytes(b"801,\n802,Cook\n")
+    (tmp_path / "jobs.csv").write_bytes(b"id,Trade\n801,\n802,Cook\n")
     page.goto("/")
     expect(page.get_by_label("Email")).to_be_focused()
     keys.type(ANA)
@@ -44,6 +62,12 @@ def test_the_main_job_is_done_with_the_keyboard_alone(strangers_page: Page, tmp_
     with page.expect_file_chooser() as chooser:
         keys.press("Space")
     chooser.value.set_files(tmp_path / "jobs.csv")
+    meaning = page.get_by_label("What Trade is")
+    expect(meaning).to_be_visible()
+    tab_to(page, meaning)
+    keys.type("Job")
+    expect(page.locator("[data-part=rows] tbody tr")).to_have_count(2)
+    expect(meaning).to_be_focused()
     tab_to(page, page.get_by_role("button", name="Upload"))
     keys.press("Enter")
     # Each thing that is said of the file brings a new link.
@@ -53,8 +77,9 @@ def test_the_main_job_is_done_with_the_keyboard_alone(strangers_page: Page, tmp_
     tab_to(page, link)
     keys.press("Enter")
 
-    cell = page.get_by_label("Job, line 1")
+    cell = page.get_by_label("Job, line 2")
     expect(cell).to_be_visible()
+    expect(page.get_by_role("table", name="Corrections")).to_match_aria_snapshot(_READ_OUT)
     tab_to(page, cell)
     keys.type("Carpenter")
     # After the last row comes the button that sends.

@@ -71,6 +71,7 @@ def register(page: Page, url: str) -> str:
     expect(page.get_by_text("Copied.")).to_be_visible()
     secret = page.locator("#secret").inner_text()
     assert page.evaluate("navigator.clipboard.readText()") == secret
-    page.goto("/account/webhooks")
+    page.reload()
     expect(page.locator("#secret")).to_have_count(0)
+    expect(page.get_by_role("link", name=url)).to_have_count(1)
     return secret

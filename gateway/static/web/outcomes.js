@@ -6,6 +6,7 @@ const REFUSALS = new Map([
   [null, "The file can't be read: it was changed or moved since it was chosen, or is a folder. Choose it again."],
   [0, "Muster does not answer. Is the network there?"],
   [401, "You are signed out. Sign in again, then press Upload."],
+  [403, "You may no longer upload files. Ask whoever manages the users."],
   [502, "Muster does not answer just now."],
   [504, "Muster does not answer just now."],
 ]);

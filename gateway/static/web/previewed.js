@@ -1,6 +1,7 @@
 // Draws what Muster sees of a file, with what people may choose: its columns, sheet, dates, encoding.
 
 import { PASSED_OVER } from "./columns.js";
+import { withHeadings } from "./headings.js";
 import { part, tell } from "./items.js";
 import { inDigits } from "./upload.js";
 
@@ -66,10 +67,16 @@ function wordsFor({ code, message, line, column, rows }, found) {
     case "encoding-error":
       return `${of}: the text can't be read as ${encoding.toUpperCase()}. Choose below what it is in, and see whether the names look right. From Excel on Windows it is often windows-1252.`;
   }
-  const text = message[0].toUpperCase() + message.slice(1);
+  const said = inWords(message, found.table);
+  const text = said[0].toUpperCase() + said.slice(1);
   if (rows === null) return `${line === null ? "" : `Line ${line}: `}${text}${text.endsWith(".") ? "" : "."}`;
   return `${of} would be rejected${column ? ` for ${nameOf(column, found)}` : ""}. ${rows === 1 ? "" : `The first, line ${line}: `}${text}.`;
 }
+
+/** The message as people read it, who choose here what programs say in options. */
+const inWords = (message, table) => withHeadings(
+  message.replace("upload with dates=dmy or dates=mdy", "choose above which is first"),
+  [...choicesOf(table).options].map(({ value, text }) => [value, text]));
 
 const nameOf = (column, { table, columns }) => columns.find((each) => each.column === column)?.label ?? headingOf(table, column);
 
@@ -128,7 +135,7 @@ function drawRows(view, item, found, acts) {
   const head = place.querySelector("thead tr");
   found.columns.forEach((column, number) => head.append(headOf(item, found, column, number, acts)));
   const asked = found.problems.find(({ code }) => code === "ambiguous-dates")?.column;
-  place.querySelector("tbody").append(...found.rows.map((each) => rowOf(each, found.columns, asked)));
+  place.querySelector("tbody").append(...found.rows.map((each) => rowOf(each, found, asked)));
 }
 
 function headOf(item, found, { label, column }, number, acts) {
@@ -151,15 +158,15 @@ function headOf(item, found, { label, column }, number, acts) {
 }
 
 /** A row; of the column `asked`, if any, it is to be told how dates are written. */
-function rowOf({ line, cells, text, errors }, columns, asked) {
+function rowOf({ line, cells, text, errors }, { table, columns }, asked) {
   if (!cells.length) {
-    const whole = cell(text ?? "", "bad", errors[0]?.message);
+    const whole = cell(text ?? "", "bad", errors.length ? inWords(errors[0].message, table) : null);
     whole.colSpan = Math.max(columns.length, 1);
     return row([numeric(line), whole]);
   }
   return row([numeric(line), ...cells.map((each, number) => {
     const isAsked = asked && columns[number].column === asked && each.error?.code === "type-error";
-    if (each.error) return cell(each.text, "bad", isAsked ? "is the day or the month first?" : each.error.message);
+    if (each.error) return cell(each.text, "bad", isAsked ? "is the day or the month first?" : inWords(each.error.message, table));
     if (!columns[number].column) return cell(each.text, "passed");
     const value = each.value === null ? each.text : inUtc(String(each.value));
     return cell(value, value.endsWith(" UTC") ? "time" : "");

@@ -9,6 +9,7 @@ from flask import Response, g, request
 from gateway.services import services
 from gateway.web.api_client import call
 from gateway.web.pages import PageBlueprint, go, page
+from gateway.web.shown_once import go_and_show, shown_once
 from gateway.web.wording import PERMISSIONS
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -29,7 +30,7 @@ def show() -> Response:
 @pages.post("/account/keys")
 @requires(by_key=False)
 def make() -> Response:
-    """Make a key, which this page alone shows."""
+    """Make a key, which is shown once."""
     days = request.form.get("days", "")
     new: dict[str, Any] = {
         "name": request.form.get("name", ""),
@@ -47,7 +48,7 @@ def make() -> Response:
         if problem.status not in {409, 422}:
             raise
         return _show(problem, new=new)
-    return _show(made=made)
+    return go_and_show("/account/keys", made["id"], made["key"])
 
 
 @pages.post("/account/keys/<id>/revoke")
@@ -69,7 +70,6 @@ def _show(
     problem: Problem | None = None,
     *,
     new: dict[str, Any] | None = None,
-    made: dict[str, Any] | None = None,
 ) -> Response:
     found = call(services().auth, "GET", "/v1/keys")["keys"]
     return page(
@@ -80,7 +80,7 @@ def _show(
         mine={name: text for name, text in PERMISSIONS.items() if g.principal.may(name)},
         problem=problem,
         new=new or {},
-        made=made,
+        made=shown_once(found, "key"),
     )
 
 

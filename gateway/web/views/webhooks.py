@@ -11,6 +11,7 @@ from gateway.proxy.audit import host_of, note
 from gateway.services import services
 from gateway.web.api_client import call, path_to
 from gateway.web.pages import PageBlueprint, go, page
+from gateway.web.shown_once import go_and_show, shown_once
 from gateway.web.wording import DELIVERIES
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -34,14 +35,14 @@ def show() -> Response:
 @pages.post(_PATH)
 @requires(by_key=False)
 def make() -> Response:
-    """Register a webhook, whose secret this page alone shows."""
+    """Register a webhook, whose secret is shown once."""
     new = _filled_in()
     note(services().auth, "webhook-made", host_of(new["url"]))
     try:
         made = call(services().notification, "POST", "/v1/webhooks", body=new)
     except Problem as problem:
         return _show_all(_said_there(problem), new=new)
-    return _show_all(made=made)
+    return go_and_show(_PATH, made["id"], made["secret"])
 
 
 @pages.get(f"{_PATH}/<id>")
@@ -82,8 +83,9 @@ def disable(id: str) -> Response:
 @pages.post(f"{_PATH}/<id>/secret")
 @requires(by_key=False)
 def renew_secret(id: str) -> Response:
-    """Give it a new secret, which this page alone shows."""
-    return _show_one(id, made=_change(id, {"rotate_secret": True}))
+    """Give it a new secret, which is shown once."""
+    made = _change(id, {"rotate_secret": True})
+    return go_and_show(f"{_PATH}/{id}", made["id"], made["secret"])
 
 
 @pages.post(f"{_PATH}/<id>/delete")
@@ -120,7 +122,6 @@ def _show_all(
     problem: Problem | None = None,
     *,
     new: Mapping[str, str] | None = None,
-    made: dict[str, Any] | None = None,
 ) -> Response:
     found = call(services().notification, "GET", "/v1/webhooks")["webhooks"]
     return page(
@@ -129,7 +130,7 @@ def _show_all(
         webhooks=[_with_times(each) for each in found],
         problem=problem,
         new=new or {},
-        made=made,
+        made=shown_once(found, "secret"),
     )
 
 
@@ -138,7 +139,6 @@ def _show_one(
     problem: Problem | None = None,
     *,
     new: Mapping[str, str] | None = None,
-    made: dict[str, Any] | None = None,
 ) -> Response:
     webhook = call(services().notification, "GET", path_to("webhooks", id))
     asked = {"cursor": request.args["cursor"]} if request.args.get("cursor") else {}
@@ -154,7 +154,7 @@ def _show_one(
         is_first=not asked,
         problem=problem,
         new=new or webhook,
-        made=made,
+        made=shown_once([webhook], "secret"),
         words=DELIVERIES,
     )
 

@@ -165,8 +165,7 @@ def test_the_sentence_of_an_erasure(state: State, code: str | None, expected: st
         ),
         (
             stories.UNDO_TRIED,
-            "Nothing was undone, as this was a dry run. It would mean: 1,929 rows removed, "
-            "12 restored.",
+            "Nothing was undone, as this was a dry run: 1,929 rows would be removed, 12 restored.",
         ),
         (stories.UNDO_FAILED, "Nothing was undone: not every row can be undone."),
         (stories.UNDO_CANCELLED, "Nothing was undone: the undo was cancelled."),

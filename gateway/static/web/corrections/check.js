@@ -1,6 +1,7 @@
 // The API's check of corrected rows, before they are sent.
 
 import { ask } from "../api.js";
+import { withHeadings } from "../headings.js";
 import { columns, form, isTouched, rows } from "./cells.js";
 
 const PAUSE = 250;
@@ -12,9 +13,7 @@ const asObject = ({ cells }) => Object.fromEntries(
   columns.flatMap(({ column }, index) => (column ? [[column, cells[index].value]] : [])));
 const textOf = (row) => JSON.stringify(row.cells.map(({ value }) => value));
 
-/** The message with what people call a column for its name, where that can be nothing else. */
-const withHeadings = (message) => columns.reduce(
-  (said, { column, heading }) => (column?.includes("_") ? said.replaceAll(column, heading) : said), message);
+const headings = columns.map(({ column, heading }) => [column, heading]);
 
 /**
  * Have the `chosen` rows checked, and `take(row, faults)` called for each:
@@ -30,7 +29,7 @@ async function check(take, chosen) {
   });
   if (!answer) return;
   const faults = chosen.map(() => []);
-  for (const error of answer.errors) faults[error.row - 1].push({ ...error, message: withHeadings(error.message) });
+  for (const error of answer.errors) faults[error.row - 1].push({ ...error, message: withHeadings(error.message, headings) });
   chosen.forEach((row, index) => { if (textOf(row) === texts[index]) take(row, faults[index]); });
 }
 

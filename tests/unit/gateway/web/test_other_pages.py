@@ -439,3 +439,23 @@ def test_a_template_names_the_columns_of_its_table(browser: FlaskClient) -> None
     assert browser.get("/templates/nobody.csv").status_code == 404
     browser.set_cookie(COOKIE, "ana+queries:read")
     assert browser.get("/templates/jobs.csv").status_code == 403
+
+
+def test_a_key_is_shown_once_and_no_other_is_made_by_loading_the_page_again(
+    browser: FlaskClient, behind: Behind
+) -> None:
+    key = {
+        "id": "a" * 32,
+        "name": HOSTILE,
+        "permissions": ["queries:read"],
+        "created_at": "2021-11-07T02:48:42Z",
+        "expires_at": "2099-11-07T02:48:42Z",
+        "last_used_at": None,
+    }
+    behind.answers["POST /v1/keys"] = (201, {**key, "key": "muster_s3cret"})
+    behind.answers["GET /v1/keys"] = (200, {"keys": [key]})
+    answer = browser.post("/account/keys", data={"name": "x"}, headers=HERE)
+    assert (answer.status_code, answer.location) == (303, "/account/keys")
+    assert "muster_s3cret" in browser.get("/account/keys").text
+    assert "muster_s3cret" not in browser.get("/account/keys").text
+    assert len(asked(behind, "POST")) == 1

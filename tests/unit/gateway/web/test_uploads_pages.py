@@ -25,6 +25,7 @@ from muster.contracts.uploads import (
     now,
 )
 from muster.stores import Stores
+from tests.unit.gateway.behind import Behind
 from tests.unit.gateway.fakes import ANA, CSV
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
@@ -382,6 +383,19 @@ def ask_to_undo(browser: FlaskClient, upload_id: str, **form: str) -> str:
     answer = browser.post(f"/uploads/{upload_id}/undo", data=form, headers=HERE)
     assert answer.status_code == 303, answer.text
     return str(answer.location).removeprefix("/uploads/")
+
+
+def test_the_audit_log_names_the_uploads_that_one_may_see(
+    client: FlaskClient, behind: Behind
+) -> None:
+    client.set_cookie(COOKIE, "ana+uploads:write+uploads:read+users:admin")
+    entry = {"at": "2021-11-07T02:48:42Z", "email": "x", "key": None, "address": "::1"}
+    mine, none = upload(client, filename="mine.csv"), "0" * 32
+    entries = [{**entry, "action": "undo", "subject": subject} for subject in (mine, none)]
+    behind.answers["GET /v1/audit"] = (200, {"entries": entries, "next": None})
+    text = client.get("/audit").text
+    assert f'<a href="/uploads/{mine}"><bdi>mine.csv</bdi></a>' in text
+    assert f"<bdi>{none}</bdi>" in text
 
 
 def leave(stores: Stores, undo_id: str, state: State, counts: UndoCounts, *left: CellError) -> None:

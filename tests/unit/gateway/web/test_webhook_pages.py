@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from gateway.web.session import COOKIE
 from tests.unit.gateway.behind import Behind
@@ -69,12 +70,18 @@ def refusal(status: int, detail: str, *errors: dict[str, str]) -> tuple[int, obj
     return status, {**document, **({"errors": errors} if errors else {})}
 
 
+def show_made(answer: TestResponse, browser: FlaskClient) -> TestResponse:
+    """What the form that made something leads to: a page that can be loaded again."""
+    assert answer.status_code == 303
+    return browser.get(answer.headers["Location"])
+
+
 def test_a_secret_is_shown_once_and_only_the_host_is_noted(
     browser: FlaskClient, behind: Behind
 ) -> None:
     behind.answers["POST /v1/webhooks"] = (201, {**WEBHOOK, "secret": SECRET})
     form = {"url": f" {WEBHOOK['url']} ", "description": HOSTILE}
-    answer = browser.post("/account/webhooks", data=form, headers=HERE)
+    answer = show_made(browser.post("/account/webhooks", data=form, headers=HERE), browser)
     assert f'<code id="secret">{SECRET}</code>' in answer.text
     assert answer.headers["Cache-Control"] == "no-store"
     assert HOSTILE not in answer.text
@@ -155,7 +162,9 @@ def test_each_button_asks_for_one_thing(
 
 def test_a_new_secret_is_shown_once(browser: FlaskClient, behind: Behind) -> None:
     behind.answers[f"PATCH /v1/webhooks/{ID}"] = (200, {**WEBHOOK, "secret": SECRET})
-    assert SECRET in browser.post(f"{PATH}/secret", headers=HERE).text
+    answer = browser.post(f"{PATH}/secret", headers=HERE)
+    assert SECRET in show_made(answer, browser).text
+    assert SECRET not in browser.get(PATH).text
     assert asked(behind) == [("PATCH", f"/v1/webhooks/{ID}", {"rotate_secret": True})]
     assert SECRET not in browser.get(PATH).text
 
