@@ -142,6 +142,16 @@ def is_change(call: str) -> bool:
     return not call.endswith(ANSWER) and call not in LOOKS
 
 
+def changes_of(points: CrashPoints, process: str) -> set[str]:
+    """The calls of the process that change something, by their answers."""
+    answers = (call for call in points.known(process) if call.endswith(ANSWER))
+    changes = {call for call in answers if is_change(call.removesuffix(ANSWER))}
+    if changes & {f"broker.publish{ANSWER}", f"broker.publish_each{ANSWER}"}:
+        # What the adapter does for those calls; by itself it is a message that is moved.
+        changes.discard(f"publisher.publish{ANSWER}")
+    return changes
+
+
 def _changes(calls: Sequence[str]) -> Iterator[bool]:
     """Whether each call changes something outside; a statement does if it is one of a write."""
     reads = False

@@ -18,7 +18,7 @@ from tests.e2e.crashing import (
     Scenario,
     Stop,
     Visit,
-    is_change,
+    changes_of,
 )
 from tests.e2e.families import Family, embedded_family
 from tests.e2e.stock import Stock, take_stock
@@ -110,16 +110,6 @@ def assert_the_docs_know(points: CrashPoints, family: str) -> None:
     for process, told in crash_table(family).items():
         wait_until(lambda process=process, told=told: told <= points.known(process))  # type: ignore[misc]
         assert changes_of(points, process) <= told
-
-
-def changes_of(points: CrashPoints, process: str) -> set[str]:
-    """The calls of the process that change something, by their answers."""
-    answers = (call for call in points.known(process) if call.endswith(ANSWER))
-    changes = {call for call in answers if is_change(call.removesuffix(ANSWER))}
-    if changes & {f"broker.publish{ANSWER}", f"broker.publish_each{ANSWER}"}:
-        # What the adapter does for those calls; by itself it is a message that is moved.
-        changes.discard(f"publisher.publish{ANSWER}")
-    return changes
 
 
 def sweep_all(family: Family, scenarios: str, repetitions: int, directory: Path) -> None:

@@ -28,6 +28,7 @@ MODULES: Mapping[str, str] = {
     "gateway-relay": "gateway.relay",
     "dbuploader-consumer": "dbuploader.consumer",
     "notification-consumer": "notification.consumer",
+    "notification-webhooks": "notification.webhooks",
 }
 """The processes that may be ended, as the suite names them, and what each runs."""
 

@@ -31,6 +31,7 @@ _PROCESSES = {
     "relay": "gateway-relay",
     "loader": "dbuploader-consumer",
     "notification": "notification-consumer",
+    "webhooks": "notification-webhooks",
 }
 _FAMILIES = {
     "on servers": "servers",
@@ -43,7 +44,7 @@ _FAMILIES = {
 def crash_table(*families: str) -> dict[str, set[str]]:
     """The calls of which docs/guarantees.md says what is true after a death there, by process.
 
-    `families` are "servers", "embedded" and "erasure".
+    `families` are "servers", "embedded", "erasure" and "digest".
     """
     table: dict[str, set[str]] = {process: set() for process in _PROCESSES.values()}
     page = (_DOCS / "guarantees.md").read_text("utf-8")
