@@ -24,6 +24,7 @@ from muster.broker import Broker
 from muster.http.service import provided
 from muster.http.tokens import Tokens
 from muster.stores import Stores
+from muster.uploadstore import UploadStore
 from muster.uploadstore.marks import LateMarks
 
 
@@ -41,6 +42,7 @@ class Limits:
 class Services:
     """The gateway's rules, and the services behind it."""
 
+    records: UploadStore
     uploads: Uploads
     previews: Previews
     resumable: ResumableUploads
@@ -77,6 +79,7 @@ class Services:
         uploads = Uploads(stores, outbox, admission, settings.expectations)
         access = UploadAccess(stores)
         return cls(
+            records=stores.uploads,
             uploads=uploads,
             previews=Previews(dbuploader),
             resumable=ResumableUploads(

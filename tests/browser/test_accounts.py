@@ -17,7 +17,7 @@ def test_a_key_is_made_shown_once_used_and_revoked(admin_page: Page, site: Site)
     admin_page.goto("/account")
     admin_page.get_by_role("link", name="My access keys").click()
     admin_page.get_by_label("Name").fill("nightly load")
-    admin_page.get_by_role("button", name="Make the key").click()
+    admin_page.get_by_role("button", name="Make the key").dblclick()
     key = admin_page.locator("#new-key").inner_text()
     assert ask_who_i_am(site, key).json()["email"] == ADMIN
     admin_page.reload()

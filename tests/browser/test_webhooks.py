@@ -65,7 +65,7 @@ def register(page: Page, url: str) -> str:
         "127.0.0.2 is not an address that a webhook may call."
     )
     page.get_by_label("URL").fill(url)
-    page.get_by_role("button", name="Register it").click()
+    page.get_by_role("button", name="Register it").dblclick()
     expect(page.get_by_label("Description")).to_have_value("")
     page.get_by_role("button", name="Copy the secret").click()
     expect(page.get_by_text("Copied.")).to_be_visible()

@@ -9,7 +9,7 @@ from flask import Response, g, request
 from gateway.services import services
 from gateway.web.api_client import call
 from gateway.web.pages import PageBlueprint, go, page
-from gateway.web.shown_once import go_and_show, shown_once
+from gateway.web.shown_once import form_id, go_and_show, made_once, shown_once
 from gateway.web.wording import PERMISSIONS
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -43,7 +43,8 @@ def make() -> Response:
         "expires_at": (datetime.now(UTC) + timedelta(days=new["days"])).isoformat(),
     }
     try:
-        made = call(services().auth, "POST", "/v1/keys", body=wanted)
+        with made_once():
+            made = call(services().auth, "POST", "/v1/keys", body=wanted)
     except Problem as problem:
         if problem.status not in {409, 422}:
             raise
@@ -81,6 +82,7 @@ def _show(
         problem=problem,
         new=new or {},
         made=shown_once(found, "key"),
+        form=form_id(),
     )
 
 

@@ -11,7 +11,7 @@ from gateway.proxy.audit import host_of, note
 from gateway.services import services
 from gateway.web.api_client import call, path_to
 from gateway.web.pages import PageBlueprint, go, page
-from gateway.web.shown_once import go_and_show, shown_once
+from gateway.web.shown_once import form_id, go_and_show, made_once, shown_once
 from gateway.web.wording import DELIVERIES
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -37,9 +37,10 @@ def show() -> Response:
 def make() -> Response:
     """Register a webhook, whose secret is shown once."""
     new = _filled_in()
-    note(services().auth, "webhook-made", host_of(new["url"]))
     try:
-        made = call(services().notification, "POST", "/v1/webhooks", body=new)
+        with made_once():
+            note(services().auth, "webhook-made", host_of(new["url"]))
+            made = call(services().notification, "POST", "/v1/webhooks", body=new)
     except Problem as problem:
         return _show_all(_said_there(problem), new=new)
     return go_and_show(_PATH, made["id"], made["secret"])
@@ -84,7 +85,11 @@ def disable(id: str) -> Response:
 @requires(by_key=False)
 def renew_secret(id: str) -> Response:
     """Give it a new secret, which is shown once."""
-    made = _change(id, {"rotate_secret": True})
+    try:
+        with made_once():
+            made = _change(id, {"rotate_secret": True})
+    except Problem as problem:
+        return _show_one(id, _said_there(problem))
     return go_and_show(f"{_PATH}/{id}", made["id"], made["secret"])
 
 
@@ -131,6 +136,7 @@ def _show_all(
         problem=problem,
         new=new or {},
         made=shown_once(found, "secret"),
+        form=form_id(),
     )
 
 
@@ -155,6 +161,7 @@ def _show_one(
         problem=problem,
         new=new or webhook,
         made=shown_once([webhook], "secret"),
+        form=form_id(),
         words=DELIVERIES,
     )
 

@@ -12,6 +12,7 @@ from gateway.web.wording import PERMISSIONS as MEANINGS
 from muster.http.tokens import PERMISSIONS
 from muster.stores import Stores
 from tests.unit.gateway.behind import Behind
+from tests.unit.gateway.web.forms import form_id
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
 HOSTILE = "<img src=x onerror=alert(1)>\"'\u202e"
@@ -441,7 +442,7 @@ def test_a_template_names_the_columns_of_its_table(browser: FlaskClient) -> None
     assert browser.get("/templates/jobs.csv").status_code == 403
 
 
-def test_a_key_is_shown_once_and_no_other_is_made_by_loading_the_page_again(
+def test_a_key_is_made_once_by_a_form_sent_twice_and_shown_once(
     browser: FlaskClient, behind: Behind
 ) -> None:
     key = {
@@ -454,8 +455,12 @@ def test_a_key_is_shown_once_and_no_other_is_made_by_loading_the_page_again(
     }
     behind.answers["POST /v1/keys"] = (201, {**key, "key": "muster_s3cret"})
     behind.answers["GET /v1/keys"] = (200, {"keys": [key]})
-    answer = browser.post("/account/keys", data={"name": "x"}, headers=HERE)
+    form = {"name": "x", "form": form_id(browser.get("/account/keys"))}
+    answer = browser.post("/account/keys", data=form, headers=HERE)
     assert (answer.status_code, answer.location) == (303, "/account/keys")
     assert "muster_s3cret" in browser.get("/account/keys").text
-    assert "muster_s3cret" not in browser.get("/account/keys").text
+    again = browser.post("/account/keys", data=form, headers=HERE)
+    assert (again.status_code, "make another" in again.text) == (409, True)
+    assert form_id(again) != form["form"]
+    assert "muster_s3cret" not in again.text
     assert len(asked(behind, "POST")) == 1

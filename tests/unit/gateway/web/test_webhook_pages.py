@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from gateway.web.session import COOKIE
 from tests.unit.gateway.behind import Behind
+from tests.unit.gateway.web.forms import form_id
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -96,7 +97,8 @@ def test_what_is_wrong_is_said_at_its_field_and_what_was_filled_in_stays(
 ) -> None:
     errors = {"field": "url", "message": "A webhook is called by https."}
     behind.answers["POST /v1/webhooks"] = refusal(422, "x", errors)
-    form = {"url": "http://h.example", "description": "payroll"}
+    shown = browser.get("/account/webhooks")
+    form = {"url": "http://h.example", "description": "payroll", "form": form_id(shown)}
     answer = browser.post("/account/webhooks", data=form, headers=HERE)
     assert answer.status_code == 422
     assert 'aria-describedby="url-error"' in answer.text
@@ -104,6 +106,8 @@ def test_what_is_wrong_is_said_at_its_field_and_what_was_filled_in_stays(
     assert 'value="http://h.example"' in answer.text
     assert 'value="payroll"' in answer.text
     assert answer.text.count("aria-invalid") == 1
+    # Nothing was made: what is sent again is not taken for a second click.
+    assert browser.post("/account/webhooks", data=form, headers=HERE).status_code == 422
 
 
 def test_deliveries_are_listed_as_text_with_what_can_be_done(
@@ -160,11 +164,15 @@ def test_each_button_asks_for_one_thing(
     assert behind.noted == noted
 
 
-def test_a_new_secret_is_shown_once(browser: FlaskClient, behind: Behind) -> None:
+def test_a_new_secret_is_made_once_by_a_form_sent_twice_and_shown_once(
+    browser: FlaskClient, behind: Behind
+) -> None:
     behind.answers[f"PATCH /v1/webhooks/{ID}"] = (200, {**WEBHOOK, "secret": SECRET})
-    answer = browser.post(f"{PATH}/secret", headers=HERE)
+    form = {"form": form_id(browser.get(PATH))}
+    answer = browser.post(f"{PATH}/secret", data=form, headers=HERE)
     assert SECRET in show_made(answer, browser).text
-    assert SECRET not in browser.get(PATH).text
+    again = browser.post(f"{PATH}/secret", data=form, headers=HERE)
+    assert (again.status_code, SECRET in again.text) == (409, False)
     assert asked(behind) == [("PATCH", f"/v1/webhooks/{ID}", {"rotate_secret": True})]
     assert SECRET not in browser.get(PATH).text
 
