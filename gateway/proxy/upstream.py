@@ -4,17 +4,17 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-import certifi
 import structlog
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import parse_url
 from werkzeug.datastructures import Headers
 
 from gateway.errors import UpstreamUnavailable
+from muster.http.direct import ServiceUrl
 from muster.observability.tracing import current_trace
 
 log = structlog.get_logger(__name__)
@@ -91,14 +91,15 @@ class Upstream:
 
     def __init__(self, service: str, url: str, pool: int) -> None:
         self.service = service
-        self._base = (parse_url(url).path or "").rstrip("/")
+        address = ServiceUrl.parse(url)
+        self._base = urlsplit(address.base).path
         # Of requests, whose part of a call takes longer than all the rest, this is what is needed.
         self._pool = PoolManager(
             maxsize=pool,
             retries=_RETRY,
             socket_options=[*HTTPConnection.default_socket_options, *_SOCKET_OPTIONS],
-            ca_certs=certifi.where(),
-        ).connection_from_url(url)
+            ca_certs=address.ca_file,
+        ).connection_from_url(address.base)
 
     def send(
         self,

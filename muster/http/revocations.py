@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import requests
 
-from muster.http.direct import direct_session
+from muster.http.direct import ServiceUrl
 from muster.http.tokens import InvalidToken, KeysUnavailable, Principal, TokenVerifier
 
 REFRESH_SECONDS = 2.0
@@ -134,11 +134,12 @@ def check_with(auth_url: str) -> TokenCheck:
 
 def fetch_from(auth_url: str) -> Callable[[], Revoked]:
     """What asks the auth service for its list; raises RevocationsUnavailable."""
-    session = direct_session()
+    auth = ServiceUrl.parse(auth_url)
+    session = auth.session()
 
     def fetch() -> Revoked:
         try:
-            answer = session.get(f"{auth_url}/v1/revocations", timeout=(1, _FETCH_SECONDS))
+            answer = session.get(f"{auth.base}/v1/revocations", timeout=(1, _FETCH_SECONDS))
             answer.raise_for_status()
             document = answer.json()
             # An auth of the version before has no tokens: an upgrade begins with either service.

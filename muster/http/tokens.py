@@ -14,7 +14,7 @@ from flask import Flask, current_app, g, request
 
 from muster.backends.signing_key import ALGORITHM
 from muster.http.client import name_owner
-from muster.http.direct import direct_session
+from muster.http.direct import ServiceUrl
 from muster.http.problems import Problem, unavailable
 from muster.http.service import provide, provided
 from muster.observability.tracing import bind_log_fields
@@ -86,8 +86,10 @@ class Tokens(Protocol):
 class _Keys(jwt.PyJWKClient):
     """Keeps its keys while auth is down, and asks again after a pause."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, auth: ServiceUrl) -> None:
+        url = f"{auth.base}/.well-known/jwks.json"
         super().__init__(url, timeout=_KEYS_TIMEOUT, cooldown_duration=_KEYS_REST)
+        self._auth = auth
         self._kept: jwt.PyJWKSet | None = None
         self._rests_until = 0.0
 
@@ -105,7 +107,7 @@ class _Keys(jwt.PyJWKClient):
 
     def fetch_data(self) -> Any:
         # The library would send this through a proxy named in the environment.
-        with direct_session() as session:
+        with self._auth.session() as session:
             try:
                 answer = session.get(self.uri, timeout=self.timeout)
                 answer.raise_for_status()
@@ -134,7 +136,7 @@ class TokenVerifier:
     """Checks tokens with the keys that auth publishes, fetched at first need and kept 5 minutes."""
 
     def __init__(self, auth_url: str) -> None:
-        self._keys = _Keys(f"{auth_url}/.well-known/jwks.json")
+        self._keys = _Keys(ServiceUrl.parse(auth_url))
         self._recent = recent_tokens()
         self._lock = Lock()
 

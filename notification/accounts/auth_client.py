@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import requests
 
-from muster.http.direct import direct_session
+from muster.http.direct import ServiceUrl
 from muster.observability.tracing import current_trace
 from muster.weather import Unavailable
 
@@ -21,15 +21,15 @@ class AuthClient:
     """Calls the auth service at `url`; no call follows a redirect."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._session = direct_session()
+        auth = ServiceUrl.parse(url)
+        self._base, self._session = auth.base, auth.session()
 
     def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> bytes | None:
         """The body of the answer; None if there is no such thing. Raises AuthUnavailable."""
         try:
             answer = self._session.request(
                 method,
-                f"{self._url}{path}",
+                f"{self._base}{path}",
                 headers={**current_trace().headers(), **(headers or {})},
                 timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
                 allow_redirects=False,

@@ -54,7 +54,7 @@ def _behind(manifests: Manifests, host: str, number: int) -> Iterator[tuple[str,
 
 def container_port(workload: Workload, port: int | str) -> int:
     """The number of a port of a workload's pods, by its name or number; fails if it has none."""
-    for container in workload.containers:
+    for container in workload.all_containers:
         for each in container.get("ports", []):
             if port in (each.get("name"), each["containerPort"]):
                 return int(each["containerPort"])

@@ -13,6 +13,7 @@ COMPONENTS = (
     "rabbitmq-cluster",
     "rabbitmq-operator",
     "s3",
+    "tls",
     "tracing",
 )
 """In the order in which they are listed: one takes the place of those before it."""
@@ -23,12 +24,14 @@ INCLUDED = {"dev": frozenset[str](), "prod": frozenset({"gateway-api", "rabbitmq
 ONE_OF = {
     frozenset({"gateway-api", "ingress"}): "each is the way in, and the second replaces the first",
     frozenset({"rabbitmq-cluster", "rabbitmq-operator"}): "there is one RabbitMQ",
+    frozenset({"rabbitmq-operator", "tls"}): "the operator's RabbitMQ has its own `spec.tls`",
 }
 """Components of which one is added, and why."""
 
 NOT_ON = {
     ("dev", "external-secrets"): "dev makes its secrets itself, under names with a hash",
     ("dev", "mysql-group"): "dev is for one machine, and has a server of its own",
+    ("dev", "tls"): "the secrets of dev name its servers without TLS",
 }
 """Components that an overlay has no use for, and why."""
 
