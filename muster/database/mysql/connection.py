@@ -1,12 +1,13 @@
 """How a server is reached: what a `mysql://` URL says, and a connection as SQLAlchemy needs it."""
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from _mysql_connector import MySQLInterfaceError  # type: ignore[import-not-found]
 from mysql.connector.connection_cext import CMySQLConnection
@@ -15,6 +16,8 @@ from mysql.connector.errors import InterfaceError, OperationalError, get_mysql_e
 
 from muster.adapters import ConfigurationError
 
+# Not by urlsplit(), which takes no list in which a host has brackets (CVE-2025-0938).
+_HOSTS = re.compile(r"([^:/?#]+://(?:[^/?#]*@)?)([^/?#@]+)(.*)", re.DOTALL)
 _FORM = "mysql://user:password@host:3306/database"
 _NUMBERS = ("connections", "connect_seconds", "answer_seconds", "lock_seconds")
 _OPTIONS = ("ca_file", *_NUMBERS)
@@ -78,12 +81,11 @@ def parse_all(url: str) -> Sequence[Target]:
 
 def each_host(url: str) -> Sequence[str]:
     """The URLs, one for each of the hosts that `url` lists."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+    parts = _HOSTS.fullmatch(url)
+    if parts is None:
         return [url]
-    account, at, hosts = parts.netloc.rpartition("@")
-    return [urlunsplit(parts._replace(netloc=f"{account}{at}{host}")) for host in hosts.split(",")]
+    before, hosts, behind = parts.groups()
+    return [before + host + behind for host in hosts.split(",")]
 
 
 def _options(query: list[tuple[str, str]]) -> Mapping[str, Any]:
