@@ -158,7 +158,11 @@ class Sweep:
         for _ in range(_MOST_TRIES):
             for stop in before:
                 self._points.arm(stop)
-            is_done = self._bring(visit)
+            try:
+                is_done = self._bring(visit)
+            except AssertionError as error:
+                error.add_note(f"{visit}, with {self._sent_last(visit.kind)}")
+                raise
             for stop in before:
                 self._points.disarm(stop)
             if is_done and not self._points.is_armed(last):
@@ -207,6 +211,11 @@ class Sweep:
             case _:
                 return True
         return not post.is_claimed
+
+    def _sent_last(self, kind: Kind) -> str:
+        file = self.files[-1]
+        upload = self._client.get_upload(file.accepted["id"]) if file.accepted else "no 202"
+        return f"{file}: {upload}; before it {self._ordered.get(kind)}"
 
     def _is_missed(self, visit: Visit, post: Post) -> bool:
         match visit.process:
