@@ -122,6 +122,7 @@ class SqliteFile:
         self._unavailable = unavailable
         self._busy_seconds = busy_seconds
         self._idle: list[sqlite3.Connection] = []
+        self._is_closed = False
         # SQLite's own waiting sleeps and is unfair; threads of one process queue here instead.
         self._write_turn = threading.Lock()
         self._counting = threading.Lock()
@@ -133,16 +134,16 @@ class SqliteFile:
     def connection(self) -> Iterator[sqlite3.Connection]:
         """A connection in autocommit mode, nobody else's meanwhile, to read from."""
         try:
-            connection = self._idle.pop() if self._idle else self._connect()
+            connection = self._take()
             try:
                 yield connection
             except (sqlite3.Error, OSError):
                 connection.close()
                 raise
             except BaseException:
-                self._idle.append(connection)
+                self._give_back(connection)
                 raise
-            self._idle.append(connection)
+            self._give_back(connection)
         except (sqlite3.Error, OSError) as error:
             raise self._refused(error) from error
 
@@ -164,9 +165,22 @@ class SqliteFile:
         self._await_end(transaction)
 
     def close(self) -> None:
-        """Close the connections that nobody holds."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close the connections that nobody holds; whoever holds one gives it back to be closed."""
+        self._is_closed = True
+        # Whether there is one is not asked before: another thread may take it meanwhile.
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _take(self) -> sqlite3.Connection:
+        with suppress(IndexError):
+            return self._idle.pop()
+        return self._connect()
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        self._idle.append(connection)
+        if self._is_closed:
+            self.close()
 
     def _take_turn(self, durable: bool) -> _Transaction:
         """The transaction that is open, or a new one: ours alone until our turn ends."""
@@ -190,7 +204,7 @@ class SqliteFile:
         return self._open
 
     def _begin(self, durable: bool) -> _Transaction:
-        connection = self._idle.pop() if self._idle else self._connect()
+        connection = self._take()
         try:
             # https://sqlite.org/pragma.html#pragma_synchronous: in WAL mode NORMAL does not wait
             # for the disk. What later transactions make durable includes this one.
@@ -222,7 +236,7 @@ class SqliteFile:
                 raise
         else:
             shorten_log(transaction.connection, self._path, self._busy_seconds)
-            self._idle.append(transaction.connection)
+            self._give_back(transaction.connection)
         finally:
             transaction.ended.set()
 

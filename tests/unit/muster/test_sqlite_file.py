@@ -283,3 +283,15 @@ def test_nobody_waits_for_one_that_never_took_its_turn(
     write(file, "committed")
 
     assert notes(file) == ["committed"]
+
+
+def test_a_connection_held_as_the_file_is_closed_is_closed_when_given_back(
+    file: SqliteFile,
+) -> None:
+    with file.connection() as held, file.writing() as writing:
+        file.close()
+        held.execute("SELECT 1")
+
+    for connection in (held, writing):
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
