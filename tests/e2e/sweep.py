@@ -222,7 +222,8 @@ class Sweep:
             case "gateway":
                 return post.is_claimed or post.is_accepted
             case "gateway-relay":
-                return post.is_accepted and self._points.is_armed(visit.stops[0])
+                was_left = not self._points.is_armed(visit.stops[0])
+                return post.is_accepted and (not was_left or self._is_told(post))
             case _:
                 return post.is_claimed or self._is_told(post)
 
