@@ -142,7 +142,7 @@ class Upstream:
                 f"{self._base}{path}",
                 headers=headers,
                 body=body or None,
-                timeout=Timeout(_CONNECT_SECONDS, _READ_SECONDS),
+                timeout=Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
                 redirect=False,
                 **more,
             )
@@ -153,7 +153,7 @@ class Upstream:
     def check(self) -> None:
         """Return if the service can be reached; raises UpstreamUnavailable."""
         try:
-            timeout = Timeout(_CONNECT_SECONDS, _CONNECT_SECONDS)
+            timeout = Timeout(connect=_CONNECT_SECONDS, read=_CONNECT_SECONDS)
             path = f"{self._base}/healthz"
             answer = self._pool.urlopen("GET", path, timeout=timeout, redirect=False)
         except HTTPError as error:

@@ -1055,4 +1055,12 @@ LINES = (
         test="tests/unit/embedded/test_snapshots.py::"
         "test_nothing_is_in_a_later_database_that_the_first_lacks",
     ),
+    SafetyLine(
+        promise="answers: a service that works for longer than a connection takes is waited for",
+        path="gateway/proxy/upstream.py",
+        old="Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)",
+        new="Timeout(_CONNECT_SECONDS, _READ_SECONDS)",
+        test="tests/unit/gateway/proxy/test_upstream_patience.py::"
+        "test_an_answer_may_take_longer_than_a_connection",
+    ),
 )
