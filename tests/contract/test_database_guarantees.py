@@ -25,6 +25,7 @@ from muster.http.service import Health, provided
 from queries.app import create_app as create_queries
 from queries.services import Services as QueriesServices
 from queries.settings import Settings as QueriesSettings
+from tests.adapters import closed_adapters
 from tests.servers.mariadb import MariaServer, new_database
 from tests.servers.rewriting import StatementRewriter
 
@@ -138,9 +139,17 @@ def test_a_session_that_is_set_otherwise_does_not_pass(
 
 @pytest.mark.parametrize("service", ["auth", "dbuploader", "queries"])
 def test_no_service_starts_on_one_that_lies(
-    mysql_node: MariaServer, url: str, service: str, tmp_path: Path
+    mysql_node: MariaServer,
+    url: str,
+    service: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with lying(mysql_node, url, READ_ONLY, IGNORED) as (lies, _):
+    others = {"auth": ["open_broker"], "dbuploader": ["open_stores"], "queries": []}[service]
+    with (
+        lying(mysql_node, url, READ_ONLY, IGNORED) as (lies, _),
+        closed_adapters(monkeypatch, f"{service}.app", *others),
+    ):
         app = {
             "auth": lambda: create_auth(AuthSettings(home=tmp_path, auth_database_url=lies)),
             "dbuploader": lambda: create_dbuploader(
