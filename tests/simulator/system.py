@@ -20,6 +20,7 @@ from dbuploader.journal.expiry import ChangeExpiry
 from dbuploader.journal.receipts import ReceiptSigner
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
+from dbuploader.uploads.outcome import UploadOutcome
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
 from gateway.relay import Relay
@@ -218,7 +219,7 @@ class System:
             self.scratch,
             _SIGNER,
         )
-        _charge_runs(processor, process, self)
+        _charge_loads(processor, process, self)
         sweep = AnswerSweep(database, timedelta(hours=24))
         expiry = ChangeExpiry(database, days=_UNDO_DAYS)
         consumer = UploadConsumer(processor, watchdog, Heartbeat(), sweep, expiry)
@@ -249,13 +250,13 @@ class System:
         broker.consume_until_stopped("notification", handler)
 
 
-def _charge_runs(processor: UploadProcessor, process: Process, system: System) -> None:
+def _charge_loads(processor: UploadProcessor, process: Process, system: System) -> None:
     """All uploads of a run are in the hands of the process, not only the one it has come to.
 
     One that is thought dead goes on until it hears of that. What it begins meanwhile may count as
     what it had begun before: who comes after it can't tell whether it lives.
     """
-    process_run = processor._process_run
+    process_run, find_or_try = processor._process_run, processor._find_or_try
 
     def charged(run: list[Upload], failed: dict[str, Exception]) -> int:
         process.in_hand = {upload.id for upload in run}
@@ -266,7 +267,13 @@ def _charge_runs(processor: UploadProcessor, process: Process, system: System) -
         finally:
             process.in_hand = set()
 
+    def tried(upload: Upload, attempt_id: str | None) -> UploadOutcome | None:
+        if upload.id not in process.in_hand and system.queues.is_thought_dead(process):
+            system.world.blame_of(upload.id).ended += 1
+        return find_or_try(upload, attempt_id)
+
     processor._process_run = charged  # type: ignore[method-assign]
+    processor._find_or_try = tried  # type: ignore[method-assign]
 
 
 def _raising(error: Exception) -> Callable[[], Any]:
