@@ -211,3 +211,11 @@ def test_every_key_of_a_config_map_or_secret_is_used(dev: Manifests) -> None:
         for key in data_of(each)
     }
     assert there == used_keys(dev)
+
+
+def test_in_prod_whoever_has_a_url_has_the_authorities_that_it_may_name(tree: Tree) -> None:
+    for workload in tree.rendered("prod").workloads():
+        for container in workload.all_containers:
+            if any(each["name"].endswith("_URL") for each in container.get("env", [])):
+                mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+                assert "/etc/muster" in mounted, (workload, container["name"])
