@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from muster.contracts.error_codes import ROW_ERRORS
+from muster.contracts.tables import Table
+from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.upload_document import MOST_PLACES, QueuePlace
 from muster.contracts.uploads import EmailState, Options, State, Upload, now
 
@@ -161,7 +163,7 @@ def title_of(upload: Upload) -> str:
     return upload.filename
 
 
-def wishes(options: Options) -> list[str]:
+def wishes(options: Options, table: Table | None) -> list[str]:
     """What the uploader asked for that is not the usual, but for a dry run."""
     limit, header = options.max_rejects, options.header
     said = {
@@ -175,8 +177,23 @@ def wishes(options: Options) -> list[str]:
         != "auto",
         f"cells are separated by {_DELIMITERS.get(options.delimiter)}": options.delimiter != "auto",
         f"encoding {options.encoding}": options.encoding != "auto",
-        f"labels mean {options.columns}": options.columns != "",
+        _meanings(options.columns, table): options.columns != "",
         f"dates such as 7/11/2021 have the {_DATES.get(options.dates)} first": options.dates
         != "iso",
     }
     return [text for text, asked in said.items() if asked]
+
+
+def _meanings(columns: str, table: Table | None) -> str:
+    """What the uploader said of the labels: `"Trade" means Job, "Remarks" is skipped`."""
+    try:
+        meant = parse_columns(columns, table) if table else {}
+    except ValueError:
+        # The table has other columns by now.
+        meant = {}
+    if not (table and meant):
+        return f"labels mean {columns}"
+    return ", ".join(
+        f'"{label}" {f"means {table.heading(column)}" if column else "is skipped"}'
+        for label, column in meant.items()
+    )

@@ -33,7 +33,9 @@ def test_a_webhook_is_registered_called_and_followed_until_it_is_deleted(
         test, finished = page.locator("#sent tbody tr").all()
         expect(test.locator(".badge")).to_have_text("Delivered")
         expect(test).to_contain_text("204")
-        expect(finished.get_by_role("link")).to_have_attribute("href", f"/uploads/{upload}")
+        expect(finished.get_by_role("link", name="jobs.csv")).to_have_attribute(
+            "href", f"/uploads/{upload}"
+        )
         for call in receiver.calls:
             Webhook(secret).verify(call.body, call.headers)
         receiver.answer = status("410 Gone")

@@ -1,10 +1,11 @@
 """Every view of the page, in the states that look different: to be checked, and to be drawn."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+import psutil
 from playwright.sync_api import Page, expect
 
 from tests.browser.choosing import choose, chosen, csv_file, send
@@ -32,6 +33,14 @@ class View:
 
 def _at(path: str) -> Callable[[Page, Site, FirstDay], object]:
     return lambda page, _site, _day: page.goto(path)
+
+
+def _link_not_valid(page: Page, _site: Site, _day: FirstDay) -> None:
+    page.goto("/new-password#no-link")
+    for label in ("New password", "New password again"):
+        page.get_by_label(label, exact=True).fill("correct horse battery")
+    page.get_by_role("button", name="Set my password").click()
+    expect(page.get_by_role("alert").filter(visible=True)).to_be_visible()
 
 
 def _key_made(page: Page, _site: Site, _day: FirstDay) -> None:
@@ -102,6 +111,14 @@ def _pasted(page: Page, _site: Site, _day: FirstDay) -> None:
     page.get_by_role("button", name="Use these cells").click()
     chosen(page).get_by_label("Table").select_option("departments")
     expect(chosen(page).locator(".found")).to_be_visible()
+
+
+def _sending(page: Page, _site: Site, _day: FirstDay) -> None:
+    page.route("**/v1/uploads?*", lambda _: None)
+    page.goto("/")
+    choose(page, csv_file("jobs.csv", b"1,Cook\n"))
+    send(page)
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
 
 
 def _following(page: Page, site: Site, _day: FirstDay) -> None:
@@ -254,6 +271,7 @@ VIEWS: Mapping[str, View] = {
     "pasted": View(ANA, _pasted),
     "files-seen": View(ANA, _seen_before),
     "files-sent": View(ANA, _files_sent),
+    "sending": View(ANA, _sending),
     "nothing-found": View(ANA, _at("/?state=failed&table=departments")),
     "following": View(ANA, _following, paused="dbuploader-consumer"),
     "rejects": View(ANA, _with_rejects),
@@ -274,7 +292,7 @@ VIEWS: Mapping[str, View] = {
     "no-row": View(ANA, _at("/tables/departments/999999")),
     "hiring": View(ANA, _at("/questions?year=2021")),
     "no-hiring": View(ANA, _at("/questions?year=1999")),
-    "hiring-of-one": View(ANA, _at("/questions?year=2021&department=Engineering&job=a")),
+    "hiring-of-one": View(ANA, _at("/questions?year=2021&department=Finance&job=a")),
     "account": View(ANA, _at("/account")),
     "emails": View(ANA, _at("/account/emails")),
     "users": View(ADMIN, _at("/users")),
@@ -286,6 +304,7 @@ VIEWS: Mapping[str, View] = {
     "asked-for-a-link": View(None, _asked_for_a_link),
     "invitation": View(None, _invitation),
     "link": View(None, _at("/new-password#token")),
+    "link-not-valid": View(None, _link_not_valid),
     "user": View(ADMIN, _user),
     "problem": View(ANA, _at("/uploads/none")),
     "unknown-path": View(ANA, _at("/nowhere")),
@@ -304,7 +323,11 @@ def showing(view: View, site: Site, day: FirstDay) -> Iterator[Page]:
             view.show(page, site, day)
             yield page
             return
-        with paused(site.suite.pid(view.paused)):
+        with ExitStack() as stack:
+            # Some have a worker, which does the work.
+            process = psutil.Process(site.suite.pid(view.paused))
+            for each in (process, *process.children(recursive=True)):
+                stack.enter_context(paused(each.pid))
             view.show(page, site, day)
             yield page
 

@@ -1,20 +1,15 @@
 """The audit log, for whoever may administer users."""
 
-from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
-from flask import Response, g, request
+from flask import Response, request
 
 from gateway.services import services
 from gateway.web.api_client import call
 from gateway.web.pages import PageBlueprint, page
-from gateway.web.wording import ACTIONS, title_of
-from muster.contracts.uploads import UnreadableRecord
+from gateway.web.titles import titles_of
+from gateway.web.wording import ACTIONS
 from muster.http.tokens import requires
-from muster.uploadstore import UploadNotFound
-from muster.weather import StoreUnavailable
 
 pages = PageBlueprint("audit_pages", __name__)
 
@@ -29,20 +24,9 @@ def show() -> Response:
     return page(
         "audit.html",
         entries=entries,
-        undone=_undone_in(entries),
+        undone=titles_of(it["subject"] for it in entries if it["action"] == "undo"),
         next=found["next"],
         action=asked.get("action"),
         is_first="cursor" not in asked,
         actions=ACTIONS,
     )
-
-
-def _undone_in(entries: list[dict[str, Any]]) -> Mapping[str, str]:
-    """What the page calls the uploads that were to be undone, by id; those the user may see."""
-    titles: dict[str, str] = {}
-    if not g.principal.may("uploads:read", "uploads:admin"):
-        return titles
-    for id in {entry["subject"] for entry in entries if entry["action"] == "undo"}:
-        with suppress(UploadNotFound, UnreadableRecord, StoreUnavailable):
-            titles[id] = title_of(services().access.get(g.principal, id))
-    return titles

@@ -255,7 +255,7 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         parents={each.column: each.parent for each in declared.foreign_keys} if declared else {},
         page_size=_REJECTS_PER_PAGE,
         corrections=services().access.corrections(g.principal, id),
-        wishes=wishes(upload.options),
+        wishes=wishes(upload.options, declared),
         complaint=complaint,
     )
 

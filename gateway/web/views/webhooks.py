@@ -12,6 +12,7 @@ from gateway.services import services
 from gateway.web.api_client import call, path_to
 from gateway.web.pages import PageBlueprint, go, page
 from gateway.web.shown_once import form_id, go_and_show, made_once, shown_once
+from gateway.web.titles import titles_of
 from gateway.web.wording import DELIVERIES
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -156,6 +157,7 @@ def _show_one(
         problem.status if problem else 200,
         webhook=_with_times(webhook),
         deliveries=[_with_times(each) for each in found["deliveries"]],
+        titles=titles_of(each["upload"] for each in found["deliveries"] if each["upload"]),
         next=found["next"],
         is_first=not asked,
         problem=problem,

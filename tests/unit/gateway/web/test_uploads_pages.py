@@ -1,5 +1,6 @@
 """The pages about uploads: the list, one of them, and the rejected rows to correct."""
 
+import html
 import io
 import re
 from collections.abc import Callable
@@ -322,8 +323,17 @@ def test_who_may_only_read_sees_no_way_to_change(client: FlaskClient, stores: St
 
 def told(browser: FlaskClient, upload_id: str) -> str:
     """The words of the upload's page."""
-    html = browser.get(f"/uploads/{upload_id}").text.partition("<main")[2]
-    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+    main = browser.get(f"/uploads/{upload_id}").text.partition("<main")[2]
+    return " ".join(re.sub(r"<[^>]*>", " ", main).split())
+
+
+def test_options_are_told_in_words(browser: FlaskClient) -> None:
+    asked = {"columns": "Nr:id,Trade:job,Note:", "dates": "dmy", "delimiter": ";"}
+    words = html.unescape(told(browser, upload(browser, **asked)))
+    assert (
+        'Options cells are separated by semicolons; "Nr" means Id, "Trade" means Job, "Note" is '
+        "skipped; dates such as 7/11/2021 have the day first" in words
+    )
 
 
 def test_a_dry_run_tells_first_what_it_would_change(browser: FlaskClient, stores: Stores) -> None:
