@@ -79,7 +79,7 @@ def test_a_permission_that_was_taken_away_before_the_file_was_sent(site: Site) -
         site.change_user(user, permissions=["uploads:read"])
         begin_session(page, site, email)
         send(page)
-        expect_complaint(page, "uploads:write")
+        expect_complaint(page, "You may no longer upload files.")
 
 
 def test_who_may_not_upload_sees_no_form_for_it(site: Site) -> None:

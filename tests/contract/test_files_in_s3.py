@@ -20,6 +20,7 @@ from muster.broker import open_broker
 from muster.database import open_database
 from muster.http.tokens import authenticate_with
 from muster.stores import open_stores
+from tests.adapters import closed_adapters
 from tests.servers.s3 import client_of
 from tests.servers.templates import migrate_by_template
 from tests.unit.dbuploader.suite import a_signer
@@ -43,17 +44,17 @@ def urls(tmp_path: Path, s3_store_url: str) -> Urls:
 
 
 @pytest.fixture
-def client(urls: Urls, tmp_path: Path) -> FlaskClient:
-    app = create_app(
-        Settings(
-            home=tmp_path,
-            csv_store_url=urls.records,
-            file_store_url=urls.files,
-            broker_url=urls.broker,
-        )
+def client(urls: Urls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FlaskClient]:
+    settings = Settings(
+        home=tmp_path,
+        csv_store_url=urls.records,
+        file_store_url=urls.files,
+        broker_url=urls.broker,
     )
-    authenticate_with(app, WordTokens().verify)
-    return app.test_client()
+    with closed_adapters(monkeypatch, "gateway.app", "open_stores", "open_broker"):
+        app = create_app(settings)
+        authenticate_with(app, WordTokens().verify)
+        yield app.test_client()
 
 
 @pytest.fixture
