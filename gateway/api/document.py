@@ -17,6 +17,18 @@ _TABLE_NAME = {
     "description": "A table that this installation declares.",
 }
 _API = ("/v1/", "/.well-known/")
+_ON_UPLOADS = (
+    *("get_upload", "cancel_upload", "follow_upload", "undo_upload", "load_upload"),
+    *("get_file", "get_rejects", "get_receipt"),
+)
+_ON_WEBHOOKS = ("get_webhook", "change_webhook", "delete_webhook", "test_webhook")
+_LINKS = {
+    **dict.fromkeys(("accept_upload", "undo_upload", "load_upload"), _ON_UPLOADS),
+    "add_user": ("get_user", "change_user", "delete_user"),
+    "add_key": ("revoke_key",),
+    "add_webhook": (*_ON_WEBHOOKS, "list_deliveries"),
+}
+"""The operations that take the `id` which an operation answers with."""
 
 
 def document_of(app: OpenAPI) -> dict[str, Any]:
@@ -33,6 +45,7 @@ def document_of(app: OpenAPI) -> dict[str, Any]:
                 parameter["schema"] = _as_parameter(parameter["schema"])
             for answer in operation["responses"].values():
                 answer["headers"] = {**answer.get("headers", {}), **named(REQUEST_ID)}
+            _add_links(operation)
     for path, operation_id in _heads(app).items():
         paths[path]["head"] = _head_of(paths[path]["get"], operation_id)
     schemas = {**whole["components"]["schemas"], "TableName": _TABLE_NAME}
@@ -60,6 +73,16 @@ def _drop_undeclared_answer(operation: dict[str, Any]) -> None:
     content = operation["responses"].get("422", {}).get("content", {})
     if "application/json" in content:
         del operation["responses"]["422"]
+
+
+def _add_links(operation: dict[str, Any]) -> None:
+    links = {
+        target: {"operationId": target, "parameters": {"id": "$response.body#/id"}}
+        for target in _LINKS.get(operation["operationId"], ())
+    }
+    for status, answer in operation["responses"].items():
+        if links and status in {"200", "201", "202"} and "content" in answer:
+            answer["links"] = links
 
 
 def _heads(app: OpenAPI) -> dict[str, str]:

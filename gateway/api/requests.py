@@ -274,7 +274,7 @@ class ListQuery(Query):
         None, description="Only those that correct the rejected rows of this upload."
     )
     limit: Annotated[int, Field(ge=1, le=100), Digits] = Field(20, description="How many at most.")
-    cursor: str | None = Field(None, description="`next` of the page before.")
+    cursor: str | None = Field(None, min_length=1, description="`next` of the page before.")
 
     def filter(self) -> UploadFilter:
         """What the uploads are to have in common."""
@@ -304,7 +304,9 @@ class _RowsQuery(Query):
         100, description="How many at most; CSV has all."
     )
     cursor: str | None = Field(
-        None, description="`next` of the page before, with all else as it was there."
+        None,
+        min_length=1,
+        description="`next` of the page before, with all else as it was there.",
     )
     search: str = Field(
         "",
@@ -345,14 +347,14 @@ class AuditQuery(Query):
     )
     user: str | None = Field(None, description="Only those of the user of this id.")
     limit: Annotated[int, Field(ge=1, le=200), Digits] = Field(50, description="How many at most.")
-    cursor: str | None = Field(None, description="`next` of the page before.")
+    cursor: str | None = Field(None, min_length=1, description="`next` of the page before.")
 
 
 class HistoryQuery(Query):
     """Which changes of a row to read."""
 
     limit: Annotated[int, Field(ge=1, le=100), Digits] = Field(20, description="How many at most.")
-    cursor: str | None = Field(None, description="`next` of the page before.")
+    cursor: str | None = Field(None, min_length=1, description="`next` of the page before.")
 
 
 class YearQuery(Query):

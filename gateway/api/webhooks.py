@@ -120,7 +120,7 @@ class DeliveriesQuery(Query):
     """Which deliveries to list."""
 
     limit: Annotated[int, Field(ge=1, le=100), Digits] = Field(20, description="How many at most.")
-    cursor: str | None = Field(None, description="`next` of the page before.")
+    cursor: str | None = Field(None, min_length=1, description="`next` of the page before.")
 
 
 @api.operation("get", "/v1/webhooks", access=ANY_TOKEN, answers={200: Webhooks})

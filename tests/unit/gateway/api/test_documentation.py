@@ -64,6 +64,19 @@ def test_every_operation_says_its_answers_and_its_errors(document: dict[str, Any
                 assert answer["content"]["application/problem+json"]["example"]["status"]
 
 
+def test_what_an_answer_has_the_id_of_is_linked(document: dict[str, Any]) -> None:
+    taking = {
+        each["operationId"]
+        for each in operations(document)
+        if "id" in {parameter["name"] for parameter in each.get("parameters", [])}
+    }
+    answers = document["paths"]["/v1/uploads"]["post"]["responses"]
+    assert set(answers["202"]["links"]) == set(answers["200"]["links"]) > {"get_rejects"}
+    for operation in operations(document):
+        for answer in operation["responses"].values():
+            assert set(answer.get("links", {})) <= taking
+
+
 def test_every_operation_can_be_found_and_understood(document: dict[str, Any]) -> None:
     tags = {tag["name"]: tag["description"] for tag in document["tags"]}
     assert all(tags.values())
