@@ -14,17 +14,21 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import requests
 
 from embedded.client import Client, Json
 from embedded.suite_process import SuiteProcess
 from tests.e2e.command import Command
 from tests.e2e.conftest import ADMIN, PATIENTLY
 from tests.e2e.families import Family
+from tests.e2e.waiting import wait_until
 from tests.servers.cutting import EveryCutter, RandomCutter
 
 SEED = 20261128
 UPLOADS = 200
 SAMPLE = 8
+# On a busy machine a suite takes minutes to start, more than the command tries by itself.
+PATIENCE = "1800"
 # A request has some 700 bytes and its answer some 1,700.
 MOST_BYTES = 3000
 MEBIBYTE = 1024**2
@@ -44,7 +48,8 @@ def port_of(suite: SuiteProcess) -> int:
 def log_in(muster: Command, suite: SuiteProcess, port: int) -> None:
     password = f"{suite.admin_password()}\n".encode()
     url = f"http://127.0.0.1:{port}"
-    assert muster("login", url, "--email", ADMIN, "--password-stdin", stdin=password).status == 0
+    asked = ("login", url, "--email", ADMIN, "--password-stdin", "--retry", PATIENCE)
+    assert muster(*asked, stdin=password).status == 0
 
 
 def send(
@@ -56,7 +61,7 @@ def send(
     for number in range(count):
         file = folder / f"bad-line-{number}.csv"
         file.write_text(f"{800_000 + number},Row {number}\n")
-        ran = muster("upload", file, "--table", "jobs", "--mode", "insert")
+        ran = muster("upload", file, "--table", "jobs", "--mode", "insert", "--retry", PATIENCE)
         assert ran.status == 0, ran.err
         repeats += ran.err.count("trying again")
     return repeats
@@ -71,19 +76,39 @@ def assert_each_is_there_once(client: Client, count: int) -> None:
     assert keys == {800_000 + number for number in range(count)}
 
 
+def seconds_to_start_again(suite: SuiteProcess) -> float:
+    """Kill the suite, and start it again; returns how long the start took."""
+    suite.kill_supervisor()
+    begun = time.monotonic()
+    suite.start_again()
+    return time.monotonic() - begun
+
+
+def answers(suite: SuiteProcess) -> bool:
+    try:
+        Client(suite.url, ADMIN, suite.admin_password()).close()
+    except requests.RequestException:
+        return False
+    return True
+
+
 @contextmanager
 def killed_again_and_again(suite: SuiteProcess, chance: random.Random) -> Iterator[list[str]]:
-    """Kill the suite, or a process of it, every few seconds; yields what was killed."""
+    """Kill the suite, or a process of it, again and again; yields what was killed.
+
+    It runs as long as it takes to start, or uploads would hardly go on where it starts slowly.
+    """
     killed: list[str] = []
     ending = threading.Event()
 
     def kill() -> None:
-        while not ending.wait(chance.uniform(1, 4)):
-            name = chance.choice(["suite", "gateway", "dbuploader-consumer", "auth"])
+        names = ["suite", "gateway", "dbuploader-consumer", "auth"]
+        start_seconds = 4.0
+        while not ending.wait(2 * chance.random() * start_seconds / len(names)):
+            name = chance.choice(names)
             killed.append(name)
             if name == "suite":
-                suite.kill_supervisor()
-                suite.start_again()
+                start_seconds = seconds_to_start_again(suite)
             else:
                 suite.kill(name)
 
@@ -161,12 +186,14 @@ def test_two_hundred_uploads_arrive_once_in_a_suite_that_is_killed(
     family: Family, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     chance = random.Random(SEED)
-    with family.run() as suite:
+    with family.run({"MUSTER_START_SECONDS": PATIENCE}) as suite:
         with (
             RandomCutter(port_of(suite), chance, MOST_BYTES) as proxy,
             killed_again_and_again(suite, chance) as killed,
         ):
             repeats = send(Command(monkeypatch, tmp_path), suite, proxy, UPLOADS, tmp_path)
+        # What was killed last may not be there again.
+        wait_until(lambda: answers(suite))
         with Client(suite.url, ADMIN, suite.admin_password()) as client:
             assert_each_is_there_once(client, UPLOADS)
     print(f"\n{UPLOADS} uploads; {len(killed)} kills: {dict(Counter(killed))};")
