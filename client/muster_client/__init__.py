@@ -10,7 +10,7 @@ Every call is repeated while the connection or the suite fails, without ever loa
 upload has an idempotency key. See `MusterClient`.
 """
 
-from muster_client.client import MusterClient
+from muster_client.client import MusterClient, UploadOptions
 from muster_client.errors import MusterError, NotMuster, Refused, TableNotKnown, Unreachable
 from muster_client.models import (
     AccessKey,
@@ -42,6 +42,7 @@ __all__ = [
     "TableNotKnown",
     "Unreachable",
     "Upload",
+    "UploadOptions",
     "User",
     "Webhook",
 ]

@@ -16,10 +16,25 @@ HEADER = "id,name,datetime,department_id,job_id,_line,_row,_code,_column,_messag
 ON_THIS_MACHINE = re.compile(r"http://127\.0\.0\.1:8080|var/admin-password|\.venv/bin")
 
 
+TAB = re.compile(r"^:::\{tab-item\} (\w+)\n.*?^```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def ways(page: str, heading: str) -> dict[str, str]:
+    """What the section does in each of its ways, by the name of the tab."""
+    section = (ROOT / page).read_text("utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+    scripts: dict[str, str] = {}
+    for way, script in TAB.findall(section):
+        scripts[way] = scripts.get(way, "") + script
+    return scripts
+
+
 def blocks(page: str, heading: str) -> list[str]:
     text = (ROOT / page).read_text("utf-8")
     section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
     return re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
+CALL_BY_CALL = ways("docs/using.md", "Call by call: curl, Python, the command")
 
 
 def on(suite: SuiteProcess, *scripts: str) -> str:
@@ -60,10 +75,23 @@ def test_the_walk_through_of_the_readme_works_as_pasted(
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_same_with_curl_works_as_pasted(tmp_path: Path, suite: SuiteProcess) -> None:
     _, curl = blocks("README.md", "A walk through")
-    call_by_call = blocks("docs/using.md", "With curl, call by call")
-    done = paste(on(suite, curl, *call_by_call), tmp_path, "-eu")
+    done = paste(on(suite, curl, CALL_BY_CALL["curl"]), tmp_path, "-eu")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count('"state":"completed') == 3
+    assert done.stdout.count('"state":"completed') == 7
     assert HEADER in done.stdout
     assert "department,job,Q1,Q2,Q3,Q4" in done.stdout
+    assert len((tmp_path / "rejects.csv").read_text("utf-8").splitlines()) == 63
+
+
+def test_the_same_in_python_and_with_the_command_works_as_pasted(
+    tmp_path: Path, suite: SuiteProcess
+) -> None:
+    python = f".venv/bin/python - <<'END'\n{CALL_BY_CALL['Python']}END\n"
+    command = f"PATH=$PATH:.venv/bin\n{CALL_BY_CALL['muster']}"
+    done = paste(on(suite, python, command), tmp_path, "-u")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("62 rows of hired_employees.csv are in rejects.csv\n")
+    # Three files by each, and the corrected rows by the command.
+    assert done.stdout.count(" completed") == 7
+    assert done.stdout.count("department,job,Q1,Q2,Q3,Q4") == 2
     assert len((tmp_path / "rejects.csv").read_text("utf-8").splitlines()) == 63

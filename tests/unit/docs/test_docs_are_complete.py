@@ -8,9 +8,11 @@ from typing import get_args
 import pytest
 from flask import Flask
 
+import muster_client
 from muster.contracts.error_codes import ROW_ERRORS, UPLOAD_ERRORS, FailureCode, RowErrorCode
 from muster.contracts.problems import PROBLEM_TYPES, ProblemKind
 from muster.settings import variables_of
+from muster_client import MusterClient
 from tools.error_page import with_tables
 
 ROOT = Path(__file__).parents[3]
@@ -137,3 +139,17 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
         if anchor and anchor not in anchors(target)
     ]
     assert lost == []
+
+
+def test_everything_that_the_client_exports_stands_in_its_reference() -> None:
+    named = re.findall(
+        r"^\.\. auto\w+:: muster_client\.(\w+)", read("docs/python-reference.md"), re.M
+    )
+    assert sorted(named) == sorted(muster_client.__all__)
+
+
+def test_python_in_the_docs_calls_methods_that_the_client_has() -> None:
+    for page in ("docs/using.md", "docs/webhooks.md"):
+        for script in re.findall(r"^```python\n(.*?)^```$", read(page), re.M | re.S):
+            called = re.findall(r"\bmuster\.(\w+)\(", script)
+            assert [name for name in called if not hasattr(MusterClient, name)] == []
