@@ -79,10 +79,15 @@ class Api(APIBlueprint):
         return {"$ref": f"{_SCHEMAS}/{name}"}
 
     def json_body(self, model: type[BaseModel]) -> dict[str, Any]:
-        """A request body of JSON, for the document; the service that answers checks it."""
+        """A request body of JSON, for the document; the service that answers checks it.
+
+        None takes a field that it does not know: a misspelt one would be passed over.
+        """
+        schema = model.model_json_schema(ref_template=f"{_SCHEMAS}/{{model}}")
+        reference = self.define(model.__name__, {**schema, "additionalProperties": False})
         return {
             "description": _first_paragraph(model),
-            "content": {"application/json": {"schema": self.schema_of(model)}},
+            "content": {"application/json": {"schema": reference}},
         }
 
     def json_answer(self, model: type[BaseModel], *headers: str) -> dict[str, Any]:

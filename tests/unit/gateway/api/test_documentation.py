@@ -64,6 +64,12 @@ def test_every_operation_says_its_answers_and_its_errors(document: dict[str, Any
                 assert answer["content"]["application/problem+json"]["example"]["status"]
 
 
+def test_a_body_takes_no_field_that_it_does_not_name(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("OwnChange", "NewUser", "UserChange", "NewAccessKey", "NewWebhook", "LinkUse"):
+        assert schemas[name]["additionalProperties"] is False
+
+
 def test_what_an_answer_has_the_id_of_is_linked(document: dict[str, Any]) -> None:
     taking = {
         each["operationId"]
