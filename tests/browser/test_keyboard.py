@@ -10,7 +10,20 @@ from tests.browser.site import ANA, PASSWORD
 from tests.browser.states import expect_final
 
 _MAX_STEPS = 60
-# What a screen reader says of the rejected rows.
+# What a screen reader says of a file that is chosen, and of the rejected rows.
+_SEEN = """
+- table "The first rows of jobs.csv":
+  - rowgroup:
+    - row:
+      - columnheader "Line"
+      - columnheader "id Id":
+        - combobox "What id is"
+      - columnheader "Trade Job":
+        - combobox "What Trade is"
+  - rowgroup:
+    - 'row "2 801 the cell is blank: job is required"'
+    - row "3 802 Cook"
+"""
 _READ_OUT = """
 - table "Corrections":
   - rowgroup:
@@ -66,7 +79,8 @@ def test_the_main_job_is_done_with_the_keyboard_alone(strangers_page: Page, tmp_
     expect(meaning).to_be_visible()
     tab_to(page, meaning)
     keys.type("Job")
-    expect(page.locator("[data-part=rows] tbody tr")).to_have_count(2)
+    seen = page.get_by_role("table", name="The first rows of jobs.csv")
+    expect(seen).to_match_aria_snapshot(_SEEN)
     expect(meaning).to_be_focused()
     tab_to(page, page.get_by_role("button", name="Upload"))
     keys.press("Enter")

@@ -26,6 +26,7 @@ export function newItem(file, table) {
   part(item, "name").textContent = file.name;
   part(item, "size").textContent = `${file.size.toLocaleString("en-US")} bytes`;
   part(item, "table").value = table;
+  part(item, "table").setAttribute("aria-label", `Table of ${file.name}`);
   step(item, "chosen", "Remove");
   return item;
 }

@@ -122,16 +122,21 @@ function offerDates(view, item, found, acts) {
   offer(view, item, "dates", item.choices.dates ?? "", acts);
   const place = part(view, "readings");
   place.hidden = false;
-  place.setAttribute("aria-label", `Both readings of the dates in ${column}`);
+  label(place, `Both readings of the dates in ${column}`);
   place.querySelector("tbody").append(...readings.map(({ line, text, dmy, mdy }) =>
     row([numeric(line), cell(text), moment(dmy), moment(mdy)])));
 }
 
 const moment = (value) => cell(value === null ? "no date" : inUtc(value), value === null ? "passed" : "time");
 
+/** Name the table, and what it is scrolled in. */
+function label(place, name) {
+  for (const each of [place, place.querySelector("table")]) each.setAttribute("aria-label", name);
+}
+
 function drawRows(view, item, found, acts) {
   const place = part(view, "rows");
-  place.setAttribute("aria-label", `The first rows of ${item.file.name}`);
+  label(place, `The first rows of ${item.file.name}`);
   const head = place.querySelector("thead tr");
   found.columns.forEach((column, number) => head.append(headOf(item, found, column, number, acts)));
   const asked = found.problems.find(({ code }) => code === "ambiguous-dates")?.column;
