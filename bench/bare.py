@@ -12,7 +12,6 @@ import requests
 from flask import Flask, Response
 
 from muster.http.service import Health, provide
-from tests.servers.process import free_port
 
 _BODY = "BENCH_BODY"
 _START_SECONDS = 30.0
@@ -36,6 +35,9 @@ def create_app() -> Flask:
 @contextmanager
 def serving(body: Path) -> Iterator[str]:
     """Its URL while it runs."""
+    # Not above: the server imports this module, and has no place for what tests need.
+    from tests.servers.process import free_port
+
     port = free_port()
     process = subprocess.Popen(
         [
