@@ -1,4 +1,4 @@
-"""A user who asks again where a busy machine has the suite answer 503, as each 503 says to."""
+"""A user who asks again where the suite answers 503, as each 503 says to, or was just killed."""
 
 import time
 from typing import Any
@@ -13,7 +13,10 @@ _ATTEMPTS = 60
 
 
 class PatientClient(Client):
-    """What was refused so was not done. Raises requests.HTTPError on any other refusal."""
+    """What was refused so was not done. Raises requests.HTTPError on any other refusal.
+
+    Where there was no answer, only what may be done twice is asked again.
+    """
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
         for _ in range(_ATTEMPTS):
@@ -23,8 +26,12 @@ class PatientClient(Client):
                 if error.response.status_code != requests.codes.unavailable:
                     raise
                 print(f"{method} {path}: {error.response.text}")
+            except requests.ConnectionError as error:
+                if method != "GET" and path != "/v1/login":
+                    raise
+                print(f"{method} {path}: {error}")
             time.sleep(1)
-        raise TimeoutError(f"{method} {path} got 503 {_ATTEMPTS} times")
+        raise TimeoutError(f"{method} {path} was refused {_ATTEMPTS} times")
 
 
 def admin_of(suite: SuiteProcess) -> PatientClient:

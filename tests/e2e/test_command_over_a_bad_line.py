@@ -14,14 +14,13 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-import requests
 
 from embedded.client import Client, Json
 from embedded.suite_process import SuiteProcess
 from tests.e2e.command import Command
 from tests.e2e.conftest import ADMIN, PATIENTLY
 from tests.e2e.families import Family
-from tests.e2e.waiting import wait_until
+from tests.e2e.patient import admin_of
 from tests.servers.cutting import EveryCutter, RandomCutter
 
 SEED = 20261128
@@ -82,14 +81,6 @@ def seconds_to_start_again(suite: SuiteProcess) -> float:
     begun = time.monotonic()
     suite.start_again()
     return time.monotonic() - begun
-
-
-def answers(suite: SuiteProcess) -> bool:
-    try:
-        Client(suite.url, ADMIN, suite.admin_password()).close()
-    except requests.RequestException:
-        return False
-    return True
 
 
 @contextmanager
@@ -193,8 +184,7 @@ def test_two_hundred_uploads_arrive_once_in_a_suite_that_is_killed(
         ):
             repeats = send(Command(monkeypatch, tmp_path), suite, proxy, UPLOADS, tmp_path)
         # What was killed last may not be there again.
-        wait_until(lambda: answers(suite))
-        with Client(suite.url, ADMIN, suite.admin_password()) as client:
+        with admin_of(suite) as client:
             assert_each_is_there_once(client, UPLOADS)
     print(f"\n{UPLOADS} uploads; {len(killed)} kills: {dict(Counter(killed))};")
     print(f"{proxy.cut} connections cut; {repeats} requests repeated")
