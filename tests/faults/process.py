@@ -24,6 +24,7 @@ from tests.faults import ports
 from tests.faults.ports import ANSWER, Meet
 
 MODULES: Mapping[str, str] = {
+    "auth": "auth.app",
     "gateway": "gateway.app",
     "gateway-relay": "gateway.relay",
     "dbuploader-consumer": "dbuploader.consumer",

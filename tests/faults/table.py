@@ -27,6 +27,7 @@ WEATHER_TABLE = [
 
 _CRASH_ROW = re.compile(r"^\| ([\w, ]+): ((?:`[^`]+`(?:, )?)+) \|", re.MULTILINE)
 _PROCESSES = {
+    "auth": "auth",
     "gateway": "gateway",
     "relay": "gateway-relay",
     "loader": "dbuploader-consumer",
@@ -38,13 +39,14 @@ _FAMILIES = {
     "embedded": "embedded",
     "in an erasure": "erasure",
     "in a digest": "digest",
+    "in an account email": "account-email",
 }
 
 
 def crash_table(*families: str) -> dict[str, set[str]]:
     """The calls of which docs/guarantees.md says what is true after a death there, by process.
 
-    `families` are "servers", "embedded", "erasure" and "digest".
+    `families` are "servers", "embedded", "erasure", "digest" and "account-email".
     """
     table: dict[str, set[str]] = {process: set() for process in _PROCESSES.values()}
     page = (_DOCS / "guarantees.md").read_text("utf-8")
