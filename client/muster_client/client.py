@@ -12,6 +12,7 @@ from muster_client.errors import NotMuster
 from muster_client.models import (
     AccessKey,
     Delivery,
+    Invitation,
     Json,
     Me,
     Page,
@@ -154,6 +155,15 @@ class MusterClient:
         path = _path("/v1/uploads", upload_id, "undo")
         return Upload.read(self._json("POST", path, params=params, headers=headers))
 
+    def load(self, upload_id: str, *, key: str | None = None) -> Upload:
+        """Load what a dry run checked, from the bytes that the suite kept, with the same options.
+
+        Returns the upload that does so, as it was accepted.
+        """
+        headers = {"Idempotency-Key": key or _new_key()}
+        path = _path("/v1/uploads", upload_id, "load")
+        return Upload.read(self._json("POST", path, headers=headers))
+
     def save_rejects(
         self,
         upload_id: str,
@@ -226,6 +236,11 @@ class MusterClient:
         """Add a user."""
         body = {"email": email, "password": password, "permissions": [*permissions]}
         return User.read(self._make("/v1/users", body))
+
+    def invite_user(self, email: str, permissions: Sequence[str]) -> Invitation:
+        """Have somebody sent a link by which they become a user, with a password of their own."""
+        body = {"email": email, "permissions": [*permissions]}
+        return Invitation.read(self._make("/v1/invitations", body))
 
     def change_user(self, user_id: str, **changes: Any) -> User:
         """Change `permissions`, `password` or `disabled` of a user."""

@@ -148,6 +148,15 @@ class Me(User):
 
 
 @dataclass(frozen=True)
+class Invitation(Document):
+    """An invitation, which is on its way by email."""
+
+    email: str
+    permissions: list[str]
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
 class AccessKey(Document):
     """An access key. `key`, which is sent as the token, is known only when it is made."""
 

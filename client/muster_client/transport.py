@@ -122,7 +122,7 @@ class Transport:
                 failure: MusterError = self._unreachable(error)
                 wait = pause
             except Refused as refusal:
-                if not _is_passing(refusal):
+                if not is_passing(refusal):
                     raise
                 failure, wait = refusal, max(pause, refusal.retry_after or 0.0)
             deadline = deadline or time.monotonic() + self.retry.seconds
@@ -185,7 +185,8 @@ def _is_whole(response: requests.Response) -> bool:
     return is_framed or response.status_code in {204, 304}
 
 
-def _is_passing(refusal: Refused) -> bool:
+def is_passing(refusal: Refused) -> bool:
+    """Whether the same request may succeed later."""
     return refusal.status in _TRY_AGAIN or refusal.kind in _TRY_AGAIN_KINDS
 
 

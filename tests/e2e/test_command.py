@@ -53,6 +53,17 @@ def test_it_does_the_main_job(muster: Command, tmp_path: Path) -> None:
     assert newest[2:5] == ["rejects.csv", "hired_employees", "completed"]
 
 
+def test_it_loads_what_a_dry_run_checked(muster: Command) -> None:
+    dry_run = ("upload", "-", "--table", "jobs", "--dry-run", "--wait", "--json")
+    checked = muster(*dry_run, stdin=b"7301,Checked\n").results[0]
+    loaded = muster("load", "last", "--wait", "--json")
+    assert (loaded.status, loaded.results[0]["loads"]) == (0, checked["id"]), loaded.err
+    assert loaded.results[0]["rows"]["inserted"] == 1
+    assert loaded.results[0]["sha256"] == checked["sha256"]
+    again = muster("load", loaded.results[0]["id"])
+    assert (again.status, again.out) == (3, "")
+
+
 def test_its_status_says_how_it_went(muster: Command, tmp_path: Path) -> None:
     bad = tmp_path / "jobs.csv"
     bad.write_text("x,Nobody\n7201,Somebody\n")
@@ -83,6 +94,8 @@ def test_it_manages_users_and_never_keeps_a_password(muster: Command, tmp_path: 
     assert [each.name for each in kept] == ["profiles.json"]
     assert (kept[0].stat().st_mode & 0o777, PASSWORD in kept[0].read_text()) == (0o600, False)
 
+    invited = muster("users", "invite", "invited@example.com", "--permission", "uploads:read")
+    assert invited.out.startswith("invited@example.com is invited until "), invited.err
     other = muster("users", "list", "--profile", "other")
     assert (other.status, "users:admin" in other.err) == (3, True)
     assert muster("users", "change", email, "--disable").out.count("(disabled)") == 1

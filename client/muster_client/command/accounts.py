@@ -80,13 +80,19 @@ def whoami(session: Session) -> int:
 
 @click.group()
 def users() -> None:
-    """List, add and change users, with the permission users:admin."""
+    """List, add, invite, change and remove users.
+
+    All of it takes the permission users:admin.
+    """
 
 
 @users.command("list")
 @with_session
 def list_users(session: Session) -> int:
-    """List all users."""
+    """List all users.
+
+    Shown are the id, the address, the permissions, and whether the user is disabled.
+    """
     with session.client() as client:
         session.output.show_all(client.users(), _USER_COLUMNS)
     return DONE
@@ -104,6 +110,24 @@ def add_user(
     password = _password(password_stdin, confirm=True)
     with session.client() as client:
         return _show_user(session, client.add_user(email, password, permissions))
+
+
+@users.command("invite")
+@click.argument("email")
+@_PERMISSION
+@with_session
+def invite_user(session: Session, email: str, permissions: tuple[str, ...]) -> int:
+    """Invite somebody by an email to EMAIL.
+
+    By the link in it they become a user, with these permissions and a password of their own. It is
+    good for 24 hours, and once.
+    """
+    with session.client() as client:
+        invited = client.invite_user(email, permissions)
+    until = f"{invited.expires_at:%Y-%m-%d %H:%M} UTC"
+    permitted = ", ".join(invited.permissions)
+    session.output.show(invited, f"{invited.email} is invited until {until}: {permitted}")
+    return DONE
 
 
 @users.command("change")
@@ -140,7 +164,10 @@ def change_user(
 @click.argument("email")
 @with_session
 def remove_user(session: Session, email: str) -> int:
-    """Remove the user with the address or id EMAIL."""
+    """Remove the user with the address or id EMAIL.
+
+    Their tokens and access keys end. What they uploaded stays.
+    """
     with session.client() as client:
         client.remove_user(_user_id(client, email))
     return DONE
@@ -154,7 +181,11 @@ def keys() -> None:
 @keys.command("list")
 @with_session
 def list_keys(session: Session) -> int:
-    """List your access keys."""
+    """List your access keys.
+
+    Shown are the id, the name, the permissions, when it expires, and when it was last used. The
+    keys themselves are not shown.
+    """
     with session.client() as client:
         session.output.show_all(client.keys(), _KEY_COLUMNS)
     return DONE
@@ -191,7 +222,10 @@ def make_key(session: Session, name: str, permissions: tuple[str, ...], days: in
 @click.argument("key_id", metavar="ID")
 @with_session
 def revoke_key(session: Session, key_id: str) -> int:
-    """End an access key."""
+    """End an access key.
+
+    ID is in the first column of `muster keys list`. Within 5 seconds the key is refused everywhere.
+    """
     with session.client() as client:
         client.revoke_key(key_id)
     return DONE

@@ -10,6 +10,7 @@ import click
 
 from muster_client.errors import MusterError, Refused, TableNotKnown, Unreachable
 from muster_client.models import Upload
+from muster_client.transport import is_passing
 
 DONE = 0
 REJECTS = 1
@@ -53,7 +54,7 @@ def status_of_error(error: BaseException) -> int:
         return USAGE
     if isinstance(error, Refused):
         # A refusal that would have passed, and did not in time.
-        return NO_ANSWER if error.status in {429, 502, 503, 504} else REFUSED
+        return NO_ANSWER if is_passing(error) else REFUSED
     return NO_ANSWER if isinstance(error, Unreachable) else REFUSED
 
 

@@ -4,7 +4,7 @@ import click
 
 from muster_client.command.exits import DONE
 from muster_client.command.session import Session, with_session
-from muster_client.models import Document
+from muster_client.models import Document, Json
 
 _COLUMNS = ("id", "url", "enabled")
 _DELIVERY_COLUMNS = ("id", "state", "attempts", "upload", "reason")
@@ -12,13 +12,16 @@ _DELIVERY_COLUMNS = ("id", "state", "attempts", "upload", "reason")
 
 @click.group()
 def hooks() -> None:
-    """List, add, change and try your webhooks."""
+    """List, add, change, remove and try your webhooks."""
 
 
 @hooks.command("list")
 @with_session
 def list_hooks(session: Session) -> int:
-    """List your webhooks."""
+    """List your webhooks.
+
+    Shown are the id, the URL, and whether it is called.
+    """
     with session.client() as client:
         session.output.show_all(client.webhooks(), _COLUMNS)
     return DONE
@@ -45,7 +48,10 @@ def add_hook(session: Session, url: str) -> int:
 @click.option("--enable/--disable", "enabled", default=None, help="Whether it is called.")
 @with_session
 def change_hook(session: Session, hook_id: str, url: str | None, enabled: bool | None) -> int:
-    """Change a webhook."""
+    """Change a webhook.
+
+    ID is in the first column of `muster hooks list`.
+    """
     asked = {"url": url, "enabled": enabled}
     changes = {name: value for name, value in asked.items() if value is not None}
     if not changes:
@@ -60,7 +66,10 @@ def change_hook(session: Session, hook_id: str, url: str | None, enabled: bool |
 @click.argument("hook_id", metavar="ID")
 @with_session
 def remove_hook(session: Session, hook_id: str) -> int:
-    """Remove a webhook."""
+    """Remove a webhook, with its deliveries.
+
+    ID is in the first column of `muster hooks list`. Calls that wait are not made.
+    """
     with session.client() as client:
         client.remove_webhook(hook_id)
     return DONE
@@ -70,18 +79,25 @@ def remove_hook(session: Session, hook_id: str) -> int:
 @click.argument("hook_id", metavar="ID")
 @with_session
 def test_hook(session: Session, hook_id: str) -> int:
-    """Have a webhook called once, with a trial event."""
+    """Have a webhook called once, with a trial event.
+
+    ID is in the first column of `muster hooks list`; `muster hooks deliveries ID` says what became
+    of the call.
+    """
     with session.client() as client:
         answer = client.test_webhook(hook_id)
-    session.output.show(Document(answer), "The call is on its way: muster hooks deliveries")
-    return DONE
+    return _show_call(session, hook_id, answer)
 
 
 @hooks.command("deliveries")
 @click.argument("hook_id", metavar="ID")
 @with_session
 def list_deliveries(session: Session, hook_id: str) -> int:
-    """List the latest calls of a webhook."""
+    """List the latest calls of a webhook.
+
+    ID is in the first column of `muster hooks list`. Shown are the id of the call, its state, how
+    often it was tried, the upload, and why it failed.
+    """
     with session.client() as client:
         session.output.show_all(client.deliveries(hook_id).items, _DELIVERY_COLUMNS)
     return DONE
@@ -92,11 +108,19 @@ def list_deliveries(session: Session, hook_id: str) -> int:
 @click.argument("delivery_id", metavar="DELIVERY")
 @with_session
 def replay_delivery(session: Session, hook_id: str, delivery_id: str) -> int:
-    """Have a webhook called again with the event of an earlier call."""
+    """Have a webhook called again with the event of an earlier call.
+
+    ID is that of the webhook, DELIVERY that of the call: `muster hooks deliveries ID` lists them.
+    """
     with session.client() as client:
         answer = client.replay_delivery(hook_id, delivery_id)
-    session.output.show(Document(answer), "The call is on its way: muster hooks deliveries")
-    return DONE
+    return _show_call(session, hook_id, answer)
 
 
 COMMANDS = (hooks,)
+
+
+def _show_call(session: Session, hook_id: str, answer: Json) -> int:
+    line = f"The call is on its way: muster hooks deliveries {hook_id}"
+    session.output.show(Document(answer), line)
+    return DONE

@@ -1,4 +1,4 @@
-"""Sending files and following them: upload, fix, status, watch, rejects, undo, cancel."""
+"""Sending files and following them: upload, fix, load, status, watch, rejects, undo, cancel."""
 
 import shutil
 import sys
@@ -146,6 +146,22 @@ def fix(session: Session, upload: str, file: str, wait: bool, key: str | None) -
 
 
 @click.command()
+@click.argument("upload", metavar="UPLOAD")
+@_WAIT
+@_KEY
+@with_session
+def load(session: Session, upload: str, wait: bool, key: str | None) -> int:
+    """Load what a dry run checked.
+
+    UPLOAD is the id of the dry run, or `last`. Nothing is sent again: the suite has kept the file,
+    and reads it as it did. Every row is checked again.
+    """
+    with session.client() as client:
+        loaded = client.load(_found(client, upload).id, key=key)
+        return _after(client, session, loaded, wait=wait)
+
+
+@click.command()
 @click.argument("upload", metavar="[UPLOAD]", required=False)
 @click.option("--state", metavar="STATE", help="Only those in this state.")
 @click.option("--table", metavar="NAME", help="Only those for this table.")
@@ -227,8 +243,7 @@ def undo(
     with session.client() as client:
         mode: UndoMode = "all" if is_all else "possible"
         undone = client.undo(_found(client, upload).id, mode=mode, dry_run=dry_run, key=key)
-        job = _Job(client, session, wait=wait)
-        return job.follow(undone) if wait else _shown(undone, session)
+        return _after(client, session, undone, wait=wait)
 
 
 @click.command()
@@ -245,7 +260,7 @@ def cancel(session: Session, upload: str) -> int:
     return DONE
 
 
-COMMANDS: Sequence[click.Command] = (upload, fix, status, watch, rejects, undo, cancel)
+COMMANDS: Sequence[click.Command] = (upload, fix, load, status, watch, rejects, undo, cancel)
 
 
 @dataclass(frozen=True)
@@ -295,6 +310,13 @@ class _Job:
         status = _shown(upload, self._session)
         self.status = max(self.status, status)
         return status
+
+
+def _after(client: MusterClient, session: Session, accepted: Upload, *, wait: bool) -> int:
+    """Show an upload that was accepted, once it is final if it is to be waited for."""
+    if wait:
+        return _Job(client, session, wait=True).follow(accepted)
+    return _shown(accepted, session)
 
 
 def _shown(upload: Upload, session: Session) -> int:

@@ -3,45 +3,17 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
-from typing import ClassVar
 
 import pytest
 
 from muster_client import MusterClient, NotMuster, Refused, RetryPolicy, Unreachable
 from tests.servers.http import serving
+from tests.unit.client.script import ME, Answer, Script, problem, serving_script
 
-ME = b'{"id":"1","email":"ana@example.com","permissions":[],"disabled":false}'
 UPLOAD = (
     b'{"id":"1","table":"jobs","filename":"jobs.csv","size":1,"sha256":"","state":"queued",'
     b'"submitted_by":"ana@example.com","submitted_at":"2026-01-01T00:00:00Z","rows":{}}'
 )
-
-
-class Script(BaseHTTPRequestHandler):
-    """Gives scripted answers: a status, headers and a body, or None to cut the connection."""
-
-    answers: ClassVar[list[tuple[int, dict[str, str], bytes] | None]]
-    asked: ClassVar[list[tuple[str, dict[str, str], bytes]]]
-
-    def handle_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        self.asked.append((f"{self.command} {self.path}", dict(self.headers), body))
-        answer = self.answers.pop(0)
-        if answer is None:
-            self.close_connection = True
-            return
-        status, headers, content = answer
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(content))} | headers).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - http.server's names
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 class Scripted:
@@ -53,17 +25,11 @@ class Scripted:
 
 
 @contextmanager
-def scripted(*answers: tuple[int, dict[str, str], bytes] | None) -> Iterator[Scripted]:
-    handler = type("Handler", (Script,), {"answers": [*answers], "asked": []})
-    with serving(handler) as port:
-        script = Scripted(f"http://127.0.0.1:{port}", handler)
+def scripted(*answers: Answer | None) -> Iterator[Scripted]:
+    with serving_script(answers) as (url, handler):
+        script = Scripted(url, handler)
         with script.client:
             yield script
-
-
-def problem(status: int, kind: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    body = f'{{"type":"/docs/errors#{kind}","title":"T","status":{status},"detail":"D."}}'
-    return status, {"Content-Type": "application/problem+json", **headers}, body.encode()
 
 
 def test_what_is_cut_or_away_is_asked_again() -> None:
