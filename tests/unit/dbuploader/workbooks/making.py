@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from openpyxl import Workbook
@@ -62,3 +63,13 @@ def zipped(parts: dict[str, bytes]) -> bytes:
         for name, data in parts.items():
             package.writestr(name, data)
     return buffer.getvalue()
+
+
+def typed(cell: str) -> Any:
+    """The value that a program types into a workbook for the text of a CSV cell."""
+    if cell.isdecimal():
+        return int(cell)
+    try:
+        return datetime.fromisoformat(cell.replace("Z", ""))
+    except ValueError:
+        return cell or None

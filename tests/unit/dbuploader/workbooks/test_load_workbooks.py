@@ -4,7 +4,7 @@ import csv
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ import pytest
 from dbuploader.uploads.run import first_run
 from dbuploader.workbooks import process
 from muster.contracts.rejects import SheetColumns, read_rejects
-from muster.contracts.uploads import RowCounts, Source, State
+from muster.contracts.uploads import Cause, RowCounts, Source, State
 from tests.unit.dbuploader.suite import Suite
-from tests.unit.dbuploader.workbooks.making import Rows, one_sheet, workbook
+from tests.unit.dbuploader.workbooks import forms
+from tests.unit.dbuploader.workbooks.making import Rows, one_sheet, typed, workbook
 
 SAMPLES = Path(__file__).parents[4] / "samples"
+DATA = Path(__file__).parent / "data"
 
 
 def sample(table: str) -> bytes:
@@ -26,15 +28,6 @@ def sample(table: str) -> bytes:
     with (SAMPLES / f"{table}.csv").open(newline="") as file:
         rows = [[typed(cell) for cell in row] for row in csv.reader(file)]
     return one_sheet(rows)
-
-
-def typed(cell: str) -> Any:
-    if cell.isdecimal():
-        return int(cell)
-    try:
-        return datetime.fromisoformat(cell.replace("Z", ""))
-    except ValueError:
-        return cell or None
 
 
 def test_the_samples_load_as_from_csv(empty_suite: Suite) -> None:
@@ -54,6 +47,38 @@ def test_the_samples_load_as_from_csv(empty_suite: Suite) -> None:
             (cause.code, cause.rows) for cause in first.causes
         ]
         assert empty_suite.rows(table) == loaded
+
+
+def in_each_form(table: str) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """The same rows as people have them, with the options that they need."""
+    labels, own = forms.LABELS[table], forms.OWN_LABELS[table]
+    columns = ",".join(f"{label}:{column}" for label, column in zip(own, labels, strict=True))
+    yield (DATA / f"{table}.xlsx").read_bytes(), {"is_workbook": True}
+    yield forms.as_workbook(table), {"is_workbook": True}
+    yield forms.as_text(table, labels, ";", "cp1252"), {"encoding": "windows-1252"}
+    yield forms.as_text(table, labels, "\t", "utf-8"), {}
+    yield forms.as_text(table, own, ",", "utf-8"), {"columns": columns}
+
+
+def test_twelve_departments_183_jobs_and_1929_of_1999_hires_load_in_each_form(
+    empty_suite: Suite,
+) -> None:
+    for table, (loaded, rejected) in forms.COUNTS.items():
+        (content, options), *others = in_each_form(table)
+        first = empty_suite.load(table, content, **options)
+        held, causes = empty_suite.rows(table), [*map(in_words, first.causes)]
+        assert first.rows == RowCounts(loaded + rejected, inserted=loaded, rejected=rejected)
+
+        for content, options in others:
+            again = empty_suite.load(table, content, **options)
+            counts = RowCounts(loaded + rejected, unchanged=loaded, rejected=rejected)
+            assert (again.rows, [*map(in_words, again.causes)]) == (counts, causes)
+        assert empty_suite.rows(table) == held
+    assert {column: rows for _, column, rows in causes} == forms.BLANKS
+
+
+def in_words(cause: Cause) -> tuple[str, str | None, int]:
+    return cause.code, cause.column, cause.rows
 
 
 def test_the_upload_and_its_rejects_say_where_they_were(suite: Suite) -> None:
