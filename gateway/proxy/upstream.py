@@ -3,13 +3,13 @@
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import structlog
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 from werkzeug.datastructures import Headers
 
@@ -36,8 +36,21 @@ RESPONSE_HEADERS = (
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 60.0
+# Of a service that hangs: what is not known to be undone is waited for longer than what only reads.
+_LOOK_SECONDS = 10.0
+
+
+class _Retry(Retry):
+    """Has nothing sent again that took too long: it would again, while a thread waits for it."""
+
+    def increment(self, *arguments: Any, **options: Any) -> Self:
+        if isinstance(options.get("error"), ReadTimeoutError):
+            raise options["error"]
+        return super().increment(*arguments, **options)
+
+
 # Only what was certainly not received, or changes nothing, is sent again.
-_RETRY = Retry(
+_RETRY = _Retry(
     2,
     redirect=0,
     status=0,
@@ -136,13 +149,14 @@ class Upstream:
     def _ask(
         self, method: str, path: str, headers: dict[str, str], body: bytes, **more: Any
     ) -> BaseHTTPResponse:
+        seconds = _LOOK_SECONDS if method == "GET" else _READ_SECONDS
         try:
             return self._pool.urlopen(
                 method,
                 f"{self._base}{path}",
                 headers=headers,
                 body=body or None,
-                timeout=Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
+                timeout=Timeout(connect=_CONNECT_SECONDS, read=seconds),
                 redirect=False,
                 **more,
             )

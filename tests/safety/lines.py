@@ -1058,8 +1058,8 @@ LINES = (
     SafetyLine(
         promise="answers: a service that works for longer than a connection takes is waited for",
         path="gateway/proxy/upstream.py",
-        old="Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)",
-        new="Timeout(_CONNECT_SECONDS, _READ_SECONDS)",
+        old="Timeout(connect=_CONNECT_SECONDS, read=seconds)",
+        new="Timeout(_CONNECT_SECONDS, seconds)",
         test="tests/unit/gateway/proxy/test_upstream_patience.py::"
         "test_an_answer_may_take_longer_than_a_connection",
     ),
