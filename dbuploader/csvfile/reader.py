@@ -120,7 +120,7 @@ def _read_head(chunks: Iterator[bytes], size: int) -> tuple[bytes, int]:
         if len(head) >= size:
             break
     if not head:
-        raise FileError("empty-file", "The file has no record in it, not even a header.")
+        raise FileError("empty-file", "The file has no rows in it, not even a header.")
     return head, empty_lines
 
 

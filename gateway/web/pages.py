@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from gateway.errors import PROBLEMS
 from gateway.web.session import refuse_other_sites, split_url
-from gateway.web.wording import ago, in_words, with_headings, word_for
+from gateway.web.wording import ago, in_words, with_headings, without_numbers, word_for
 from muster.http.problems import Problem, from_http_exception, problem_of
 from muster.http.tokens import authenticate
 from muster.observability.tracing import current_trace
@@ -39,7 +39,8 @@ class PageBlueprint(Blueprint):
 def install_pages(app: Flask) -> None:
     """Have `app` answer a browser that asks for an unknown path with a page."""
     app.register_error_handler(404, _show_not_found)
-    app.jinja_env.globals.update(word_for=word_for, ago=ago, with_headings=with_headings)
+    texts = (word_for, ago, with_headings, without_numbers)
+    app.jinja_env.globals.update({each.__name__: each for each in texts})
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:

@@ -1,5 +1,6 @@
 """What the page calls states, causes, effects, options and permissions."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -96,6 +97,8 @@ FORGOTTEN: Mapping[str | None, str] = {
 }
 """Why it is not known what a row was before a change."""
 _FOR_PROGRAMS = "upload with dates=dmy or dates=mdy"
+_TOO_LONG = re.compile(r"This body may have [\d,]+ bytes at most\.")
+_CHANGE = re.compile(r" \(change \d+\)$")
 _MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
 # Up to so many seconds in units of so many, which are called so.
 _AGES = ((_HOUR, _MINUTE, "minute"), (_DAY, _HOUR, "hour"), (7 * _DAY, _DAY, "day"))
@@ -119,7 +122,7 @@ def in_words(detail: str) -> str:
     """The text without names of services, and with what a permission allows for its name."""
     if detail.endswith("does not answer now; try again."):
         return "A part of Muster is not answering. Nothing is lost: try again in a moment."
-    detail = detail.replace("This body", "This form")
+    detail = _TOO_LONG.sub("What was typed is too long: shorten it, or send it in parts.", detail)
     for name, words in PERMISSIONS.items():
         detail = detail.replace(name, f"to {words}")
     return detail
@@ -132,6 +135,11 @@ def with_headings(message: str, headings: Mapping[str, str]) -> str:
         if "_" in name:
             message = message.replace(name, heading)
     return message
+
+
+def without_numbers(message: str) -> str:
+    """Why a row stayed as it was, without the number of the change that only programs look up."""
+    return _CHANGE.sub("", message)
 
 
 def ago(moment: datetime) -> str:

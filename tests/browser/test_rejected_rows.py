@@ -124,4 +124,4 @@ def test_an_upload_that_failed_says_why(page: Page, site: Site) -> None:
     upload = site.ana.wait(site.ana.upload("jobs.csv", b"")["id"])
     page.goto(f"/uploads/{upload['id']}")
     expect(page.locator("#upload .badge")).to_have_text("Failed")
-    expect(page.locator("#upload .complaint")).to_contain_text("no record in it")
+    expect(page.locator("#upload .complaint")).to_contain_text("no rows in it")
