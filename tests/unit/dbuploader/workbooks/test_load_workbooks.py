@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl.worksheet.worksheet import Worksheet
 
 from dbuploader.uploads.run import first_run
 from dbuploader.workbooks import process
 from muster.contracts.rejects import SheetColumns, read_rejects
-from muster.contracts.uploads import Cause, RowCounts, Source, State
+from muster.contracts.uploads import Cause, Failure, RowCounts, Source, State
 from tests.unit.dbuploader.suite import Suite
 from tests.unit.dbuploader.workbooks import forms
 from tests.unit.dbuploader.workbooks.making import Rows, one_sheet, typed, workbook
@@ -112,6 +113,29 @@ def test_the_upload_and_its_rejects_say_where_they_were(suite: Suite) -> None:
     ]
     assert {cause.column: cause.message for cause in upload.causes}["name"] == (
         "the cell shows the error #REF!: correct its formula, or write the value itself"
+    )
+
+
+def test_a_hidden_row_and_merged_cells_load_as_they_are_read(empty_suite: Suite) -> None:
+    def change(sheet: Worksheet) -> None:
+        sheet.row_dimensions[3].hidden = True
+        sheet.merge_cells("B3:B4")
+
+    rows: Rows = [["id", "job"], [4, "Baker"], [5, "Cook"], [6, None]]
+    upload = empty_suite.load("jobs", one_sheet(rows, change), is_workbook=True)
+
+    assert upload.rows == RowCounts(read=3, inserted=2, rejected=1)
+    assert empty_suite.rows("jobs") == [(4, "Baker"), (5, "Cook")]
+    assert [(cause.column, cause.first_line) for cause in upload.causes] == [("job", 4)]
+
+
+def test_a_column_without_a_label_between_others_fails_the_file(empty_suite: Suite) -> None:
+    content = one_sheet([["id", None, "job"], [4, None, "Baker"]])
+
+    upload = empty_suite.load("jobs", content, is_workbook=True)
+
+    assert upload.error == Failure(
+        "blank-label", "The header has no label for column 2. The columns of jobs are id, job."
     )
 
 
