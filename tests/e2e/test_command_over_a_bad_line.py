@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import chain
@@ -84,10 +85,13 @@ def seconds_to_start_again(suite: SuiteProcess) -> float:
 
 
 @contextmanager
-def killed_again_and_again(suite: SuiteProcess, chance: random.Random) -> Iterator[list[str]]:
-    """Kill the suite, or a process of it, again and again; yields what was killed.
+def killed_again_and_again(
+    suite: SuiteProcess, chance: random.Random, killer: Executor
+) -> Iterator[list[str]]:
+    """Have `killer` kill the suite, or a process of it, again and again; yields what was killed.
 
-    It runs as long as it takes to start, or uploads would hardly go on where it starts slowly.
+    It runs as long as it takes to start, or uploads would hardly go on where it starts slowly. The
+    suite ends with the thread that started it last, so the killer's must outlive it.
     """
     killed: list[str] = []
     ending = threading.Event()
@@ -103,13 +107,12 @@ def killed_again_and_again(suite: SuiteProcess, chance: random.Random) -> Iterat
             else:
                 suite.kill(name)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
+    killing = killer.submit(kill)
     try:
         yield killed
     finally:
         ending.set()
-        killer.join()
+        killing.result()
 
 
 @ON_THE_EMBEDDED_SUITE
@@ -177,10 +180,13 @@ def test_two_hundred_uploads_arrive_once_in_a_suite_that_is_killed(
     family: Family, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     chance = random.Random(SEED)
-    with family.run({"MUSTER_START_SECONDS": PATIENCE}) as suite:
+    with (
+        ThreadPoolExecutor(1, "killer") as killer,
+        family.run({"MUSTER_START_SECONDS": PATIENCE}) as suite,
+    ):
         with (
             RandomCutter(port_of(suite), chance, MOST_BYTES) as proxy,
-            killed_again_and_again(suite, chance) as killed,
+            killed_again_and_again(suite, chance, killer) as killed,
         ):
             repeats = send(Command(monkeypatch, tmp_path), suite, proxy, UPLOADS, tmp_path)
         # What was killed last may not be there again.
