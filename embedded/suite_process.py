@@ -96,7 +96,10 @@ class SuiteProcess:
         self._end()
 
     def start_again(self) -> None:
-        """Start the suite that was ended, at the URL that it had. Raises SuiteFailed."""
+        """Start the suite that was ended, at the URL that it had. Raises SuiteFailed.
+
+        On Linux it ends with the thread that calls this: prctl(2), PR_SET_PDEATHSIG.
+        """
         self._environment["MUSTER_PORT"] = self.url.rpartition(":")[2]
         self._process = self._start()
         self.url = self._wait_for_url()

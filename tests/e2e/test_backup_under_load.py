@@ -6,8 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from embedded.suite_process import SuiteProcess
 from tests.e2e.families import embedded_family
 from tests.e2e.patient import admin_of
+from tests.e2e.threads import in_threads
 from tests.e2e.waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
@@ -33,17 +34,8 @@ class Crowd:
         self._stop = threading.Event()
         self.accepted: list[str] = []
 
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._send, args=(n,)) for n in range(CLIENTS)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
+    def sending(self) -> AbstractContextManager[None]:
+        return in_threads([partial(self._send, number) for number in range(CLIENTS)], self._stop)
 
     def _send(self, number: int) -> None:
         first = number * 1_000_000

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from muster.http.direct import ServiceUrl
 from tests.contract.certificates import Authority
 from tests.e2e.families import embedded_family
 from tests.e2e.patient import admin_of
+from tests.e2e.threads import in_threads
 from tests.e2e.waiting import wait_until
 from tests.servers.process import free_port
 
@@ -35,18 +36,8 @@ class Callers:
         self.answered = 0
         self.failed: list[str] = []
 
-    @contextmanager
-    def calling(self) -> Iterator[None]:
-        works = [self._keep] * KEPT + [self._begin_anew] * ANEW
-        threads = [threading.Thread(target=work) for work in works]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
+    def calling(self) -> AbstractContextManager[None]:
+        return in_threads([self._keep] * KEPT + [self._begin_anew] * ANEW, self._stop)
 
     def _keep(self) -> None:
         with self._url.session() as session:

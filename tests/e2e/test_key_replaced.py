@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import jwt
@@ -17,6 +16,7 @@ from embedded.suite_process import SuiteProcess
 from tests.e2e.conftest import ADMIN
 from tests.e2e.families import embedded_family
 from tests.e2e.patient import admin_of
+from tests.e2e.threads import in_threads
 from tests.e2e.waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
@@ -35,17 +35,8 @@ class Users:
         self.keys: list[str] = []
         self.failed: list[str] = []
 
-    @contextmanager
-    def logging_in(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._repeat) for _ in range(CALLERS)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
+    def logging_in(self) -> AbstractContextManager[None]:
+        return in_threads([self._repeat] * CALLERS, self._stop)
 
     def _repeat(self) -> None:
         while not self._stop.wait(0.1):
