@@ -96,7 +96,7 @@ chaos: $(DEV) servers ## run the long fault sweeps, and each property with thirt
 	$(BIN)/pytest -n 2 --dist loadgroup -rP -m "chaos or hypothesis" --ignore tests/browser \
 		--hypothesis-profile thorough && exit $$browser
 
-bench: $(BENCH) servers ## measure it all into bench/RESULTS.md, 25 minutes; ONLY=load RUNS=5 HIRES=1000000
+bench: $(BENCH) servers ## measure it all into bench/RESULTS.md, 45 minutes; ONLY=load RUNS=5 HIRES=1000000
 	@exec .venv-bench/bin/python -m bench --hires "$(HIRES)" --runs "$(RUNS)" --only "$(ONLY)"
 
 docs: $(DEV) $(DOCS) ## build the documentation into docs/_build/html

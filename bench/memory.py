@@ -1,5 +1,6 @@
-"""How much memory a service took at most."""
+"""How much memory services take, now and at most."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import psutil
@@ -13,9 +14,18 @@ def peak_memory(pid: int) -> float:
     They need not have been that large at the same time. By Linux's count (VmHWM), less what is
     others' of the memory that they have in common now: forked processes share most of it.
     """
+    return sum(_peak(Path(f"/proc/{each.pid}")) for each in processes_of(pid)) / MIB
+
+
+def shared_memory(processes: Iterable[psutil.Process]) -> float:
+    """Their proportional sets, in MiB: what several have in common is counted once, in parts."""
+    return sum(each.memory_full_info().pss for each in processes) / MIB
+
+
+def processes_of(pid: int) -> Sequence[psutil.Process]:
+    """A process and all below it."""
     process = psutil.Process(pid)
-    pids = [pid, *(child.pid for child in process.children(recursive=True))]
-    return sum(_peak(Path(f"/proc/{each}")) for each in pids) / MIB
+    return [process, *process.children(recursive=True)]
 
 
 def _peak(process: Path) -> int:

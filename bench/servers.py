@@ -1,13 +1,20 @@
-"""The suite on private servers of the machine, with settings that keep what was committed."""
+"""The suite on private servers of the machine, with settings that keep what was committed.
+
+The database's driver is imported here, before a suite runs and what that needs: later it may not
+load, as `dbuploader.consumer` says.
+"""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
+
+import mysql.connector  # noqa: F401
 
 from bench.mysql import MysqlServer
 from embedded.client import Client
 from embedded.suite_process import SuiteProcess
-from tests.e2e.families import Family, private_servers, servers_beside
+from tests.e2e.families import Family, embedded_family, private_servers, servers_beside
 from tests.servers.rabbitmq import RabbitServer
 
 ADMIN = "admin@example.com"
@@ -24,6 +31,22 @@ def durable_servers(directory: Path) -> AbstractContextManager[Family]:
 def durable_servers_with_mysql(directory: Path) -> AbstractContextManager[Family]:
     """The same with MySQL in the place of MariaDB; its binary log is on, as it is by default."""
     return servers_beside(directory, MysqlServer(directory / "mysql"))
+
+
+@contextmanager
+def mysql_and_files(directory: Path) -> Iterator[Family]:
+    """MySQL, RabbitMQ and SMTP; the CSV store is a directory."""
+    with durable_servers_with_mysql(directory) as family:
+        environment = {**family.environment}
+        del environment["MUSTER_CSV_STORE_URL"]
+        yield replace(family, environment=environment)
+
+
+@contextmanager
+def no_servers(directory: Path) -> Iterator[Family]:
+    """The embedded default: all is in files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    yield embedded_family(directory)
 
 
 @contextmanager
@@ -44,9 +67,12 @@ def describe_servers(family: Family) -> str:
         f" {rabbitmq.control('version').strip()}" if isinstance(rabbitmq, RabbitServer) else ""
     )
     database = "MySQL" if isinstance(family.servers["MariaDB"], MysqlServer) else "MariaDB"
+    servers = f"RabbitMQ{version} (quorum queues, confirms), {database}"
+    if "MUSTER_CSV_STORE_URL" not in family.environment:
+        return f"Private servers on the same machine: {servers}, SMTP, and files."
     return (
-        f"Private servers on the same machine: RabbitMQ{version} (quorum queues, confirms), "
-        f"{database}, SecantusDB in the place of MongoDB (write concern majority, journalled), "
-        "SMTP. `retryWrites=false`, for at each such write SecantusDB, which is written in Python, "
-        "goes through all it has seen in the last half hour."
+        f"Private servers on the same machine: {servers}, SecantusDB in the place of MongoDB "
+        "(write concern majority, journalled), SMTP. `retryWrites=false`, for at each such write "
+        "SecantusDB, which is written in Python, goes through all it has seen in the last half "
+        "hour."
     )

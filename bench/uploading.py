@@ -1,11 +1,14 @@
 """Uploads of the bench, timed, and refused as a measurement where a row is not as expected."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.timing import median_seconds
 from embedded.client import Client
 
+SMALL_ROWS = 20
 _LOAD_SECONDS = 3600
 
 
@@ -41,6 +44,33 @@ def load(client: Client, path: Path, **expected: int) -> Loaded:
         raise NotAsExpected(str(upload))
     client.wait_for_email(upload["id"])
     return Loaded(accepted, final)
+
+
+def wait_for(client: Client, content: bytes) -> None:
+    """Send a small file of hires, and hold the line until it is final. Raises NotAsExpected."""
+    answer = client.session.post(
+        f"{client.url}/v1/uploads",
+        params={"filename": "hired_employees.csv"},
+        headers={"Content-Type": "text/csv", "Prefer": "wait=30"},
+        data=content,
+    )
+    if answer.status_code != 200:
+        raise NotAsExpected(answer.text)
+
+
+def small_file(ids: Iterator[int]) -> bytes:
+    """A file of `SMALL_ROWS` hires with the next ids."""
+    rows = (
+        f"{next(ids)},Hire,2021-03-{day + 1:02}T10:00:00Z,{day % 12 + 1},{day + 1}\r\n"
+        for day in range(SMALL_ROWS)
+    )
+    return "".join(rows).encode()
+
+
+def seconds_of_small(client: Client, ids: Iterator[int], repeats: int) -> float:
+    """The median time of a small file, POST to final, of so many sent one after the other."""
+    files = iter([small_file(ids) for _ in range(repeats)])
+    return median_seconds(repeats, lambda: wait_for(client, next(files)))
 
 
 def load_parents(client: Client, samples: Path) -> None:

@@ -14,7 +14,10 @@ from importlib import import_module
 
 from bench.part import Answer, Plan
 
-NAMES = ("load", "shapes", "memory", "small", "storing", "asking", "embedded")
+NAMES = (
+    *("load", "shapes", "memory", "small", "past"),
+    *("storing", "asking", "embedded", "running"),
+)
 
 
 def find_part(name: str) -> Callable[[Plan], Answer]:

@@ -1,102 +1,152 @@
-"""Small files: one that is waited for, and many of a few rows from several clients at once."""
+"""Small files on three sets of backends: one that is waited for, and many of a few rows at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 
-from bench.figures import Figure, at_least, at_most
+from bench.figures import Figure, Target, at_least, at_most
 from bench.interleaving import interleaved
 from bench.part import Answer, Plan
-from bench.servers import ADMIN, describe_servers, durable_servers, running_suite
+from bench.servers import (
+    ADMIN,
+    describe_servers,
+    durable_servers,
+    mysql_and_files,
+    no_servers,
+    running_suite,
+)
 from bench.timing import Reading, median_seconds, series_of
-from bench.uploading import NotAsExpected, load_parents
+from bench.uploading import (
+    SMALL_ROWS,
+    NotAsExpected,
+    load_parents,
+    seconds_of_small,
+    small_file,
+    wait_for,
+)
 from embedded.client import Client, Json
 from embedded.suite_process import SuiteProcess
+from tests.e2e.families import Family
+from tests.e2e.pausing import paused
 
 _REPEATS = 15
 _CLIENTS = 8
-_FILES, _ROWS = 500, 20
+_MANY, _BACKLOG = 500, 5000
+_LOADER = "dbuploader-consumer"
+_FINAL_SECONDS = 1200.0
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """Backends, and what is wanted of them: uploads a second, ms for one, s for the backlog."""
+
+    servers: Callable[[Path], AbstractContextManager[Family]]
+    rate: Target
+    one: Target | None = None
+    backlog: Target | None = None
+
+
+_SETUPS: Mapping[str, _Setup] = {
+    "embedded": _Setup(no_servers, at_least(200), at_most(20), at_most(30)),
+    "MySQL, RabbitMQ, files": _Setup(mysql_and_files, at_least(150)),
+    "MariaDB, RabbitMQ, SecantusDB": _Setup(durable_servers, at_least(45)),
+}
 
 
 def measure(plan: Plan) -> Answer:
-    """Upload the sample of hires again and again, and many files of 20 new hires each."""
-    with durable_servers(plan.directory / "servers") as family:
-        with running_suite(family) as (suite, client):
+    """Upload small files to a suite on each set of backends, in turns."""
+    ids = count(10_000_000)
+    turns: dict[str, Callable[[], Reading]] = {}
+    conditions: list[str] = []
+    with ExitStack() as stack:
+        for number, (name, setup) in enumerate(_SETUPS.items()):
+            family = stack.enter_context(setup.servers(plan.directory / str(number)))
+            suite, client = stack.enter_context(running_suite(family))
             load_parents(client, plan.samples)
-            ids = count(10_000_000)
-            found = interleaved(
-                plan.runs,
-                {
-                    "one": lambda: _wait_for_one(client, plan.samples / "hired_employees.csv"),
-                    "many": lambda: _send_many(suite, ids),
-                },
-            )
-        settings = describe_servers(family)
-    return Answer("Small files", _figures(found), (settings, *_CONDITIONS))
+            turns[f"{name}: {_SAMPLE}"] = partial(_wait_for_sample, client, plan.samples)
+            turns[f"{name}: {_ONE}"] = partial(_wait_for_one, client, ids)
+            turns[f"{name}: {_CROWD}"] = partial(_send_many, suite, ids)
+            if setup.backlog is not None:
+                turns[f"{name}: {_QUEUE}"] = partial(_load_backlog, suite, ids)
+            if family.servers:
+                conditions.append(f"{name}: {describe_servers(family)}")
+        found = interleaved(plan.runs, turns)
+    figures = [
+        Figure(f"{name}: {what}", series_of(unit, found[f"{name}: {what}"]), target=target)
+        for name, setup in _SETUPS.items()
+        for what, unit, target in (
+            (_SAMPLE, "ms", at_most(150)),
+            (_ONE, "ms", setup.one),
+            (_CROWD, "uploads/s", setup.rate),
+            (_QUEUE, "s", setup.backlog),
+        )
+        if f"{name}: {what}" in found
+    ]
+    return Answer("Small files", tuple(figures), (*conditions, *_CONDITIONS))
 
+
+_SAMPLE = "the sample of 1,999 hires, POST to final"
+_ONE = f"one upload of {SMALL_ROWS} rows, POST to final"
+_CROWD = f"{_MANY} uploads of {SMALL_ROWS} rows, {_CLIENTS} clients, finished"
+_QUEUE = f"{_BACKLOG:,} uploads of {SMALL_ROWS} rows that wait, until all are final"
 
 _CONDITIONS = (
     f"The time of one file in a run is the median of {_REPEATS}, each sent with `Prefer: wait` "
-    "on a connection that is kept; after the first time its rows are there already.",
+    "on a connection that is kept. The rows of the sample are there already after the first time.",
     "The rate of many is counted from the first POST to the moment at which the last is final.",
+    "The uploads that wait were accepted while the loader stood still; its time is counted from "
+    "the moment at which it goes on.",
+    "The suites and servers of all sets run all the time; one at a time has work.",
 )
 
 
-def _figures(found: dict[str, list[Reading]]) -> tuple[Figure, ...]:
-    one = series_of("ms", found["one"])
-    many = series_of("uploads/s", found["many"])
-    return (
-        Figure("the sample of 1,999 hires, POST to final", one, target=at_most(150)),
-        Figure(
-            f"{_FILES} uploads of {_ROWS} rows, {_CLIENTS} clients, finished",
-            many,
-            target=at_least(40),
-        ),
-    )
+def _wait_for_sample(client: Client, samples: Path) -> Reading:
+    content = (samples / "hired_employees.csv").read_bytes()
+    return Reading(1000 * median_seconds(_REPEATS, lambda: wait_for(client, content)))
 
 
-def _wait_for_one(client: Client, path: Path) -> Reading:
-    content = path.read_bytes()
-
-    def wait() -> None:
-        answer = client.session.post(
-            f"{client.url}/v1/uploads",
-            params={"filename": path.name},
-            headers={"Content-Type": "text/csv", "Prefer": "wait=30"},
-            data=content,
-        )
-        if answer.status_code != 200:
-            raise NotAsExpected(answer.text)
-
-    return Reading(1000 * median_seconds(_REPEATS, wait))
+def _wait_for_one(client: Client, ids: Iterator[int]) -> Reading:
+    return Reading(1000 * seconds_of_small(client, ids, _REPEATS))
 
 
 def _send_many(suite: SuiteProcess, ids: Iterator[int]) -> Reading:
-    files = iter([_file(ids) for _ in range(_FILES)])
-    shares = [[next(files) for _ in range(_FILES // _CLIENTS)] for _ in range(_CLIENTS)]
-    shares[0].extend(files)
     began = datetime.now(UTC)
+    return Reading(_MANY / _seconds_until_final(suite, _accepted(suite, ids, _MANY), began))
+
+
+def _load_backlog(suite: SuiteProcess, ids: Iterator[int]) -> Reading:
+    with paused(suite.pid(_LOADER)):
+        accepted = _accepted(suite, ids, _BACKLOG)
+        began = datetime.now(UTC)
+    return Reading(_seconds_until_final(suite, accepted, began))
+
+
+def _accepted(suite: SuiteProcess, ids: Iterator[int], files: int) -> list[Json]:
+    """Uploads of so many files, sent by all clients at once."""
+    contents = [small_file(ids) for _ in range(files)]
+
+    def send(share: list[bytes]) -> list[Json]:
+        with Client(suite.url, ADMIN, suite.admin_password()) as client:
+            return [client.upload("hired_employees.csv", content) for content in share]
+
     with ThreadPoolExecutor(_CLIENTS) as clients:
-        sent = [clients.submit(_send, suite, share) for share in shares]
-        finished = [upload for future in sent for upload in future.result()]
+        shares = (contents[first::_CLIENTS] for first in range(_CLIENTS))
+        return [upload for sent in clients.map(send, shares) for upload in sent]
+
+
+def _seconds_until_final(suite: SuiteProcess, accepted: list[Json], began: datetime) -> float:
+    """From `began` until the last is final. Raises NotAsExpected if one lacks a row."""
+    with Client(suite.url, ADMIN, suite.admin_password()) as client:
+        # The last one first: those before it are final by then, and need no wait.
+        latest = sorted(accepted, key=lambda upload: str(upload["submitted_at"]), reverse=True)
+        finished = [client.wait(upload["id"], _FINAL_SECONDS) for upload in latest]
     for upload in finished:
-        if upload["rows"]["inserted"] != _ROWS:
+        if upload["rows"]["inserted"] != SMALL_ROWS:
             raise NotAsExpected(str(upload))
     last = max(datetime.fromisoformat(upload["finished_at"]) for upload in finished)
-    return Reading(_FILES / (last - began).total_seconds())
-
-
-def _send(suite: SuiteProcess, files: list[bytes]) -> list[Json]:
-    with Client(suite.url, ADMIN, suite.admin_password()) as client:
-        accepted = [client.upload("hired_employees.csv", content) for content in files]
-        return [client.wait(upload["id"], 600) for upload in reversed(accepted)]
-
-
-def _file(ids: Iterator[int]) -> bytes:
-    rows = (
-        f"{next(ids)},Hire,2021-03-{day + 1:02}T10:00:00Z,{day % 12 + 1},{day + 1}\r\n"
-        for day in range(_ROWS)
-    )
-    return "".join(rows).encode()
+    return (last - began).total_seconds()

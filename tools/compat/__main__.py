@@ -61,9 +61,6 @@ def main() -> int:
 def _prepare() -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise CommandFailed("Run this as root on Debian: it makes roots, and mounts in them.")
-    if not shutil.which("debootstrap"):
-        commands.capture("apt-get", "-qq", "update")
-        commands.capture("apt-get", "-qq", "install", "--no-install-recommends", "debootstrap")
     # Until this process ends: two would take each other's roots away.
     _DIRECTORY.mkdir(exist_ok=True)
     try:

@@ -171,6 +171,7 @@ class Roots:
     def _base(self, system: System) -> Path:
         base = self._directory / "bases" / system.suite
         if not base.exists():
+            _require_debootstrap()
             unfinished = base.with_suffix(".new")
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.parent.mkdir(exist_ok=True)
@@ -183,6 +184,12 @@ class Roots:
             (unfinished / "var/cache/apt/archives").mkdir()
             unfinished.rename(base)
         return base
+
+
+def _require_debootstrap() -> None:
+    if not shutil.which("debootstrap"):
+        commands.capture("apt-get", "-qq", "update")
+        commands.capture("apt-get", "-qq", "install", "--no-install-recommends", "debootstrap")
 
 
 def _debootstrap(system: System, target: Path, archives: Path, mirror: str) -> Sequence[str]:
