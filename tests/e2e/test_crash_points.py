@@ -39,6 +39,8 @@ FILES = 3000
 FILES_TO_UNDO = 2400
 # As many named points as stood in the code when the sweep learned them from there.
 LEAST_POINTS = 29
+# Made after 10,000 rows that one process has written: in a sweep few live that long.
+OCCASIONAL = frozenset({"database.analyze", "database.analyze answered"})
 MOST_MISSED = 0.1
 
 
@@ -154,7 +156,7 @@ def assert_visited(visits: Sequence[Visit], missed: set[Stop]) -> None:
     stops = {visit.stops[-1] for visit in visits}
     assert len(stops) >= LEAST_POINTS
     assert len(missed) <= MOST_MISSED * len(stops)
-    assert {stop.call for stop in missed} <= {stop.call for stop in stops - missed}
+    assert {stop.call for stop in missed} - OCCASIONAL <= {stop.call for stop in stops - missed}
 
 
 def test_a_point_is_visited_wherever_something_outside_has_changed() -> None:
