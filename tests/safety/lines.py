@@ -1063,4 +1063,12 @@ LINES = (
         test="tests/unit/gateway/proxy/test_upstream_patience.py::"
         "test_an_answer_may_take_longer_than_a_connection",
     ),
+    SafetyLine(
+        promise="answers: nothing is sent on a connection that its service may be about to close",
+        path="gateway/proxy/upstream.py",
+        old="return not is_stale and super().is_connected",
+        new="return super().is_connected",
+        test="tests/unit/gateway/proxy/test_upstream_connections.py::"
+        "test_one_that_its_service_may_be_about_to_close_is_not",
+    ),
 )
