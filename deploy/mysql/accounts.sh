@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes the accounts of the services that use one database, each with no more rights than it needs. May
-# be run again at will: it sets the passwords and rights anew, and touches no data.
+# be run again at will: it sets the passwords and rights anew, and touches no data. Rights are taken away only
+# where there are others than these; until they are granted again, a moment later, the account can't log in.
 #
 # Either in /docker-entrypoint-initdb.d of the image mysql:9.7, or by an operator, with the client mysql
 # or mariadb, against the server at MYSQL_HOST and MYSQL_TCP_PORT:
@@ -57,9 +58,23 @@ account() {
 	statements+=(
 		"CREATE USER IF NOT EXISTS $name IDENTIFIED BY $password;"
 		"ALTER USER $name IDENTIFIED BY $password;"
-		"REVOKE ALL PRIVILEGES, GRANT OPTION FROM $name;"
+		"SET @revoke = IF($(has_exactly "$name" "$3"), 'DO 0', \"REVOKE ALL PRIVILEGES, GRANT OPTION FROM $name\");"
+		"PREPARE revoke_all FROM @revoke;"
+		"EXECUTE revoke_all;"
 		"GRANT $3 ON \`$database\`.* TO $name;"
 	)
+}
+
+# has_exactly NAME RIGHTS: an expression, also false where the administrator is not shown what others may do.
+has_exactly() {
+	local rights=${2//, /,} of="WHERE GRANTEE = \"$1\"" schema=information_schema
+	local commas=${rights//[^,]/}
+	printf '%s' "(SELECT COALESCE(SUM(wanted) = $((${#commas} + 1)) AND SUM(NOT wanted) = 0, FALSE) FROM (" \
+		"SELECT TABLE_SCHEMA = '$database' AND IS_GRANTABLE = 'NO' AND FIND_IN_SET(PRIVILEGE_TYPE, '$rights') > 0" \
+		" AS wanted FROM $schema.SCHEMA_PRIVILEGES $of" \
+		" UNION ALL SELECT FALSE FROM $schema.USER_PRIVILEGES $of AND PRIVILEGE_TYPE <> 'USAGE'" \
+		" UNION ALL SELECT FALSE FROM $schema.TABLE_PRIVILEGES $of" \
+		" UNION ALL SELECT FALSE FROM $schema.COLUMN_PRIVILEGES $of) AS rights)"
 }
 
 quoted() {

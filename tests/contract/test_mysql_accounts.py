@@ -22,7 +22,7 @@ from dbuploader.merge.bulk import BulkMerge
 from dbuploader.merge.load_data import RowFiles
 from dbuploader.merge.merge import MergeCounts
 from muster.contracts.tables import get_table
-from muster.database import DatabaseUnavailable, open_database
+from muster.database import Database, DatabaseUnavailable, open_database
 from queries.hiring import Hiring
 from queries.repository import check_schema as check_for_queries
 from tests.servers.mariadb import MariaServer, administration, require_mariadb, run
@@ -41,12 +41,13 @@ PASSWORDS = {
 }
 
 
-def run_script(server: MariaServer, database: str, **changes: str) -> str:
-    """What it complains of."""
+def run_script(server: MariaServer | int, database: str, **changes: str) -> str:
+    """What it complains of; `server` may be its port."""
+    port = server if isinstance(server, int) else server.port
     environment = {
         **os.environ,
         "MYSQL_HOST": "127.0.0.1",
-        "MYSQL_TCP_PORT": str(server.port),
+        "MYSQL_TCP_PORT": str(port),
         "MYSQL_DATABASE": database,
         **{f"MUSTER_{name.upper()}_PASSWORD": word for name, word in PASSWORDS.items()},
         **changes,
@@ -192,6 +193,36 @@ def logs_in(url: str) -> bool:
         except DatabaseUnavailable:
             return False
         return True
+
+
+def test_run_again_the_script_takes_away_what_is_too_much_and_else_nothing(
+    urls: Mapping[str, str],
+) -> None:
+    """While it takes a right away, who begins a connection is refused."""
+    parts = urlsplit(urls["queries"])
+    root = urlunsplit(parts._replace(netloc=f"root@{parts.hostname}:{parts.port}"))
+    port = parts.port or 0
+    with closing(administration(root)) as administrator:
+        before = revocations(administrator)
+        assert run_script(port, "employment") == ""
+        assert revocations(administrator) == before
+        for right in ("CREATE ON employment.*", "SELECT ON auth.users", "PROCESS ON *.*"):
+            run(administrator, f"GRANT {right} TO queries")
+            assert run_script(port, "employment") == ""
+            assert "employment" in (granted := rights_of(administrator, "queries"))
+            assert [word for word in ("CREATE", "auth", "PROCESS") if word in granted] == []
+        assert revocations(administrator) == before + 3
+
+
+def revocations(administrator: Database) -> int:
+    with administrator.read() as connection:
+        said = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Com_revoke_all'")
+        return int(said.one()[1])
+
+
+def rights_of(administrator: Database, account: str) -> str:
+    with administrator.read() as connection:
+        return str(connection.exec_driver_sql(f"SHOW GRANTS FOR {account}").all())
 
 
 @pytest.mark.parametrize(
