@@ -17,16 +17,17 @@ _PROGRAM = Path(sysconfig.get_path("scripts")) / "secantusd-py"
 
 
 class MongoServer(ServerProcess):
-    """SecantusDB on a port of its own, the same after each start."""
+    """SecantusDB on a port of its own, the same after each start, with `options` of secantusd."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str) -> None:
         super().__init__(directory)
         self._port = free_port()
+        self._options = options
 
-    def url(self, database: str = "", **options: str) -> str:
+    def url(self, database: str = "", user: str = "", **options: str) -> str:
         """The URL of a database, with `options` of pymongo."""
         query = "&".join(f"{name}={value}" for name, value in options.items())
-        return f"mongodb://127.0.0.1:{self._port}/{database}?{query}"
+        return f"mongodb://{user}{'@' if user else ''}127.0.0.1:{self._port}/{database}?{query}"
 
     def argv(self) -> Sequence[str]:
         """The server's command."""
@@ -39,7 +40,8 @@ class MongoServer(ServerProcess):
             "--oplog-max-entries": "100",
             "--log-level": "WARNING",
         }
-        return [str(_PROGRAM), *(word for pair in arguments.items() for word in pair)]
+        words = (word for pair in arguments.items() for word in pair)
+        return [str(_PROGRAM), *words, *self._options]
 
     def answers(self) -> bool:
         """Whether it answers a ping."""
