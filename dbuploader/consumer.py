@@ -21,6 +21,7 @@ from dbuploader.db import check_schema
 from dbuploader.db.schema import load_attempts
 from dbuploader.journal.expiry import ChangeExpiry
 from dbuploader.journal.receipts import ReceiptSigner
+from dbuploader.journal.size import SizeMeter
 from dbuploader.scratch import Scratch
 from dbuploader.settings import Settings
 from dbuploader.uploads.outcome import NotFinished
@@ -95,10 +96,12 @@ class UploadConsumer:
         heartbeat: Heartbeat,
         sweep: AnswerSweep,
         expiry: ChangeExpiry,
+        meter: SizeMeter,
     ) -> None:
         self._processor = processor
         self._sweep = sweep
         self._expiry = expiry
+        self._meter = meter
         self._watchdog = watchdog
         self._heartbeat = heartbeat
         self._chores = Chores(self._do_chores)
@@ -143,6 +146,7 @@ class UploadConsumer:
             # A load may have the database to itself.
             self._sweep.run_if_due()
             self._expiry.run_if_due()
+            self._meter.run_if_due()
         try:
             self._processor.cancel_queued()
             self._processor.mark_announced()
@@ -175,7 +179,8 @@ def run(worker: WorkerProcess, settings: Settings, scratch: Scratch) -> None:
         )
         sweep = AnswerSweep(database, settings.batch_limits.keep_answers)
         expiry = ChangeExpiry(database, settings.undo_days)
-        consumer = UploadConsumer(processor, watchdog, worker.heartbeat, sweep, expiry)
+        meter = SizeMeter(database)
+        consumer = UploadConsumer(processor, watchdog, worker.heartbeat, sweep, expiry, meter)
         try:
             # An attempt must not be counted on a database that does not exist yet.
             LoadRetry(worker.stop, worker.heartbeat.beat).call(check)

@@ -1,6 +1,6 @@
 """The database port: a SQLAlchemy engine, and transactions that say whether a retry can help."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -99,6 +99,9 @@ class Dialect(Protocol):
 
     def analyze(self, connection: Connection, table: str, /) -> None:
         """See Database.analyze."""
+
+    def sizes(self, connection: Connection, /) -> Mapping[str, int]:
+        """See Database.sizes."""
 
 
 class Reads(Protocol):
@@ -215,6 +218,15 @@ class Database:
         """
         with suppress(SQLAlchemyError), self.engine.connect() as connection:
             self._dialect.analyze(connection, table)
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many bytes each table takes with its indexes, by what is counted anyway.
+
+        No row is read for it, therefore a server estimates. Of a database that does not count its
+        tables apart it is the size of all, under the name "". Raises DatabaseUnavailable.
+        """
+        with self.read() as connection:
+            return self._dialect.sizes(connection)
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Connection]:

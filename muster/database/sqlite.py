@@ -1,6 +1,6 @@
 """SQLite as a service's database: `sqlite:///path`, one file shared by the processes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,14 @@ class SqliteDialect:
 
     def analyze(self, _connection: Connection, _table: str, /) -> None:
         """Nothing to do: its plans of these tables, by key, need no statistics."""
+
+    def sizes(self, connection: Connection, /) -> Mapping[str, int]:
+        """Of the file: to tell tables apart, all of their pages would have to be read."""
+        pages, bytes_each = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("page_count", "page_size")
+        )
+        return {"": pages * bytes_each}
 
     def _make_directory(self, *_event: object) -> None:
         # Where it can't be made, SQLite says next that it can't open the file.

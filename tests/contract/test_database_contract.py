@@ -225,3 +225,10 @@ def test_a_table_that_is_busy_or_gone_is_not_analyzed(database: Database) -> Non
             connection.exec_driver_sql("LOCK TABLES accounts WRITE")
         thread.submit(database.analyze, "accounts").result(DEADLINE_SECONDS)
     database.analyze("nowhere")
+
+
+def test_what_a_table_takes_is_told_or_that_of_the_whole_file(database: Database) -> None:
+    sizes = database.sizes()
+    apart = database.engine.dialect.name == "mysql"
+    assert {*sizes} == ({"accounts"} if apart else {""})
+    assert all(size >= 4096 and size % 1024 == 0 for size in sizes.values())

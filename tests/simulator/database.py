@@ -6,7 +6,7 @@ SQLAlchemy does.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -188,6 +188,10 @@ class Dialect:
 
     def analyze(self, _connection: Connection, _table: str, /) -> None:
         """Nothing to do."""
+
+    def sizes(self, connection: Connection, /) -> Mapping[str, int]:
+        """As the adapter of what keeps the tables here says."""
+        return SqliteDialect.sizes(cast(Any, self), connection)
 
 
 class Session:

@@ -18,6 +18,7 @@ from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.consumer import UploadConsumer
 from dbuploader.journal.expiry import ChangeExpiry
 from dbuploader.journal.receipts import ReceiptSigner
+from dbuploader.journal.size import SizeMeter
 from dbuploader.scratch import Scratch
 from dbuploader.settings import LoadLimits
 from dbuploader.uploads.outcome import UploadOutcome
@@ -222,7 +223,8 @@ class System:
         _charge_loads(processor, process, self)
         sweep = AnswerSweep(database, timedelta(hours=24))
         expiry = ChangeExpiry(database, days=_UNDO_DAYS)
-        consumer = UploadConsumer(processor, watchdog, Heartbeat(), sweep, expiry)
+        meter = SizeMeter(database)
+        consumer = UploadConsumer(processor, watchdog, Heartbeat(), sweep, expiry, meter)
 
         def chores() -> None:
             while not process.stop.is_set():

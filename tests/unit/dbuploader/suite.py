@@ -87,6 +87,7 @@ class LossyDatabase:
         self.load_file: Callable[..., None] = database.load_file
         self.interrupt = database.interrupt
         self.analyze = database.analyze
+        self.sizes = database.sizes
         self.part = database.part
         self.take_over = database.take_over
         self.refused: list[BaseException] = []

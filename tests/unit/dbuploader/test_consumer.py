@@ -16,6 +16,7 @@ import pytest
 from dbuploader.batches.idempotency import AnswerSweep
 from dbuploader.consumer import UploadConsumer, check_database_anew
 from dbuploader.journal.expiry import ChangeExpiry
+from dbuploader.journal.size import SizeMeter
 from dbuploader.settings import Settings
 from dbuploader.uploads.processor import UploadProcessor
 from dbuploader.uploads.watchdog import Watchdog
@@ -84,10 +85,14 @@ def no_expiry() -> ChangeExpiry:
     return cast(ChangeExpiry, FakeSweep())
 
 
+def no_meter() -> SizeMeter:
+    return cast(SizeMeter, FakeSweep())
+
+
 def with_processor(processor: UploadProcessor, watchdog: Watchdog | None = None) -> UploadConsumer:
     """A consumer that sweeps nothing."""
     watchdog = watchdog or Watchdog(300)
-    return UploadConsumer(processor, watchdog, Heartbeat(), no_sweep(), no_expiry())
+    return UploadConsumer(processor, watchdog, Heartbeat(), no_sweep(), no_expiry(), no_meter())
 
 
 def consumer(processor: FakeProcessor) -> UploadConsumer:
@@ -117,21 +122,22 @@ def test_the_first_message_has_it_take_over_before_anything_else() -> None:
 
 def test_old_answers_are_swept_before_a_load_and_between_loads_but_not_during_one() -> None:
     watchdog, processor = Watchdog(300), FakeProcessor()
-    sweep, expiry = FakeSweep(), FakeSweep()
+    sweep, expiry, meter = FakeSweep(), FakeSweep(), FakeSweep()
     loader = UploadConsumer(
         cast(UploadProcessor, processor),
         watchdog,
         Heartbeat(),
         cast(AnswerSweep, sweep),
         cast(ChangeExpiry, expiry),
+        cast(SizeMeter, meter),
     )
     tick_and_wait(loader, processor)
-    assert (sweep.runs, expiry.runs) == (1, 1)
+    assert (sweep.runs, expiry.runs, meter.runs) == (1, 1, 1)
     loader.handle(Delivery("upload.accepted", accepted("7")))
-    assert (sweep.runs, expiry.runs) == (2, 1)
+    assert (sweep.runs, expiry.runs, meter.runs) == (2, 1, 1)
     with watchdog.watching():
         tick_and_wait(loader, processor)
-    assert (sweep.runs, expiry.runs) == (2, 1)
+    assert (sweep.runs, expiry.runs, meter.runs) == (2, 1, 1)
 
 
 def tick_and_wait(loader: UploadConsumer, processor: "FakeProcessor") -> None:
