@@ -2,7 +2,7 @@
 
 from muster.contracts.error_codes import upload_error
 from muster.contracts.uploads import HiresImpact, Impact, MeanImpact, State, Upload
-from muster.contracts.wording import count_rows, is_undone, undone
+from muster.contracts.wording import count_rows, erased_row, is_undone, undone
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -10,7 +10,8 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 def subject(upload: Upload) -> str:
     """The subject line: the file, and what became of its rows."""
     outcomes = {"upload": _outcome, "undo": _outcome_of_undo, "erasure": _outcome_of_erasure}
-    return f"{visible(upload.filename, 60)}: {outcomes[upload.kind](upload)}"
+    what = erased_row(upload) if upload.kind == "erasure" else upload.filename
+    return f"{visible(what, 60)}: {outcomes[upload.kind](upload)}"
 
 
 def _outcome(upload: Upload) -> str:
@@ -43,10 +44,10 @@ def _outcome_of_undo(upload: Upload) -> str:
 def _outcome_of_erasure(upload: Upload) -> str:
     match upload.state:
         case State.FAILED:
-            return f"a row could not be erased{_reason(upload)}"
+            return f"not erased{_reason(upload)}"
         case State.CANCELLED:
-            return "erasure cancelled"
-    return "a row was erased"
+            return "not erased: cancelled"
+    return "erased"
 
 
 def _reason(upload: Upload) -> str:

@@ -34,7 +34,7 @@ class _FormParser(FormDataParser):
         body = stream.read()
         most = self.max_form_parts or 0
         if body.count(b"&") >= most:
-            raise RequestEntityTooLarge(f"This form may have {most:,} fields at most.")
+            raise RequestEntityTooLarge("Too much was filled in at once: send it in parts.")
         fields = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
         return stream, self.cls(fields), self.cls()
 

@@ -9,7 +9,8 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from gateway.errors import PROBLEMS
 from gateway.web.session import refuse_other_sites, split_url
-from gateway.web.wording import ago, in_words, with_headings, without_numbers, word_for
+from gateway.web.wording import ago, problem_in_words, word_for
+from muster.contracts.wording import PHRASES, in_words
 from muster.http.problems import Problem, from_http_exception, problem_of
 from muster.http.tokens import authenticate
 from muster.observability.tracing import current_trace
@@ -39,8 +40,8 @@ class PageBlueprint(Blueprint):
 def install_pages(app: Flask) -> None:
     """Have `app` answer a browser that asks for an unknown path with a page."""
     app.register_error_handler(404, _show_not_found)
-    texts = (word_for, ago, with_headings, without_numbers)
-    app.jinja_env.globals.update({each.__name__: each for each in texts})
+    texts = {each.__name__: each for each in (word_for, ago, in_words)}
+    app.jinja_env.globals.update(texts, phrases=PHRASES)
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
@@ -59,7 +60,7 @@ def show_problem(problem: Problem, heading: str | None = None) -> Response:
         problem.status,
         problem=problem,
         heading=heading or problem.title,
-        detail=in_words(str(problem)),
+        detail=problem_in_words(str(problem)),
         request_id=request_id,
     )
     response.headers.update(problem.headers)

@@ -6,8 +6,8 @@ from contextlib import suppress
 from flask import g
 
 from gateway.services import services
-from gateway.web.wording import title_of
 from muster.contracts.uploads import UnreadableRecord
+from muster.contracts.wording import title_of
 from muster.uploadstore import UploadNotFound
 from muster.weather import StoreUnavailable
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from muster.contracts.error_codes import ROW_ERRORS
-from muster.contracts.tables import Table
+from muster.contracts.tables import Table, tables
 from muster.contracts.tables.mapping import parse_columns
 from muster.contracts.upload_document import MOST_PLACES, QueuePlace
 from muster.contracts.uploads import EmailState, Options, State, Upload, now
+from muster.contracts.wording import in_words
 
 STATES: Mapping[State, str] = {
     State.QUEUED: "Waiting",
@@ -96,9 +97,7 @@ FORGOTTEN: Mapping[str | None, str] = {
     "erased": "What it was before was erased.",
 }
 """Why it is not known what a row was before a change."""
-_FOR_PROGRAMS = "upload with dates=dmy or dates=mdy"
 _TOO_LONG = re.compile(r"This body may have [\d,]+ bytes at most\.")
-_CHANGE = re.compile(r" \(change \d+\)$")
 _MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
 # Up to so many seconds in units of so many, which are called so.
 _AGES = ((_HOUR, _MINUTE, "minute"), (_DAY, _HOUR, "hour"), (7 * _DAY, _DAY, "day"))
@@ -118,28 +117,14 @@ def word_for(upload: Upload) -> str:
     return WORDS.get(f"{upload.kind} {upload.state}") or WORDS[upload.state]
 
 
-def in_words(detail: str) -> str:
+def problem_in_words(detail: str) -> str:
     """The text without names of services, and with what a permission allows for its name."""
     if detail.endswith("does not answer now; try again."):
         return "A part of Muster is not answering. Nothing is lost: try again in a moment."
     detail = _TOO_LONG.sub("What was typed is too long: shorten it, or send it in parts.", detail)
     for name, words in PERMISSIONS.items():
         detail = detail.replace(name, f"to {words}")
-    return detail
-
-
-def with_headings(message: str, headings: Mapping[str, str]) -> str:
-    """The message with what people call a column for its name, where that can be nothing else."""
-    message = message.replace(_FOR_PROGRAMS, "upload it again and say under Options which is first")
-    for name, heading in headings.items():
-        if "_" in name:
-            message = message.replace(name, heading)
-    return message
-
-
-def without_numbers(message: str) -> str:
-    """Why a row stayed as it was, without the number of the change that only programs look up."""
-    return _CHANGE.sub("", message)
+    return in_words(detail, {name: table.title.lower() for name, table in tables().items()})
 
 
 def ago(moment: datetime) -> str:
@@ -159,16 +144,6 @@ def standing(place: QueuePlace | None) -> str:
     number = place.position
     ending = "th" if number % 100 in {11, 12, 13} else _ENDINGS.get(number % 10, "th")
     return f"{number:,}{ending}{' or later' if number == MOST_PLACES else ''} in the queue"
-
-
-def title_of(upload: Upload) -> str:
-    """What the page calls the upload: its file, or what it does where it has none of its own."""
-    match upload.kind:
-        case "undo":
-            return f"Undo of {upload.filename}"
-        case "erasure":
-            return f"Erasure of {upload.filename.replace('_', ' ')}"
-    return upload.filename
 
 
 def wishes(options: Options, table: Table | None) -> list[str]:

@@ -1,9 +1,71 @@
 """What people are told about an upload, by email and on the page: plain words, exactly true."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from muster.contracts.error_codes import upload_error
+from muster.contracts.tables import Table, tables
 from muster.contracts.uploads import RowCounts, State, UndoCounts, Upload
+
+# A cell in quotes, which stays as it is, or else a name where it can be nothing but a column's or
+# a table's.
+_NAMED = re.compile(
+    r'"[^"]*"|^[a-z0-9_]+(?= ")|(?<=: )[a-z0-9_]+(?= is required$)'
+    r"|(?<=the same )[a-z0-9_]+(?= with other values)|[a-z0-9]+_[a-z0-9_]+"
+)
+PHRASES: Sequence[tuple[str, str]] = (
+    ("upload with dates=dmy or dates=mdy", "upload it again and say under Options which is first"),
+    ("upload with mode=upsert", "upload it again and say under Options that it replaces the other"),
+    ("send it again without encoding=", "send it again, and name no encoding under Options"),
+    ("send header=absent", "say under Options that the first line is a row"),
+    (", by columns=LABEL:COLUMN,LABEL:COLUMN", ", in the preview of the file"),
+    ("if columns= gives them no column: columns=.*:$", "if you skip them in the preview."),
+    ("delimiter= names another", "another can be named under Options"),
+    (r"\(dates=[a-z]+: ", "("),
+    (r" \((?:[a-z]+_[a-z]+|MUSTER_[A-Z_]+|change \d+)\)", ""),
+    (r" Nothing was (?:loaded|undone)\.$", ""),
+    (r"^Change \d+ has taken back", "An undo has taken back"),
+)
+"""What messages say to those who call the API, as patterns, and what people read in its place.
+
+A failure's last sentence is the first that people read. The page's scripts take the same patterns.
+"""
+
+
+def title_of(upload: Upload) -> str:
+    """What people know the upload by: its file, or what it does where it has none of its own."""
+    match upload.kind:
+        case "undo":
+            return f"Undo of {upload.filename}"
+        case "erasure":
+            return f"Erasure: {erased_row(upload)}"
+    return upload.filename
+
+
+def erased_row(upload: Upload) -> str:
+    """The row that an erasure takes out of its table: `Departments, row 7`."""
+    table = tables().get(upload.table)
+    return f"{table.title if table else upload.table}, row {upload.erases}"
+
+
+def spoken_names(table: Table | None) -> dict[str, str]:
+    """What people call the columns of a table, itself and its parents, where messages name them."""
+    if table is None:
+        return {}
+    related = {table.name, *(foreign.parent for foreign in table.foreign_keys)}
+    titles = {name: each.title.lower() for name, each in tables().items() if name in related}
+    return titles | {name: table.heading(name) for name in table.column_names}
+
+
+def in_words(message: str, names: Mapping[str, str]) -> str:
+    """A message of the loader for people: without options and numbers that programs use.
+
+    `names` is what they call columns and tables. What is quoted of a file stays as it is, and so
+    does a name that may be a word.
+    """
+    for pattern, words in PHRASES:
+        message = re.sub(pattern, words, message)
+    return _NAMED.sub(lambda found: names.get(found[0], found[0]), message)
 
 
 def sentence(upload: Upload) -> str:

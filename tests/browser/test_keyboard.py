@@ -21,7 +21,7 @@ _SEEN = """
       - columnheader "Trade Job":
         - combobox "What Trade is"
   - rowgroup:
-    - 'row "2 801 the cell is blank: job is required"'
+    - 'row "2 801 the cell is blank: Job is required"'
     - row "3 802 Cook"
 """
 _READ_OUT = """

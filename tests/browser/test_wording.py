@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 from playwright.sync_api import Page
 
-from gateway.web.wording import ago, standing, with_headings, word_for
+from gateway.web.wording import ago, standing, word_for
 from muster.contracts.upload_document import MOST_PLACES, QueuePlace, represent
 from muster.contracts.uploads import Kind, RowCounts, State, UndoCounts, Upload, now
-from muster.contracts.wording import undone
+from muster.contracts.wording import in_words, undone
 from tests.browser.conftest import only_on
 
 _COUNTS = (
@@ -30,7 +30,7 @@ _SECONDS = (0, 59, 61, 3_599, 3_601, 7_300, 86_399, 86_401, 600_000, 700_000)
 _TEXTS = """async ([shown, times, messages]) => {
   const {show} = await import("/static/web/upload.js");
   const {ago} = await import("/static/web/ago.js");
-  const {withHeadings} = await import("/static/web/headings.js");
+  const {inWords} = await import("/static/web/reasons.js");
   const element = document.createElement("div");
   const part = element.appendChild(document.createElement("span"));
   const textOf = ([upload, field]) => {
@@ -38,11 +38,22 @@ _TEXTS = """async ([shown, times, messages]) => {
     show(element, upload);
     return part.textContent;
   };
-  return [shown.map(textOf), times.map(ago), messages.map((each) => withHeadings(...each))];
+  return [shown.map(textOf), times.map(ago), messages.map((each) => inWords(...each))];
 }"""
 _MESSAGES = {
     "job_id 7 is in no row of jobs": {"id": "Id", "job_id": "Job"},
     "the id is blank: department_id is required": {"id": "Id", "department_id": "Department"},
+    "the cell is blank: name is required": {"name": "Name", "id": "Id"},
+    'name "JosÃ©" looks like "José"': {"name": "Name"},
+    '"job_id" is not an integer: job_id takes the id of a row of jobs': {"job_id": "Job"},
+    "line 2 has the same id with other values: keep one of the two": {"id": "Id"},
+    "hired_employees has 7 already, and this upload only inserts: take the row out, or upload "
+    "with mode=upsert": {"hired_employees": "hired employees"},
+    'Line 1 has unknown columns: "Nr"; further ones are ignored if their labels begin with _, or '
+    "if columns= gives them no column: columns=Nr:": {},
+    "At most 5% may be (max_updated), see (MUSTER_EXPECTATIONS). Nothing was loaded.": {},
+    "a batch changed it later (change 12)": {},
+    '"31/02/2021" is no real date (dates=dmy: the day stands first)': {},
     "Vorname is no number": {"name": "Name", "id": "Id"},
 }
 
@@ -64,7 +75,7 @@ def test_scripts_and_templates_have_the_same_words(page: Page) -> None:
     assert texts == [
         [*map(word_for, states), *map(undone, undos), *map(standing, places)],
         [ago(each) for each in times],
-        [with_headings(*each) for each in _MESSAGES.items()],
+        [in_words(*each) for each in _MESSAGES.items()],
     ]
 
 

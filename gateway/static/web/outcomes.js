@@ -1,5 +1,6 @@
 // What is said of a file on its way: why it was refused, and what became of its rows.
 
+import { inWords } from "./reasons.js";
 import { inDigits } from "./upload.js";
 
 const REFUSALS = new Map([
@@ -25,7 +26,7 @@ function reasonIn(answer) {
 
 /** What became of the rows of a final upload. */
 export function outcome({ state, rows, error, warnings_total: warnings, impact }) {
-  if (state === "failed") return error.detail;
+  if (state === "failed") return inWords(error.detail);
   if (state === "cancelled") return "Nothing was loaded.";
   const loaded = inDigits(rows.inserted + rows.updated);
   const others = [[rows.unchanged, "unchanged"], [rows.rejected, "rejected"]]

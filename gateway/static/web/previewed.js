@@ -1,8 +1,8 @@
 // Draws what Muster sees of a file, with what people may choose: its columns, sheet, dates, encoding.
 
 import { PASSED_OVER } from "./columns.js";
-import { withHeadings } from "./headings.js";
 import { part, tell } from "./items.js";
+import { inWords } from "./reasons.js";
 import { inDigits } from "./upload.js";
 
 const template = document.getElementById("file-preview").content.firstElementChild;
@@ -18,7 +18,7 @@ export function draw(item, answer, acts) {
   const view = template.cloneNode(true);
   part(view, "found").textContent = facts(found);
   const problems = found.problems.filter(({ code }) => !SHOWN_ELSEWHERE.has(code));
-  part(view, "problems").replaceChildren(...problems.map((problem) => told(problem, found)));
+  part(view, "problems").replaceChildren(...problems.map((problem) => lineOf(problem, found)));
   offerSheets(view, item, found, acts);
   offerEncodings(view, item, found, acts);
   offerDates(view, item, found, acts);
@@ -37,11 +37,14 @@ export function draw(item, answer, acts) {
 function facts({ sheet, sheets, encoding, delimiter, header, columns }) {
   if (!columns.length) return "Nothing of it can be shown.";
   const names = header === "present" ? "the columns are named" : header === "absent" ? "no names of columns" : "the columns are not known yet";
-  const text = sheet === null ? `${DELIMITERS[delimiter]} between the cells, ${encoding.toUpperCase()}` : sheets.length > 1 ? `sheet ${sheet}` : "a workbook";
+  const text = sheet === null ? `${DELIMITERS[delimiter]} between the cells, ${nameOfEncoding(encoding)}` : sheets.length > 1 ? `sheet ${sheet}` : "a workbook";
   return `Read as: ${text}, ${names}.`;
 }
 
-function told(problem, found) {
+/** As the choice of encodings has it. */
+const nameOfEncoding = (encoding) => (encoding.startsWith("utf") ? encoding.toUpperCase() : encoding);
+
+function lineOf(problem, found) {
   const line = document.createElement("li");
   line.className = problem.fails ? "complaint" : "note";
   line.textContent = wordsFor(problem, found);
@@ -65,17 +68,18 @@ function wordsFor({ code, message, line, column, rows }, found) {
     case "ambiguous-dates":
       return `${of}: the date in ${nameOf(column, found)} does not say whether the day or the month is first. Choose it below.`;
     case "encoding-error":
-      return `${of}: the text can't be read as ${encoding.toUpperCase()}. Choose below what it is in, and see whether the names look right. From Excel on Windows it is often windows-1252.`;
+      return `${of}: the text can't be read as ${nameOfEncoding(encoding)}. Choose below what it is in, and see whether the names look right. From Excel on Windows it is often windows-1252.`;
   }
-  const said = inWords(message, found.table);
+  const said = told(message, found.table);
   const text = said[0].toUpperCase() + said.slice(1);
   if (rows === null) return `${line === null ? "" : `Line ${line}: `}${text}${text.endsWith(".") ? "" : "."}`;
   return `${of} would be rejected${column ? ` for ${nameOf(column, found)}` : ""}. ${rows === 1 ? "" : `The first, line ${line}: `}${text}.`;
 }
 
 /** The message as people read it, who choose here what programs say in options. */
-const inWords = (message, table) => withHeadings(
-  message.replace("upload with dates=dmy or dates=mdy", "choose above which is first"),
+const told = (message, table) => inWords(
+  message.replace("upload with dates=dmy or dates=mdy", "choose above which is first")
+    .replace(/upload with encoding=.*$/, "choose above what the text is in"),
   [...choicesOf(table).options].map(({ value, text }) => [value, text]));
 
 const nameOf = (column, { table, columns }) => columns.find((each) => each.column === column)?.label ?? headingOf(table, column);
@@ -165,13 +169,13 @@ function headOf(item, found, { label, column }, number, acts) {
 /** A row; of the column `asked`, if any, it is to be told how dates are written. */
 function rowOf({ line, cells, text, errors }, { table, columns }, asked) {
   if (!cells.length) {
-    const whole = cell(text ?? "", "bad", errors.length ? inWords(errors[0].message, table) : null);
+    const whole = cell(text ?? "", "bad", errors.length ? told(errors[0].message, table) : null);
     whole.colSpan = Math.max(columns.length, 1);
     return row([numeric(line), whole]);
   }
   return row([numeric(line), ...cells.map((each, number) => {
     const isAsked = asked && columns[number].column === asked && each.error?.code === "type-error";
-    if (each.error) return cell(each.text, "bad", isAsked ? "is the day or the month first?" : inWords(each.error.message, table));
+    if (each.error) return cell(each.text, "bad", isAsked ? "is the day or the month first?" : told(each.error.message, table));
     if (!columns[number].column) return cell(each.text, "passed");
     const value = each.value === null ? each.text : inUtc(String(each.value));
     return cell(value, value.endsWith(" UTC") ? "time" : "");

@@ -29,12 +29,12 @@ from gateway.uploads.load import LoadRequest
 from gateway.uploads.undo import UndoRequest
 from gateway.web.forms import allow_form
 from gateway.web.pages import PageBlueprint, go, page
-from gateway.web.wording import CODES, EMAILS, STATES, WORDS, standing, title_of, wishes
+from gateway.web.wording import CODES, EMAILS, STATES, WORDS, standing, wishes
 from muster.contracts.encodings import NAMES
 from muster.contracts.tables import Table, tables
 from muster.contracts.upload_document import represent
 from muster.contracts.uploads import PREVIEW_BYTES, Options, State, UnreadableRecord, Upload
-from muster.contracts.wording import counts, sentence, undone
+from muster.contracts.wording import counts, sentence, spoken_names, title_of, undone
 from muster.filestore import FileNotStored
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -246,6 +246,7 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         loaded=[*_loads_of(upload.id)][-1][1] if may_load else None,
         table_title=declared.title if declared else upload.table,
         headings=_headings(declared),
+        spoken=spoken_names(declared),
         key=_key_to_follow(upload),
         codes=CODES,
         counts=list(zip(counts(upload), asdict(upload.tally), strict=True)),

@@ -1,15 +1,22 @@
 """What an email's two templates show: all of it fit to be shown, none of it escaped yet."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
 from muster.contracts.error_codes import upload_error
-from muster.contracts.tables import Table, tables
+from muster.contracts.tables import tables
 from muster.contracts.uploads import Cause, Failure, State, Upload, UploadWarning
-from muster.contracts.wording import count_rows, is_undone, sentence
+from muster.contracts.wording import (
+    count_rows,
+    in_words,
+    is_undone,
+    sentence,
+    spoken_names,
+    title_of,
+)
 from muster.observability.tracing import Trace
 from notification import wording
 from notification.channels.email import commands
@@ -20,11 +27,6 @@ Tone = Literal["good", "partly", "bad", "neutral"]
 
 _OF_UNDOS = frozenset({"undo-blocked", "undo-expired", "nothing-to-undo", "already-undone"})
 _UNDO_AGAIN = "Undo it again. If that fails, too, give its id to the operators."
-_NOT_FOR_PEOPLE = re.compile(
-    r" \((?:[a-z]+_[a-z]+|MUSTER_[A-Z_]+)\)| Nothing was (?:loaded|undone)\.$"
-)
-"""What is in some messages for those who call the API: options, and what the email begins with."""
-
 _BECAUSE = {
     "upload": "you uploaded a file",
     "undo": "you undid an upload",
@@ -107,9 +109,9 @@ def content_of(upload: Upload, trace: Trace, public_url: str) -> EmailContent:
         action=_action(upload),
         link=link_to(upload, public_url),
         problem=_problem(upload),
-        reasons=[_reason(cause, tables().get(upload.table)) for cause in upload.causes],
+        reasons=[_reason(cause, upload) for cause in upload.causes],
         reasons_title=_reasons_title(upload),
-        doubts=[_doubt(warning) for warning in upload.warnings],
+        doubts=[_doubt(warning, upload) for warning in upload.warnings],
         further_doubts=_further(upload.warnings_total - len(upload.warnings)),
         hiring=wording.changed_in_hiring(upload),
         because=_BECAUSE[upload.kind],
@@ -145,13 +147,7 @@ def tone_of(upload: Upload) -> Tone:
 
 def name_of(upload: Upload) -> str:
     """What people know the upload by: its file, or what it does where it has none of its own."""
-    name = visible(upload.filename)
-    match upload.kind:
-        case "undo":
-            return f"Undo of {name}"
-        case "erasure":
-            return f"Erasure of {name.replace('_', ' ')}"
-    return name
+    return visible(title_of(upload))
 
 
 def _about(upload: Upload) -> str:
@@ -180,11 +176,14 @@ def _reasons_title(upload: Upload) -> str:
     return f"Why rows {'would be' if is_dry_run else 'were'} rejected"
 
 
-def _reason(cause: Cause, table: Table | None) -> Reason:
+def _reason(cause: Cause, upload: Upload) -> Reason:
+    names = _names(upload)
     first = "on" if cause.rows == 1 else "the first on"
-    message = visible(cause.message, 400)
-    if cause.column is not None and cause.column not in cause.message:
-        message = f"{visible(table.heading(cause.column) if table else cause.column)}: {message}"
+    message = visible(in_words(cause.message, names), 400)
+    # Whatever keeps a row from being undone is in no cell of it.
+    if cause.column is not None and upload.kind == "upload":
+        heading = names.get(cause.column, cause.column)
+        message = message if heading in message else f"{visible(heading)}: {message}"
     return Reason(
         rows=count_rows(cause.rows),
         where=f"{first} line {cause.first_line:,}" if cause.first_line else None,
@@ -192,9 +191,13 @@ def _reason(cause: Cause, table: Table | None) -> Reason:
     )
 
 
-def _doubt(warning: UploadWarning) -> Doubt:
+def _doubt(warning: UploadWarning, upload: Upload) -> Doubt:
     where = f"Line {warning.line:,}" if warning.line else "All of it"
-    return Doubt(where, visible(warning.message, 400))
+    return Doubt(where, visible(in_words(warning.message, _names(upload)), 400))
+
+
+def _names(upload: Upload) -> Mapping[str, str]:
+    return spoken_names(tables().get(upload.table))
 
 
 def _further(number: int) -> str:
@@ -204,7 +207,7 @@ def _further(number: int) -> str:
 def _problem(upload: Upload) -> LoadFailure | None:
     if upload.state is not State.FAILED or upload.error is None:
         return None
-    detail = visible(_NOT_FOR_PEOPLE.sub("", upload.error.detail), 1000)
+    detail = visible(in_words(upload.error.detail, {}), 1000)
     return LoadFailure(detail, _advice(upload, upload.error))
 
 

@@ -40,8 +40,10 @@ COMPLETED = Upload(
     version=4,
 )
 CAUSES = (
-    Cause("constraint-error", "department_id", 21, 67, "the cell is blank: it is required"),
-    Cause("constraint-error", "name", 19, 102, "the cell is blank: it is required"),
+    Cause(
+        "constraint-error", "department_id", 21, 67, "the cell is blank: department_id is required"
+    ),
+    Cause("constraint-error", "name", 19, 102, "the cell is blank: name is required"),
     Cause("quote-error", None, 1, 1203, "a quote is opened and not closed within the record limit"),
     Cause("foreign-key", "job_id", 29, 1500, "no row of jobs has that id: load that job first"),
 )

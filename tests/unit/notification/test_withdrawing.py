@@ -16,7 +16,9 @@ from tests.unit.notification import stories
 from tests.unit.notification.post import Choices, FakeMailer, UnsteadyStore
 
 FINAL = frozenset(State) - UNFINISHED
-ERASURE = replace(stories.COMPLETED, id="e-1", kind="erasure", erases=7, filename="jobs 7")
+ERASURE = replace(
+    stories.COMPLETED, id="e-1", kind="erasure", erases=7, table="jobs", filename="jobs 7"
+)
 
 
 def final(store: UnsteadyStore, upload: Upload, erased_by: str | None = None) -> str:
@@ -56,7 +58,7 @@ def test_those_whose_files_the_erasure_removed_go_and_others_stay(
     assert all(f"u-{number}" in mails(maildir) for number in range(3))
     assert notifier.notify(final(store, ERASURE)) is EmailOutcome.SENT
     assert [f"u-{number}" in mails(maildir) for number in range(3)] == [False, True, False]
-    assert "a row was erased" in mails(maildir)
+    assert "Jobs, row 7: erased" in mails(maildir)
     assert "because you erased a row" in mails(maildir)
 
 

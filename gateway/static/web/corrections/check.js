@@ -1,7 +1,7 @@
 // The API's check of corrected rows, before they are sent.
 
 import { ask } from "../api.js";
-import { withHeadings } from "../headings.js";
+import { inWords } from "../reasons.js";
 import { columns, form, isTouched, rows } from "./cells.js";
 
 const PAUSE = 250;
@@ -13,7 +13,7 @@ const asObject = ({ cells }) => Object.fromEntries(
   columns.flatMap(({ column }, index) => (column ? [[column, cells[index].value]] : [])));
 const textOf = (row) => JSON.stringify(row.cells.map(({ value }) => value));
 
-const headings = columns.map(({ column, heading }) => [column, heading]);
+const names = columns.flatMap(({ column, heading, parent, parentTitle }) => [[column, heading], [parent, parentTitle]]);
 
 /**
  * Have the `chosen` rows checked, and `take(row, faults)` called for each:
@@ -29,7 +29,7 @@ async function check(take, chosen) {
   });
   if (!answer) return;
   const faults = chosen.map(() => []);
-  for (const error of answer.errors) faults[error.row - 1].push({ ...error, message: withHeadings(error.message, headings) });
+  for (const error of answer.errors) faults[error.row - 1].push({ ...error, message: inWords(error.message, names) });
   chosen.forEach((row, index) => { if (textOf(row) === texts[index]) take(row, faults[index]); });
 }
 

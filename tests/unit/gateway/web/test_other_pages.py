@@ -419,7 +419,7 @@ def test_a_row_is_erased_by_who_may_and_means_it(
     assert answer.location == f"/uploads/{erasure.id}"
     assert (erasure.kind, erasure.erases) == ("erasure", 7)
     text = client.get(f"/uploads/{erasure.id}").text
-    assert "Erasure of jobs 7" in text
+    assert "Erasure: Jobs, row 7" in text
     assert "Rows read" not in text
 
 
@@ -430,7 +430,7 @@ def test_a_row_to_which_others_refer_is_not_erased(client: FlaskClient, behind: 
     behind.answers["GET /v1/tables/jobs/rows/7/erasure"] = referred
     answer = client.post("/tables/jobs/7/erase", data={"sure": "yes"}, headers=HERE)
     assert answer.status_code == 409
-    assert "hired_employees 3 refers to it." in answer.text
+    assert "hired employees 3 refers to it." in answer.text
 
 
 def test_a_template_names_the_columns_of_its_table(browser: FlaskClient) -> None:

@@ -15,6 +15,7 @@ from muster.contracts.rejects import CellError, Reject, RejectsHeader
 from muster.contracts.uploads import (
     UNFINISHED,
     Cause,
+    Failure,
     FilesRemoved,
     HiresImpact,
     Impact,
@@ -148,6 +149,7 @@ def test_an_upload_tells_its_counts_and_causes_in_words(
     assert 'value="1" size="5" aria-label="Id, line 1"' in text
     assert re.search(r'<td data-label="Job" class="bad"><input name="c1-1" value=""', text)
     assert '<span id="cause1"><b><bdi>Job</bdi></b> is blank</span>' in text
+    assert "the cell is blank: Job is required" in text
 
 
 def test_an_upload_tells_what_looks_wrong_though_nothing_of_it_was_rejected(
@@ -166,6 +168,23 @@ def test_an_upload_tells_what_looks_wrong_though_nothing_of_it_was_rejected(
     assert "Line 1,003: <bdi>&lt;b&gt;JosÃ©&lt;/b&gt;</bdi>" in text
     assert "and 1,001 more" in text
     assert "Please check" not in browser.get(f"/uploads/{upload(browser)}").text
+
+
+def test_why_an_upload_failed_is_told_without_words_of_the_api(
+    browser: FlaskClient, stores: Stores
+) -> None:
+    upload_id = upload(browser)
+    detail = "190 of 199 rows would be updated and at most 5% may be (max_updated). "
+    stores.uploads.update(
+        upload_id,
+        expect=UNFINISHED,
+        state=State.FAILED,
+        error=Failure("expectation", detail + "Nothing was loaded."),
+    )
+    words = told(browser, upload_id)
+    assert "190 of 199 rows would be updated and at most 5% may be." in words
+    assert "max_updated" not in words
+    assert words.count("Nothing was loaded") == 1
 
 
 def test_another_users_upload_is_not_there(client: FlaskClient) -> None:
