@@ -2,7 +2,7 @@
 
 from muster.contracts.error_codes import upload_error
 from muster.contracts.uploads import HiresImpact, Impact, MeanImpact, State, Upload
-from muster.contracts.wording import count_rows, erased_row, is_undone, undone
+from muster.contracts.wording import count_rows, is_undone, row_in_table, undone
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -10,7 +10,8 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 def subject(upload: Upload) -> str:
     """The subject line: the file, and what became of its rows."""
     outcomes = {"upload": _outcome, "undo": _outcome_of_undo, "erasure": _outcome_of_erasure}
-    what = erased_row(upload) if upload.kind == "erasure" else upload.filename
+    is_erasure = upload.kind == "erasure"
+    what = row_in_table(upload.table, upload.erases) if is_erasure else upload.filename
     return f"{visible(what, 60)}: {outcomes[upload.kind](upload)}"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from muster.contracts.error_codes import upload_error
 from muster.contracts.tables import Table, tables
-from muster.contracts.uploads import RowCounts, State, UndoCounts, Upload
+from muster.contracts.uploads import Failure, RowCounts, State, UndoCounts, Upload
 
 # A cell in quotes, which stays as it is, or else a name where it can be nothing but a column's or
 # a table's.
@@ -31,6 +31,10 @@ PHRASES: Sequence[tuple[str, str]] = (
 A failure's last sentence is the first that people read. The page's scripts take the same patterns.
 """
 
+FAILURES_OF_UNDOS = frozenset({"undo-blocked", "undo-expired", "nothing-to-undo", "already-undone"})
+"""The codes that only an undo ends with."""
+_UNDO_AGAIN = "Undo it again. If that fails, too, give its id to the operators."
+
 
 def title_of(upload: Upload) -> str:
     """What people know the upload by: its file, or what it does where it has none of its own."""
@@ -38,14 +42,14 @@ def title_of(upload: Upload) -> str:
         case "undo":
             return f"Undo of {upload.filename}"
         case "erasure":
-            return f"Erasure: {erased_row(upload)}"
+            return f"Erasure: {row_in_table(upload.table, upload.erases)}"
     return upload.filename
 
 
-def erased_row(upload: Upload) -> str:
-    """The row that an erasure takes out of its table: `Departments, row 7`."""
-    table = tables().get(upload.table)
-    return f"{table.title if table else upload.table}, row {upload.erases}"
+def row_in_table(name: str, key: int | str | None) -> str:
+    """What people call the row of the table `name` with that key: `Departments, row 7`."""
+    table = tables().get(name)
+    return f"{table.title if table else name}, row {key}"
 
 
 def spoken_names(table: Table | None) -> dict[str, str]:
@@ -134,6 +138,13 @@ def is_undone(upload: Upload) -> bool:
     """Whether the undo has taken back a row at least, or, of a dry run, would."""
     rows = upload.undone or UndoCounts()
     return rows.removed + rows.restored > 0
+
+
+def advice(upload: Upload, failure: Failure) -> str:
+    """What to do about the failure; what sends a file again is no advice on an undo."""
+    error = upload_error(failure.code)
+    is_for_files = upload.kind == "undo" and failure.code not in FAILURES_OF_UNDOS
+    return _UNDO_AGAIN if is_for_files and not error.for_operators else error.remedy
 
 
 def _why_failed(upload: Upload) -> str:

@@ -79,7 +79,7 @@ function wordsFor({ code, message, line, column, rows }, found) {
 /** The message as people read it, who choose here what programs say in options. */
 const told = (message, table) => inWords(
   message.replace("upload with dates=dmy or dates=mdy", "choose above which is first")
-    .replace(/upload with encoding=.*$/, "choose above what the text is in"),
+    .replace(/upload with encoding=.*$|name its encoding when uploading it$/, "choose above what the text is in"),
   [...choicesOf(table).options].map(({ value, text }) => [value, text]));
 
 const nameOf = (column, { table, columns }) => columns.find((each) => each.column === column)?.label ?? headingOf(table, column);
@@ -125,10 +125,11 @@ function offerDates(view, item, found, acts) {
   part(view, "dates").textContent = `Dates in ${column}, such as ${readings[0].text}, have`;
   offer(view, item, "dates", item.choices.dates ?? "", acts);
   const place = part(view, "readings");
+  const heads = [...place.querySelectorAll("thead th")].map(({ textContent }) => textContent);
   place.hidden = false;
   label(place, `Both readings of the dates in ${column}`);
   place.querySelector("tbody").append(...readings.map(({ line, text, dmy, mdy }) =>
-    row([numeric(line), cell(text), moment(dmy), moment(mdy)])));
+    card(heads, [numeric(line), cell(text), moment(dmy), moment(mdy)])));
 }
 
 const moment = (value) => cell(value === null ? "no date" : inUtc(value), value === null ? "passed" : "time");
@@ -186,6 +187,12 @@ function row(cells) {
   const made = document.createElement("tr");
   made.append(...cells);
   return made;
+}
+
+/** A row that is a card on a narrow screen: a line for each cell, after its heading. */
+function card(heads, cells) {
+  cells.forEach((each, number) => { each.dataset.label = heads[number]; each.classList.add("whole"); });
+  return row(cells);
 }
 
 function cell(text, kind = "", fault = null) {

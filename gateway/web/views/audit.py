@@ -9,6 +9,8 @@ from gateway.web.api_client import call
 from gateway.web.pages import PageBlueprint, page
 from gateway.web.titles import titles_of
 from gateway.web.wording import ACTIONS
+from muster.contracts.tables import tables
+from muster.contracts.wording import row_in_table
 from muster.http.tokens import requires
 
 pages = PageBlueprint("audit_pages", __name__)
@@ -24,9 +26,16 @@ def show() -> Response:
     return page(
         "audit.html",
         entries=entries,
+        erased=_erased,
         undone=titles_of(it["subject"] for it in entries if it["action"] == "undo"),
         next=found["next"],
         action=asked.get("action"),
         is_first="cursor" not in asked,
         actions=ACTIONS,
     )
+
+
+def _erased(subject: str) -> str:
+    """What the page calls the row of `departments 7`."""
+    name, _, key = subject.rpartition(" ")
+    return row_in_table(name, key) if name in tables() else subject

@@ -34,7 +34,7 @@ from muster.contracts.encodings import NAMES
 from muster.contracts.tables import Table, tables
 from muster.contracts.upload_document import represent
 from muster.contracts.uploads import PREVIEW_BYTES, Options, State, UnreadableRecord, Upload
-from muster.contracts.wording import counts, sentence, spoken_names, title_of, undone
+from muster.contracts.wording import advice, counts, sentence, spoken_names, title_of, undone
 from muster.filestore import FileNotStored
 from muster.http.problems import Problem
 from muster.http.tokens import requires
@@ -251,6 +251,9 @@ def _show_upload(id: str, status: int = 200, complaint: str | None = None) -> Re
         codes=CODES,
         counts=list(zip(counts(upload), asdict(upload.tally), strict=True)),
         sentence=sentence(upload) if upload.state.is_final else None,
+        advice=advice(upload, upload.error)
+        if upload.state is State.FAILED and upload.error
+        else None,
         rejects=rejects,
         groups=group_by_cause(rejects, declared) if rejects else [],
         parents={each.column: each.parent for each in declared.foreign_keys} if declared else {},

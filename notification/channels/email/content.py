@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 from muster.contracts.error_codes import upload_error
 from muster.contracts.tables import tables
-from muster.contracts.uploads import Cause, Failure, State, Upload, UploadWarning
+from muster.contracts.uploads import Cause, State, Upload, UploadWarning
 from muster.contracts.wording import (
+    FAILURES_OF_UNDOS,
+    advice,
     count_rows,
     in_words,
     is_undone,
@@ -25,8 +27,6 @@ from notification.wording import visible
 Tone = Literal["good", "partly", "bad", "neutral"]
 """How good the news is."""
 
-_OF_UNDOS = frozenset({"undo-blocked", "undo-expired", "nothing-to-undo", "already-undone"})
-_UNDO_AGAIN = "Undo it again. If that fails, too, give its id to the operators."
 _BECAUSE = {
     "upload": "you uploaded a file",
     "undo": "you undid an upload",
@@ -180,8 +180,10 @@ def _reason(cause: Cause, upload: Upload) -> Reason:
     names = _names(upload)
     first = "on" if cause.rows == 1 else "the first on"
     message = visible(in_words(cause.message, names), 400)
-    # Whatever keeps a row from being undone is in no cell of it.
-    if cause.column is not None and upload.kind == "upload":
+    if upload.kind == "undo":
+        # It is in no cell of theirs what keeps rows from being undone.
+        message = f"the first of them: {message}" if cause.rows > 1 else message
+    elif cause.column is not None:
         heading = names.get(cause.column, cause.column)
         message = message if heading in message else f"{visible(heading)}: {message}"
     return Reason(
@@ -208,14 +210,7 @@ def _problem(upload: Upload) -> LoadFailure | None:
     if upload.state is not State.FAILED or upload.error is None:
         return None
     detail = visible(in_words(upload.error.detail, {}), 1000)
-    return LoadFailure(detail, _advice(upload, upload.error))
-
-
-def _advice(upload: Upload, failure: Failure) -> str:
-    """What to do about the failure; what sends a file again is no advice on an undo."""
-    error = upload_error(failure.code)
-    is_for_files = upload.kind == "undo" and failure.code not in _OF_UNDOS
-    return _UNDO_AGAIN if is_for_files and not error.for_operators else error.remedy
+    return LoadFailure(detail, advice(upload, upload.error))
 
 
 def _steps(upload: Upload, public_url: str) -> list[Step]:
@@ -253,7 +248,9 @@ def _undo_again(upload: Upload) -> str | None:
             return "Undo it again, if it should be undone after all."
         case State.FAILED if upload.has_rejects:
             return "Or undo what can be, and leave those rows as they are."
-        case State.FAILED if upload.error is not None and upload.error.code not in _OF_UNDOS:
+        case State.FAILED if (
+            upload.error is not None and upload.error.code not in FAILURES_OF_UNDOS
+        ):
             return None if upload_error(upload.error.code).for_operators else "Undo it again."
     return None
 

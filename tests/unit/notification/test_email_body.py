@@ -64,7 +64,7 @@ def test_both_say_what_an_undo_was_of_and_which_rows_it_left() -> None:
         assert "Undo of hired_employees.csv, asked for on 7 November 2021" in words
         assert "Why rows were not undone" in words
         assert "3 rows" in words
-        assert "an upload changed it later" in words
+        assert "the first of them: an upload changed it later" in words
         assert "Id:" not in words
         assert "change 9" not in words
         assert "because you undid an upload." in words

@@ -185,6 +185,7 @@ def test_why_an_upload_failed_is_told_without_words_of_the_api(
     assert "190 of 199 rows would be updated and at most 5% may be." in words
     assert "max_updated" not in words
     assert words.count("Nothing was loaded") == 1
+    assert "Check whether it is the right file." in words
 
 
 def test_another_users_upload_is_not_there(client: FlaskClient) -> None:
@@ -414,17 +415,19 @@ def ask_to_undo(browser: FlaskClient, upload_id: str, **form: str) -> str:
     return str(answer.location).removeprefix("/uploads/")
 
 
-def test_the_audit_log_names_the_uploads_that_one_may_see(
+def test_the_audit_log_names_rows_and_the_uploads_that_one_may_see(
     client: FlaskClient, behind: Behind
 ) -> None:
     client.set_cookie(COOKIE, "ana+uploads:write+uploads:read+users:admin")
     entry = {"at": "2021-11-07T02:48:42Z", "email": "x", "key": None, "address": "::1"}
     mine, none = upload(client, filename="mine.csv"), "0" * 32
     entries = [{**entry, "action": "undo", "subject": subject} for subject in (mine, none)]
+    entries.append({**entry, "action": "erasure", "subject": "hired_employees 7"})
     behind.answers["GET /v1/audit"] = (200, {"entries": entries, "next": None})
     text = client.get("/audit").text
     assert f'<a href="/uploads/{mine}"><bdi>mine.csv</bdi></a>' in text
     assert f"<bdi>{none}</bdi>" in text
+    assert "<bdi>Hired employees, row 7</bdi>" in text
 
 
 def leave(stores: Stores, undo_id: str, state: State, counts: UndoCounts, *left: CellError) -> None:
