@@ -51,7 +51,7 @@ _MODULES = (
     "cryptography.hazmat.primitives.serialization",
     "email.headerregistry",
     "flask.cli",
-    "gunicorn.app.wsgiapp",
+    "gunicorn.app.base",
     "gunicorn.workers.gthread",
     "jinja2",
     "jwt.algorithms",

@@ -88,7 +88,7 @@ def plan_suite(
 def _service(name: str, listener: socket, shared: Mapping[str, str]) -> Program:
     return Program(
         name,
-        _python("gunicorn", "-c", "python:embedded.gunicorn_config", f"{name}.app:create_app()"),
+        _python("embedded.server", f"{name}.app:create_app()"),
         {**shared, "MUSTER_BIND": f"fd://{listener.fileno()}"},
         health=_url(listener),
         listener=listener,

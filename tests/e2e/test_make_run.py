@@ -67,8 +67,8 @@ def make_run(family: Family) -> Iterator[MakeRun]:
     running = MakeRun(family)
     try:
         assert READY.fullmatch(running.first_line), running.errors.read_text()
-        # The supervisor, eight children, five of them with a worker.
-        assert len(running.started) >= 14
+        # The supervisor, the fork server, five services and four workers.
+        assert len(running.started) >= 11
         yield running
     finally:
         for pid in (running.process.pid, *running.started):

@@ -142,6 +142,6 @@ def _process_of(command: Sequence[str]) -> str | None:
     """The name of the process that runs this command, if it is `python -m` one of them."""
     _, runs, arguments = " ".join(command).partition(" -m ")
     module, *others = arguments.split() if runs else [""]
-    if module == "gunicorn":
+    if module == "embedded.server":
         module = others[-1].partition(":")[0]
     return next((name for name, ran in MODULES.items() if ran == module), None)

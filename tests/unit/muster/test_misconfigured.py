@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -46,8 +47,11 @@ def test_a_worker_ends_with_the_sentence(module: str, program: str, tmp_path: Pa
     assert ended.stderr.count("\n") == 1
 
 
-def test_gunicorn_ends_with_the_sentence() -> None:
-    ended = run("gunicorn", "-c", "python:muster.serving", "notification.app:create_app()")
+@pytest.mark.parametrize(
+    "server", [("gunicorn", "-c", "python:muster.serving"), ("embedded.server",)]
+)
+def test_a_server_ends_with_the_sentence(server: Sequence[str]) -> None:
+    ended = run(*server, "notification.app:create_app()")
     # gunicorn's status for an app that does not load.
     assert ended.returncode == 4
     assert SENTENCE in ended.stderr
