@@ -4,7 +4,7 @@
 packages got their rooms left it: three uploads, a fourth that waits, a batch, and a second user.
 """
 
-import tarfile
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,8 @@ JOBS = b"1,Clerk\n2,Nurse\n"
 def test_a_home_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    with tarfile.open(HOME) as archive:
-        archive.extractall(home, filter="data")
+    # tarfile takes no filter in the Python of Debian 12, and warns without one in later versions.
+    subprocess.run(["tar", "-xzf", HOME, "-C", home], check=True)
     with SuiteProcess(home) as suite, Client(suite.url, ADMIN, PASSWORD) as client:
         waiting, hires, jobs, departments = client.uploads()
 
