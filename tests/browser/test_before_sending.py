@@ -205,3 +205,30 @@ def test_where_there_is_no_preview_the_file_is_sent_all_the_same(page: Page, sit
     send(page)
     expect(done(page)).to_contain_text("1 row: 1 loaded.")
     assert {"id": 9513, "job": "Thatcher"} in site.ana.rows("jobs")
+
+
+SEVEN = b"Nr;Who;hired on;Dept;Job;Remarks;_note\n9501;Ana;2021-07-27;2;3;new;x\n"
+# Whether the select is as wide as its longest choice needs.
+SHOWS_ALL = """(select) => {
+  const free = select.cloneNode(true);
+  Object.assign(free.style, {position: "absolute", width: "auto", maxWidth: "none"});
+  select.after(free);
+  const needed = free.offsetWidth;
+  free.remove();
+  return needed <= select.offsetWidth;
+}"""
+
+
+@only_on("embedded")
+def test_seven_columns_fit_a_desk_and_no_choice_is_cut_on_a_phone(page: Page) -> None:
+    page.goto("/")
+    choose(page, csv_file("hired_employees.csv", SEVEN))
+    place = chosen(page)
+    rows = place.locator("[data-part=rows]")
+    expect(rows.locator("select").first).to_be_visible()
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    assert rows.evaluate("(place) => place.scrollWidth <= place.clientWidth")
+    page.set_viewport_size({"width": 360, "height": 1000})
+    shown = place.locator("select:visible").all()
+    assert len(shown) == 7
+    assert [select.evaluate(SHOWS_ALL) for select in shown] == [True] * 7
