@@ -40,6 +40,7 @@ def test_names_follow_the_conventions() -> None:
         unit = row.name.removesuffix("_total").rpartition("_")[2]
         assert row.name.endswith("_total") == (row.kind == "counter")
         assert row.kind == "counter" or unit in {
+            "bytes",
             "seconds",
             "uploads",
             "emails",
