@@ -102,8 +102,8 @@ def test_what_looks_wrong_is_told_beside_the_file_and_on_its_page(page: Page) ->
     told = page.get_by_role("region", name="Please check").get_by_role("listitem")
     expect(told).to_have_count(3)
     expect(told.nth(0)).to_contain_text('Line 1: "Departments of 2021" was skipped')
-    expect(told.nth(1)).to_contain_text("Line 3: department \"'Stores'\" keeps its")
-    expect(told.nth(2)).to_contain_text('Line 4: department "CafÃ©" looks like "Café"')
+    expect(told.nth(1)).to_contain_text("Line 3: Department \"'Stores'\" keeps its")
+    expect(told.nth(2)).to_contain_text('Line 4: Department "CafÃ©" looks like "Café"')
 
 
 def test_a_dry_run_is_checked_and_loads_nothing(page: Page, site: Site) -> None:
