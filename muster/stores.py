@@ -1,6 +1,6 @@
 """The CSV store, as a service opens it: files and upload records, at one URL or at two."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO
@@ -21,12 +21,21 @@ class Stores:
     files: FileStore
     uploads: UploadStore
 
-    def open_file(self, upload: Upload) -> BinaryIO:
+    def files_in_records(self, uploads: Sequence[Upload]) -> Mapping[str, bytes]:
+        """The files of those of the uploads that are `in_record`, by their ids, in one call.
+
+        Raises StoreUnavailable.
+        """
+        ids = [upload.id for upload in uploads if upload.in_record]
+        return self.uploads.contents(ids) if ids else {}
+
+    def open_file(self, upload: Upload, in_records: Mapping[str, bytes] | None = None) -> BinaryIO:
         """The upload's file, from its start; seekable. Raises as `FileStore.open` does.
 
-        One of another size than was sent is damaged.
+        What is kept with records may have been read before. A file of another size than was sent is
+        damaged.
         """
-        stored = self._open(upload)
+        stored = self._open(upload, in_records)
         if (size := stored.seek(0, SEEK_END)) != upload.size:
             stored.close()
             raise FileDamaged(f"{upload.id} has {size} bytes and was sent with {upload.size}")
@@ -60,10 +69,12 @@ class Stores:
         self.files.close()
         self.uploads.close()
 
-    def _open(self, upload: Upload) -> BinaryIO:
+    def _open(self, upload: Upload, in_records: Mapping[str, bytes] | None) -> BinaryIO:
         if not upload.in_record:
             return self.files.open(upload.id)
-        content = self.uploads.content(upload.id)
+        if in_records is None:
+            in_records = self.files_in_records([upload])
+        content = in_records.get(upload.id)
         if content is None:
             raise FileNotStored(upload.id)
         return BytesIO(content)

@@ -13,7 +13,7 @@ import structlog
 from muster.broker import Ack, DeadLetter, Delivery, Retry, Verdict, open_broker
 from muster.broker.messaging import handling
 from muster.contracts.messages import EmailRequested, UnreadableMessage, UploadFinished
-from muster.contracts.uploads import UnreadableRecord
+from muster.contracts.uploads import UnreadableRecord, Upload
 from muster.database import open_database
 from muster.observability.tracing import bind_log_fields
 from muster.settings import read_settings
@@ -40,12 +40,13 @@ RETRIES = RetryPolicy(timedelta(seconds=1), longest=timedelta(minutes=5), limit=
 class Handler:
     """Passes on what each message names; returns what becomes of the message.
 
-    `enter_webhooks` is given a final upload first, so that no email holds up a webhook.
+    What `find` returns is given to `enter_webhooks` first, so that no email holds up a webhook.
     """
 
+    find: Callable[[str], Upload]
     notifier: Notifier
     account_emails: AccountEmails
-    enter_webhooks: Callable[[str], None]
+    enter_webhooks: Callable[[Upload], None]
 
     def __call__(self, delivery: Delivery) -> Verdict:
         """Ack, or Retry for what may pass, or DeadLetter for what won't."""
@@ -76,8 +77,9 @@ class Handler:
             return self._send_account_email(EmailRequested.from_body(delivery.body))
         finished = UploadFinished.from_body(delivery.body)
         bind_log_fields(upload_id=finished.upload_id)
-        failure = self._enter_webhooks(finished.upload_id)
-        outcome = self.notifier.notify(finished.upload_id, is_last_try=is_last_try)
+        upload = self.find(finished.upload_id)
+        failure = self._enter_webhooks(upload)
+        outcome = self.notifier.notify(upload, is_last_try=is_last_try)
         if failure is not None:
             raise failure
         return outcome
@@ -92,12 +94,12 @@ class Handler:
             log.error("email refused for good", error=str(error))
             return EmailOutcome.REFUSED
 
-    def _enter_webhooks(self, upload_id: str) -> Exception | None:
+    def _enter_webhooks(self, upload: Upload) -> Exception | None:
         """Why they can't be entered now: then the email is sent, and the message comes again."""
         try:
-            self.enter_webhooks(upload_id)
+            self.enter_webhooks(upload)
         except Exception as error:
-            if not isinstance(error, Unavailable | UploadNotFound | UnreadableRecord):
+            if not isinstance(error, Unavailable):
                 log.exception("the webhooks are not entered")
             return error
         return None
@@ -133,8 +135,8 @@ def main() -> None:
         fetch = AuthEmails(settings.auth_url, settings.email_secret)
         account_emails = AccountEmails(fetch, open_account_sender(settings))
         notifier = Notifier(store, channel, AuthChoices(settings.auth_url), Digests(store))
-        webhooks = WebhookChannel(store, Deliveries(database))
-        handler = Handler(notifier, account_emails, webhooks.enter)
+        webhooks = WebhookChannel(Deliveries(database))
+        handler = Handler(store.get, notifier, account_emails, webhooks.enter)
         broker.consume("notification", handler, stop=worker.stop, tick=worker.heartbeat.beat)
 
 

@@ -59,17 +59,18 @@ class Notifier:
         self._choices = choices
         self._digests = digests
 
-    def notify(self, upload_id: str, *, is_last_try: bool = False) -> EmailOutcome:
+    def notify(self, upload: Upload, *, is_last_try: bool = False) -> EmailOutcome:
         """Send the email about the upload, unless that is settled; return what became of it.
+
+        The upload is as its record stands.
 
         REFUSED means that it will never be taken, UNWANTED that its reader has chosen so; either
         settles it. The email is sent before that is recorded: after a failure in between it is sent
         again, with the same `Message-ID`. Before that of an erasure, emails that may hold the
-        erased row are removed where they are still ours. Raises UploadNotFound, NotFinal,
-        StoreUnavailable, AuthUnavailable, DigestNotDue, or a DeliveryError that may pass: then
-        the record says that the email waits or, on the last try, is given up.
+        erased row are removed where they are still ours. Raises NotFinal, StoreUnavailable,
+        AuthUnavailable, DigestNotDue, or a DeliveryError that may pass: then the record says that
+        the email waits or, on the last try, is given up.
         """
-        upload = self._store.get(upload_id)
         bind_log_fields(upload_id=upload.id, user=upload.owner)
         if upload.email is not None and upload.email.is_settled:
             return EmailOutcome.REPEATED

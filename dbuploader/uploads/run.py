@@ -7,7 +7,7 @@ and each upload is to be loaded by itself.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,7 +101,8 @@ class UploadRun:
         """
         database = self._services.database
         # First, as nobody else is to wait for the transaction while the store is slow.
-        files = [self._fetch(upload) for upload in self._uploads]
+        in_records = self._services.stores.files_in_records(self._uploads)
+        files = [self._fetch(upload, in_records) for upload in self._uploads]
         with database.write() as connection, abandoned_on_error(connection):
             interrupt = partial(database.interrupt, connection)
             # In a thread, so that a statement that hangs can be left when the process must stop.
@@ -109,9 +110,9 @@ class UploadRun:
                 load = worker.submit(partial(self._load_each, connection, files))
                 return worker.result(load)
 
-    def _fetch(self, upload: Upload) -> "StoredFile":
+    def _fetch(self, upload: Upload, in_records: Mapping[str, bytes]) -> "StoredFile":
         with working_on(upload):
-            return StoredFile(self._services.stores, upload)
+            return StoredFile(self._services.stores, upload, in_records)
 
     def _load_each(
         self, connection: Connection, files: Sequence["StoredFile"]
@@ -169,12 +170,12 @@ class Whole:
 class StoredFile:
     """The file of an upload, read as a whole; raises StoreUnavailable."""
 
-    def __init__(self, stores: Stores, upload: Upload) -> None:
+    def __init__(self, stores: Stores, upload: Upload, in_records: Mapping[str, bytes]) -> None:
         self.upload = upload
         self._content = b""
         self._error: FileNotStored | FileDamaged | None = None
         try:
-            with stores.open_file(upload) as file:
+            with stores.open_file(upload, in_records) as file:
                 self._content = file.read()
         except (FileNotStored, FileDamaged) as error:
             self._error = error

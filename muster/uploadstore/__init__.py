@@ -84,8 +84,11 @@ class UploadStore(Protocol):
     def get(self, upload_id: str) -> Upload:
         """The record as it stands. Raises UploadNotFound."""
 
-    def content(self, upload_id: str) -> bytes | None:
-        """The file that is kept with the record; None if there is none."""
+    def contents(self, upload_ids: Collection[str]) -> dict[str, bytes]:
+        """The files that are kept with the records, by their ids, in one call.
+
+        A record that is not there, or that none is kept with, is left out.
+        """
 
     def update(
         self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any

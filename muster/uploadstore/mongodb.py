@@ -44,7 +44,9 @@ log = structlog.get_logger(__name__)
 
 # A change stream would notify at once, but only from a replica set, and it holds a connection for
 # each that waits. Reading one document by its key costs the server next to nothing.
-_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.01, 0.25, 1.3
+# Whoever has waited for long does not mind a little longer.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+_PAUSE_SHARE = 0.1
 
 _FIRST_SPAN, _SPAN_GROWTH = 2, 8
 # The greatest integer of BSON.
@@ -136,11 +138,12 @@ class MongoUploadStore:
             raise UploadNotFound(upload_id)
         return self._read(document)
 
-    def content(self, upload_id: str) -> bytes | None:
-        """The file that is kept with the record."""
+    def contents(self, upload_ids: Collection[str]) -> dict[str, bytes]:
+        """The files that are kept with the records, by their ids, in one call."""
+        those = {"_id": {"$in": [*upload_ids]}}
         with self.connection.using() as database:
-            found = database["uploads"].find_one({"_id": upload_id}, {_CONTENT: 1})
-        return None if found is None else found.get(_CONTENT)
+            found = [*database["uploads"].find(those, {_CONTENT: 1})]
+        return {each["_id"]: each[_CONTENT] for each in found if _CONTENT in each}
 
     def update(
         self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any
@@ -361,13 +364,13 @@ class MongoUploadStore:
     def wait_for_change(self, upload_id: str, version: int, timeout: float) -> Upload:
         """The record as soon as its version is not `version`, or as it is after `timeout` s."""
         deadline = time.monotonic() + timeout
-        pause = _FIRST_PAUSE
         while (upload := self.get(upload_id)).version == version:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
+            waited = (now() - upload.submitted_at).total_seconds()
+            pause = min(max(_SHORTEST_PAUSE, _PAUSE_SHARE * waited), _LONGEST_PAUSE)
             time.sleep(min(pause, left))
-            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
         return upload
 
     def unnamed(self, files: Iterable[str]) -> set[str]:

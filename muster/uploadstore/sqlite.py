@@ -186,14 +186,15 @@ class SqliteUploadStore:
         with self._noting_unreadable(), self._file.connection() as connection:
             return _get(connection, upload_id)
 
-    def content(self, upload_id: str) -> bytes | None:
-        """The file that is kept with the record."""
+    def contents(self, upload_ids: Collection[str]) -> dict[str, bytes]:
+        """The files that are kept with the records, by their ids, in one call."""
         with self._file.connection() as connection:
-            found: tuple[bytes] | None = connection.execute(
-                "SELECT content FROM uploads JOIN contents USING (sequence) WHERE id = ?",
-                [upload_id],
-            ).fetchone()
-        return None if found is None else found[0]
+            found = connection.execute(
+                "SELECT id, content FROM uploads JOIN contents USING (sequence) "
+                "WHERE id IN (SELECT value FROM json_each(?))",
+                [json.dumps([*upload_ids])],
+            )
+            return dict(found.fetchall())
 
     def update(
         self, upload_id: str, *, expect: Collection[State], durable: bool = True, **changes: Any

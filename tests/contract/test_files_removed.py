@@ -54,7 +54,7 @@ def test_the_file_that_is_kept_with_a_record_goes_in_the_same_step(store: Upload
     )
     assert [upload.files_removed for upload in changed] == [EXPIRED, None]
     assert store.get("u-1").files_removed == EXPIRED
-    assert (store.content("u-1"), store.content("u-2")) == (None, b"1,Clerk\n")
+    assert store.contents(["u-1", "u-2"]) == {"u-2": b"1,Clerk\n"}
 
 
 def test_records_are_found_by_the_erasure_that_removed_their_files(store: UploadStore) -> None:

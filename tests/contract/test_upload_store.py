@@ -50,21 +50,21 @@ def test_a_small_file_is_kept_with_its_record(store: UploadStore, content: bytes
     assert store.get("u-1") == accepted
     store.accept(an_upload(id="u-2"))
 
-    assert store.content("u-1") == content
-    assert store.content("u-2") is None
-    assert store.content("u-3") is None
+    assert store.contents(["u-1"]) == {"u-1": content}
+    assert store.contents(["u-2"]) == {}
+    assert store.contents(["u-1", "u-2", "u-3"]) == {"u-1": content}
     changed = store.update("u-1", expect=UNFINISHED, state=State.LOADING)
     assert store.find(owner=None, state=State.LOADING, table=None, before=None, limit=9) == [
         changed
     ]
-    assert store.content("u-1") == content
+    assert store.contents(["u-1"]) == {"u-1": content}
 
 
 def test_a_file_whose_key_is_taken_is_not_kept(store: UploadStore) -> None:
     store.accept(an_upload(idempotency_key="k"), b"first")
     with pytest.raises(KeyTaken):
         store.accept(an_upload(id="u-2", idempotency_key="k"), b"second")
-    assert store.content("u-2") is None
+    assert store.contents(["u-2"]) == {}
 
 
 def test_every_field_that_a_loader_sets_is_read_back(store: UploadStore) -> None:

@@ -180,7 +180,7 @@ LOOKS = frozenset(
         *("uploads.get", "uploads.find", "uploads.find_by_key", "uploads.find_corrections"),
         *("uploads.unfinished", "uploads.cancelling", "uploads.unpublished", "uploads.backlog"),
         *("uploads.oldest_unpublished", "uploads.unnamed", "uploads.wait_for_change"),
-        *("uploads.set_aside", "uploads.count_set_aside", "uploads.check", "uploads.content"),
+        *("uploads.set_aside", "uploads.count_set_aside", "uploads.check", "uploads.contents"),
         *("uploads.queued", "uploads.bytes_of_day", "uploads.find_undoing"),
         *("uploads.queued", "uploads.bytes_of_day", "uploads.expiring", "uploads.erased_by"),
         *("files.open", "files.size", "files.names", "files.check"),

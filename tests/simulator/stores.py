@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
+from structlog.contextvars import bound_contextvars
+
 from muster.contracts.uploads import (
     UNFINISHED,
     State,
@@ -180,12 +182,16 @@ class SimulatedUploads(_Calls):
 
         return self._call("accept", work)
 
-    def content(self, upload_id: str) -> bytes | None:
-        """The file that is kept with the record."""
-        content = self._call("content", lambda: self._data.contents.get(upload_id))
-        if content is not None:
-            _spoil(content, self._world, self._process)
-        return content
+    def contents(self, upload_ids: Collection[str]) -> dict[str, bytes]:
+        """The files that are kept with the records."""
+        kept = self._data.contents
+        found = self._call(
+            "contents", lambda: {each: kept[each] for each in upload_ids if each in kept}
+        )
+        for upload_id, content in found.items():
+            with bound_contextvars(upload_id=upload_id):
+                _spoil(content, self._world, self._process)
+        return found
 
     def get(self, upload_id: str) -> Upload:
         """The record as it stands."""

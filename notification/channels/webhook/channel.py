@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from muster.uploadstore import UploadStore
+from muster.contracts.uploads import Upload
 from notification.channels.webhook.deliveries import Deliveries
 
 
@@ -10,14 +10,12 @@ from notification.channels.webhook.deliveries import Deliveries
 class WebhookChannel:
     """Enters deliveries; nothing that an endpoint does is waited for."""
 
-    store: UploadStore
     deliveries: Deliveries
 
-    def enter(self, upload_id: str) -> None:
+    def enter(self, upload: Upload) -> None:
         """Have the endpoints of the uploader told, once, if the upload is final.
 
-        Raises UploadNotFound, UnreadableRecord, StoreUnavailable and DatabaseUnavailable.
+        Raises DatabaseUnavailable.
         """
-        upload = self.store.get(upload_id)
         if upload.state.is_final:
             self.deliveries.enter_finished(upload.owner, upload.id)

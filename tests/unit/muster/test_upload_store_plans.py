@@ -53,7 +53,7 @@ CALLS: dict[str, Callable[[UploadStore], object]] = LISTS | {
     "count_set_aside": lambda store: store.count_set_aside(),
     "put_back": lambda store: store.put_back(),
     "wait_for_change": lambda store: store.wait_for_change("u-1", 7, 1),
-    "content": lambda store: store.content("u-1"),
+    "contents": lambda store: store.contents(["u-1", "u-2"]),
     "unnamed": lambda store: store.unnamed(["u-1", "u-1.rejects", "gone"]),
     "check": lambda store: store.check(),
 }

@@ -16,7 +16,7 @@ from notification.consumer import Handler
 from notification.notifier import AccountEmails, Notifier
 from tests.unit.gateway.behind import Behind, serve_behind
 from tests.unit.notification import stories
-from tests.unit.notification.post import FakeAuth, FakeMailer
+from tests.unit.notification.post import FakeAuth, FakeMailer, UnsteadyStore
 from tests.unit.notification.stories import PUBLIC_URL
 
 RESET = LinkEmail(
@@ -30,8 +30,8 @@ INVITATION = replace(RESET, kind="invitation", invited_by="admin@example.com")
 
 
 @pytest.fixture
-def handler(notifier: Notifier, account_emails: AccountEmails) -> Handler:
-    return Handler(notifier, account_emails, lambda _upload_id: None)
+def handler(store: UnsteadyStore, notifier: Notifier, account_emails: AccountEmails) -> Handler:
+    return Handler(store.get, notifier, account_emails, lambda _upload: None)
 
 
 def requested(id: str = "e1", attempt: int = 1) -> Delivery:

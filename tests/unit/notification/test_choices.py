@@ -20,8 +20,8 @@ from tests.unit.notification.test_notification_verdicts import counted, finished
 
 
 @pytest.fixture
-def handler(notifier: Notifier, account_emails: AccountEmails) -> Handler:
-    return Handler(notifier, account_emails, lambda _upload_id: None)
+def handler(store: UnsteadyStore, notifier: Notifier, account_emails: AccountEmails) -> Handler:
+    return Handler(store.get, notifier, account_emails, lambda _upload: None)
 
 
 @pytest.fixture
@@ -112,13 +112,13 @@ def test_only_what_is_wanted_is_sent_and_the_upload_says_so(
 ) -> None:
     upload = store.accept(upload)
     choices.made[upload.owner] = choice
-    assert notifier.notify(upload.id) is outcome
+    assert notifier.notify(store.get(upload.id)) is outcome
     assert len(mailer.sent) == (outcome is EmailOutcome.SENT)
     email = store.get(upload.id).email
     assert email is not None
     assert email.state is EmailState(outcome.value)
     choices.made.clear()
-    assert notifier.notify(upload.id) is EmailOutcome.REPEATED
+    assert notifier.notify(store.get(upload.id)) is EmailOutcome.REPEATED
 
 
 def test_an_email_waits_for_auth_as_long_as_it_takes(

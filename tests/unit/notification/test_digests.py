@@ -29,9 +29,9 @@ def accept(store: UnsteadyStore, number: int, **fields: Any) -> str:
     return store.accept(replace(stories.COMPLETED, id=f"u{number}", **fields)).id
 
 
-def wait(notifier: Notifier, upload_id: str) -> float:
+def wait(notifier: Notifier, store: UnsteadyStore, upload_id: str) -> float:
     with pytest.raises(DigestNotDue) as due:
-        notifier.notify(upload_id)
+        notifier.notify(store.get(upload_id))
     return due.value.seconds
 
 
@@ -45,12 +45,12 @@ def test_the_uploads_of_a_minute_come_in_one_email(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier, clock: Clock
 ) -> None:
     uploads = [accept(store, number) for number in range(3)]
-    assert wait(notifier, uploads[0]) == WINDOW_SECONDS
+    assert wait(notifier, store, uploads[0]) == WINDOW_SECONDS
     clock.now += 20
-    assert [wait(notifier, upload) for upload in uploads[1:]] == [40, 40]
+    assert [wait(notifier, store, upload) for upload in uploads[1:]] == [40, 40]
     assert mailer.sent == []
     clock.now += 40
-    outcomes = [notifier.notify(upload) for upload in uploads]
+    outcomes = [notifier.notify(store.get(upload)) for upload in uploads]
     assert outcomes == [EmailOutcome.SENT, EmailOutcome.REPEATED, EmailOutcome.REPEATED]
     (message,) = mailer.sent
     assert message["Message-ID"] == "<digest-u0@example.org>"
@@ -65,9 +65,9 @@ def test_an_upload_alone_gets_the_email_about_it(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier, clock: Clock
 ) -> None:
     upload = accept(store, 1)
-    wait(notifier, upload)
+    wait(notifier, store, upload)
     clock.now += WINDOW_SECONDS
-    assert notifier.notify(upload) is EmailOutcome.SENT
+    assert notifier.notify(store.get(upload)) is EmailOutcome.SENT
     assert [message["Message-ID"] for message in mailer.sent] == [
         "<upload-u1.completed@example.org>"
     ]
@@ -79,10 +79,10 @@ def test_users_do_not_share_a_digest(
     choices.made["2"] = "digest"
     for number in range(4):
         other = {"owner": "2", "submitted_by": "eva@example.com"} if number % 2 else {}
-        wait(notifier, accept(store, number, **other))
+        wait(notifier, store, accept(store, number, **other))
     clock.now += WINDOW_SECONDS
     for number in range(4):
-        notifier.notify(f"u{number}")
+        notifier.notify(store.get(f"u{number}"))
     assert {str(message["To"]): told(message) for message in mailer.sent} == {
         "ana@example.com": {"u0", "u2"},
         "eva@example.com": {"u1", "u3"},
@@ -97,29 +97,30 @@ def test_a_full_digest_is_sent_at_once(
 ) -> None:
     monkeypatch.setattr("notification.digests.MOST_UPLOADS", 3)
     for number in range(2):
-        wait(notifier, accept(store, number))
-    assert notifier.notify(accept(store, 2)) is EmailOutcome.SENT
+        wait(notifier, store, accept(store, number))
+    assert notifier.notify(store.get(accept(store, 2))) is EmailOutcome.SENT
     assert told(mailer.sent[0]) == {"u0", "u1", "u2"}
-    assert [notifier.notify(f"u{number}") for number in range(2)] == [EmailOutcome.REPEATED] * 2
+    outcomes = [notifier.notify(store.get(f"u{number}")) for number in range(2)]
+    assert outcomes == [EmailOutcome.REPEATED] * 2
 
 
 def test_a_digest_that_is_not_taken_for_now_is_sent_later_as_it_was(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier, clock: Clock
 ) -> None:
     for number in range(3):
-        wait(notifier, accept(store, number))
+        wait(notifier, store, accept(store, number))
     clock.now += WINDOW_SECONDS
     mailer.error = MailError("greylisted", permanent=False)
     for number in range(3):
         with pytest.raises(MailError):
-            notifier.notify(f"u{number}")
+            notifier.notify(store.get(f"u{number}"))
     late = accept(store, 3)
-    wait(notifier, late)
+    wait(notifier, store, late)
     mailer.error = None
-    assert notifier.notify("u2") is EmailOutcome.SENT
+    assert notifier.notify(store.get("u2")) is EmailOutcome.SENT
     assert [told(message) for message in mailer.sent] == [{"u0", "u1", "u2"}]
     clock.now += WINDOW_SECONDS
-    assert notifier.notify(late) is EmailOutcome.SENT
+    assert notifier.notify(store.get(late)) is EmailOutcome.SENT
     assert told(mailer.sent[1]) == {"u3"}
 
 
@@ -127,11 +128,11 @@ def test_a_digest_that_never_will_be_taken_is_refused_for_all(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier, clock: Clock
 ) -> None:
     for number in range(2):
-        wait(notifier, accept(store, number))
+        wait(notifier, store, accept(store, number))
     clock.now += WINDOW_SECONDS
     mailer.error = MailError("550 no such user", permanent=True)
-    assert notifier.notify("u0") is EmailOutcome.REFUSED
-    assert notifier.notify("u1") is EmailOutcome.REPEATED
+    assert notifier.notify(store.get("u0")) is EmailOutcome.REFUSED
+    assert notifier.notify(store.get("u1")) is EmailOutcome.REPEATED
     email = store.get("u1").email
     assert email is not None
     assert (email.state, email.reason) == (EmailState.REFUSED, "550 no such user")
@@ -141,15 +142,15 @@ def test_whoever_then_wants_each_gets_each(
     store: UnsteadyStore, mailer: FakeMailer, notifier: Notifier, choices: Choices, clock: Clock
 ) -> None:
     for number in range(3):
-        wait(notifier, accept(store, number))
+        wait(notifier, store, accept(store, number))
     clock.now += WINDOW_SECONDS
     mailer.error = MailError("greylisted", permanent=False)
     with pytest.raises(MailError):
-        notifier.notify("u0")
+        notifier.notify(store.get("u0"))
     choices.made.clear()
     mailer.error = None
     for number in range(3):
-        assert notifier.notify(f"u{number}") is EmailOutcome.SENT
+        assert notifier.notify(store.get(f"u{number}")) is EmailOutcome.SENT
     assert [told(message) for message in mailer.sent] == [{"u0"}, {"u1"}, {"u2"}]
 
 
@@ -206,7 +207,7 @@ def run(store: MortalStore, mailer: FakeMailer, choices: EmailChoices, waiting: 
     notifier = Notifier(store, channel, choices, Digests(store, clock))
     while waiting:
         try:
-            notifier.notify(waiting[0])
+            notifier.notify(store.get(waiting[0]))
         except DigestNotDue:
             clock.now += WINDOW_SECONDS / 4
             waiting.append(waiting.pop(0))

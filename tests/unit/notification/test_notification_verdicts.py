@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.messages import UploadFinished
-from muster.contracts.uploads import EmailState, State
+from muster.contracts.uploads import EmailState, State, Upload
 from muster.database import DatabaseUnavailable
 from notification.channels.email.mailer import MailError
 from notification.consumer import RETRIES, Handler
@@ -25,8 +25,8 @@ TEMPORARY = MailError("greylisted", permanent=False)
 
 
 @pytest.fixture
-def handler(notifier: Notifier, account_emails: AccountEmails) -> Handler:
-    return Handler(notifier, account_emails, lambda _upload_id: None)
+def handler(store: UnsteadyStore, notifier: Notifier, account_emails: AccountEmails) -> Handler:
+    return Handler(store.get, notifier, account_emails, lambda _upload: None)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_store_that_is_away_is_waited_for_without_end(
 def test_a_message_is_kept_until_its_webhooks_are_entered(
     handler: Handler, upload_id: str, mailer: FakeMailer
 ) -> None:
-    def away(_upload_id: str) -> None:
+    def away(_upload: Upload) -> None:
         raise DatabaseUnavailable
 
     failing = replace(handler, enter_webhooks=away)

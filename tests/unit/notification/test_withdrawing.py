@@ -51,12 +51,12 @@ def test_those_whose_files_the_erasure_removed_go_and_others_stay(
 ) -> None:
     for number in range(3):
         upload = replace(stories.WITH_REJECTS, id=f"u-{number}")
-        notifier.notify(final(store, upload, "e-1" if number != 1 else None))
+        notifier.notify(store.get(final(store, upload, "e-1" if number != 1 else None)))
     for mail in (maildir / "new").iterdir():
         if "u-2" in mail.read_text():
             mail.rename(maildir / "cur" / f"{mail.name}:2,S")
     assert all(f"u-{number}" in mails(maildir) for number in range(3))
-    assert notifier.notify(final(store, ERASURE)) is EmailOutcome.SENT
+    assert notifier.notify(store.get(final(store, ERASURE))) is EmailOutcome.SENT
     assert [f"u-{number}" in mails(maildir) for number in range(3)] == [False, True, False]
     assert "Jobs, row 7: erased" in mails(maildir)
     assert "because you erased a row" in mails(maildir)
@@ -65,14 +65,14 @@ def test_those_whose_files_the_erasure_removed_go_and_others_stay(
 def test_it_is_done_again_until_it_is_done(store: UnsteadyStore, mailer: FakeMailer) -> None:
     channel = EmailChannel(mailer, stories.SENDER, stories.PUBLIC_URL)
     notifier = Notifier(store, channel, Choices(), Digests(store))
-    notifier.notify(final(store, replace(stories.WITH_REJECTS, id="u-1"), "e-1"))
+    notifier.notify(store.get(final(store, replace(stories.WITH_REJECTS, id="u-1"), "e-1")))
     erasure = final(store, ERASURE)
     mailer.error = MailError("the disk is full", permanent=False)
     with pytest.raises(MailError):
-        notifier.notify(erasure)
+        notifier.notify(store.get(erasure))
     assert len(mailer.sent) == 1
     mailer.error = None
-    notifier.notify(erasure)
+    notifier.notify(store.get(erasure))
     assert ["e-1" in str(message["Message-ID"]) for message in mailer.sent] == [True]
 
 

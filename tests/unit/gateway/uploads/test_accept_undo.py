@@ -98,7 +98,7 @@ def test_an_undo_is_an_upload_of_its_own_without_a_file(
     assert (record.owner, record.submitted_by) == ("ana", "ana@example.com")
     assert record.options == Options(mode="possible")
     assert record.sequence > stores.uploads.get(undone).sequence
-    assert stores.uploads.content(record.id) is None
+    assert stores.uploads.contents([record.id]) == {}
     assert stores.uploads.count_unfinished("ana", 9) == 1
     ((routing_key, body, headers),) = broker.published
     assert (routing_key, json.loads(body)["upload_id"]) == ("upload.accepted", record.id)
