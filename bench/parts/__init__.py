@@ -16,7 +16,7 @@ from bench.part import Answer, Plan
 
 NAMES = (
     *("load", "shapes", "memory", "small", "past"),
-    *("storing", "asking", "embedded", "running"),
+    *("storing", "asking", "embedded", "running", "overload"),
 )
 
 

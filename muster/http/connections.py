@@ -32,6 +32,7 @@ class ClientConnection:
         self.client = client
         self.server = server
         self.parser: Any = None
+        self.is_polled = False
         self.head = bytearray()
         self._size: int | None = None
         self.deadline = 0.0
@@ -96,6 +97,11 @@ class ClientConnection:
     def has_request(self) -> bool:
         """Whether a thread can begin with what is there."""
         return self._size is not None and len(self.head) >= self._size
+
+    @property
+    def has_come_whole(self) -> bool:
+        """Whether the request is there to its end, as far as can be told, and nothing after it."""
+        return self.has_request and len(self.head) == self._size and self.head.startswith(_BODILESS)
 
     @property
     def asks_how_it_is(self) -> bool:

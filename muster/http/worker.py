@@ -163,9 +163,11 @@ class Worker(ThreadWorker):
         sock = ClientSocket(accepted.family, accepted.detach(), address, self._places)
         connection = ClientConnection(sock, client, listener.getsockname())
         connection.await_request(self._settings)
-        self._watch(connection)
+        self._enter(connection)
         # Most have sent their request by now.
         self._read(connection, sock)
+        if connection in self._idle and not connection.is_polled:
+            self._poll(connection)
         return True
 
     def _make_room(self) -> None:
@@ -175,10 +177,17 @@ class Worker(ThreadWorker):
             self._close(connection)
 
     def _watch(self, connection: ClientConnection) -> None:
+        self._enter(connection)
+        self._poll(connection)
+
+    def _enter(self, connection: ClientConnection) -> None:
         if not self.alive:
             self._shorten(connection)
         self._idle.add(connection)
         self._bytes += len(connection.head)
+
+    def _poll(self, connection: ClientConnection) -> None:
+        connection.is_polled = True
         self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._read, connection))
 
     @staticmethod
@@ -189,7 +198,9 @@ class Worker(ThreadWorker):
             connection.deadline = min(connection.deadline, end)
 
     def _leave(self, connection: ClientConnection) -> None:
-        self.poller.unregister(connection.sock)
+        if connection.is_polled:
+            connection.is_polled = False
+            self.poller.unregister(connection.sock)
         self._idle.remove(connection)
         self._bytes -= len(connection.head)
 
@@ -249,7 +260,12 @@ class Worker(ThreadWorker):
         CUT_OFF.labels(reason).inc()
         self._leave(connection)
         connection.sock.send_now(early_error(reason, self._settings))
-        self._linger(connection)
+        if connection.has_come_whole:
+            # Nothing is left unread. Refusing must cost little: those who come may be very many.
+            self.nr_conns -= 1
+            connection.sock.close()
+        else:
+            self._linger(connection)
 
     def _linger(self, connection: ClientConnection) -> None:
         try:

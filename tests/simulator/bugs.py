@@ -83,13 +83,12 @@ def _only_the_one_named(self: Any, upload_id: str) -> None:
     self._finish(self._patiently(partial(self._uploads.get, upload_id)))
 
 
-def _recorded_before_sent(self: Any, upload_id: str, *, is_last_try: bool = False) -> EmailOutcome:
-    upload = self._store.get(upload_id)
+def _recorded_before_sent(self: Any, upload: Upload, *, is_last_try: bool = False) -> EmailOutcome:
     if upload.state.is_final and upload.email is None:
         self._record(upload, EmailState.SENT)
         self._channel.send(upload)
         return EmailOutcome.SENT
-    return _NOTIFY(self, upload_id, is_last_try=is_last_try)
+    return _NOTIFY(self, upload, is_last_try=is_last_try)
 
 
 def _new_id_on_repeat(upload: Upload, sender: Any) -> str:

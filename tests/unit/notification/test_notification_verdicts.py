@@ -13,13 +13,16 @@ from muster.broker import Ack, DeadLetter, Delivery, Retry
 from muster.contracts.messages import UploadFinished
 from muster.contracts.uploads import EmailState, State, Upload
 from muster.database import DatabaseUnavailable
+from notification.channels.email.channel import EmailChannel
 from notification.channels.email.mailer import MailError
 from notification.consumer import RETRIES, Handler
+from notification.digests import Digests
 from notification.notifier import AccountEmails, Notifier
 from tests.contract.rawrecords import set_raw
+from tests.faults.ports import ANSWER, met_uploads
 from tests.unit.muster.test_strict_json import HOSTILE
 from tests.unit.notification import stories
-from tests.unit.notification.post import FakeMailer, UnsteadyStore
+from tests.unit.notification.post import Choices, FakeMailer, UnsteadyStore
 
 TEMPORARY = MailError("greylisted", permanent=False)
 
@@ -109,6 +112,21 @@ def test_a_store_that_is_away_is_waited_for_without_end(
     store.away = {call}
     assert handler(finished(upload_id)) == Retry(after=1)
     assert handler(finished(upload_id, 100_000)) == Retry(after=300)
+
+
+def test_a_record_is_read_once_for_all_and_written_once(
+    store: UnsteadyStore, upload_id: str, mailer: FakeMailer, account_emails: AccountEmails
+) -> None:
+    calls: list[str] = []
+    met = met_uploads(store, calls.append)
+    channel = EmailChannel(mailer, stories.SENDER, stories.PUBLIC_URL)
+    notifier = Notifier(met, channel, Choices(), Digests(met))
+    entered: list[Upload] = []
+    handler = Handler(met.get, notifier, account_emails, entered.append)
+    assert handler(finished(upload_id)) == Ack()
+    assert [each.id for each in entered] == [upload_id]
+    made = [call for call in calls if not call.endswith(ANSWER)]
+    assert made == ["uploads.get", "uploads.update"]
 
 
 def test_a_message_is_kept_until_its_webhooks_are_entered(
