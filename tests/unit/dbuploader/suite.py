@@ -190,13 +190,15 @@ class Suite:
         *,
         upload_id: str | None = None,
         is_workbook: bool = False,
+        in_record: bool = False,
         **options: Any,
     ) -> str:
         """An upload that waits for its loader; returns its id."""
         upload_id = upload_id or uuid.uuid4().hex
         data = content.encode() if isinstance(content, str) else content
-        with self.stores.files.write(upload_id) as file:
-            file.write(data)
+        if not in_record:
+            with self.stores.files.write(upload_id) as file:
+                file.write(data)
         upload = Upload(
             id=upload_id,
             table=table,
@@ -210,8 +212,9 @@ class Suite:
             traceparent=f"00-{upload_id}-{'1' * 16}-01",
             options=Options(**options),
             is_workbook=is_workbook,
+            in_record=in_record,
         )
-        self.store.accept(upload)
+        self.store.accept(upload, data if in_record else None)
         return upload_id
 
     def accept_undo(self, undoes: str, *, upload_id: str | None = None, **options: Any) -> str:

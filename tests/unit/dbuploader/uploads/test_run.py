@@ -1,5 +1,6 @@
 """Small uploads that wait, loaded in one transaction, each as if by itself."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from muster.contracts.uploads import RowCounts, State, Upload
 from muster.database import DatabaseUnavailable
 from muster.worker.shutdown import Stopped
 from tests.faults.plan import MakeError
+from tests.faults.ports import ANSWER
 from tests.unit.dbuploader.suite import Killed, Suite
 from tests.unit.dbuploader.uploads.test_faults_at_each_call import (
     Loads,
@@ -324,8 +326,8 @@ class Runs:
         key = self._next_key
         self._next_key += 10
         return [
-            self.suite.accept("jobs", f"{key},Baker\n1,Clerk\n"),
-            self.suite.accept("jobs", f"{key + 1},Cook\nx,Odd\n"),
+            self.suite.accept("jobs", f"{key},Baker\n1,Clerk\n", in_record=True),
+            self.suite.accept("jobs", f"{key + 1},Cook\nx,Odd\n", in_record=True),
             self.suite.accept("jobs", f"{key + 2},Dyer\nx,Odd\n", max_rejects=0),
             self.suite.accept("hired_employees", f"{key},Ana,2021-01-02T03:04:05Z,1,{key}\n"),
         ]
@@ -373,6 +375,13 @@ class Runs:
 
 def death(_call: str) -> BaseException:
     return Killed()
+
+
+def test_a_run_asks_the_store_as_often_as_one_upload_does(crowd: Suite) -> None:
+    made = Counter(call for call in Runs(crowd).calls() if not call.endswith(ANSWER))
+    of_store = {call: count for call, count in made.items() if call.startswith("uploads.")}
+    names = ("get", "unfinished", "contents", "update_each", "mark")
+    assert of_store == {f"uploads.{name}": 1 for name in names}
 
 
 @pytest.mark.parametrize("step", [SAMPLED, pytest.param(1, marks=pytest.mark.chaos)])
