@@ -44,7 +44,8 @@ PLACES = {
     "file name": ("/uploads/{rejected}", FILENAME),
     "rejected cell": ("/uploads/{rejected}", MARKUP),
     "long cell": ("/uploads/{rejected}", LONG),
-    "column": ("/uploads/{failed}", MARKUP),
+    # Of which a message quotes the beginning.
+    "column": ("/uploads/{failed}", MARKUP[:30]),
     "department": ("/tables/departments", MARKUP),
     "job": ("/tables/jobs?cursor={cursor}", MARKUP),
     "hires": (f"/questions?year={YEAR}", MARKUP),
