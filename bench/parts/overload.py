@@ -7,10 +7,8 @@ import asyncio
 import resource
 import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from bench.figures import Comparison, Figure, Series, at_least, at_most
@@ -88,7 +86,7 @@ def measure(plan: Plan) -> Answer:
         peaks: list[Tally] = []
 
         def find_peak() -> Tally:
-            peaks.append(_ask_in_turn(suite.url, headers))
+            peaks.append(asyncio.run(ask_in_turn(question, _SECONDS)))
             return peaks[-1]
 
         def overload() -> Tally:
@@ -108,26 +106,18 @@ _CONDITIONS = (
 )
 
 
-def _ask_in_turn(url: str, headers: dict[str, str]) -> Tally:
+async def ask_in_turn(question: Question, seconds: float) -> Tally:
+    """Ask, by some clients at once, again as soon as it is answered."""
+    tally = Tally()
     began = time.monotonic()
-    with ThreadPoolExecutor(_CLIENTS) as clients:
-        counts = [
-            clients.submit(_ask_until, began + _SECONDS, url, headers) for _ in range(_CLIENTS)
-        ]
-        answered = sum(count.result() for count in counts)
-    return Tally(time.monotonic() - began, answered)
 
+    async def ask_on() -> None:
+        while time.monotonic() - began < seconds:
+            await _ask(question, _PATIENCE_SECONDS, tally)
 
-def _ask_until(end: float, url: str, headers: dict[str, str]) -> int:
-    answered = 0
-    while time.monotonic() < end:
-        connection = HTTPConnection(urlsplit(url).netloc)
-        connection.request("GET", _PATH, headers=headers)
-        answer = connection.getresponse()
-        answer.read()
-        connection.close()
-        answered += answer.status == 200
-    return answered
+    await asyncio.gather(*(ask_on() for _ in range(_CLIENTS)))
+    tally.seconds = time.monotonic() - began
+    return tally
 
 
 async def flood(

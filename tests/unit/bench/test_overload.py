@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bench.parts.overload import Question, Tally, flood
+from bench.parts.overload import Question, Tally, ask_in_turn, flood
 
 ANSWERS = (
     b"HTTP/1.1 200 OK\r\n\r\nhello",
@@ -49,3 +49,27 @@ def test_answers_refusals_and_what_is_given_up_are_told_apart() -> None:
     # Another error is no answer, and none that comes too late is one.
     assert abs(tally.gave_up - 2 * quarter) <= 2
     assert tally.a_second(tally.asked) == tally.asked / tally.seconds
+
+
+async def ask_one_that_is_quick() -> tuple[Tally, int]:
+    asked = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        writer.write(ANSWERS[0])
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        question = Question.to(f"http://127.0.0.1:{port}", "/", {})
+        tally = await ask_in_turn(question, seconds=0.2)
+    return tally, asked
+
+
+def test_who_asks_in_turn_is_answered_each_time() -> None:
+    tally, asked = asyncio.run(ask_one_that_is_quick())
+    assert tally.answered == tally.asked > 0
+    assert tally.seconds >= 0.2
+    assert tally.asked == asked
