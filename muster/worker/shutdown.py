@@ -1,9 +1,11 @@
 """Shutdown on a signal: the handler only sets an event, which the work checks."""
 
+import _thread
 import signal
 import sys
 import threading
 from collections.abc import Iterable
+from types import FrameType
 
 
 class Stopped(Exception):
@@ -15,8 +17,14 @@ def on_signal(
 ) -> threading.Event:
     """An event that is set once the process gets one of `signals`. For the main thread only."""
     stop = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        # This thread may be waiting for the event, and hold its lock at just this moment: it would
+        # then wait for itself.
+        _thread.start_new_thread(stop.set, ())
+
     for number in signals:
-        signal.signal(number, lambda _number, _frame: stop.set())
+        signal.signal(number, handle)
     return stop
 
 
