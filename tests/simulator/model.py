@@ -187,8 +187,9 @@ class Promises:
         if letter.extra == KILLS_ITS_LOADER:
             self._expect(blame.poisoned <= _MOST_ATTEMPTS, "a poison file ends", what)
         if letter.extra == CONFUSES_ITS_LOADER:
-            # Once more as one of a run, which is repeated one by one.
-            self._expect(blame.confused <= _MOST_ATTEMPTS + 1, "a poison file ends", what)
+            # Once more as one of a run, which is repeated one by one, unless its loader is to stop.
+            runs = 1 + blame.stopped
+            self._expect(blame.confused <= _MOST_ATTEMPTS + runs, "a poison file ends", what)
 
     def _check_email(self, upload: Upload) -> None:
         refused = upload.submitted_by.startswith(REFUSED)

@@ -40,6 +40,8 @@ class Blame:
 
     ended: int = 0
     """Its process died, or was thought dead, with it in hand."""
+    stopped: int = 0
+    """Its process was told to stop with it in hand, which counts as none."""
     mistakes: int = 0
     poisoned: int = 0
     confused: int = 0
@@ -132,6 +134,8 @@ class World:
 
     def stop(self, process: Process) -> None:
         """As SIGTERM."""
+        for upload_id in self._in_hand(process):
+            self.blame_of(upload_id).stopped += 1
         process.stop.set()
 
     def blame_of(self, upload_id: str) -> Blame:
