@@ -21,7 +21,7 @@ LOAD_SECONDS = Histogram(
 QUEUE_WAIT_SECONDS = Histogram(
     "muster_queue_wait_seconds",
     "Seconds from the acceptance of an upload to the start of its load.",
-    buckets=(0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200),
+    buckets=(0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 7200),
 )
 # From 0: a rate over a series that begins at its first event misses that event.
 for _table in tables():

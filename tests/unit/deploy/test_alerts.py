@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
+from dbuploader.metrics import QUEUE_WAIT_SECONDS
+from muster.http.service import SECONDS
 from tools.alerts_check import ALERTS, TESTS, check_alerts
 
 ROOT = Path(__file__).parents[3]
+HISTOGRAMS = {
+    "muster_queue_wait_seconds": QUEUE_WAIT_SECONDS,
+    "muster_http_request_duration_seconds": SECONDS,
+}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -48,6 +54,24 @@ def test_a_summary_names_only_labels_that_the_expression_keeps() -> None:
         kept = re.findall(r"sum by \(([^)]*)\)", rule["expr"])
         for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
             assert not kept or label in kept[0].split(", "), rule["alert"]
+
+
+def test_a_quantile_is_compared_with_a_bound_of_a_bucket() -> None:
+    # Between two bounds it is a guess: one wait of 6 minutes would count as one of 28.
+    compared = {
+        found[1]: found[2]
+        for rule in rules()
+        if (found := re.search(r"rate\(\s*(muster_\w+)_bucket.* > ([\d.]+)$", rule["expr"]))
+    }
+    SECONDS.labels("queries", "/of-a-test")
+    bounds = {
+        metric: {float(sample.labels["le"]) for sample in family.samples if "le" in sample.labels}
+        for metric, histogram in HISTOGRAMS.items()
+        for family in histogram.collect()
+    }
+    SECONDS.remove("queries", "/of-a-test")
+    assert compared.keys() == bounds.keys()
+    assert all(float(threshold) in bounds[metric] for metric, threshold in compared.items())
 
 
 def test_each_alert_is_fired_once_by_its_cause() -> None:
