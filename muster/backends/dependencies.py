@@ -139,8 +139,10 @@ class _Dependency:
                 self._up.set(0)
                 return
             self._asked_at = now
-            self._asking = threading.Thread(target=self._ask, name="dependency", daemon=True)
-            self._asking.start()
+            asking = threading.Thread(target=self._ask, name="dependency", daemon=True)
+            asking.start()
+            # Not before: who waits for an earlier answer would join one that has not begun.
+            self._asking = asking
 
     def wait(self, seconds: float) -> None:
         """Return once it has answered, or after so long."""

@@ -1,6 +1,7 @@
 """Which dependencies answer, and what waits for them once."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from math import isnan
 
 import pytest
@@ -152,3 +153,33 @@ def test_another_client_is_one_of_its_own_which_is_closed() -> None:
     check()
     check()
     assert opened == ["checked", "closed"] * 2
+
+
+def test_who_waits_meets_no_question_that_is_just_being_asked(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, hanging, store = [0.0], Backend(), Backend()
+    checks = {"broker": hanging.check, "store": store.check}
+    dependencies = Dependencies(request.node.name, checks, lambda: clock[0])
+    hanging.free.clear()
+    start = threading.Thread.start
+    before = threading.enumerate()
+
+    def asking() -> int:
+        found = set(threading.enumerate()) - set(before)
+        return sum(thread.name == "dependency" for thread in found)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(dependencies.ask, DEADLINE_SECONDS)
+        eventually(lambda: hanging.asked == store.asked == asking() == 1)
+
+        def start_once_the_other_has_gone_on(thread: threading.Thread) -> None:
+            hanging.free.set()
+            wait([waiting], DEADLINE_SECONDS)
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_once_the_other_has_gone_on)
+        clock[0] += FRESH_SECONDS
+        dependencies.ask()
+        assert waiting.done()
+        waiting.result()
