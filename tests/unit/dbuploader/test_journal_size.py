@@ -11,8 +11,10 @@ import pytest
 from dbuploader.journal.size import EMPLOYMENT_BYTES, SizeMeter
 from muster.database import Database, DatabaseUnavailable
 from tests.unit.dbuploader.suite import Suite
+from tests.waiting import eventually
 
 ROWS = 3000
+JOURNAL = ("changes", "changed_keys", "former_rows", "erased_rows", "ledger")
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +50,19 @@ def test_a_server_tells_the_journal_from_the_other_tables(
             suite.load("jobs", "".join(rows))
         meter.run_if_due()
         assert parts() == before
-        clock.now += 61
-        after = measure(suite.database, meter)
-    assert {*before} == {*after} == {"journal", "tables"}
-    assert all(after[part] > before[part] for part in after)
+
+        def is_told() -> bool:
+            clock.now += 61
+            return measure(suite.database, meter) == split(suite.database.sizes())
+
+        # A database that is used again may keep the room of larger tables: it need not grow.
+        eventually(is_told)
+        assert min(parts().values()) > 0
+
+
+def split(sizes: Mapping[str, int]) -> Mapping[str, float]:
+    journal = sum(sizes[name] for name in JOURNAL)
+    return {"journal": journal, "tables": sum(sizes.values()) - journal}
 
 
 def measure(database: Database, meter: SizeMeter) -> Mapping[str, float]:
@@ -85,7 +96,10 @@ def test_the_statement_of_the_docs_tells_the_same(tmp_path: Path, mysql_database
     page = (Path(__file__).parents[3] / "docs/metrics.md").read_text("utf-8")
     (statement,) = re.findall(r"```sql\n(.*?);\n```", page, re.DOTALL)
     with closing(Suite(tmp_path, mysql_database_url)) as suite:
-        with suite.database.read() as connection:
-            told = {row[0]: int(row[1]) for row in connection.exec_driver_sql(statement)}
-        assert told == suite.database.sizes()
-    assert {"former_rows", "ledger", "jobs"} < {*told}
+
+        def ask() -> Mapping[str, int]:
+            with suite.database.read() as connection:
+                return {row[0]: int(row[1]) for row in connection.exec_driver_sql(statement)}
+
+        eventually(lambda: ask() == suite.database.sizes())
+        assert {"former_rows", "ledger", "jobs"} < {*ask()}
