@@ -15,13 +15,11 @@ from bench.interleaving import interleaved
 from bench.memory import peak_memory
 from bench.part import Answer, Plan
 from bench.parts.asking import QUESTIONS
+from bench.servers import no_servers, running_suite
 from bench.sqlite_shell import SHELL, import_hires
 from bench.timing import median_seconds
 from bench.uploading import load, load_parents
-from embedded.client import Client
-from embedded.suite_process import SuiteProcess
 
-_ADMIN = "admin@example.com"
 _SMALL = 1000
 _REPEATS = 30
 
@@ -78,10 +76,7 @@ def _run(plan: Plan, hires: int) -> _Run:
     path = plan.directory / f"{hires}.csv"
     if not path.exists():
         write_hires(path, hires)
-    with (
-        SuiteProcess(home, {"MUSTER_ADMIN_EMAIL": _ADMIN}) as suite,
-        Client(suite.url, _ADMIN, suite.admin_password()) as client,
-    ):
+    with no_servers(home) as family, running_suite(family) as (suite, client):
         load_parents(client, plan.samples)
         loaded = load(client, path, inserted=hires)
         return _Run(

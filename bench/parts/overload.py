@@ -14,11 +14,9 @@ from urllib.parse import urlsplit
 from bench.figures import Comparison, Figure, Series, at_least, at_most
 from bench.interleaving import interleaved
 from bench.part import Answer, Plan
+from bench.servers import no_servers, running_suite
 from bench.uploading import load_parents
-from embedded.client import Client
-from embedded.suite_process import SuiteProcess
 
-_ADMIN = "admin@example.com"
 _PATH = "/v1/queries/departments-above-mean?year=2021"
 _CLIENTS = 8
 _TIMES = 10
@@ -73,11 +71,7 @@ class Question:
 def measure(plan: Plan) -> Answer:
     """Find how many are answered at most, and then ask ten times as many."""
     _allow_files()
-    home = plan.directory / "home"
-    with (
-        SuiteProcess(home, {"MUSTER_ADMIN_EMAIL": _ADMIN}) as suite,
-        Client(suite.url, _ADMIN, suite.admin_password()) as client,
-    ):
+    with no_servers(plan.directory) as family, running_suite(family) as (suite, client):
         load_parents(client, plan.samples)
         hires = plan.samples / "hired_employees.csv"
         client.wait(client.upload(hires.name, hires)["id"])
