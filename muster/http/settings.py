@@ -13,8 +13,8 @@ class ServerSettings(BaseSettings):
     max_waiting_seconds: float = Field(
         default=2,
         gt=0,
-        description="How long a request may wait for one of these threads; while the first of them "
-        "has waited longer, further ones are refused.",
+        description="How long a request may wait for one of these threads in a burst; while the "
+        "first of them has waited longer, further ones are refused.",
     )
     max_connections: int = Field(
         default=4096,

@@ -12,7 +12,6 @@ import errno
 import resource
 import selectors
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -34,6 +33,7 @@ from muster.http.early_responses import CloseAfterEarlyResponses
 from muster.http.error_responses import early_error, error_response, status_of
 from muster.http.service import Background, Health, provided
 from muster.http.settings import ServerSettings
+from muster.http.waiting import WaitingRequests
 
 if TYPE_CHECKING:
     from gunicorn.http.message import Request
@@ -60,8 +60,6 @@ class Worker(ThreadWorker):
         self.configure(ServerSettings())
         self._idle = IdleConnections()
         self._begin_background: Callable[[], Event] = Event
-        # Since when each request waits for a thread, in their order.
-        self._waiting: deque[float] = deque()
         self._bytes = 0
         self._looked_at = 0.0
         self._crowded_until = 0.0
@@ -70,6 +68,7 @@ class Worker(ThreadWorker):
         """Go by these settings; only before it serves."""
         self._settings = settings
         self._places = SlowClients(settings)
+        self._waiting = WaitingRequests(settings.max_waiting_seconds)
         self.worker_connections = _allow_files(settings.max_connections)
 
     def load_wsgi(self) -> None:
@@ -227,26 +226,13 @@ class Worker(ThreadWorker):
         if connection.head_bytes > self._settings.max_head_bytes:
             self._refuse(connection, "head-size")
         elif connection.has_request:
-            if self._is_busy and not connection.asks_how_it_is:
+            if self._waiting.is_too_long and not connection.asks_how_it_is:
                 self._refuse(connection, "busy")
                 return
             self._leave(connection)
             self._hand_over(connection)
         elif self._bytes > _MOST_BYTES:
             self._refuse(max(self._idle, key=lambda each: len(each.head)), "full")
-
-    @property
-    def _is_busy(self) -> bool:
-        """Whether a request that came before has waited for a thread too long already.
-
-        Then one more would be answered when nobody waits for it any longer, and so would all that
-        come after it, though the threads work as fast as they can.
-        """
-        try:
-            first = self._waiting[0]
-        except IndexError:
-            return False
-        return time.monotonic() - first > self._settings.max_waiting_seconds
 
     def _expire(self, connection: ClientConnection) -> None:
         if connection.head and not connection.lingers:
@@ -283,7 +269,7 @@ class Worker(ThreadWorker):
 
     def _hand_over(self, connection: ClientConnection) -> None:
         connection.sock.begin_request(takes_interim=connection.takes_interim)
-        self._waiting.append(time.monotonic())
+        self._waiting.enter()
         answered = self.tpool.submit(self._answer, connection)
         answered.add_done_callback(
             lambda done: self.method_queue.defer(self._go_on, connection, done)
@@ -302,7 +288,7 @@ class Worker(ThreadWorker):
 
     def _answer(self, connection: ClientConnection) -> bool:
         """In a thread: answer the request that is there. Returns whether another may follow."""
-        self._waiting.popleft()
+        self._waiting.leave()
         if connection.sock.has_left():
             CUT_OFF.labels("gone").inc()
             return False

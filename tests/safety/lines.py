@@ -670,7 +670,7 @@ LINES = (
     SafetyLine(
         promise="overload: what would be answered too late is refused",
         path="muster/http/worker.py",
-        old="if self._is_busy and not connection.asks_how_it_is:",
+        old="if self._waiting.is_too_long and not connection.asks_how_it_is:",
         new="if False:",
         test="tests/unit/muster/http/test_busy_threads.py::"
         "test_what_comes_when_others_wait_too_long_is_refused_at_once_and_later_is_not",
