@@ -1,15 +1,17 @@
 """The fast way through a file finds what the slow way finds, record by record and cell by cell."""
 
 import codecs
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbuploader.arrow import to_plain, to_rows
-from dbuploader.csvfile import reader
+from dbuploader.csvfile import chunks, reader
 from dbuploader.csvfile.model import CsvOptions, FileError
 from dbuploader.csvfile.reader import CsvFile, open_csv
 from dbuploader.validation.chunks import ColumnChecker
@@ -75,6 +77,16 @@ TEXTS = {
     ],
 }
 GOOD = {kind: texts[0] for kind, texts in TEXTS.items()}
+
+
+# Not monkeypatch: Hypothesis runs many examples in one call of a test.
+@pytest.fixture(params=["few lines", "many lines"], scope="module", autouse=True)
+def _way(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.param == "few lines":
+        yield
+    else:
+        with patch.object(chunks, "_FEW_BYTES", -1):
+            yield
 
 
 def slowly(file: CsvFile, table: Table, dates: DateOrder) -> list[Found]:
