@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -98,7 +98,8 @@ _QUEUE = f"{_BACKLOG:,} uploads of {SMALL_ROWS} rows that wait, until all are fi
 _CONDITIONS = (
     f"The time of one file in a run is the median of {_REPEATS}, each sent with `Prefer: wait` "
     "on a connection that is kept. The rows of the sample are there already after the first time.",
-    "The rate of many is counted from the first POST to the moment at which the last is final.",
+    "The rate of many is counted from the first POST to the moment at which the last is final; the "
+    "clients have logged in before.",
     "The uploads that wait were accepted while the loader stood still; its time is counted from "
     "the moment at which it goes on.",
     "The suites and servers of all sets run all the time; one at a time has work.",
@@ -115,28 +116,39 @@ def _wait_for_one(client: Client, ids: Iterator[int]) -> Reading:
 
 
 def _send_many(suite: SuiteProcess, ids: Iterator[int]) -> Reading:
-    began = datetime.now(UTC)
-    return Reading(_MANY / _seconds_until_final(suite, _accepted(suite, ids, _MANY), began))
+    with _crowd(suite) as clients:
+        contents = [small_file(ids) for _ in range(_MANY)]
+        began = datetime.now(UTC)
+        accepted = _accepted(clients, contents)
+    return Reading(_MANY / _seconds_until_final(suite, accepted, began))
 
 
 def _load_backlog(suite: SuiteProcess, ids: Iterator[int]) -> Reading:
-    with paused(suite.pid(_LOADER)):
-        accepted = _accepted(suite, ids, _BACKLOG)
+    with _crowd(suite) as clients, paused(suite.pid(_LOADER)):
+        accepted = _accepted(clients, [small_file(ids) for _ in range(_BACKLOG)])
         began = datetime.now(UTC)
     return Reading(_seconds_until_final(suite, accepted, began))
 
 
-def _accepted(suite: SuiteProcess, ids: Iterator[int], files: int) -> list[Json]:
-    """Uploads of so many files, sent by all clients at once."""
-    contents = [small_file(ids) for _ in range(files)]
+@contextmanager
+def _crowd(suite: SuiteProcess) -> Iterator[list[Client]]:
+    """Clients that are logged in: a login costs as much as several uploads."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(Client(suite.url, ADMIN, suite.admin_password()))
+            for _ in range(_CLIENTS)
+        ]
 
-    def send(share: list[bytes]) -> list[Json]:
-        with Client(suite.url, ADMIN, suite.admin_password()) as client:
-            return [client.upload("hired_employees.csv", content) for content in share]
 
-    with ThreadPoolExecutor(_CLIENTS) as clients:
-        shares = (contents[first::_CLIENTS] for first in range(_CLIENTS))
-        return [upload for sent in clients.map(send, shares) for upload in sent]
+def _accepted(clients: list[Client], contents: list[bytes]) -> list[Json]:
+    """Uploads of the files, sent by all clients at once, each on a connection of its own."""
+
+    def send(client: Client, share: list[bytes]) -> list[Json]:
+        return [client.upload("hired_employees.csv", content) for content in share]
+
+    with ThreadPoolExecutor(len(clients)) as threads:
+        shares = (contents[first :: len(clients)] for first in range(len(clients)))
+        return [upload for sent in threads.map(send, clients, shares) for upload in sent]
 
 
 def _seconds_until_final(suite: SuiteProcess, accepted: list[Json], began: datetime) -> float:
