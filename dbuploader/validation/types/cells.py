@@ -67,9 +67,10 @@ class CellChecker(ABC):
         values = self.parse_column(texts)
         if values.null_count:
             values = _completed(values, texts, lambda odd: self.parse_column(self.usual(odd)))
-        return _completed(values, texts, self._check_each) if values.null_count else values
+        return _completed(values, texts, self.check_each) if values.null_count else values
 
-    def _check_each(self, texts: pa.StringArray) -> pa.Array:
+    def check_each(self, texts: pa.StringArray) -> pa.Array:
+        """As `check_column`, which is slower with few cells and faster with many."""
         return pa.array([self._plain_value(text) for text in texts.to_pylist()], self._type)
 
     def _plain_value(self, text: str) -> PlainValue | None:

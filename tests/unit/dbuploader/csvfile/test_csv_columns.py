@@ -11,9 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbuploader.arrow import to_plain, to_rows
-from dbuploader.csvfile import chunks, reader
+from dbuploader.csvfile import chunks as split
+from dbuploader.csvfile import reader
 from dbuploader.csvfile.model import CsvOptions, FileError
 from dbuploader.csvfile.reader import CsvFile, open_csv
+from dbuploader.validation import chunks as checked
 from dbuploader.validation.chunks import ColumnChecker
 from dbuploader.validation.rows import FlawedRow, Row, RowChecker
 from muster.contracts.rejects import Reject
@@ -85,7 +87,7 @@ def _way(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.param == "few lines":
         yield
     else:
-        with patch.object(chunks, "_FEW_BYTES", -1):
+        with patch.object(split, "_FEW_BYTES", -1), patch.object(checked, "_FEW_LINES", -1):
             yield
 
 
@@ -105,12 +107,12 @@ def fast(file: CsvFile, table: Table, dates: DateOrder) -> list[Found]:
     checker = ColumnChecker(table, file.labels, dates)
     found: list[Found] = []
     for chunk in file.chunks():
-        checked = checker.check(chunk)
-        part: list[Found] = [(each.line, each.row, None, None, each) for each in checked.rejects]
+        result = checker.check(chunk)
+        part: list[Found] = [(each.line, each.row, None, None, each) for each in result.rejects]
         assert [each[0] for each in part] == sorted(each[0] for each in part)
-        for record, values in zip(checked.records(), to_rows(checked.rows), strict=True):
+        for record, values in zip(result.records(), to_rows(result.rows), strict=True):
             part.append((record.line, record.row, values, record.cells, None))
-        assert len(part) == len(checked)
+        assert len(part) == len(result)
         found += sorted(part, key=lambda each: each[0])
     return found
 
