@@ -3,12 +3,13 @@
 Each opens a connection of its own, as those do that come from many places.
 """
 
-import asyncio
 import resource
+import selectors
+import socket
 import statistics
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
 
 from bench.figures import Comparison, Figure, Series, at_least, at_most
@@ -22,8 +23,12 @@ _CLIENTS = 8
 _TIMES = 10
 _SECONDS = 10.0
 _PATIENCE_SECONDS = 3.0
+# After an overload, those that gave up are still at the port.
+_REST_SECONDS = 5.0
 _MOST_AT_ONCE = 10_000
+_MOST_IN_A_TURN = 100
 _TURN_SECONDS = 0.001
+_READ_BYTES = 65536
 
 
 @dataclass
@@ -80,12 +85,13 @@ def measure(plan: Plan) -> Answer:
         peaks: list[Tally] = []
 
         def find_peak() -> Tally:
-            peaks.append(asyncio.run(ask_in_turn(question, _SECONDS)))
+            time.sleep(_REST_SECONDS)
+            peaks.append(ask_in_turn(question, _SECONDS))
             return peaks[-1]
 
         def overload() -> Tally:
             rate = _TIMES * peaks[-1].a_second(peaks[-1].answered)
-            return asyncio.run(flood(question, rate, _SECONDS))
+            return flood(question, rate, _SECONDS)
 
         found = interleaved(plan.runs, {"peak": find_peak, "overload": overload})
     return Answer("Overload", _figures(found["peak"], found["overload"]), _CONDITIONS)
@@ -100,57 +106,105 @@ _CONDITIONS = (
 )
 
 
-async def ask_in_turn(question: Question, seconds: float) -> Tally:
+class Clients:
+    """Clients in one thread, each of which asks once, on a connection of its own."""
+
+    def __init__(self, question: Question, patience: float) -> None:
+        self.tally = Tally()
+        self._question = question
+        self._patience = patience
+        self._selector = selectors.DefaultSelector()
+        # In the order in which they began.
+        self._asking: dict[socket.socket, _Asking] = {}
+
+    def __len__(self) -> int:
+        return len(self._asking)
+
+    def ask(self) -> None:
+        """One more begins."""
+        connection = socket.socket()
+        connection.setblocking(False)
+        asking = self._asking[connection] = _Asking(time.monotonic())
+        connection.connect_ex((self._question.host, self._question.port))
+        self._selector.register(connection, selectors.EVENT_WRITE, asking)
+
+    def turn(self, seconds: float) -> None:
+        """Wait for so long at most, and take what is answered; those who have waited give up."""
+        for key, _ in self._selector.select(seconds):
+            connection = cast(socket.socket, key.fileobj)
+            try:
+                self._go_on(connection, key.data)
+            except OSError:
+                self._end(connection, gave_up=True)
+        now = time.monotonic()
+        for connection, asking in list(self._asking.items()):
+            if now - asking.began < self._patience:
+                break
+            self._end(connection, gave_up=True)
+
+    def finish(self, began: float) -> Tally:
+        """What became of all that were asked since then, once each has its answer or gave up."""
+        self.tally.seconds = time.monotonic() - began
+        while self._asking:
+            self.turn(_TURN_SECONDS)
+        self._selector.close()
+        return self.tally
+
+    def _go_on(self, connection: socket.socket, asking: "_Asking") -> None:
+        if not asking.is_sent:
+            connection.send(self._question.request)
+            asking.is_sent = True
+            self._selector.modify(connection, selectors.EVENT_READ, asking)
+        elif data := connection.recv(_READ_BYTES):
+            asking.answer += data
+        else:
+            self._end(connection)
+
+    def _end(self, connection: socket.socket, *, gave_up: bool = False) -> None:
+        self._selector.unregister(connection)
+        connection.close()
+        asking = self._asking.pop(connection)
+        if not gave_up and asking.answer.startswith(b"HTTP/1.1 200 "):
+            self.tally.answered += 1
+        elif not gave_up and asking.answer.startswith(b"HTTP/1.1 503 "):
+            self.tally.refusals.append(time.monotonic() - asking.began)
+        else:
+            self.tally.gave_up += 1
+
+
+@dataclass
+class _Asking:
+    """Since when a client asks, whether the question is sent, and what has come of the answer."""
+
+    began: float
+    is_sent: bool = False
+    answer: bytes = b""
+
+
+def ask_in_turn(question: Question, seconds: float) -> Tally:
     """Ask, by some clients at once, again as soon as it is answered."""
-    tally = Tally()
+    clients = Clients(question, _PATIENCE_SECONDS)
     began = time.monotonic()
-
-    async def ask_on() -> None:
-        while time.monotonic() - began < seconds:
-            await _ask(question, _PATIENCE_SECONDS, tally)
-
-    await asyncio.gather(*(ask_on() for _ in range(_CLIENTS)))
-    tally.seconds = time.monotonic() - began
-    return tally
+    while time.monotonic() - began < seconds:
+        while len(clients) < _CLIENTS:
+            clients.ask()
+        clients.turn(_TURN_SECONDS)
+    return clients.finish(began)
 
 
-async def flood(
+def flood(
     question: Question, rate: float, seconds: float, patience: float = _PATIENCE_SECONDS
 ) -> Tally:
     """Ask so many times a second, whether it is answered or not."""
-    tally = Tally()
-    asking: set[asyncio.Task[None]] = set()
+    clients = Clients(question, patience)
     began, begun = time.monotonic(), 0
     while (passed := time.monotonic() - began) < seconds:
-        due = min(int(rate * passed) - begun, _MOST_AT_ONCE - len(asking))
+        due = min(int(rate * passed) - begun, _MOST_AT_ONCE - len(clients), _MOST_IN_A_TURN)
         for _ in range(due):
-            task = asyncio.create_task(_ask(question, patience, tally))
-            asking.add(task)
-            task.add_done_callback(asking.discard)
-        begun += due
-        await asyncio.sleep(_TURN_SECONDS)
-    tally.seconds = time.monotonic() - began
-    await asyncio.gather(*asking)
-    return tally
-
-
-async def _ask(question: Question, patience: float, tally: Tally) -> None:
-    began = time.monotonic()
-    answer = b""
-    with suppress(TimeoutError, OSError):
-        async with asyncio.timeout(patience):
-            reader, writer = await asyncio.open_connection(question.host, question.port)
-            try:
-                writer.write(question.request)
-                answer = await reader.read()
-            finally:
-                writer.close()
-    if answer.startswith(b"HTTP/1.1 200 "):
-        tally.answered += 1
-    elif answer.startswith(b"HTTP/1.1 503 "):
-        tally.refusals.append(time.monotonic() - began)
-    else:
-        tally.gave_up += 1
+            clients.ask()
+        begun += max(due, 0)
+        clients.turn(_TURN_SECONDS)
+    return clients.finish(began)
 
 
 def _figures(peaks: list[Tally], overloads: list[Tally]) -> tuple[Figure, ...]:
