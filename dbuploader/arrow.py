@@ -87,8 +87,15 @@ def find_rows(keys: pa.Array, known: pa.RecordBatch, key: str) -> tuple[pa.Array
 
     `key` names the column of `known` that holds its keys, which are distinct.
     """
+    if keys.equals(known.column(key)):
+        return pc.is_valid(keys), known
     places = pc.index_in(keys, value_set=known.column(key))
     return pc.is_valid(places), known.take(pc.drop_null(places))
+
+
+def kept(rows: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch:
+    """The rows for which `mask` holds: without a copy if it holds for all."""
+    return rows if mask.true_count == len(rows) else rows.filter(mask)
 
 
 def equal_rows(rows: pa.RecordBatch, others: pa.RecordBatch) -> pa.Array:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pyroaring import BitMap
 from sqlalchemy import Connection
 
-from dbuploader.arrow import bitmap_of, equal_rows, find_rows
+from dbuploader.arrow import bitmap_of, equal_rows, find_rows, kept
 from dbuploader.db.lookup import FoundRows, find_rows_of
 from dbuploader.db.rows import write_rows
 from dbuploader.merge.summary import SUMMARISED, HiresDifferences, add_to_summary
@@ -89,14 +89,14 @@ class Classifier:
             return self.take_new(rows)
         keys = rows.column(self._table.key)
         known, found = find_rows(keys, existing.batch(), self._table.key)
-        present = rows.filter(known)
+        present = kept(rows, known)
         same = equal_rows(present, found)
         changed = pc.invert(same)
         plan = MergePlan(
-            rows.filter(pc.invert(known)),
-            found.filter(changed),
-            present.filter(changed),
-            present.filter(same),
+            kept(rows, pc.invert(known)),
+            kept(found, changed),
+            kept(present, changed),
+            kept(present, same),
         )
         return self._count(plan)
 
