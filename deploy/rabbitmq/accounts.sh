@@ -8,6 +8,7 @@
 #   MUSTER_RABBITMQ_VHOST          the virtual host, if not /
 #   MUSTER_ACCOUNT_SUFFIX          what their names end with, for a second set of accounts: docs/rotation.md
 #
+# The exchange comes with them, because RabbitMQ 4.3 takes no rights to the topics of one that is not there.
 # docs/security.md says what each account may do and why.
 set -eu
 
@@ -47,7 +48,9 @@ quoted() {
 
 loads=$(of dbuploader) tells=$(of notification)
 # Who binds a queue reads the exchange; who has messages wait or buries them writes to the queue by the default exchange.
-account gateway "${MUSTER_RABBITMQ_GATEWAY_PASSWORD:-}" '' muster '' 'upload\\.(accepted|finished)' ''
+# Who looks how long a queue is needs some right to it, from RabbitMQ 4.3.1 on. To write to one is the least: it is for
+# binding it, which takes reading the exchange, too.
+account gateway "${MUSTER_RABBITMQ_GATEWAY_PASSWORD:-}" '' "muster|$loads|$tells" '' 'upload\\.(accepted|finished)' ''
 account auth "${MUSTER_RABBITMQ_AUTH_PASSWORD:-}" '' muster '' 'email\\.requested' ''
 account dbuploader "${MUSTER_RABBITMQ_DBUPLOADER_PASSWORD:-}" \
 	"muster|$loads" "muster|amq\\\\.default|$loads" "muster|$loads" 'upload\\.finished' 'upload\\.accepted'
@@ -61,6 +64,10 @@ fi
 cat <<END
 {
   "vhosts": [{"name": "$(quoted "$vhost")"}],
+  "exchanges": [
+    {"name": "muster", "vhost": "$(quoted "$vhost")", "type": "topic", "durable": true, "auto_delete": false,
+     "internal": false, "arguments": {}}
+  ],
   "users": [
     $users
   ],

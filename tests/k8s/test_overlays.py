@@ -149,7 +149,7 @@ def test_rabbitmqs_operators_make_the_broker_and_its_accounts(tree: Tree, overla
     assert "override" not in cluster["spec"]
 
 
-def test_the_operators_accounts_may_what_those_of_the_script_may(tree: Tree) -> None:
+def test_the_operators_make_the_exchange_and_accounts_of_the_script(tree: Tree) -> None:
     names = ("AUTH", "DBUPLOADER", "GATEWAY", "NOTIFICATION", "KEDA")
     passwords = {f"MUSTER_RABBITMQ_{name}_PASSWORD": "abc" for name in names}
     script = ["sh", str(K8S.parent / "deploy" / "rabbitmq" / "accounts.sh")]
@@ -161,6 +161,11 @@ def test_the_operators_accounts_may_what_those_of_the_script_may(tree: Tree) -> 
             for spec in (each["spec"] for each in manifests.of(kind))
         ]
         assert sorted(rights, key=str) == sorted(made[key], key=str)
+    (exchange,) = (each["spec"] for each in manifests.of("Exchange"))
+    (same,) = made["exchanges"]
+    for key in ("name", "vhost", "type", "durable"):
+        assert exchange[key] == same[key]
+    assert exchange["autoDelete"] == same["auto_delete"]
     tags = {name_of(each): ",".join(each["spec"].get("tags", [])) for each in manifests.of("User")}
     assert tags == {each["name"]: each["tags"] for each in made["users"]}
 

@@ -1,6 +1,7 @@
 """The other servers: MySQL, RabbitMQ, and FerretDB on PostgreSQL with DocumentDB, in one root."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -160,8 +161,12 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
 
 
 def _free_ports(count: int) -> Sequence[int]:
+    """Below those that systems give to clients, who may have one by the time the server starts."""
     with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+        ports: list[int] = []
+        while len(ports) < count:
+            probe, port = stack.enter_context(socket.socket()), random.randrange(10_000, 32_768)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                ports.append(port)
+        return ports

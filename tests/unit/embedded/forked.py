@@ -35,9 +35,13 @@ def itself() -> dict[str, object]:
 
 
 def descriptors() -> list[int]:
-    numbers = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
-    # But for the one that they were read from.
-    return sorted(number for number in numbers if Path(f"/proc/self/fd/{number}").exists())
+    """But for the one that they are read from, and that of itself which libffi keeps for ctypes."""
+    files = {
+        int(entry.name): entry.readlink()
+        for entry in Path("/proc/self/fd").iterdir()
+        if entry.exists()
+    }
+    return sorted(number for number, file in files.items() if "libffi" not in file.name)
 
 
 def chance() -> dict[str, object]:
