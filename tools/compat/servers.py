@@ -165,7 +165,8 @@ def _free_ports(count: int) -> Sequence[int]:
     with ExitStack() as stack:
         ports: list[int] = []
         while len(ports) < count:
-            probe, port = stack.enter_context(socket.socket()), random.randrange(10_000, 32_768)
+            probe = stack.enter_context(socket.socket())
+            port = random.randrange(10_000, 32_768)  # noqa: S311 - no secret
             with suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 ports.append(port)
