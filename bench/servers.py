@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mysql.connector  # noqa: F401
 
+from bench.mail_sink import MailSink
 from bench.mysql import MysqlServer
 from embedded.client import Client
 from embedded.suite_process import SuiteProcess
@@ -40,6 +41,13 @@ def mysql_and_files(directory: Path) -> Iterator[Family]:
         environment = {**family.environment}
         del environment["MUSTER_CSV_STORE_URL"]
         yield replace(family, environment=environment)
+
+
+@contextmanager
+def mail_thrown_away(family: Family) -> Iterator[Family]:
+    """The same, but for its mail: a server takes it that keeps nothing, and costs little."""
+    with MailSink(family.home.with_name("mail-sink")) as sink:
+        yield replace(family, environment={**family.environment, "MUSTER_SMTP_URL": sink.url()})
 
 
 @contextmanager
