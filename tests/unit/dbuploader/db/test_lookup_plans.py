@@ -49,7 +49,9 @@ def plans(database: Database, lookup: Callable[[Connection], object]) -> list[di
         event.listen(database.engine, "before_cursor_execute", record)
         lookup(connection)
         event.remove(database.engine, "before_cursor_execute", record)
-        explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+        is_sqlite = connection.dialect.name == "sqlite"
+        # MySQL 9 has another format by default.
+        explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN FORMAT=TRADITIONAL"
         return [
             dict(step)
             for statement, values in statements
