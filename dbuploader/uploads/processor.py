@@ -127,7 +127,10 @@ class UploadProcessor:
             raise failed[upload_id]
         if upload_id not in self._finished:
             # It was finished before; or its record was set aside just now, and this says so.
-            self._patiently(partial(self._uploads.get, upload_id))
+            left = self._patiently(partial(self._uploads.get, upload_id))
+            if not left.state.is_final:
+                # It could not be read when it was its turn, and can be again.
+                self.process_up_to(upload_id)
 
     def _process(self, uploads: list[Upload], failed: dict[str, Exception]) -> None:
         """Finish the uploads, in order; raises Stopped. Says by id why one is not finished."""
