@@ -16,7 +16,9 @@ def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailSink]:
 
 
 @pytest.mark.parametrize("recipient", ["ana@example.com", "zoë@example.com"])
-@pytest.mark.parametrize("text", ["Hello", ".\r\n..\r\nZoë\r\n.", "x" * 200_000])
+@pytest.mark.parametrize(
+    "text", ["Hello", ".\r\n..\r\nZoë\r\n.", "x" * 200_000], ids=["plain", "dots", "long"]
+)
 def test_mail_is_taken_one_after_another(sink: MailSink, recipient: str, text: str) -> None:
     mailer = open_mailer(sink.url())
     for number in range(2):
