@@ -5,12 +5,10 @@ and would take as much of the cores that are measured as a service does.
 """
 
 import asyncio
-import smtplib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from tests.servers.process import ServerProcess, free_port
+from tests.servers.smtp import SmtpServer
 
 _ANSWERS = {
     b"EHLO": b"250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n",
@@ -21,28 +19,12 @@ _OK = b"250 ok\r\n"
 _END = b"\r\n.\r\n"
 
 
-class MailSink(ServerProcess):
+class MailSink(SmtpServer):
     """The server, on a free port."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._port = free_port()
-
-    def url(self) -> str:
-        """Where mail is handed over."""
-        return f"smtp://127.0.0.1:{self._port}"
 
     def argv(self) -> Sequence[str]:
         """The server's command."""
         return [sys.executable, "-m", __name__, str(self._port)]
-
-    def answers(self) -> bool:
-        """Whether it greets."""
-        try:
-            smtplib.SMTP("127.0.0.1", self._port, timeout=10).close()
-        except (OSError, smtplib.SMTPException):
-            return False
-        return True
 
 
 class Session(asyncio.Protocol):
