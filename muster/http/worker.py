@@ -13,7 +13,6 @@ import resource
 import selectors
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from threading import Event
@@ -62,6 +61,7 @@ class Worker(ThreadWorker):
         self._begin_background: Callable[[], Event] = Event
         self._bytes = 0
         self._looked_at = 0.0
+        self._is_orphan = False
         self._crowded_until = 0.0
 
     def configure(self, settings: ServerSettings) -> None:
@@ -88,10 +88,8 @@ class Worker(ThreadWorker):
         self.poller.register(cast(int, queue.fileno()), selectors.EVENT_READ, queue.run_callbacks)
         self.set_accept_enabled(True)
         stop_background = self._begin_background()
-        while self.alive:
+        while self.alive and not self._is_orphan:
             self._turn(_CROWDED_SECONDS if self._is_crowded else _LOOK_SECONDS)
-            if not self.is_parent_alive():
-                break
             self.set_accept_enabled(self._has_room)
         stop_background.set()
         self._stop()
@@ -101,6 +99,7 @@ class Worker(ThreadWorker):
         now = time.monotonic()
         if now - self._looked_at > min(seconds, _LOOK_SECONDS) / 2:
             self._looked_at = now
+            self._is_orphan = not self.is_parent_alive()
             self.notify()
             for connection in [each for each in self._idle if each.deadline <= now]:
                 self._expire(connection)
@@ -165,7 +164,7 @@ class Worker(ThreadWorker):
         self._enter(connection)
         # Most have sent their request by now.
         self._read(connection, sock)
-        if connection in self._idle and not connection.is_polled:
+        if connection in self._idle:
             self._poll(connection)
         return True
 
@@ -186,8 +185,15 @@ class Worker(ThreadWorker):
         self._bytes += len(connection.head)
 
     def _poll(self, connection: ClientConnection) -> None:
-        connection.is_polled = True
-        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._read, connection))
+        if not connection.is_polled:
+            connection.is_polled = True
+            read = partial(self._read, connection)
+            self.poller.register(connection.sock, selectors.EVENT_READ, read)
+
+    def _unpoll(self, connection: ClientConnection) -> None:
+        if connection.is_polled:
+            connection.is_polled = False
+            self.poller.unregister(connection.sock)
 
     @staticmethod
     def _shorten(connection: ClientConnection) -> None:
@@ -197,15 +203,14 @@ class Worker(ThreadWorker):
             connection.deadline = min(connection.deadline, end)
 
     def _leave(self, connection: ClientConnection) -> None:
-        if connection.is_polled:
-            connection.is_polled = False
-            self.poller.unregister(connection.sock)
         self._idle.remove(connection)
         self._bytes -= len(connection.head)
 
     def _read(self, connection: ClientConnection, _sock: Any) -> None:
         if connection not in self._idle:
-            # Closed in this turn, to make room.
+            # Closed in this turn, to make room; or a thread has it, which seldom meets more bytes:
+            # so it is polled until then, rather than registered anew after each request.
+            self._unpoll(connection)
             return
         try:
             data = connection.sock.recv_now(_READ_BYTES)
@@ -248,8 +253,7 @@ class Worker(ThreadWorker):
         connection.sock.send_now(early_error(reason, self._settings))
         if connection.has_come_whole:
             # Nothing is left unread. Refusing must cost little: those who come may be very many.
-            self.nr_conns -= 1
-            connection.sock.close()
+            self._end(connection)
         else:
             self._linger(connection)
 
@@ -257,27 +261,27 @@ class Worker(ThreadWorker):
         try:
             connection.linger()
         except OSError:
-            self.nr_conns -= 1
-            connection.sock.close()
+            self._end(connection)
         else:
             self._watch(connection)
 
     def _close(self, connection: ClientConnection) -> None:
         self._leave(connection)
+        self._end(connection)
+
+    def _end(self, connection: ClientConnection) -> None:
+        self._unpoll(connection)
         self.nr_conns -= 1
         connection.sock.close()
 
     def _hand_over(self, connection: ClientConnection) -> None:
         connection.sock.begin_request(takes_interim=connection.takes_interim)
         self._waiting.enter()
-        answered = self.tpool.submit(self._answer, connection)
-        answered.add_done_callback(
-            lambda done: self.method_queue.defer(self._go_on, connection, done)
-        )
+        self.tpool.submit(self._answer_in_turn, connection)
 
-    def _go_on(self, connection: ClientConnection, answered: "Future[bool]") -> None:
+    def _go_on(self, connection: ClientConnection, may_follow: bool) -> None:
         """In the loop again: wait for the next request, or for the other end to close."""
-        if answered.cancelled() or answered.exception() is not None or not answered.result():
+        if not may_follow:
             self._linger(connection)
             return
         connection.await_request(self._settings)
@@ -285,6 +289,13 @@ class Worker(ThreadWorker):
             self._hand_over(connection)
         else:
             self._watch(connection)
+
+    def _answer_in_turn(self, connection: ClientConnection) -> None:
+        may_follow = False
+        try:
+            may_follow = self._answer(connection)
+        finally:
+            self.method_queue.defer(self._go_on, connection, may_follow)
 
     def _answer(self, connection: ClientConnection) -> bool:
         """In a thread: answer the request that is there. Returns whether another may follow."""
