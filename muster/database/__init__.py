@@ -63,6 +63,9 @@ class Dialect(Protocol):
     writes_alone: bool
     """Whether a write transaction makes all others wait."""
 
+    replaces_savepoints: bool
+    """Whether a savepoint takes the place of one of its name, which need not be released then."""
+
     def create_engine(self, files: Path | None, /) -> Engine:
         """An engine with a pool that survives a restart of its server; connects at first use.
 
@@ -157,7 +160,8 @@ class Database:
             except BaseException as error:
                 _undo_part(connection, error)
                 raise
-            connection.exec_driver_sql("RELEASE SAVEPOINT part")
+            if not self._dialect.replaces_savepoints:
+                connection.exec_driver_sql("RELEASE SAVEPOINT part")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:

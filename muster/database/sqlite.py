@@ -25,6 +25,7 @@ class SqliteDialect:
 
     takes_files = False
     writes_alone = True
+    replaces_savepoints = False
 
     def __init__(
         self,
