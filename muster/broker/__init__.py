@@ -109,7 +109,7 @@ class DeadMessage:
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """Messages waiting, and dead letters. The one being handled may be among the waiting."""
+    """Messages waiting, and dead letters. What a consumer has fetched may be among the waiting."""
 
     waiting: int
     dead: int

@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from muster.broker import Broker, BrokerUnavailable, QueueDepth, Unroutable, open_broker
+from muster.broker.rabbitmq.consumer import PREFETCH
 from tests.contract.children import MOST_STEPS, Child
 from tests.contract.consuming import Background, bodies, consume, publish
 from tests.waiting import eventually
@@ -47,6 +48,22 @@ def test_a_killed_consumer_loses_nothing(broker: Broker, broker_url: str, seed: 
     assert rest == [*range(rest[0], 101)]
     # Only the one it was handling may come a second time.
     assert len(handled) - rest[0] in {0, 1}
+
+
+def test_deaths_count_for_what_was_fetched_ahead_once_at_most(
+    broker: Broker, broker_url: str
+) -> None:
+    publish(broker, *(b"%d" % number for number in range(200)))
+    # The first comes to fetch ahead; whoever comes after one that died begins one by one.
+    for number in (PREFETCH + 6, 3, 3, 3):
+        with Child("consume", broker_url) as killed:
+            killed.lines(number)
+            killed.kill()
+    with Background(broker) as last:
+        eventually(lambda: b"199" in bodies(last.deliveries))
+    # Besides, a message counts when it is in the hands of one that dies.
+    assert max(delivery.attempt for delivery in last.deliveries) <= 3
+    assert {delivery.attempt for delivery in last.deliveries[PREFETCH + 1 :]} == {1}
 
 
 def test_a_standby_takes_over_the_message_of_a_killed_consumer(

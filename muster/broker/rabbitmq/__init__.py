@@ -82,7 +82,7 @@ class RabbitBroker:
         RabbitConsumer(self._server, self._topology, publish, queue, handle, stop, ticker).run()
 
     def depth(self, queue: str) -> QueueDepth:
-        """How many messages `queue` holds, but for the one being handled."""
+        """How many messages `queue` holds, but for those that its consumer has fetched."""
         with blocking_channel(self._server) as channel:
             return self._topology.depth(queue, self._topology.declare(channel))
 

@@ -1,7 +1,15 @@
-"""Consuming: the calling thread looks after the connection while another handles the message."""
+"""Consuming: the calling thread looks after the connection while another handles the message.
+
+Where many messages wait, each would take as long to be fetched as a small upload to be loaded. So
+up to 64 are fetched before they are asked for. Before RabbitMQ 4.3 the server counts a delivery of
+each when the process dies, also of those that no handler was given, and has a limit for that.
+Therefore a process fetches one by one until it is through with as many as the process before it can
+have left: each of these is counted once too often, and never again.
+"""
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -37,6 +45,8 @@ from muster.broker.ticker import TICK_SECONDS, Ticker
 
 log = structlog.get_logger(__name__)
 
+PREFETCH = 64
+
 
 class Subscription:
     """To be used by one thread at a time, but for `wake`. Calls may raise BrokerUnavailable.
@@ -51,14 +61,14 @@ class Subscription:
         self._connection = connection
         self._channel = channel
         self._tag = ""
-        self._received: Received | None = None
+        self._received: deque[Received] = deque()
         self._cancelled = False
         self._cancelling: threading.Thread | None = None
         self.over = threading.Event()
 
-    def start(self, queue: str) -> None:
-        """Ask for the messages of `queue`; the next comes when the one before is settled."""
-        self._channel.basic_qos(prefetch_count=1)
+    def start(self, queue: str, prefetch: int) -> None:
+        """Ask for the messages of `queue`, so many before the first of them is settled."""
+        self._channel.basic_qos(prefetch_count=prefetch)
         self._channel.add_on_cancel_callback(self._on_cancel)
         self._tag = self._channel.basic_consume(queue, self._on_message)
 
@@ -79,9 +89,8 @@ class Subscription:
             self._connection.add_callback_threadsafe(lambda: None)
 
     def take(self) -> Received | None:
-        """The message that has come, if one has."""
-        taken, self._received = self._received, None
-        return taken
+        """The first message that has come, if one has."""
+        return self._received.popleft() if self._received else None
 
     def cancel(self) -> None:
         """Ask for no further messages."""
@@ -105,13 +114,13 @@ class Subscription:
     def _on_message(self, _channel: object, method: Any, properties: Any, body: bytes) -> None:
         # The channel is the subscription's own, and numbers what it delivers.
         first = method.delivery_tag == 1
-        self._received = received(method, properties, body, first=first)
+        self._received.append(received(method, properties, body, first=first))
 
     def _on_cancel(self, _frame: object) -> None:
         self._cancelled = True
 
 
-def subscribe(server: RabbitServer, topology: Topology, queue: str) -> Subscription:
+def subscribe(server: RabbitServer, topology: Topology, queue: str, prefetch: int) -> Subscription:
     """Connect, declare what is missing and subscribe to `queue`; raises BrokerUnavailable."""
     with translated(server):
         connection = connect(server, server.parameters)
@@ -119,7 +128,7 @@ def subscribe(server: RabbitServer, topology: Topology, queue: str) -> Subscript
             channel = connection.channel()
             topology.require(topology.queue(queue), topology.declare(channel))
             subscription = Subscription(server, connection, channel)
-            subscription.start(topology.queue(queue))
+            subscription.start(topology.queue(queue), prefetch)
         except BaseException:
             close(connection)
             raise
@@ -137,6 +146,7 @@ class RabbitConsumer:
     handle: Callable[[Delivery], Verdict]
     stop: threading.Event
     ticker: Ticker
+    _one_by_one: int = PREFETCH
 
     def run(self) -> None:
         """Consume until `stop` is set, connecting again for as long as it takes."""
@@ -155,7 +165,8 @@ class RabbitConsumer:
     @contextmanager
     def _subscribed(self, connector: Executor) -> Iterator[Subscription]:
         # In another thread, for connecting to a server that hangs takes longer than a tick.
-        connecting = connector.submit(subscribe, self.server, self.topology, self.queue)
+        prefetch = 1 if self._one_by_one else PREFETCH
+        connecting = connector.submit(subscribe, self.server, self.topology, self.queue, prefetch)
         try:
             yield self.ticker.await_result(connecting)
         finally:
@@ -163,17 +174,23 @@ class RabbitConsumer:
                 connecting.result().close()
 
     def _work(self, subscription: Subscription, handler: Executor) -> None:
+        """Handle what comes, until it is time to stop or to subscribe anew."""
         while not self.stop.is_set():
-            self._serve(subscription)
             received = subscription.take()
-            if received is not None:
-                answering = handler.submit(self._answer, received, subscription)
-                answering.add_done_callback(lambda _: subscription.wake())
-                self._serve_until(answering, subscription)
-                if self.stop.is_set():
-                    # Else a further message would come, only to be given back and counted.
-                    subscription.cancel()
-                subscription.settle(received, forget=answering.result())
+            if received is None:
+                self._serve(subscription)
+                continue
+            answering = handler.submit(self._answer, received, subscription)
+            answering.add_done_callback(lambda _: subscription.wake())
+            self._serve_until(answering, subscription)
+            if self.stop.is_set():
+                # Else a further message would come, only to be given back and counted.
+                subscription.cancel()
+            subscription.settle(received, forget=answering.result())
+            if self._one_by_one:
+                self._one_by_one -= 1
+                if not self._one_by_one:
+                    return
 
     def _answer(self, received: Received, subscription: Subscription) -> bool:
         """Whether the message is done with here; otherwise it is to be given back."""
@@ -226,6 +243,7 @@ class RabbitConsumer:
         self.ticker.tick_if_due()
 
     def _serve_until(self, answering: "Future[bool]", subscription: Subscription) -> None:
+        self.ticker.tick_if_due()
         try:
             while not answering.done():
                 self._serve(subscription)
