@@ -3,8 +3,7 @@
 from muster import startup  # noqa: F401
 
 # isort: split
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -17,7 +16,7 @@ from muster.contracts.uploads import UnreadableRecord, Upload
 from muster.database import open_database
 from muster.observability.tracing import bind_log_fields
 from muster.settings import read_settings
-from muster.uploadstore import UploadNotFound, open_upload_store
+from muster.uploadstore import UploadNotFound, UploadStore, open_upload_store
 from muster.weather import Unavailable
 from muster.worker.process import worker_process
 from muster.worker.retry import RetryPolicy
@@ -27,7 +26,14 @@ from notification.channels import DeliveryError, open_account_sender, open_chann
 from notification.channels.webhook.channel import WebhookChannel
 from notification.channels.webhook.deliveries import Deliveries
 from notification.digests import DigestNotDue, Digests
-from notification.notifier import MAILS, AccountEmails, EmailOutcome, NotFinal, Notifier
+from notification.notifier import (
+    MAILS,
+    AccountEmails,
+    EarlyEmails,
+    EmailOutcome,
+    NotFinal,
+    Notifier,
+)
 from notification.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -36,17 +42,24 @@ log = structlog.get_logger(__name__)
 RETRIES = RetryPolicy(timedelta(seconds=1), longest=timedelta(minutes=5), limit=timedelta(days=3))
 
 
-@dataclass(frozen=True)
 class Handler:
     """Passes on what each message names; returns what becomes of the message.
 
-    What `find` returns is given to `enter_webhooks` first, so that no email holds up a webhook.
+    An upload is given to `enter_webhooks` first, so that no email holds up a webhook.
     """
 
-    find: Callable[[str], Upload]
-    notifier: Notifier
-    account_emails: AccountEmails
-    enter_webhooks: Callable[[Upload], None]
+    def __init__(
+        self,
+        store: UploadStore,
+        notifier: Notifier,
+        account_emails: AccountEmails,
+        enter_webhooks: Callable[[Sequence[Upload]], None],
+    ) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._account_emails = account_emails
+        self._enter = enter_webhooks
+        self._early = EarlyEmails(store, notifier, enter_webhooks)
 
     def __call__(self, delivery: Delivery) -> Verdict:
         """Ack, or Retry for what may pass, or DeadLetter for what won't."""
@@ -77,17 +90,22 @@ class Handler:
             return self._send_account_email(EmailRequested.from_body(delivery.body))
         finished = UploadFinished.from_body(delivery.body)
         bind_log_fields(upload_id=finished.upload_id)
-        upload = self.find(finished.upload_id)
+        self._early.begin(delivery.attempt)
+        told = self._early.take(finished.upload_id)
+        if told is not None:
+            return told
+        upload = self._store.get(finished.upload_id)
         failure = self._enter_webhooks(upload)
-        outcome = self.notifier.notify(upload, is_last_try=is_last_try)
+        outcome = self._notifier.notify(upload, is_last_try=is_last_try)
         if failure is not None:
             raise failure
+        self._early.tell_behind(upload)
         return outcome
 
     def _send_account_email(self, requested: EmailRequested) -> EmailOutcome:
         bind_log_fields(link_id=requested.email_id)
         try:
-            return self.account_emails.send(requested.email_id)
+            return self._account_emails.send(requested.email_id)
         except DeliveryError as error:
             if not error.permanent:
                 raise
@@ -97,7 +115,7 @@ class Handler:
     def _enter_webhooks(self, upload: Upload) -> Exception | None:
         """Why they can't be entered now: then the email is sent, and the message comes again."""
         try:
-            self.enter_webhooks(upload)
+            self._enter([upload])
         except Exception as error:
             if not isinstance(error, Unavailable):
                 log.exception("the webhooks are not entered")
@@ -136,7 +154,7 @@ def main() -> None:
         account_emails = AccountEmails(fetch, open_account_sender(settings))
         notifier = Notifier(store, channel, AuthChoices(settings.auth_url), Digests(store))
         webhooks = WebhookChannel(Deliveries(database))
-        handler = Handler(store.get, notifier, account_emails, webhooks.enter)
+        handler = Handler(store, notifier, account_emails, webhooks.enter)
         broker.consume("notification", handler, stop=worker.stop, tick=worker.heartbeat.beat)
 
 

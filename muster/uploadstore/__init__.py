@@ -164,6 +164,9 @@ class UploadStore(Protocol):
         They are of a sequence greater than `after`.
         """
 
+    def following(self, after: int, limit: int) -> list[Upload]:
+        """The records of the `limit` sequences after that one, in order."""
+
     def oldest_queued(self) -> Upload | None:
         """The record that has waited longest to be loaded: how late the loader is."""
 

@@ -284,6 +284,11 @@ class MongoUploadStore:
         """At most `limit` records that are not final, or not announced, beyond a sequence."""
         return self._select({**_OPEN, "sequence": {"$gt": after}}, ASCENDING, limit)
 
+    def following(self, after: int, limit: int) -> list[Upload]:
+        """The records of the `limit` sequences after that one, in order."""
+        span = {"$gt": after, "$lte": after + limit}
+        return self._select({"sequence": span}, ASCENDING)
+
     def oldest_queued(self) -> Upload | None:
         """The record that has waited longest to be loaded."""
         return next(iter(self._select({"state": State.QUEUED}, ASCENDING, 1)), None)

@@ -329,6 +329,11 @@ class SqliteUploadStore:
         """At most `limit` records that are not final, or not announced, beyond a sequence."""
         return self._select(f"{_OPEN} AND sequence > ? ORDER BY sequence LIMIT ?", after, limit)
 
+    def following(self, after: int, limit: int) -> list[Upload]:
+        """The records of the `limit` sequences after that one, in order."""
+        condition = "sequence > ? AND sequence <= ? ORDER BY sequence"
+        return self._select(condition, after, after + limit)
+
     def oldest_queued(self) -> Upload | None:
         """The record that has waited longest to be loaded."""
         condition = f"{_FILTERS['state']} = ? ORDER BY sequence LIMIT 1"

@@ -3,7 +3,8 @@
 A channel may import `notification.accounts`, `wording` and `settings`, and no other channel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from muster.contracts.links import LinkEmail
@@ -19,6 +20,9 @@ class DeliveryError(Exception):
         self.permanent = permanent
 
 
+Send = Callable[[Sequence[Upload]], None]
+
+
 class Channel(Protocol):
     """A way to tell the person who sent an upload what became of it."""
 
@@ -28,6 +32,9 @@ class Channel(Protocol):
         Sent again with the same first upload and as many it is recognisable as a repeat. Raises
         DeliveryError.
         """
+
+    def session(self) -> AbstractContextManager[Send]:
+        """`send`, for several messages in a row; raises DeliveryError, maybe only at its end."""
 
     def withdraw(self, upload: Upload) -> None:
         """Remove the message about the upload from where it is still ours; raises DeliveryError."""

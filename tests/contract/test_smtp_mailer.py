@@ -44,6 +44,35 @@ def test_the_envelope_is_from_the_sender_to_the_recipient() -> None:
     assert "SMTPUTF8" not in envelope.mail_options
 
 
+def test_the_messages_of_a_session_go_over_one_connection() -> None:
+    sink = Sink()
+    with sink.serving() as port, open_mailer(f"smtp://127.0.0.1:{port}").session() as send:
+        for to in ("ana@example.com", "eva@example.com"):
+            send(a_message(to))
+    assert [each.rcpt_tos for each in sink.envelopes] == [["ana@example.com"], ["eva@example.com"]]
+    first, second = sink.sessions
+    assert first is second
+
+
+def test_what_ends_a_session_leaves_what_was_taken_before() -> None:
+    sink = Sink()
+    with sink.serving() as port:
+        mailer = open_mailer(f"smtp://127.0.0.1:{port}")
+
+        def send_two() -> None:
+            with mailer.session() as send:
+                send(a_message())
+                sink.replies["RCPT"] = "550 nobody"
+                send(a_message("eva@example.com"))
+
+        with pytest.raises(MailError, match="recipient refused: 550"):
+            send_two()
+        sink.replies.clear()
+        # The next begins anew.
+        mailer.send(a_message("eva@example.com"))
+    assert [each.rcpt_tos for each in sink.envelopes] == [["ana@example.com"], ["eva@example.com"]]
+
+
 @pytest.mark.parametrize("text", [".\r\n.\r\nRCPT TO:<eva@x>", "\r.\r", "ñ" * 2000, ".", "\n\n"])
 def test_no_text_of_a_message_is_taken_for_its_end(text: str) -> None:
     sink, message = Sink(), a_message()

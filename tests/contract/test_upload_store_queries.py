@@ -161,6 +161,16 @@ def test_unfinished_are_those_not_final_or_not_announced_in_order(
     assert ids(store.unfinished(five[4].sequence, limit=9)) == []
 
 
+def test_those_that_follow_a_sequence_are_found_whatever_became_of_them(
+    store: UploadStore, five: list[Upload]
+) -> None:
+    finish(store, "u-1", announced=True)
+    finish(store, "u-3", announced=False)
+    assert ids(store.following(five[0].sequence, limit=3)) == ["u-1", "u-2", "u-3"]
+    assert ids(store.following(five[2].sequence, limit=9)) == ["u-3", "u-4"]
+    assert ids(store.following(five[4].sequence, limit=9)) == []
+
+
 def test_the_oldest_queued_is_what_the_loader_takes_next(
     store: UploadStore, five: list[Upload]
 ) -> None:

@@ -34,6 +34,7 @@ LISTINGS: Mapping[str, Callable[[UploadStore], list[Upload]]] = {
     "find_corrections": lambda store: store.find_corrections("u-0", 9),
     "unpublished": lambda store: store.unpublished(9),
     "unfinished": lambda store: store.unfinished(0, 9),
+    "following": lambda store: store.following(0, 9),
     "cancelling": lambda store: store.cancelling(),
 }
 

@@ -182,7 +182,7 @@ LOOKS = frozenset(
         *("uploads.oldest_unpublished", "uploads.unnamed", "uploads.wait_for_change"),
         *("uploads.set_aside", "uploads.count_set_aside", "uploads.check", "uploads.contents"),
         *("uploads.queued", "uploads.bytes_of_day", "uploads.find_undoing"),
-        *("uploads.queued", "uploads.bytes_of_day", "uploads.expiring", "uploads.erased_by"),
+        *("uploads.following", "uploads.expiring", "uploads.erased_by"),
         *("files.open", "files.size", "files.names", "files.check"),
         *("broker.delivery", "broker.depth", "broker.dead_letters", "broker.check"),
         *("database.read", "database.write", "database.part", "database.analyze"),

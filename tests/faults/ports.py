@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 # A child loads this before anything else, and must find nothing of the product imported by it.
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+
     from sqlalchemy import Connection
 
     from muster.broker import Broker, Delivery, Verdict
@@ -95,6 +97,19 @@ class _Broker(_Port):
         self._port.consume(queue, met_handle, stop=stop, tick=met_tick)
 
 
+class _Mailer(_Port):
+    @contextmanager
+    def session(self) -> "Iterator[Callable[[EmailMessage], None]]":
+        with self._port.session() as send:
+
+            def met(message: "EmailMessage") -> None:
+                self._meet("mail.send")
+                send(message)
+                self._meet("mail.send" + ANSWER)
+
+            yield met
+
+
 class _Database(_Port):
     def __init__(self, name: str, database: "Database", meet: Meet) -> None:
         super().__init__(name, database, meet)
@@ -143,4 +158,4 @@ def met_database(database: "Database", meet: Meet) -> "Database":
 
 def met_mailer(mailer: Any, meet: Meet) -> Any:
     """The mailer, each of whose calls is met."""
-    return _Port("mail", mailer, meet)
+    return _Mailer("mail", mailer, meet)

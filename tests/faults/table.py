@@ -39,6 +39,7 @@ _FAMILIES = {
     "embedded": "embedded",
     "in an erasure": "erasure",
     "in a digest": "digest",
+    "of those behind one": "behind",
     "in an account email": "account-email",
 }
 
@@ -46,7 +47,7 @@ _FAMILIES = {
 def crash_table(*families: str) -> dict[str, set[str]]:
     """The calls of which docs/guarantees.md says what is true after a death there, by process.
 
-    `families` are "servers", "embedded", "erasure", "digest" and "account-email".
+    `families` are "servers", "embedded", "erasure", "digest", "behind" and "account-email".
     """
     table: dict[str, set[str]] = {process: set() for process in _PROCESSES.values()}
     page = (_DOCS / "guarantees.md").read_text("utf-8")

@@ -1,6 +1,8 @@
 """The mail server in memory: what it took, and whom it refuses."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 
 from notification.channels.email.mailer import MailError
@@ -38,6 +40,11 @@ class SimulatedMailer:
             raise MailError("no such user", permanent=True)
         self._mailbox.arrived[str(message["Message-ID"])] += 1
         self._world.meet(self._process, "mail.send" + ANSWER, _put_off)
+
+    @contextmanager
+    def session(self) -> Iterator[Callable[[EmailMessage], None]]:
+        """`send`, for several."""
+        yield self.send
 
     def withdraw(self, identifier: str) -> None:
         """What has arrived is the recipient's."""

@@ -358,6 +358,10 @@ class SimulatedUploads(_Calls):
             "unfinished", lambda upload: _is_open(upload) and upload.sequence > after
         )[:limit]
 
+    def following(self, after: int, limit: int) -> list[Upload]:
+        """The records of the next sequences, in order."""
+        return self._select("following", lambda upload: 0 < upload.sequence - after <= limit)
+
     def oldest_queued(self) -> Upload | None:
         """The one that has waited longest to be loaded."""
         found = self._select("oldest_queued", lambda upload: upload.state is State.QUEUED)

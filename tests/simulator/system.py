@@ -6,7 +6,7 @@ is a call, which a gateway that dies leaves without an answer.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -66,7 +66,7 @@ _FILE_BYTES = 1024 * 1024
 _UNDO_DAYS = 30
 
 
-def _call_nobody(_upload: Upload) -> None:
+def _call_nobody(_uploads: Sequence[Upload]) -> None:
     """Nobody has webhooks here."""
 
 
@@ -248,7 +248,7 @@ class System:
         notifier = Notifier(stores.uploads, email, EachEmail(), digests)
         # Nobody asks for emails about accounts: auth is not simulated.
         accounts = AccountEmails(lambda _: None, AccountEmailSender(mailer, "", ""))
-        handler = Handler(stores.uploads.get, notifier, accounts, _call_nobody)
+        handler = Handler(stores.uploads, notifier, accounts, _call_nobody)
         broker.consume_until_stopped("notification", handler)
 
 

@@ -1,11 +1,13 @@
 """The channel "email": one message about an upload or several, handed to a mailer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
 from muster.contracts.uploads import Upload
 from muster.observability.spans import span
+from notification.channels import Send
 from notification.channels.email.mailer import Mailer, open_mailer
 from notification.channels.email.message import compose, message_id_of
 from notification.settings import Settings
@@ -29,9 +31,20 @@ class EmailChannel:
 
         A repeat has the same `Message-ID`.
         """
-        email = compose(uploads, sender=self.sender, public_url=self.public_url)
-        with span("send email", "client", {"muster.upload_id": uploads[0].id}):
-            self.mailer.send(email)
+        with self.session() as send:
+            send(uploads)
+
+    @contextmanager
+    def session(self) -> Iterator[Send]:
+        """`send`, for several emails in a row; raises DeliveryError, maybe only at its end."""
+        with self.mailer.session() as hand_over:
+
+            def send(uploads: Sequence[Upload]) -> None:
+                email = compose(uploads, sender=self.sender, public_url=self.public_url)
+                with span("send email", "client", {"muster.upload_id": uploads[0].id}):
+                    hand_over(email)
+
+            yield send
 
     def withdraw(self, upload: Upload) -> None:
         """Remove the email about the upload, if it is kept here; raises MailError."""

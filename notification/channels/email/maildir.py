@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
@@ -32,6 +32,11 @@ class MaildirMailer:
             self._make_folders()
             if not self._holds(name):
                 self._deliver(name, content)
+
+    @contextmanager
+    def session(self) -> Iterator[Callable[[EmailMessage], None]]:
+        """`send`: there is no connection to share."""
+        yield self.send
 
     def withdraw(self, identifier: str) -> None:
         """Remove the mail, wherever its reader has moved it; raises MailError."""

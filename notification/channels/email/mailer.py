@@ -1,5 +1,7 @@
 """The mail port: hands one message over for delivery, as the scheme of a URL says."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from email.errors import MessageError
 from email.message import EmailMessage
 from typing import Any, Protocol
@@ -28,6 +30,9 @@ class Mailer(Protocol):
 
         The message has a `Message-ID`; one with that of an earlier message is a repeat of it.
         """
+
+    def session(self) -> AbstractContextManager[Callable[[EmailMessage], None]]:
+        """`send`, for several messages in a row; an error may be raised as the block's end only."""
 
     def withdraw(self, identifier: str) -> None:
         """Remove the message with that `Message-ID`, if it is kept here; raises MailError.

@@ -8,8 +8,8 @@ not percent-encoded, any other part may be the password.
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -30,12 +30,13 @@ _LONGEST_REASON = 300
 
 
 class SmtpMailer:
-    """Hands over each message whole, or to none of its recipients, over a connection of its own.
+    """Hands over each message whole, or to none of its recipients.
 
-    Emails are seconds or minutes apart, and servers close idle connections: one that is kept would
-    have to be checked, and made again anyway. `send_seconds` bound the session from its greeting
-    on. They are many because a server that checks a mail before it takes it, and is left too early,
-    gets it again (RFC 5321, section 4.5.3.2.6).
+    A session has a connection of its own. Most emails are seconds or minutes apart, and servers
+    close idle connections: one that is kept for longer would have to be checked, and made again
+    anyway. `send_seconds` bound a session from its greeting on. They are many because a server that
+    checks a mail before it takes it, and is left too early, gets it again (RFC 5321, section
+    4.5.3.2.6).
     """
 
     def __init__(
@@ -57,28 +58,41 @@ class SmtpMailer:
         Permanent is what the server refuses for good (5yz) of sender, recipient or content, and an
         address beyond ASCII where it has no SMTPUTF8. All else may pass, also a refused login.
         """
-        envelope = Envelope.of(message)
-        # Seven bits pass every server; only addresses can't be written in them.
-        content = serialise(
-            message, linesep="\r\n", cte_type="7bit", utf8=envelope.is_international
-        )
-        with self._session(self._send_seconds) as client:
-            if self._server.account is not None:
-                _log_in(client, self._server.account)
-            _hand_over(client, envelope, content)
+        with self.session() as send:
+            send(message)
+
+    @contextmanager
+    def session(self) -> Iterator[Callable[[EmailMessage], None]]:
+        """`send` of several messages over one connection, made with the first."""
+        clients: list[smtplib.SMTP] = []
+
+        def send(message: EmailMessage) -> None:
+            envelope = Envelope.of(message)
+            # Seven bits pass every server; only addresses can't be written in them.
+            content = serialise(
+                message, linesep="\r\n", cte_type="7bit", utf8=envelope.is_international
+            )
+            if not clients:
+                clients.append(session.enter_context(self._connected(self._send_seconds)))
+                if self._server.account is not None:
+                    _log_in(clients[0], self._server.account)
+            _hand_over(clients[0], envelope, content)
+
+        with ExitStack() as session:
+            yield send
 
     def withdraw(self, identifier: str) -> None:
         """What was handed over is the server's, and then the recipient's: nothing is done."""
 
     def check(self) -> None:
         """Return if the server answers, encrypted as the URL says; raises MailError."""
-        with self._session(self._check_seconds) as client:
+        with self._connected(self._check_seconds) as client:
             code, text = client.noop()
             if code != 250:
                 raise MailError(f"not ready: {_shown(code, text)}", permanent=False)
 
     @contextmanager
-    def _session(self, seconds: float) -> Iterator[smtplib.SMTP]:
+    def _connected(self, seconds: float) -> Iterator[smtplib.SMTP]:
         try:
             with open_session(
                 self._server, connect_seconds=self._connect_seconds, seconds=seconds

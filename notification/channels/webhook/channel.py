@@ -1,5 +1,6 @@
 """The channel "webhook": deliveries are entered for the uploader's endpoints, to be sent later."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from muster.contracts.uploads import Upload
@@ -12,10 +13,14 @@ class WebhookChannel:
 
     deliveries: Deliveries
 
-    def enter(self, upload: Upload) -> None:
-        """Have the endpoints of the uploader told, once, if the upload is final.
+    def enter(self, uploads: Iterable[Upload]) -> None:
+        """Have the endpoints of each uploader told, once, of those uploads that are final.
 
         Raises DatabaseUnavailable.
         """
-        if upload.state.is_final:
-            self.deliveries.enter_finished(upload.owner, upload.id)
+        finished: dict[str, list[str]] = {}
+        for upload in uploads:
+            if upload.state.is_final:
+                finished.setdefault(upload.owner, []).append(upload.id)
+        for owner, upload_ids in finished.items():
+            self.deliveries.enter_finished(owner, *upload_ids)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
@@ -89,27 +90,30 @@ class Deliveries:
         self._database = database
         self._clock = clock
 
-    def enter_finished(self, owner: str, upload_id: str) -> int:
-        """Enter a delivery for each endpoint of the uploader, once; returns how many are new.
+    def enter_finished(self, owner: str, *upload_ids: str) -> int:
+        """Enter deliveries for each endpoint of the uploader, once; returns how many are new.
 
-        Its id follows from endpoint and upload: a message that comes again enters none twice.
+        Their ids follow from endpoint and upload: a message that comes again enters none twice.
         """
         with self._database.read() as connection:
             mine = and_(endpoints.c.owner == owner, endpoints.c.disabled.is_(False))
             called = list(connection.scalars(select(endpoints.c.id).where(mine)))
-        return self._enter(called, upload_id) if called else 0
+        return self._enter(called, upload_ids) if called else 0
 
-    def _enter(self, called: Sequence[str], upload_id: str) -> int:
-        ids = {_id_of(endpoint, upload_id): endpoint for endpoint in called}
+    def _enter(self, called: Sequence[str], upload_ids: Sequence[str]) -> int:
+        ids = {_id_of(*each): each for each in product(called, upload_ids)}
         with self._database.write() as connection:
             known = select(deliveries.c.id).where(deliveries.c.id.in_(ids))
             new = ids.keys() - set(connection.scalars(known))
-            there = select(endpoints.c.id).where(endpoints.c.id.in_({ids[each] for each in new}))
+            there = select(endpoints.c.id).where(endpoints.c.id.in_({ids[each][0] for each in new}))
             # Locked, so that none is removed before its deliveries are there.
             left = set(connection.scalars(there.order_by(endpoints.c.id).with_for_update()))
             now = self._clock()
-            rows = [_row(each, ids[each], FINISHED, upload_id, now) for each in sorted(new)]
-            rows = [row for row in rows if row["endpoint_id"] in left]
+            rows = [
+                _row(each, endpoint, FINISHED, upload_id, now)
+                for each, (endpoint, upload_id) in ids.items()
+                if each in new and endpoint in left
+            ]
             if rows:
                 connection.execute(insert(deliveries), rows)
             for endpoint in sorted({row["endpoint_id"] for row in rows}):

@@ -41,6 +41,7 @@ CALLS: dict[str, Callable[[UploadStore], object]] = LISTS | {
     "unpublished": lambda store: store.unpublished(9),
     "oldest_unpublished": lambda store: store.oldest_unpublished(),
     "unfinished": lambda store: store.unfinished(1, 9),
+    "following": lambda store: store.following(1, 9),
     "oldest_queued": lambda store: store.oldest_queued(),
     "queued": lambda store: store.queued(9),
     "count_unfinished": lambda store: store.count_unfinished("user-1", 9),

@@ -1,6 +1,7 @@
 """Fakes: a mailer that keeps what it is sent or fails as told, and a store that can go away."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Any
 
@@ -35,6 +36,11 @@ class FakeMailer:
         if self.error is not None:
             raise self.error
         self.sent.append(message)
+
+    @contextmanager
+    def session(self) -> Iterator[Callable[[EmailMessage], None]]:
+        """`send`, for several."""
+        yield self.send
 
     def withdraw(self, identifier: str) -> None:
         if self.error is not None:

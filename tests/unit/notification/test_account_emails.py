@@ -31,7 +31,7 @@ INVITATION = replace(RESET, kind="invitation", invited_by="admin@example.com")
 
 @pytest.fixture
 def handler(store: UnsteadyStore, notifier: Notifier, account_emails: AccountEmails) -> Handler:
-    return Handler(store.get, notifier, account_emails, lambda _upload: None)
+    return Handler(store, notifier, account_emails, lambda _uploads: None)
 
 
 def requested(id: str = "e1", attempt: int = 1) -> Delivery:

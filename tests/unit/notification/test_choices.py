@@ -21,7 +21,7 @@ from tests.unit.notification.test_notification_verdicts import counted, finished
 
 @pytest.fixture
 def handler(store: UnsteadyStore, notifier: Notifier, account_emails: AccountEmails) -> Handler:
-    return Handler(store.get, notifier, account_emails, lambda _upload: None)
+    return Handler(store, notifier, account_emails, lambda _uploads: None)
 
 
 @pytest.fixture

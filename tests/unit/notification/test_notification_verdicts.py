@@ -29,7 +29,7 @@ TEMPORARY = MailError("greylisted", permanent=False)
 
 @pytest.fixture
 def handler(store: UnsteadyStore, notifier: Notifier, account_emails: AccountEmails) -> Handler:
-    return Handler(store.get, notifier, account_emails, lambda _upload: None)
+    return Handler(store, notifier, account_emails, lambda _uploads: None)
 
 
 @pytest.fixture
@@ -122,20 +122,25 @@ def test_a_record_is_read_once_for_all_and_written_once(
     channel = EmailChannel(mailer, stories.SENDER, stories.PUBLIC_URL)
     notifier = Notifier(met, channel, Choices(), Digests(met))
     entered: list[Upload] = []
-    handler = Handler(met.get, notifier, account_emails, entered.append)
+    handler = Handler(met, notifier, account_emails, entered.extend)
     assert handler(finished(upload_id)) == Ack()
     assert [each.id for each in entered] == [upload_id]
     made = [call for call in calls if not call.endswith(ANSWER)]
-    assert made == ["uploads.get", "uploads.update"]
+    assert made == ["uploads.get", "uploads.update", "uploads.following"]
 
 
 def test_a_message_is_kept_until_its_webhooks_are_entered(
-    handler: Handler, upload_id: str, mailer: FakeMailer
+    store: UnsteadyStore,
+    notifier: Notifier,
+    account_emails: AccountEmails,
+    handler: Handler,
+    upload_id: str,
+    mailer: FakeMailer,
 ) -> None:
-    def away(_upload: Upload) -> None:
+    def away(_uploads: object) -> None:
         raise DatabaseUnavailable
 
-    failing = replace(handler, enter_webhooks=away)
+    failing = Handler(store, notifier, account_emails, away)
     assert [failing(finished(upload_id)) for _ in range(2)] == [Retry(after=1)] * 2
     assert handler(finished(upload_id)) == Ack()
     # The email waited for none of it.
