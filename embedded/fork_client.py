@@ -2,9 +2,11 @@
 
 import errno
 import json
+import math
 import os
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import IO
@@ -17,16 +19,23 @@ from embedded.launcher import Forked, Process
 _LONGEST_FORK_SECONDS = 30.0
 _ROOM_FOR_VARIABLES = 4096
 _ROOM_FOR_COMMAND = 512
+_REST_SECONDS = 3.0
 
 
 class ForkServer(Child):
-    """The fork server as a child, and as what launches the others."""
+    """The fork server as a child, and as what launches the others.
+
+    Once all run it takes a tenth of all memory for nothing, so it rests: it ends, and is started
+    again when a process is to be.
+    """
 
     def __init__(self, home: Home, environment: Mapping[str, str]) -> None:
         own = {**forkserver.ENVIRONMENT, forkserver.ROOM: "x" * _ROOM_FOR_VARIABLES}
         super().__init__(Program("forkserver", (), {**environment, **own}), home)
         self._requests: socket.socket | None = None
         self._is_loaded = False
+        self._launched_at = math.inf
+        self._is_resting = False
 
     def start(self) -> None:
         """See Child.start; it is ready some time later."""
@@ -45,9 +54,26 @@ class ForkServer(Child):
         if self._requests is not None:
             self._requests.close()
 
+    def rest_if_idle(self) -> None:
+        """Have it end if it has launched nothing for a while."""
+        if self.is_ready and time.monotonic() - self._launched_at > _REST_SECONDS:
+            self._is_resting = True
+            self.close()
+
+    def ended(self) -> int | None:
+        """See Child.ended; that it rests is no end."""
+        status = super().ended()
+        return None if self._is_resting and status == 0 else status
+
+    @property
+    def can_start(self) -> bool:
+        """Whether it is to be started: it is not while it rests."""
+        return not self._is_resting
+
     @property
     def is_ready(self) -> bool:
-        """See Launcher.is_ready."""
+        """See Launcher.is_ready; if it rests, it is called."""
+        self._is_resting = False
         if self.running and not self._is_loaded and self._requests is not None:
             try:
                 self._is_loaded = self._requests.recv(64, socket.MSG_DONTWAIT) == forkserver.READY
@@ -63,6 +89,7 @@ class ForkServer(Child):
         inherited: socket.socket | None,
     ) -> Process:
         """See Launcher.launch."""
+        self._launched_at = time.monotonic()
         if self._requests is None:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
         try:

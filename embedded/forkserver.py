@@ -88,6 +88,9 @@ ENVIRONMENT = {
     # Threads that libraries would have by themselves, and a child would lack.
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "OPENBLAS_NUM_THREADS": "1",
+    # glibc keeps the 19 MiB in which a password was checked for the next, unless it is told above
+    # which size memory goes back at once.
+    "MALLOC_MMAP_THRESHOLD_": str(16 * 1024**2),
 }
 """Variables of the fork server alone."""
 ROOM = "FORKSERVER_ROOM"

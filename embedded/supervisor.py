@@ -100,6 +100,8 @@ class Supervisor:
             _tend(child)
         if self._forkserver is not None:
             _bury_orphans({child.pid for child in self._children})
+            if all(child.running for child in self._children):
+                self._forkserver.rest_if_idle()
 
     @property
     def running(self) -> bool:

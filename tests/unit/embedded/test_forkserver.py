@@ -170,6 +170,35 @@ def test_a_fork_server_that_is_lost_is_started_again_and_takes_no_child_along(
     assert not is_alive(other)
 
 
+def test_a_fork_server_that_has_nothing_to_do_rests_until_a_child_is_lost(
+    forkserver: ForkServer, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children = [child_of(forkserver, home, "sleep", name) for name in ("one", "other")]
+    supervisor = Supervisor(children, threading.Event(), forkserver)
+    supervisor.launch()
+    one, other = (child.pid for child in children)
+    server = forkserver.pid
+    assert one
+    assert other
+    assert server
+    supervisor.tend()
+    assert forkserver.running
+    monkeypatch.setattr("embedded.fork_client._REST_SECONDS", 0.0)
+    eventually(lambda: _tends(supervisor, lambda: not forkserver.running))
+    assert not is_alive(server)
+    for _ in range(3):
+        supervisor.tend()
+    assert not forkserver.running
+    assert forkserver.deaths == 0
+    os.kill(one, signal.SIGKILL)
+    eventually(lambda: _tends(supervisor, lambda: children[0].pid not in (None, one)))
+    assert children[1].pid == other
+    # And it rests again.
+    eventually(lambda: _tends(supervisor, lambda: not forkserver.running))
+    supervisor.stop(60)
+    assert not is_alive(other)
+
+
 def test_a_fork_server_with_a_thread_ends_and_says_so(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
