@@ -39,7 +39,7 @@ from muster.backends.dependencies import once
 from muster.broker import Broker, open_broker
 from muster.http.problems import answer_with
 from muster.http.revocations import check_with
-from muster.http.service import Background, Health, install_service, provide
+from muster.http.service import Background, FacesClients, Health, install_service, provide
 from muster.http.tokens import Tokens, authenticate_with
 from muster.observability.logs import configure_logging
 from muster.observability.telemetry import export_spans
@@ -88,6 +88,7 @@ def build_app(settings: Settings, stores: Stores, broker: Broker, tokens: Tokens
     services = Services.over(settings, stores, broker, tokens)
     provide(app, services)
     provide(app, Background(services.marks.run))
+    provide(app, FacesClients())
     authenticate_with(app, tokens.verify)
     install_service(app, "gateway", _health(stores, broker, tokens, services))
     answer_with(app, PROBLEMS)

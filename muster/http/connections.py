@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from muster.http.client import ClientSocket
+from muster.http.heads import HEAD_END, asks_how_it_is, has_no_body
 from muster.http.settings import ServerSettings
 
-_HEAD_END = b"\r\n\r\n"
-_BODILESS = (b"GET ", b"HEAD ")
-_ABOUT_HEALTH = (b"GET /healthz ", b"GET /readyz ", b"GET /metrics ")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 # A client that expects a 100 sends nothing before it.
 _EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
@@ -38,6 +36,7 @@ class ClientConnection:
         self.deadline = 0.0
         self._lingers_until = 0.0
         self._lingering_bytes = 0
+        self.is_let_in = False
 
     @property
     def address(self) -> str:
@@ -69,12 +68,12 @@ class ClientConnection:
 
     def _size_to_wait_for(self) -> int | None:
         """How much of the request is to be there before it gets a thread; None: not known yet."""
-        end = self.head.find(_HEAD_END)
+        end = self.head.find(HEAD_END)
         if end < 0:
             # A bare LF never ends a head; the parser refuses it.
             return 0 if self.head.count(b"\n") != self.head.count(b"\r\n") else None
-        end += len(_HEAD_END)
-        if self.head.startswith(_BODILESS):
+        end += len(HEAD_END)
+        if has_no_body(self.head):
             return end
         length = _LENGTH.search(self.head, 0, end)
         if length is None or _EXPECT.search(self.head, 0, end):
@@ -85,7 +84,7 @@ class ClientConnection:
     @property
     def head_bytes(self) -> int:
         """The size of the head as far as it has come, without what follows it."""
-        end = self.head.find(_HEAD_END)
+        end = self.head.find(HEAD_END)
         return len(self.head) if end < 0 else end
 
     @property
@@ -101,12 +100,12 @@ class ClientConnection:
     @property
     def has_come_whole(self) -> bool:
         """Whether the request is there to its end, as far as can be told, and nothing after it."""
-        return self.has_request and len(self.head) == self._size and self.head.startswith(_BODILESS)
+        return self.has_request and len(self.head) == self._size and has_no_body(self.head)
 
     @property
     def asks_how_it_is(self) -> bool:
         """Whether it is from whoever would end a process that does not answer."""
-        return self.head.startswith(_ABOUT_HEALTH)
+        return asks_how_it_is(self.head)
 
     @property
     def takes_interim(self) -> bool:

@@ -68,6 +68,16 @@ class Background:
         return stop
 
 
+@dataclass(frozen=True)
+class FacesClients:
+    """Clients come to an app themselves: very many at once are to be refused at its door."""
+
+    @staticmethod
+    def does(app: Flask) -> bool:
+        """Whether that of `app` was provided with it."""
+        return _name_of(FacesClients) in app.extensions
+
+
 def provide(app: Flask, services: object) -> None:
     """Let the views of `app` find `services`, an object of a class of its own, by that class."""
     app.extensions[_name_of(type(services))] = services

@@ -9,8 +9,10 @@ https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/gthread.py
 """
 
 import errno
+import os
 import resource
 import selectors
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,11 +30,12 @@ from muster.adapters import ConfigurationError
 from muster.backends.servers import require_servers
 from muster.http.client import ACCEPT_PAUSES, CUT_OFF, ClientSocket, SlowClients
 from muster.http.connections import ClientConnection, IdleConnections
+from muster.http.doorway import IS_POSSIBLE, ConnectionLost, DoorShut, Doorway
 from muster.http.early_responses import CloseAfterEarlyResponses
 from muster.http.error_responses import early_error, error_response, status_of
-from muster.http.service import Background, Health, provided
+from muster.http.service import Background, FacesClients, Health, provided
 from muster.http.settings import ServerSettings
-from muster.http.waiting import WaitingRequests
+from muster.http.waiting import WaitingRequests, WaitingState
 
 if TYPE_CHECKING:
     from gunicorn.http.message import Request
@@ -45,6 +48,7 @@ _MOST_BYTES = 16 * 1024 * 1024
 # For files, databases and the services behind.
 _OTHER_FILES = 512
 _IDLE_SECONDS_AT_STOP = 2.0
+_DOOR_SECONDS = 2.0
 # Without room for one more, a connection is asked for again after so long.
 _CROWDED_SECONDS = 0.25
 _CROWDED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -54,6 +58,8 @@ _BROKEN = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF}
 class Worker(ThreadWorker):
     """A worker whose threads come back from every client."""
 
+    _accepting: bool
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.configure(ServerSettings())
@@ -62,13 +68,16 @@ class Worker(ThreadWorker):
         self._bytes = 0
         self._looked_at = 0.0
         self._is_orphan = False
+        self._doorway: Doorway | None = None
+        self._refused_at_the_door = 0
+        self.has_door = False
         self._crowded_until = 0.0
 
     def configure(self, settings: ServerSettings) -> None:
         """Go by these settings; only before it serves."""
         self._settings = settings
         self._places = SlowClients(settings)
-        self._waiting = WaitingRequests(settings.max_waiting_seconds)
+        self._waiting = WaitingRequests(WaitingState.private(settings.max_waiting_seconds))
         self.worker_connections = _allow_files(settings.max_connections)
 
     def load_wsgi(self) -> None:
@@ -77,6 +86,7 @@ class Worker(ThreadWorker):
             super().load_wsgi()
             app: Any = self.wsgi
             require_servers(provided(app, Health).dependencies)
+            self.has_door = FacesClients.does(app)
             self._begin_background = partial(Background.begin, app)
         except ConfigurationError as error:
             raise AppImportError(str(error)) from error
@@ -86,6 +96,8 @@ class Worker(ThreadWorker):
         """Serve until told to stop; then answer whoever was let in."""
         queue = self.method_queue
         self.poller.register(cast(int, queue.fileno()), selectors.EVENT_READ, queue.run_callbacks)
+        if self.has_door and IS_POSSIBLE:
+            self._open_door()
         self.set_accept_enabled(True)
         stop_background = self._begin_background()
         while self.alive and not self._is_orphan:
@@ -94,6 +106,74 @@ class Worker(ThreadWorker):
         stop_background.set()
         self._stop()
 
+    def _open_door(self) -> None:
+        refusal = early_error("busy", self._settings)
+        try:
+            self._doorway = Doorway(self.sockets, self._settings.max_waiting_seconds, refusal)
+        except OSError as error:
+            self.log.warning("There is no door: %s", error)
+        else:
+            self._waiting = WaitingRequests(self._doorway.state)
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Have connections come, from the door if there is one, or have them wait."""
+        if self._doorway is None:
+            super().set_accept_enabled(enabled)
+        elif enabled != self._accepting:
+            self._accepting = bool(enabled)
+            if enabled:
+                channel = self._doorway.channel
+                self.poller.register(channel, selectors.EVENT_READ, self._take_arrivals)
+            else:
+                self.poller.unregister(self._doorway.channel)
+
+    def _take_arrivals(self, _channel: Any) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            if not (self._has_room and self._take_arrival()):
+                return
+
+    def _take_arrival(self) -> bool:
+        if self._doorway is None:
+            return False
+        try:
+            # Else the kernel would close the connection that comes.
+            os.close(os.dup(self._doorway.channel.fileno()))
+            taken = self._doorway.take()
+        except OSError as error:
+            self._make_room_for_files(error)
+            return False
+        except DoorShut:
+            self._leave_door()
+            return False
+        except ConnectionLost:
+            return True
+        if taken is None:
+            return False
+        number, arrival = taken
+        port = self.sockets[arrival.port]
+        connection = self._connect(number, port, arrival.address)
+        connection.is_let_in = arrival.is_let_in
+        if arrival.data:
+            self._take(connection, arrival.data)
+            if connection in self._idle:
+                self._poll(connection)
+        else:
+            self._listen_to(connection)
+        return True
+
+    def _leave_door(self) -> None:
+        """The ports are this process's again, which is slower to refuse, and else the same."""
+        if self._doorway is not None:
+            self.set_accept_enabled(False)
+            self._count_refusals(self._doorway)
+            self._doorway.close()
+            self._doorway = None
+
+    def _count_refusals(self, doorway: Doorway) -> None:
+        refused = doorway.state.refused
+        CUT_OFF.labels("busy").inc(refused - self._refused_at_the_door)
+        self._refused_at_the_door = refused
+
     def _turn(self, seconds: float) -> None:
         self.wait_for_and_dispatch_events(seconds)
         now = time.monotonic()
@@ -101,6 +181,8 @@ class Worker(ThreadWorker):
             self._looked_at = now
             self._is_orphan = not self.is_parent_alive()
             self.notify()
+            if self._doorway is not None:
+                self._count_refusals(self._doorway)
             for connection in [each for each in self._idle if each.deadline <= now]:
                 self._expire(connection)
 
@@ -109,6 +191,12 @@ class Worker(ThreadWorker):
 
         The arbiter has closed the port by then, which it does before it tells its workers to stop.
         """
+        end = time.monotonic() + _DOOR_SECONDS
+        while self._doorway is not None and time.monotonic() < end:
+            self._doorway.shut()
+            self.set_accept_enabled(True)
+            self._turn(0.1)
+        self._leave_door()
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.setblocking(False)
@@ -145,28 +233,39 @@ class Worker(ThreadWorker):
         try:
             accepted, client = listener.accept()
         except OSError as error:
-            if error.errno in _CROWDED:
-                # Whoever waits at the port is let in later. Trying again at once would fail, again
-                # and again, and cost every idle connection.
-                ACCEPT_PAUSES.inc()
-                self._crowded_until = time.monotonic() + _CROWDED_SECONDS
-                self._make_room()
-            elif error.errno not in {errno.EAGAIN, errno.ECONNABORTED}:
-                raise
+            if error.errno not in {errno.EAGAIN, errno.ECONNABORTED}:
+                self._make_room_for_files(error)
             return False
+        self._listen_to(self._connect(accepted.detach(), listener, client))
+        return True
+
+    def _make_room_for_files(self, error: OSError) -> None:
+        """Whoever waits is let in later; raises any error that says something else.
+
+        Trying again at once would fail, again and again, and cost every idle connection.
+        """
+        if error.errno not in _CROWDED:
+            raise error
+        ACCEPT_PAUSES.inc()
+        self._crowded_until = time.monotonic() + _CROWDED_SECONDS
+        self._make_room()
+
+    def _connect(self, number: int, listener: socket.socket, client: Any) -> ClientConnection:
         self.nr_conns += 1
         if self.nr_conns > self.worker_connections:
             self._make_room()
         address = client[0] if isinstance(client, tuple) else ""
-        sock = ClientSocket(accepted.family, accepted.detach(), address, self._places)
+        sock = ClientSocket(listener.family, number, address, self._places)
         connection = ClientConnection(sock, client, listener.getsockname())
         connection.await_request(self._settings)
         self._enter(connection)
+        return connection
+
+    def _listen_to(self, connection: ClientConnection) -> None:
         # Most have sent their request by now.
-        self._read(connection, sock)
+        self._read(connection, connection.sock)
         if connection in self._idle:
             self._poll(connection)
-        return True
 
     def _make_room(self) -> None:
         connection = self._idle.first_to_go()
@@ -231,13 +330,17 @@ class Worker(ThreadWorker):
         if connection.head_bytes > self._settings.max_head_bytes:
             self._refuse(connection, "head-size")
         elif connection.has_request:
-            if self._waiting.is_too_long and not connection.asks_how_it_is:
+            if self._is_to_be_refused(connection):
                 self._refuse(connection, "busy")
                 return
             self._leave(connection)
             self._hand_over(connection)
         elif self._bytes > _MOST_BYTES:
             self._refuse(max(self._idle, key=lambda each: len(each.head)), "full")
+
+    def _is_to_be_refused(self, connection: ClientConnection) -> bool:
+        is_let_in, connection.is_let_in = connection.is_let_in, False
+        return self._waiting.is_too_long and not (is_let_in or connection.asks_how_it_is)
 
     def _expire(self, connection: ClientConnection) -> None:
         if connection.head and not connection.lingers:

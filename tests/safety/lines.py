@@ -686,10 +686,33 @@ LINES = (
     SafetyLine(
         promise="overload: what would be answered too late is refused",
         path="muster/http/worker.py",
-        old="if self._waiting.is_too_long and not connection.asks_how_it_is:",
-        new="if False:",
+        old="        return self._waiting.is_too_long and not (",
+        new="        return False and not (",
         test="tests/unit/muster/http/test_busy_threads.py::"
         "test_what_comes_when_others_wait_too_long_is_refused_at_once_and_later_is_not",
+    ),
+    SafetyLine(
+        promise="overload: the door refuses what would be answered too late",
+        path="muster/http/door.py",
+        old="        return self._state.is_too_long(now, on_their_way + len(self._held), since)\n",
+        new="        return False\n",
+        test="tests/unit/muster/http/test_door.py::"
+        "test_what_is_too_much_is_refused_while_the_service_does_nothing",
+    ),
+    SafetyLine(
+        promise="overload: who asks how the gateway is passes the door",
+        path="muster/http/door.py",
+        old="    return whole and not asks_how_it_is(data)\n",
+        new="    return whole\n",
+        test="tests/unit/muster/http/test_door.py::test_who_asks_how_the_service_is_gets_in",
+    ),
+    SafetyLine(
+        promise="stop: who has come to the door is answered",
+        path="muster/http/worker.py",
+        old="            self._doorway.shut()\n",
+        new="            break\n",
+        test="tests/unit/muster/http/test_door.py::"
+        "test_whoever_has_come_is_answered_when_the_service_stops",
     ),
     SafetyLine(
         promise="gone: a request whose client has left while it waited is not begun",

@@ -66,7 +66,7 @@ def cut_off(reason: str) -> float:
 
 
 @contextmanager
-def serving(app: App, **settings: object) -> Iterator[Served]:
+def serving(app: App, *, door: bool = False, **settings: object) -> Iterator[Served]:
     """The worker over `app` with settings of the server's; stopped as by SIGTERM."""
     config = Config()
     config.set("threads", settings.get("threads", 4))
@@ -76,6 +76,7 @@ def serving(app: App, **settings: object) -> Iterator[Served]:
         options: Any = (1, os.getppid(), [listener], None, 30, config, Logger(config))
         worker = Worker(*options)
         worker.configure(worker._settings.model_copy(update={"threads": 4, **settings}))
+        worker.has_door = door
         worker.wsgi = cast(Any, CloseAfterEarlyResponses(app))
         thread = threading.Thread(target=_run, args=(worker,))
         thread.start()
