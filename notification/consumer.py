@@ -18,6 +18,7 @@ from muster.observability.tracing import bind_log_fields
 from muster.settings import read_settings
 from muster.uploadstore import UploadNotFound, UploadStore, open_upload_store
 from muster.weather import Unavailable
+from muster.worker.priority import give_way
 from muster.worker.process import worker_process
 from muster.worker.retry import RetryPolicy
 from notification.accounts.choices import AuthChoices
@@ -155,6 +156,8 @@ def main() -> None:
         notifier = Notifier(store, channel, AuthChoices(settings.auth_url), Digests(store))
         webhooks = WebhookChannel(Deliveries(database))
         handler = Handler(store, notifier, account_emails, webhooks.enter)
+        # Beside the loader, whose uploads people wait for.
+        give_way()
         broker.consume("notification", handler, stop=worker.stop, tick=worker.heartbeat.beat)
 
 
