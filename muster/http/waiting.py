@@ -15,8 +15,8 @@ from collections.abc import Callable
 from mmap import mmap
 
 _TARGET_SHARE = 0.05
-# Before, nothing can be told from how many were begun.
-_SHORTEST_SECONDS = 0.1
+# Fewer, or in less time, tell nothing of how fast requests are begun.
+_FEWEST_BEGUN, _SHORTEST_SECONDS = 8, 0.1
 _FIRST, _STANDING, _WAITING, _BEGUN, _TAKEN, _REFUSED = range(6)
 STATE_BYTES = 64
 
@@ -57,7 +57,8 @@ class WaitingState:
         stood = now - stands_since if first else 0.0
         most = self._most_seconds * (_TARGET_SHARE if stood > self._most_seconds else 1)
         waited = now - min(each for each in (first, since) if each)
-        still = (waiting + before) * stood / begun if stood > _SHORTEST_SECONDS and begun else 0.0
+        can_tell = stood > _SHORTEST_SECONDS and begun >= _FEWEST_BEGUN
+        still = (waiting + before) * stood / begun if can_tell else 0.0
         return max(waited, still) > most
 
     @property

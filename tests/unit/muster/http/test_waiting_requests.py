@@ -58,6 +58,22 @@ def test_of_very_many_at_once_those_are_refused_who_would_wait_too_long() -> Non
     assert waiting.is_too_long
 
 
+def test_how_fast_requests_are_begun_is_not_told_from_a_few() -> None:
+    clock = Clock()
+    waiting = WaitingRequests(WaitingState.private(2), clock)
+    for _ in range(50):
+        waiting.enter()
+    clock.seconds += 0.2
+    for _ in range(7):
+        waiting.leave()
+    # Else 43 would take more than a second, and 100 nearly three.
+    for _ in range(57):
+        waiting.enter()
+    assert not waiting.is_too_long
+    waiting.leave()
+    assert waiting.is_too_long
+
+
 def test_the_door_counts_those_that_are_on_their_way_with_those_that_wait() -> None:
     clock = Clock()
     state = WaitingState.private(2)
