@@ -79,7 +79,7 @@ class Doorkeeper:
         # When those were handed on that the service has not taken yet.
         self._handed_on: deque[float] = deque()
         self._count = 0
-        self._accepts_again = 0.0
+        self._rests_until: float | None = None
         self._is_shut = False
 
     def run(self) -> None:
@@ -87,9 +87,7 @@ class Doorkeeper:
         self._refusal = _Refusal(self._channel.recv(READ_BYTES))
         self._channel.setblocking(False)
         self._selector.register(self._channel, selectors.EVENT_READ, self._shut)
-        for number, port in enumerate(self._ports):
-            port.setblocking(False)
-            self._selector.register(port, selectors.EVENT_READ, partial(self._accept, number))
+        self._open_ports()
         while not self._is_shut:
             for key, _ in self._selector.select(
                 _HELD_LOOK_SECONDS if self._held else _LOOK_SECONDS
@@ -97,6 +95,8 @@ class Doorkeeper:
                 key.data()
             self._hand_on_held()
             self._let_go(before=time.monotonic() - _FIRST_BYTES_SECONDS)
+            if self._rests_until is not None and time.monotonic() > self._rests_until:
+                self._open_ports()
         self._let_go(before=time.monotonic())
         self._channel.setblocking(True)
         self._hand_on_held()
@@ -105,8 +105,20 @@ class Doorkeeper:
         # Nothing is said to the door: this is the end of the service, or of its need for a door.
         self._is_shut = True
 
+    def _open_ports(self) -> None:
+        self._rests_until = None
+        for number, port in enumerate(self._ports):
+            port.setblocking(False)
+            self._selector.register(port, selectors.EVENT_READ, partial(self._accept, number))
+
+    def _rest(self) -> None:
+        """There is no room for one more: they wait at the ports."""
+        self._rests_until = time.monotonic() + _NO_ROOM_SECONDS
+        for port in self._ports:
+            self._selector.unregister(port)
+
     def _accept(self, port: int) -> None:
-        if time.monotonic() < self._accepts_again:
+        if self._rests_until is not None:
             return
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
@@ -114,8 +126,7 @@ class Doorkeeper:
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:
-                # There is no room for one more: they wait at the port.
-                self._accepts_again = time.monotonic() + _NO_ROOM_SECONDS
+                self._rest()
                 return
             where = address[:2] if isinstance(address, tuple) else ""
             self._meet(_Caller(connection, port, where, time.monotonic()))

@@ -1,11 +1,12 @@
 """The door: it hands on what comes, and refuses at once while too many wait."""
 
 import os
+import resource
 import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,21 @@ def door_of(served: Served) -> int:
     doorway = served.worker._doorway
     assert doorway is not None
     return doorway._process.pid
+
+
+def cpu_of(process: int) -> float:
+    """The seconds that it has worked."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def sockets_of(process: int) -> int:
+    """How many it has."""
+    count = 0
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            count += str(file.readlink()).startswith("socket:")
+    return count
 
 
 def stop_loop(served: Served) -> ExitStack:
@@ -112,6 +128,26 @@ def test_without_a_door_the_service_takes_over(busy: Busy) -> None:
         os.kill(door_of(served), signal.SIGKILL)
         eventually(lambda: served.worker._doorway is None)
         assert served.ask().endswith(b"hello")
+
+
+def test_for_want_of_open_files_the_door_waits_and_does_not_spin(busy: Busy) -> None:
+    busy.go_on.set()
+    with serving(busy, door=True) as served:
+        assert served.ask().endswith(b"hello")
+        door = door_of(served)
+        usual = resource.prlimit(door, resource.RLIMIT_NOFILE)
+        # Its own end of the connection before may still be there for a moment.
+        eventually(lambda: sockets_of(door) == 2)
+        used = {int(each.name) for each in Path(f"/proc/{door}/fd").iterdir()}
+        first_free = min({*range(1000)} - used)
+        resource.prlimit(door, resource.RLIMIT_NOFILE, (first_free, usual[1]))
+        with send(served, "/") as waiting:
+            before = cpu_of(door)
+            time.sleep(1)
+            assert cpu_of(door) - before < 0.3
+            assert not served.worker.nr_conns
+            resource.prlimit(door, resource.RLIMIT_NOFILE, usual)
+            assert rest_of(waiting).endswith(b"hello")
 
 
 def test_whoever_has_come_is_answered_when_the_service_stops(busy: Busy) -> None:
