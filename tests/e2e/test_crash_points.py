@@ -102,16 +102,19 @@ def deaths_after_sending(points: CrashPoints) -> int:
 def assert_nothing_lost_or_doubled(points: CrashPoints, stock: Stock) -> None:
     assert not stock.lost | stock.emails_lost
     assert not stock.doubled
-    # An email that was sent, and not recorded, is sent once more: docs/guarantees.md.
-    assert set(stock.repeated.values()) <= {1}
-    assert len(stock.repeated) <= deaths_after_sending(points)
+    # What was sent, and not recorded, is sent once more: one email, or up to 15 that were told
+    # early (docs/guarantees.md).
+    deaths = deaths_after_sending(points)
+    assert all(times <= deaths for times in stock.repeated.values())
+    assert len(stock.repeated) <= 15 * deaths
 
 
 def assert_the_docs_know(points: CrashPoints, family: str) -> None:
     """The table of docs/guarantees.md has what is called, and every call that changes something."""
     for process, told in crash_table(family).items():
         wait_until(lambda process=process, told=told: told <= points.known(process))  # type: ignore[misc]
-        assert changes_of(points, process) <= told
+        # Whether an upload waits right behind another is chance.
+        assert changes_of(points, process) <= crash_table(family, "behind")[process]
 
 
 def sweep_all(family: Family, scenarios: str, repetitions: int, directory: Path) -> None:
@@ -138,7 +141,7 @@ def sweep_undos(family: Family, name: str, directory: Path) -> None:
             sweep.load_undoable(kind, 2 * sum(visit.kind is kind for visit in visits))
         sweep.run(visits, 1, at_once=False)
         stock = under_way.take_stock()
-        for process, told in crash_table(name).items():
+        for process, told in crash_table(name, "behind").items():
             assert changes_of(points, process) <= told
     print(f"\n{undos(sweep)}{figures(points, sweep.missed, stock)}")
     assert_visited(visits, sweep.missed)
@@ -189,7 +192,7 @@ def test_nothing_is_lost_or_doubled_at_some_crash_points(tmp_path: Path) -> None
         under_way.sweep.run(DELICATE, 1)
         stock = under_way.take_stock()
         # Whether it names a call that nothing makes is seen by the sweep of all.
-        for process, told in crash_table("embedded").items():
+        for process, told in crash_table("embedded", "behind").items():
             assert changes_of(under_way.points, process) <= told
     assert not under_way.sweep.missed
     assert_nothing_lost_or_doubled(under_way.points, stock)
