@@ -19,7 +19,7 @@ from embedded.launcher import Forked, Process
 _LONGEST_FORK_SECONDS = 30.0
 _ROOM_FOR_VARIABLES = 4096
 _ROOM_FOR_COMMAND = 512
-_REST_SECONDS = 3.0
+_REST_SECONDS = 10.0
 
 
 class ForkServer(Child):

@@ -13,7 +13,8 @@ from bench.part import Answer, Plan
 from bench.servers import ADMIN
 from embedded.suite_process import SuiteProcess
 
-_SETTLE_SECONDS = 5.0
+# What forks the processes rests by then.
+_SETTLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
