@@ -153,12 +153,7 @@ class Worker(ThreadWorker):
         port = self.sockets[arrival.port]
         connection = self._connect(number, port, arrival.address)
         connection.is_let_in = arrival.is_let_in
-        if arrival.data:
-            self._take(connection, arrival.data)
-            if connection in self._idle:
-                self._poll(connection)
-        else:
-            self._listen_to(connection)
+        self._listen_to(connection, arrival.data)
         return True
 
     def _leave_door(self) -> None:
@@ -261,9 +256,12 @@ class Worker(ThreadWorker):
         self._enter(connection)
         return connection
 
-    def _listen_to(self, connection: ClientConnection) -> None:
-        # Most have sent their request by now.
-        self._read(connection, connection.sock)
+    def _listen_to(self, connection: ClientConnection, data: bytes = b"") -> None:
+        """Take what was read of it already, or what has come: most have sent their request."""
+        if data:
+            self._take(connection, data)
+        else:
+            self._read(connection, connection.sock)
         if connection in self._idle:
             self._poll(connection)
 

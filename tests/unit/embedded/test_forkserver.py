@@ -122,16 +122,24 @@ def test_a_listener_is_inherited_under_its_number(
         assert descriptors == [0, 1, 2, listener.fileno()]
 
 
-def test_a_killed_child_is_forked_again_and_no_other_notices(
+def launch_two(
     forkserver: ForkServer, home: Home
-) -> None:
+) -> tuple[Supervisor, list[Child], tuple[int, int]]:
+    """The supervisor of two children that sleep, they, and their ids."""
     children = [child_of(forkserver, home, "sleep", name) for name in ("one", "other")]
     supervisor = Supervisor(children, threading.Event(), forkserver)
     supervisor.launch()
     one, other = (child.pid for child in children)
-    server = forkserver.pid
     assert one
     assert other
+    return supervisor, children, (one, other)
+
+
+def test_a_killed_child_is_forked_again_and_no_other_notices(
+    forkserver: ForkServer, home: Home
+) -> None:
+    supervisor, children, (one, other) = launch_two(forkserver, home)
+    server = forkserver.pid
     os.kill(one, signal.SIGKILL)
     eventually(lambda: _tends(supervisor, lambda: children[0].pid not in (None, one)))
     assert children[1].pid == other
@@ -150,15 +158,10 @@ def _tends(supervisor: Supervisor, condition: Callable[[], bool]) -> bool:
 def test_a_fork_server_that_is_lost_is_started_again_and_takes_no_child_along(
     number: signal.Signals, forkserver: ForkServer, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    children = [child_of(forkserver, home, "sleep", name) for name in ("one", "other")]
-    supervisor = Supervisor(children, threading.Event(), forkserver)
-    supervisor.launch()
-    one, other = (child.pid for child in children)
+    supervisor, children, (one, other) = launch_two(forkserver, home)
     server = forkserver.pid
     # Not before, nor less: on a busy machine one that is well takes longer.
     monkeypatch.setattr("embedded.fork_client._LONGEST_FORK_SECONDS", 5.0)
-    assert one
-    assert other
     assert server
     os.kill(server, number)
     os.kill(one, signal.SIGKILL)
@@ -173,13 +176,8 @@ def test_a_fork_server_that_is_lost_is_started_again_and_takes_no_child_along(
 def test_a_fork_server_that_has_nothing_to_do_rests_until_a_child_is_lost(
     forkserver: ForkServer, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    children = [child_of(forkserver, home, "sleep", name) for name in ("one", "other")]
-    supervisor = Supervisor(children, threading.Event(), forkserver)
-    supervisor.launch()
-    one, other = (child.pid for child in children)
+    supervisor, children, (one, other) = launch_two(forkserver, home)
     server = forkserver.pid
-    assert one
-    assert other
     assert server
     supervisor.tend()
     assert forkserver.running

@@ -1,12 +1,11 @@
 """The emails about uploads that wait right behind one go with it, and change nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from muster.broker import Ack, Delivery, Retry
-from muster.contracts.messages import UploadFinished
+from muster.broker import Ack, Retry
 from muster.contracts.uploads import Digest, EmailState, State, Upload
 from muster.database import DatabaseUnavailable
 from notification.channels.email.channel import EmailChannel
@@ -17,8 +16,7 @@ from notification.notifier import AccountEmails, EarlyEmails, EmailOutcome, Noti
 from tests.faults.ports import ANSWER, met_uploads
 from tests.unit.notification import stories
 from tests.unit.notification.post import Choices, Clock, FakeMailer, UnsteadyStore
-
-MakeHandler = Callable[..., Handler]
+from tests.unit.notification.test_notification_verdicts import finished
 
 
 class Doors:
@@ -49,11 +47,6 @@ def handler(
 def accept(store: UnsteadyStore, count: int, **changes: object) -> list[str]:
     upload = replace(stories.COMPLETED, **changes)  # type: ignore[arg-type]
     return [store.accept(replace(upload, id=f"{upload.id}-{n}")).id for n in range(count)]
-
-
-def finished(upload_id: str, attempt: int = 1) -> Delivery:
-    message = UploadFinished(upload_id, "jobs", "completed", "ana@example.com", "2021-11-07")
-    return Delivery(message.routing_key, message.to_body(), stories.TRACE.headers(), attempt)
 
 
 def states(store: UnsteadyStore, names: Sequence[str]) -> list[EmailState | None]:
