@@ -19,7 +19,7 @@ from dbuploader.db.lookup import (
 )
 from dbuploader.merge.background import BackgroundWorker
 from dbuploader.merge.load_data import BulkWriter, RowFiles
-from dbuploader.merge.merge import Changes, KeysChanged, Merge, in_order
+from dbuploader.merge.merge import Changes, KeysChanged, Merge, are_outside, in_order
 from muster.contracts.tables import ForeignKey, Table
 
 _CALLS_AHEAD = 3
@@ -109,11 +109,12 @@ class BulkMerge(Merge):
 
     def _are_certainly_new(self, rows: pa.RecordBatch) -> bool:
         # What was inserted since is this upload's, or fails as a key that is taken.
-        least, greatest = _key_span(rows, self._table)
-        return self._before is None or greatest < self._before[0] or self._before[1] < least
+        return are_outside(self._before, rows, self._table.key)
 
     def _look_up(self, rows: pa.RecordBatch) -> FoundRows | None:
-        if not has_key_between(self._connection, self._table, *_key_span(rows, self._table)):
+        keys = rows.column(self._table.key)
+        least, greatest = keys[0].as_py(), keys[-1].as_py()
+        if not has_key_between(self._connection, self._table, least, greatest):
             return None
         return self._classifier.look_up(rows)
 
@@ -156,9 +157,3 @@ class BulkMerge(Merge):
         self._writer.end()
         self._thread.finish()
         super()._summarise()
-
-
-def _key_span(rows: pa.RecordBatch, table: Table) -> tuple[int, int]:
-    """The minimum and maximum key of rows that are sorted by it."""
-    keys = rows.column(table.key)
-    return keys[0].as_py(), keys[-1].as_py()

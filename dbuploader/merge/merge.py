@@ -181,6 +181,9 @@ class Merge:
         self._changes.insert(plan.new)
         self._changes.update(plan.before)
         self._changes.hold(plan.same)
+        self._make_room()
+
+    def _make_room(self) -> None:
         if self._changes.is_full:
             self._execute(self._changes.flush)
         if self.differences is not None and self.differences.is_full:
@@ -189,6 +192,15 @@ class Merge:
     def _summarise(self) -> None:
         if self.differences is not None:
             add_to_summary(self._connection, self.differences.take())
+
+
+def are_outside(span: tuple[int, int] | None, rows: pa.RecordBatch, key: str) -> bool:
+    """Whether rows, in the order of `key`, all have keys below the span or all above it.
+
+    A span that is None has no key within.
+    """
+    keys = rows.column(key)
+    return span is None or keys[-1].as_py() < span[0] or span[1] < keys[0].as_py()
 
 
 def in_order(rows: pa.RecordBatch, key: str) -> pa.RecordBatch:

@@ -1,9 +1,9 @@
 """A run: several small uploads that wait, loaded in one transaction, each as if by itself.
 
-The transaction costs about as much for one upload as for many. Each upload has a part of it: what
-fails is undone by itself, and decided `failed` in its place. What breaks the transaction, or shows
-that somebody else has changed something meanwhile, breaks the run: then nothing of it took place,
-and each upload is to be loaded by itself.
+The transaction costs about as much for one upload as for many. Of an upload that fails nothing is
+written, and it is decided `failed` in its place. What breaks the transaction, or shows that
+somebody else has changed something meanwhile, breaks the run: then nothing of it took place, and
+each upload is to be loaded by itself.
 """
 
 import threading
@@ -24,6 +24,7 @@ from dbuploader.journal.changes import ChangeRecorder
 from dbuploader.journal.erasure import Tombstones
 from dbuploader.journal.impact import Effect
 from dbuploader.merge.background import BackgroundWorker
+from dbuploader.merge.held import HeldMerge, HeldRows
 from dbuploader.merge.merge import Classifier, Merge
 from dbuploader.merge.summary import HiresDifferences, add_to_summary
 from dbuploader.uploads.attempt import LoadServices, abandoned_on_error
@@ -34,7 +35,6 @@ from dbuploader.uploads.progress import Progress, WorkTime
 from dbuploader.uploads.watchdog import Watchdog
 from dbuploader.validation.foreign_keys import KnownParents
 from muster.contracts.uploads import State, Upload, now
-from muster.database import Database
 from muster.filestore import FileNotStored
 from muster.observability.spans import span
 from muster.observability.tracing import working_on
@@ -117,9 +117,14 @@ class UploadRun:
     def _load_each(
         self, connection: Connection, files: Sequence["StoredFile"]
     ) -> list[UploadOutcome]:
-        whole = Whole(connection, Tombstones.after(connection, files[0].upload.sequence))
+        tombstones = Tombstones.after(connection, files[0].upload.sequence)
+        whole = Whole(HeldRows(connection), tombstones)
         for file in files:
             self._load_one(whole, file)
+        whole.rows.flush()
+        for decision in whole.decisions:
+            if decision.changes is not None:
+                decision.changes.flush()
         add_to_summary(connection, whole.summary.take())
         return self._services.ledger.insert(connection, whole.decisions)
 
@@ -160,7 +165,7 @@ class Whole:
     The uploads are decided together at its end.
     """
 
-    connection: Connection
+    rows: HeldRows
     tombstones: Tombstones
     parents: KnownParents = field(default_factory=KnownParents)
     summary: HiresDifferences = field(default_factory=HiresDifferences)
@@ -187,25 +192,6 @@ class StoredFile:
         return BytesIO(self._content)
 
 
-class Part:
-    """The run's transaction, as a load of it has it: each write is a part that fails by itself."""
-
-    def __init__(self, database: Database, connection: Connection) -> None:
-        self._database = database
-        self._connection = connection
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """What is committed, and what the run has written so far."""
-        yield self._connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A part of the transaction, undone if the block ends by an error."""
-        with self._database.part(self._connection):
-            yield self._connection
-
-
 class RunProgress(Progress):
     """The progress of a load in a run. It tells nobody, and does not wait for what is away."""
 
@@ -227,9 +213,9 @@ class RunProgress(Progress):
 class PartialLoad(UploadLoad):
     """The load of one upload of a run, within its transaction.
 
-    It starts once: what has changed meanwhile looks the same to the whole transaction. What it
-    changes in the summary is written once for all. The rows that a dry run compares stay as they
-    are until what it would change is told, at the run's end.
+    It starts once: what has changed meanwhile looks the same to the whole transaction. Its rows,
+    and what it changes in the summary, are written with those of the others. The rows that a dry
+    run compares stay as they are until what it would change is told, at the run's end.
     """
 
     _locks_in_dry_runs = True
@@ -239,7 +225,7 @@ class PartialLoad(UploadLoad):
     ) -> None:
         super().__init__(file.upload, progress, services)
         self._file = file
-        self._database = Part(services.database, whole.connection)
+        self._database = self._rows = whole.rows
         self._parents = whole.parents
         self._tombstones = whole.tombstones
         self._summary = whole.summary
@@ -273,7 +259,8 @@ class PartialLoad(UploadLoad):
         rows: pa.RecordBatch,
         further: Iterator[pa.RecordBatch],
     ) -> Merge:
-        merge = Merge(
+        merge = HeldMerge(
+            self._rows,
             connection,
             self._table,
             changes,
@@ -283,7 +270,6 @@ class PartialLoad(UploadLoad):
         for batch in chain([rows], further):
             self._allow_rejects()
             merge.add(batch)
-        changes.flush()
         return merge
 
     def _tell_tried(self, _connection: Connection, tried: Classifier) -> None:

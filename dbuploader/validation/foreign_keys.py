@@ -32,6 +32,10 @@ class KnownParents:
     def __init__(self) -> None:
         self._found: dict[str, set[int]] = defaultdict(set)
 
+    def has(self, parent: str, keys: set[int]) -> bool:
+        """Whether all of `keys` of the table `parent` are among them."""
+        return keys <= self._found[parent]
+
     def missing(self, connection: Connection, parent: str, keys: set[int]) -> set[int]:
         """Those of `keys` that the table `parent` does not have."""
         found = self._found[parent]
@@ -51,6 +55,13 @@ class ForeignKeyChecker:
     def __init__(self, table: Table, parents: KnownParents | None = None) -> None:
         self._foreign_keys = table.foreign_keys
         self._parents = parents or KnownParents()
+
+    def knows(self, keys: Mapping[str, set[int]]) -> bool:
+        """Whether of `keys`, the values of each column, all are known to have a parent."""
+        return all(
+            self._parents.has(foreign.parent, keys[foreign.column])
+            for foreign in self._foreign_keys
+        )
 
     def missing(self, connection: Connection, keys: Mapping[str, set[int]]) -> list[BadKeys]:
         """Of `keys`, the values of each column, those without a parent."""

@@ -63,9 +63,6 @@ class Dialect(Protocol):
     writes_alone: bool
     """Whether a write transaction makes all others wait."""
 
-    replaces_savepoints: bool
-    """Whether a savepoint takes the place of one of its name, which need not be released then."""
-
     def create_engine(self, files: Path | None, /) -> Engine:
         """An engine with a pool that survives a restart of its server; connects at first use.
 
@@ -145,23 +142,6 @@ class Database:
         """
         with self._transaction(write=True) as connection:
             yield connection
-
-    @contextmanager
-    def part(self, connection: Connection) -> Iterator[None]:
-        """A part of a write transaction, of which nothing is left if the block ends by an error.
-
-        Raises as write() does. After DatabaseUnavailable all of the transaction may be lost.
-        """
-        # Not by begin_nested(), which costs four times as much. No part is within another.
-        with self._own_errors():
-            connection.exec_driver_sql("SAVEPOINT part")
-            try:
-                yield
-            except BaseException as error:
-                _undo_part(connection, error)
-                raise
-            if not self._dialect.replaces_savepoints:
-                connection.exec_driver_sql("RELEASE SAVEPOINT part")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -267,15 +247,6 @@ class Database:
     def close(self) -> None:
         """Give up the pool's connections."""
         self.engine.dispose()
-
-
-def _undo_part(connection: Connection, error: BaseException) -> None:
-    try:
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
-    except SQLAlchemyError:
-        # With the connection, or by a deadlock, all of the transaction is lost: `error` says so.
-        if not isinstance(error, SQLAlchemyError):
-            raise
 
 
 def open_database(

@@ -25,7 +25,6 @@ class SqliteDialect:
 
     takes_files = False
     writes_alone = True
-    replaces_savepoints = False
 
     def __init__(
         self,

@@ -93,11 +93,35 @@ LINES = (
     ),
     SafetyLine(
         promise="rollback: what fails in a run leaves nothing, and the others stay",
-        path="muster/database/__init__.py",
-        old="                _undo_part(connection, error)\n",
-        new="",
+        path="dbuploader/merge/held.py",
+        old="        self._added.append((table, replace, rows))\n",
+        new="        self._held[table.name, replace].append(rows)\n",
         test="tests/unit/dbuploader/uploads/test_run.py::"
-        "test_what_fails_after_its_rows_were_written_leaves_nothing",
+        "test_what_fails_after_its_rows_were_merged_leaves_nothing",
+    ),
+    SafetyLine(
+        promise="in order: an upload of a run sees the rows of those before it",
+        path="dbuploader/merge/held.py",
+        old="        self.flush()\n        yield self._connection\n",
+        new="        yield self._connection\n",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_an_upload_finds_the_parents_that_another_of_its_run_has_brought",
+    ),
+    SafetyLine(
+        promise="in order: the later upload of a run wins",
+        path="dbuploader/merge/held.py",
+        old="        if self._keys[table.name].intersect(bitmap_of(rows.column(table.key))):\n",
+        new="        if False:\n",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_an_upload_changes_the_rows_that_another_of_its_run_has_brought",
+    ),
+    SafetyLine(
+        promise="undo: what rows of a run were before is kept",
+        path="dbuploader/uploads/run.py",
+        old="                decision.changes.flush()\n",
+        new="                pass\n",
+        test="tests/unit/dbuploader/uploads/test_run.py::"
+        "test_an_upload_changes_the_rows_that_another_of_its_run_has_brought",
     ),
     SafetyLine(
         promise="in order: what follows a number that is left out waits",

@@ -138,7 +138,6 @@ def _refuse_ended(transaction: Transaction) -> None:
 class Dialect:
     """What is MySQL's about it: the files that it takes, and what an error means."""
 
-    replaces_savepoints = False
     writes_alone = False
 
     def __init__(self, server: Server, process: Process, *, takes_files: bool) -> None:

@@ -74,8 +74,6 @@ class MysqlDialect:
 
     takes_files = True
     writes_alone = False
-    # https://dev.mysql.com/doc/refman/8.4/en/savepoint.html
-    replaces_savepoints = True
 
     def __init__(
         self,

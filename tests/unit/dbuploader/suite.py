@@ -88,7 +88,6 @@ class LossyDatabase:
         self.interrupt = database.interrupt
         self.analyze = database.analyze
         self.sizes = database.sizes
-        self.part = database.part
         self.take_over = database.take_over
         self.refused: list[BaseException] = []
         self.lost: list[BaseException | None] = []

@@ -116,6 +116,71 @@ def test_an_upload_finds_the_parents_that_another_of_its_run_has_brought(crowd: 
     assert crowd.summary() == crowd.expected_summary()
 
 
+def test_an_upload_changes_the_rows_that_another_of_its_run_has_brought(
+    crowd: Suite, commits: list[str]
+) -> None:
+    ids = [
+        crowd.accept("jobs", "100,Baker\n101,Cook\n"),
+        crowd.accept("jobs", "100,Dyer\n101,Cook\n102,Editor\n"),
+        crowd.accept("jobs", "100,Farmer\n", mode="insert"),
+        crowd.accept("jobs", "100,Farmer\n", dry_run=True),
+    ]
+    commits.clear()
+    crowd.processor().process_up_to(ids[3])
+    assert len(commits) == 2
+    assert [crowd.store.get(upload_id).rows for upload_id in ids] == [
+        RowCounts(read=2, inserted=2),
+        RowCounts(read=3, inserted=1, updated=1, unchanged=1),
+        RowCounts(read=1, rejected=1),
+        RowCounts(read=1, updated=1),
+    ]
+    assert crowd.rows("jobs")[-3:] == [(100, "Dyer"), (101, "Cook"), (102, "Editor")]
+    undo = crowd.accept_undo(ids[1])
+    crowd.processor().process_up_to(undo)
+    assert crowd.rows("jobs")[-2:] == [(100, "Baker"), (101, "Cook")]
+
+
+def test_the_rows_of_a_run_are_written_with_one_statement_for_each_table(crowd: Suite) -> None:
+    ids = [
+        crowd.accept(*file)
+        for number in range(100, 110)
+        for file in (
+            ("hired_employees", f"{number},Ana,2021-01-02T03:04:05Z,1,1\n"),
+            ("jobs", f"{number},Baker\n"),
+        )
+    ]
+    written: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("INSERT INTO"):
+            written.append(statement.split()[2])
+
+    event.listen(crowd.database.engine, "before_cursor_execute", note)
+    crowd.processor().process_up_to(ids[-1])
+    event.remove(crowd.database.engine, "before_cursor_execute", note)
+    assert states(crowd, ids) == [State.COMPLETED] * 20
+    assert written.count("jobs") == written.count("hired_employees") == 1
+
+
+def test_a_key_that_somebody_else_takes_meanwhile_breaks_the_run(
+    crowd: Suite, commits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = crowd.accept("jobs", "100,Baker\n")
+    crowd.processor().process_up_to(first)
+    ids = [crowd.accept("jobs", f"{100 + number},Cook\n") for number in range(3)]
+    monkeypatch.setattr("dbuploader.merge.held.key_range", lambda *_: (1, 3))
+    commits.clear()
+    crowd.processor().process_up_to(ids[2])
+    assert len(commits) > 2
+    rows = [crowd.store.get(upload_id).rows for upload_id in ids]
+    assert rows == [
+        RowCounts(read=1, updated=1),
+        RowCounts(read=1, inserted=1),
+        RowCounts(read=1, inserted=1),
+    ]
+    assert [row[1] for row in crowd.rows("jobs")[-3:]] == ["Cook"] * 3
+
+
 def test_what_fails_leaves_nothing_and_takes_no_other_along(
     crowd: Suite, commits: list[str]
 ) -> None:
@@ -147,7 +212,7 @@ def test_what_fails_leaves_nothing_and_takes_no_other_along(
     assert decided(crowd)[-6:] == ids
 
 
-def test_what_fails_after_its_rows_were_written_leaves_nothing(
+def test_what_fails_after_its_rows_were_merged_leaves_nothing(
     crowd: Suite, commits: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [crowd.accept("jobs", f"{100 + number},Baker\n") for number in range(3)]
