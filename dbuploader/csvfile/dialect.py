@@ -243,9 +243,12 @@ def _best(readings: Sequence[_Reading], table: Table, options: CsvOptions) -> tu
 
 
 def _distinct(delimiters: Sequence[str], sample: bytes) -> list[str]:
-    """Those to try: under all that are not in the sample it reads alike, so the first will do."""
-    absent = [delimiter for delimiter in delimiters if delimiter.encode() not in sample]
-    return [delimiter for delimiter in delimiters if delimiter not in absent[1:]]
+    """Those to try: the first, and of the others those that are in the sample.
+
+    Under one that is not, each record is one cell: that is never better than one before it.
+    """
+    first, *others = delimiters
+    return [first, *(delimiter for delimiter in others if delimiter.encode() in sample)]
 
 
 def _read(

@@ -46,15 +46,20 @@ def configure(execute: Callable[[str], object], busy_seconds: float) -> None:
                 time.sleep(_BUSY_PAUSE)
 
 
-def shorten_log(connection: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
+def log_of(path: Path) -> Path:
+    """The write-ahead log of the file `path`."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def shorten_log(connection: sqlite3.Connection, log: Path, busy_seconds: float) -> None:
     """Give back the room of a log that is larger than LOG_BYTES, unless somebody reads from it.
 
-    For a connection without a transaction, to the file `path`. By itself SQLite gives it back when
-    a later transaction begins the log anew: https://sqlite.org/pragma.html#pragma_wal_checkpoint
+    For a connection without a transaction, to the file whose `log` it is. By itself SQLite gives it
+    back when a later transaction begins the log anew: https://sqlite.org/pragma.html#pragma_wal_checkpoint
     Raises nothing; `busy_seconds` are the connection's own.
     """
     with suppress(OSError, sqlite3.Error):
-        if path.with_name(f"{path.name}-wal").stat().st_size <= LOG_BYTES:
+        if log.stat().st_size <= LOG_BYTES:
             return
         connection.execute(f"PRAGMA busy_timeout={_SHORTENING_SECONDS * 1000:.0f}")
         try:
@@ -118,6 +123,7 @@ class SqliteFile:
         busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         self._path = path
+        self._log = log_of(path)
         self._schema = schema
         self._unavailable = unavailable
         self._busy_seconds = busy_seconds
@@ -235,7 +241,7 @@ class SqliteFile:
             if not isinstance(error, sqlite3.Error):
                 raise
         else:
-            shorten_log(transaction.connection, self._path, self._busy_seconds)
+            shorten_log(transaction.connection, self._log, self._busy_seconds)
             self._give_back(transaction.connection)
         finally:
             transaction.ended.set()

@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from muster import weather
 from muster.adapters import path_of
-from muster.backends.sqlite_file import BUSY_SECONDS, configure, shorten_log
+from muster.backends.sqlite_file import BUSY_SECONDS, configure, log_of, shorten_log
 from muster.database import DatabaseUnavailable, FilesRefused
 
 _NOT_MIGRATED = ("no such table: ", "no such column: ")
@@ -36,6 +36,7 @@ class SqliteDialect:
         trial: Table | None = None,  # noqa: ARG002 - what SQLite keeps is known
     ) -> None:
         self._path = path_of(url)
+        self._log = log_of(self._path)
         self._busy_seconds = busy_seconds
 
     def create_engine(self, _files: Path | None = None, /) -> Engine:
@@ -110,7 +111,7 @@ class SqliteDialect:
 
     def _shorten_log(self, connection: Any, entry: ConnectionPoolEntry) -> None:
         if entry.info.pop(_WROTE, False) and connection is not None:
-            shorten_log(connection, self._path, self._busy_seconds)
+            shorten_log(connection, self._log, self._busy_seconds)
 
 
 def _begin(connection: Connection) -> None:
