@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from dbuploader.arrow import bitmap_of
 from dbuploader.db.lookup import key_range
 from dbuploader.db.rows import write_rows
-from dbuploader.merge.merge import Changes, Merge, are_outside, in_order
+from dbuploader.merge.merge import Changes, Merge, MergePlan, are_outside, in_order
 from muster.contracts.tables import Table, tables
 
 
@@ -53,14 +53,15 @@ class HeldRows:
         """Hold rows in the order of their keys: new ones, or such as `replace` those there."""
         self._added.append((table, replace, rows))
 
-    def has_none_of(self, table: Table, rows: pa.RecordBatch) -> bool:
-        """Whether it is certain, without looking them up, that all of `rows`, in order, are new.
+    def has_any_of(self, table: Table, rows: pa.RecordBatch) -> bool:
+        """Whether any of these rows is one that an upload before has changed."""
+        return self._keys[table.name].intersect(bitmap_of(rows.column(table.key)))
 
-        If one of them is held, what is held is written.
+    def had_none_of(self, table: Table, rows: pa.RecordBatch) -> bool:
+        """Whether the table certainly had none of `rows`, in order, before all uploads.
+
+        If somebody else has added one meanwhile, the database refuses it.
         """
-        if self._keys[table.name].intersect(bitmap_of(rows.column(table.key))):
-            self.flush()
-            return False
         if table.name not in self._before:
             self._before[table.name] = key_range(self._connection, table)
         return are_outside(self._before[table.name], rows, table.key)
@@ -98,11 +99,14 @@ class HeldMerge(Merge):
         """As in Merge. What the database refuses is raised later."""
         if not len(rows):
             return
-        rows = in_order(rows, self._table.key)
-        if self._held.has_none_of(self._table, rows):
-            self._merge(self._classifier.take_new(rows))
-        else:
-            self._merge(self._classifier.plan(rows))
+        self._merge(self._plan(in_order(rows, self._table.key)))
+
+    def _plan(self, rows: pa.RecordBatch) -> MergePlan:
+        if self._held.has_any_of(self._table, rows):
+            self._held.flush()
+        elif self._held.had_none_of(self._table, rows):
+            return self._classifier.take_new(rows)
+        return self._classifier.plan(rows)
 
     def _write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
         self._held.add(self._table, rows, replace=replace)

@@ -110,7 +110,7 @@ LINES = (
     SafetyLine(
         promise="in order: the later upload of a run wins",
         path="dbuploader/merge/held.py",
-        old="        if self._keys[table.name].intersect(bitmap_of(rows.column(table.key))):\n",
+        old="        if self._held.has_any_of(self._table, rows):\n",
         new="        if False:\n",
         test="tests/unit/dbuploader/uploads/test_run.py::"
         "test_an_upload_changes_the_rows_that_another_of_its_run_has_brought",
