@@ -274,7 +274,7 @@ class UploadProcessor:
             attempt = progress.patiently(start)
         except Stopped:
             # It may be counted all the same: the answer to a COMMIT can be lost.
-            self._take_back(upload, attempt_id, progress.work.seconds, keeps_earlier=True)
+            self._take_back(upload, attempt_id, progress.work.seconds)
             raise
         progress.work.resume(attempt.seconds)
         if attempt.number > MOST_ATTEMPTS:
@@ -298,33 +298,39 @@ class UploadProcessor:
         work = WorkTime(self._limits.seconds, partial(self._ledger.keep_seconds, upload))
         return Progress(self._uploads, upload, self._stop, self._watchdog, work)
 
-    def _take_back(
-        self, upload: Upload, attempt_id: str, seconds: float, *, keeps_earlier: bool = False
-    ) -> None:
-        """Uncount the attempt, or have the next one do so; it counts where nobody can note that.
-
-        It `keeps_earlier` ones noted where it may not have been counted in their place.
-        """
+    def _take_back(self, upload: Upload, attempt_id: str, seconds: float) -> None:
+        """Uncount the attempt, or have the next one do so; it counts where nobody can note that."""
         try:
             self._ledger.take_back_attempt(upload, attempt_id, seconds)
         except Unavailable as error:
             log.warning("the attempt is taken back by the next", error=repr(error))
-            earlier = upload.stopped_attempt if keeps_earlier else None
-            stopped = _both(earlier, attempt_id)
-            with suppress(Unavailable, StateConflict):
-                self._uploads.update(upload.id, expect=UNFINISHED, stopped_attempt=stopped)
+            self._note_stopped([upload], attempt_id)
 
     def _take_back_run(self, run: list[Upload], attempt_id: str) -> None:
         try:
             self._ledger.take_back_attempts(run, attempt_id)
         except Unavailable as error:
             log.warning("the attempts are taken back by the next", error=repr(error))
-            notes = {
-                upload.id: {"stopped_attempt": _both(upload.stopped_attempt, attempt_id)}
-                for upload in run
-            }
-            with suppress(Unavailable):
-                self._uploads.update_each(notes, expect=UNFINISHED)
+            self._note_stopped(run, attempt_id)
+
+    def _note_stopped(self, uploads: Sequence[Upload], attempt_id: str) -> None:
+        """Have the records say that the attempt was ended on request, as far as the store answers.
+
+        What they say of others stays: another loader, one that was thought dead, may just have
+        noted its own, and which of them is counted is not known.
+        """
+        with suppress(Unavailable):
+            for upload in uploads:
+                noted = self._stopped_attempts(upload)
+                stopped = attempt_id if noted is None else f"{noted} {attempt_id}"
+                with suppress(StateConflict, UnreadableRecord):
+                    self._uploads.update(upload.id, expect=UNFINISHED, stopped_attempt=stopped)
+
+    def _stopped_attempts(self, upload: Upload) -> str | None:
+        """What the record says of them now, or said when it was read."""
+        with suppress(Unavailable, UnreadableRecord):
+            return self._uploads.get(upload.id).stopped_attempt
+        return upload.stopped_attempt
 
     def _fail(self, upload: Upload, progress: Progress, failure: Failure) -> UploadOutcome:
         failed = UploadOutcome(State.FAILED, error=failure)
@@ -386,10 +392,6 @@ def up_to(sequence: int, uploads: Sequence[Upload], most: int) -> Iterator[Uploa
                 return
             last = upload.sequence
         yield upload
-
-
-def _both(earlier: str | None, attempt_id: str) -> str:
-    return attempt_id if earlier is None else f"{earlier} {attempt_id}"
 
 
 def _final(outcome: UploadOutcome, finished_at: datetime) -> dict[str, Any]:

@@ -65,6 +65,14 @@ LINES = (
         "test_an_attempt_whose_commit_is_not_answered_is_counted_once",
     ),
     SafetyLine(
+        promise="weather costs no attempt: a stop leaves what the record says of others",
+        path="dbuploader/uploads/processor.py",
+        old="noted = self._stopped_attempts(upload)",
+        new="noted = None",
+        test="tests/unit/dbuploader/uploads/test_load_attempts.py::"
+        "test_two_loaders_that_stop_while_the_database_is_away_cost_no_attempt",
+    ),
+    SafetyLine(
         promise="attempts: those of a run are counted before it starts",
         path="dbuploader/uploads/ledger.py",
         old="            if new:\n",

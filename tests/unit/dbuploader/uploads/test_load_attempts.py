@@ -161,6 +161,33 @@ def test_a_stop_while_the_database_is_away_is_not_an_attempt(suite: Suite) -> No
     assert attempts(suite, upload_id) == 1
 
 
+def test_two_loaders_that_stop_while_the_database_is_away_cost_no_attempt(suite: Suite) -> None:
+    upload_id = suite.accept("jobs", "9,Baker\n")
+    loaders = [suite.processor(), suite.processor()]
+
+    def refuse(**_changes: Any) -> None:
+        suite.stop.set()
+        suite.faulty_database.refused = [DatabaseUnavailable("gone")] * 2
+
+    def follow(**_changes: Any) -> None:
+        # The first is thought dead; of its own it knows nothing but that it is to stop, too.
+        suite.faulty_files.before["open"] = [refuse]
+        with pytest.raises(Stopped):
+            loaders[1].process_up_to(upload_id)
+        refuse()
+
+    suite.faulty_files.before["open"] = [follow]
+    with pytest.raises(Stopped):
+        loaders[0].process_up_to(upload_id)
+    suite.stop.clear()
+    suite.faulty_database.refused.clear()
+    suite.processor().process_up_to(upload_id)
+
+    assert suite.store.get(upload_id).state == State.COMPLETED
+    # Of the first, whose process was thought dead, and of the last.
+    assert attempts(suite, upload_id) == 2
+
+
 def attempts(suite: Suite, upload_id: str) -> int:
     mine = load_attempts.c.upload_id == upload_id
     with suite.database.read() as connection:
