@@ -319,18 +319,17 @@ class UploadProcessor:
         What they say of others stays: another loader, one that was thought dead, may just have
         noted its own, and which of them is counted is not known.
         """
+        noted = {upload.id: upload.stopped_attempt for upload in uploads}
         with suppress(Unavailable):
-            for upload in uploads:
-                noted = self._stopped_attempts(upload)
-                stopped = attempt_id if noted is None else f"{noted} {attempt_id}"
-                with suppress(StateConflict, UnreadableRecord):
-                    self._uploads.update(upload.id, expect=UNFINISHED, stopped_attempt=stopped)
-
-    def _stopped_attempts(self, upload: Upload) -> str | None:
-        """What the record says of them now, or said when it was read."""
-        with suppress(Unavailable, UnreadableRecord):
-            return self._uploads.get(upload.id).stopped_attempt
-        return upload.stopped_attempt
+            for upload_id in noted:
+                with suppress(UnreadableRecord):
+                    noted[upload_id] = self._uploads.get(upload_id).stopped_attempt
+        changes = {
+            upload_id: {"stopped_attempt": " ".join(filter(None, (earlier, attempt_id)))}
+            for upload_id, earlier in noted.items()
+        }
+        with suppress(Unavailable):
+            self._uploads.update_each(changes, expect=UNFINISHED)
 
     def _fail(self, upload: Upload, progress: Progress, failure: Failure) -> UploadOutcome:
         failed = UploadOutcome(State.FAILED, error=failure)
