@@ -44,8 +44,13 @@ class Doorway:
             command = [sys.executable, "-m", "muster.http.door", str(most_seconds)]
             # Nothing of this process's environment: there are secrets in it.
             path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+            # Where Linux weighs sessions, by sched(7), it would wait for its turn with all threads
+            # of this one.
             self._process = subprocess.Popen(
-                [*command, *(str(file) for file in files)], pass_fds=files, env=path
+                [*command, *(str(file) for file in files)],
+                pass_fds=files,
+                env=path,
+                start_new_session=True,
             )
         os.close(memory)
         self.channel.send(refusal)

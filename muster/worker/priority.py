@@ -17,4 +17,6 @@ def give_way() -> None:
     """
     with suppress(OSError):
         os.nice(_NICENESS)
-        _AUTOGROUP.write_text(str(_NICENESS), encoding="ascii")
+        # Those who share the session of somebody else are not asked.
+        if os.getsid(0) == os.getpid():
+            _AUTOGROUP.write_text(str(_NICENESS), encoding="ascii")

@@ -70,6 +70,12 @@ def served(busy: Busy) -> Iterator[Served]:
         assert rest_of(second).endswith(b"hello")
 
 
+def test_the_door_need_not_share_the_turns_of_its_worker(busy: Busy) -> None:
+    with serving(busy, door=True) as served:
+        door = door_of(served)
+        assert os.getsid(door) == door
+
+
 def test_what_is_too_much_is_refused_while_the_service_does_nothing(served: Served) -> None:
     before = cut_off("busy")
     with stop_loop(served):
