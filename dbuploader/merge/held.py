@@ -79,7 +79,8 @@ class HeldRows:
 class HeldMerge(Merge):
     """As Merge, but the rows are held with those of others. Whoever has those ends it, too.
 
-    Until all is well with the upload nothing is written, of what `changes` is told neither.
+    Until all is well with the upload nothing is written, of what `changes` is told neither. What
+    the database refuses is raised when it is.
     """
 
     def __init__(
@@ -95,18 +96,12 @@ class HeldMerge(Merge):
         super().__init__(connection, table, changes, insert=insert, only_inserted=only_inserted)
         self._held = held
 
-    def add(self, rows: pa.RecordBatch) -> None:
-        """As in Merge. What the database refuses is raised later."""
-        if not len(rows):
-            return
-        self._merge(self._plan(in_order(rows, self._table.key)))
-
     def _plan(self, rows: pa.RecordBatch) -> MergePlan:
         if self._held.has_any_of(self._table, rows):
             self._held.flush()
         elif self._held.had_none_of(self._table, rows):
             return self._classifier.take_new(rows)
-        return self._classifier.plan(rows)
+        return super()._plan(rows)
 
     def _write(self, rows: pa.RecordBatch, *, replace: bool) -> None:
         self._held.add(self._table, rows, replace=replace)

@@ -153,12 +153,15 @@ class Merge:
         """Merge rows with distinct keys; raises KeysChanged, ConstraintViolated and RowsDamaged."""
         if not len(rows):
             return
-        self._merge(self._classifier.plan(in_order(rows, self._table.key)))
+        self._merge(self._plan(in_order(rows, self._table.key)))
 
     def finish(self) -> None:
         """Bring summary and journal up to date; call it before the transaction ends."""
         self._summarise()
         self._execute(self._changes.flush)
+
+    def _plan(self, rows: pa.RecordBatch) -> MergePlan:
+        return self._classifier.plan(rows)
 
     def _merge(self, plan: MergePlan) -> None:
         if self._insert and self.counts.updated + self.counts.unchanged:

@@ -205,16 +205,17 @@ class FileValidator:
             keys[column] = set(pc.unique(chunk.rows.column(column)).to_pylist())
             keys[column] |= {key for row in flawed if isinstance(key := row.values[place], int)}
         key = self._table.key
-        inserts = self._options.mode == "insert"
         bad: list[BadKeys] = []
-        if inserts or not self._references.knows(keys):
+        if not self._references.knows(keys):
             with self._database.read() as connection:
                 bad += self._references.missing(connection, keys)
-                taken = existing_keys(connection, self._table.name, keys[key]) if inserts else set()
+        if self._erased and (gone := {each for each in keys[key] if each in self._erased}):
+            bad.append(BadKeys(key, gone, self._gone))
+        if self._options.mode == "insert":
+            with self._database.read() as connection:
+                taken = existing_keys(connection, self._table.name, keys[key])
             bad.append(BadKeys(key, taken, self._taken))
-        gone = {each for each in keys[key] if each in self._erased} if self._erased else set()
-        bad.append(BadKeys(key, gone, self._gone))
-        return [each for each in bad if each.keys]
+        return bad
 
     def _taken(self, key: int) -> CellError:
         message = (
