@@ -22,7 +22,7 @@ from auth.users import StoredUser
 from muster.database import open_database
 from muster.http.service import provided
 from tests.unit.auth.suite import PASSWORD, AuthSuite, new_user
-from tests.waiting import eventually
+from tests.waiting import eventually_up
 
 
 @pytest.fixture
@@ -163,9 +163,7 @@ def test_the_service_stays_ready_while_its_database_is_away(
     assert client.get("/.well-known/jwks.json").status_code == 200
     answer = suite.log_in(suite.ana.email)
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
-    up = 'muster_dependency_up{dependency="auth database",service="auth"} 0.0'
-    # It is asked in a thread of its own, for which an answer does not wait long.
-    eventually(lambda: up in client.get("/metrics").text)
+    eventually_up(client, "auth", {"auth database": False})
 
 
 def test_a_database_of_an_unknown_kind_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from muster.contracts.uploads import Email, EmailState
 from muster.uploadstore import open_upload_store
 from tests.contract.smtp_sink import USER, Sink, only_ana
 from tests.unit.notification.process import finish_upload, running_consumer
-from tests.waiting import eventually
+from tests.waiting import eventually, eventually_up
 
 SUBJECT = "hired_employees.csv: 1,929 rows loaded, 70 rejected"
 
@@ -113,10 +113,9 @@ def test_a_refused_login_stands_on_the_upload_without_the_password(
 def test_the_http_side_tells_whether_the_mail_server_answers(
     sink: Sink, http_side: Callable[..., FlaskClient]
 ) -> None:
-    up = 'muster_dependency_up{dependency="mail",service="notification"}'
     with sink.serving() as port:
         client = http_side(smtp_url=f"smtp://127.0.0.1:{port}")
-        assert f"{up} 1.0" in client.get("/metrics").text
+        eventually_up(client, "notification", {"mail": True})
     client = http_side(smtp_url=f"smtp://127.0.0.1:{port}")
-    assert f"{up} 0.0" in client.get("/metrics").text
+    eventually_up(client, "notification", {"mail": False})
     assert client.get("/readyz").status_code == 200

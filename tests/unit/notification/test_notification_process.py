@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from embedded import ports
 from notification.settings import Settings
 from tests.unit.notification.process import finish_upload, running_consumer
-from tests.waiting import eventually
+from tests.waiting import eventually, eventually_up
 
 
 @pytest.fixture
@@ -62,10 +62,8 @@ def test_the_http_side_answers_for_what_emails_depend_on(
     assert client.get("/healthz").status_code == 200
     database = "notification database"
     assert client.get("/readyz").json == {"status": "ready", "checks": [database]}
-    metrics = client.get("/metrics").text
-    for dependency in ("broker", "CSV store", "mail", database):
-        labels = f'{{dependency="{dependency}",service="notification"}}'
-        assert f"muster_dependency_up{labels} 1.0" in metrics
+    behind = ("broker", "CSV store", "mail", database)
+    eventually_up(client, "notification", dict.fromkeys(behind, True))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from embedded import ports
 from muster.backends.dependencies import Afresh
 from muster.http.service import Health, install_service, serve_health
 from muster.worker.heartbeat import Heartbeat
-from tests.waiting import DEADLINE_SECONDS, eventually
+from tests.waiting import DEADLINE_SECONDS, eventually, eventually_up
 
 
 class Dependency:
@@ -59,23 +59,12 @@ def test_a_service_is_ready_when_it_can_do_part_of_its_work(app: Flask, store: D
     assert (answer.status_code, answer.get_json()["checks"]) == (200, ["broker"])
 
 
-def up(app: Flask, dependency: str) -> float:
-    text = app.test_client().get("/metrics").text
-    labels = f'{{dependency="{dependency}",service="health-test"}}'
-    (value,) = [
-        line.split()[1]
-        for line in text.splitlines()
-        if line.startswith(f"muster_dependency_up{labels}")
-    ]
-    return float(value)
-
-
 def test_a_metric_tells_which_dependency_is_away_though_nobody_asks_for_readiness(
     app: Flask, store: Dependency
 ) -> None:
     store.answers = False
     with capture_logs() as logs:
-        assert (up(app, "broker"), up(app, "store")) == (1, 0)
+        eventually_up(app.test_client(), "health-test", {"broker": True, "store": False})
     (line,) = logs
     assert (line["event"], line["dependency"]) == ("dependency not ready", "store")
 
