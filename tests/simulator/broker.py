@@ -22,6 +22,8 @@ from tests.faults.ports import ANSWER
 from tests.simulator.scheduler import Process, Task
 from tests.simulator.world import World
 
+TOO_OFTEN = "delivered too often"
+"""Why a message is a dead letter that its consumers never answered."""
 _STANDBY_SECONDS = 1.0
 
 
@@ -110,7 +112,7 @@ class Queues:
                 continue
             if message.deliveries >= DELIVERY_LIMIT:
                 kept.messages.remove(message)
-                kept.dead.append((message.delivery, "delivered too often"))
+                kept.dead.append((message.delivery, TOO_OFTEN))
                 return self.take(queue, session)
             message.deliveries += 1
             session.unsettled = message
