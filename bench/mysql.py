@@ -3,13 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.unstable import find_root, root_with
 from tests.servers.mariadb import MariaServer
-from tools.compat import commands
-from tools.compat.platforms import System
-from tools.compat.root import Root, Roots
 
-_UNSTABLE = System("unstable", "Debian unstable", "sid")
-_DIRECTORY = commands.ROOT / ".servers"
 _NAME = "bench-mysql"
 # Kept on the disk, and as large as a server of its own would have it.
 _START = """
@@ -31,7 +27,7 @@ class MysqlServer(MariaServer):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self._root = _root()
+        self._root = root_with(_NAME, "mysql-server-core")
 
     def start(self) -> None:
         """Run it, on data made at the first start."""
@@ -55,13 +51,4 @@ class MysqlServer(MariaServer):
 
 def is_installed() -> bool:
     """Whether it starts at once, without an installation."""
-    return Roots(_DIRECTORY, "").find(_NAME) is not None
-
-
-def _root() -> Root:
-    roots = Roots(_DIRECTORY, "")
-    if (there := roots.find(_NAME)) is not None:
-        return there
-    root = roots.make(_NAME, _UNSTABLE)
-    root.install("mysql-server-core")
-    return root
+    return find_root(_NAME) is not None

@@ -13,6 +13,7 @@ import mysql.connector  # noqa: F401
 
 from bench.mail_sink import MailSink
 from bench.mysql import MysqlServer
+from bench.rabbitmq import NewestRabbitServer
 from embedded.client import Client
 from embedded.suite_process import SuiteProcess
 from tests.e2e.families import Family, embedded_family, private_servers, servers_beside
@@ -30,8 +31,11 @@ def durable_servers(directory: Path) -> AbstractContextManager[Family]:
 
 
 def durable_servers_with_mysql(directory: Path) -> AbstractContextManager[Family]:
-    """The same with MySQL in the place of MariaDB; its binary log is on, as it is by default."""
-    return servers_beside(directory, MysqlServer(directory / "mysql"))
+    """The same with MySQL in the place of MariaDB, and the newest RabbitMQ.
+
+    MySQL's binary log is on, as it is by default.
+    """
+    return servers_beside(directory, MysqlServer(directory / "mysql"), NewestRabbitServer())
 
 
 @contextmanager

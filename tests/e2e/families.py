@@ -60,18 +60,21 @@ def shared_servers(directory: Path, run_directory: Path) -> Iterator[Family]:
 @contextmanager
 def private_servers(directory: Path, *mariadb_options: str) -> Iterator[Family]:
     """Servers of one's own, with more options for mariadbd if they are given."""
-    require_mariadb()
+    for require in (require_mariadb, require_rabbitmq):
+        require()
     durable = ("--innodb-flush-log-at-trx-commit=1", *mariadb_options)
-    with servers_beside(directory, MariaServer(directory / "mariadb", *durable)) as family:
+    database = MariaServer(directory / "mariadb", *durable)
+    with servers_beside(directory, database, RabbitServer(directory / "rabbitmq")) as family:
         yield family
 
 
 @contextmanager
-def servers_beside(directory: Path, database: MariaServer) -> Iterator[Family]:
-    """A database's server that does not run yet, with all others that a suite needs."""
-    for require in (require_rabbitmq, require_mongodb):
-        require()
-    rabbitmq, mongodb = RabbitServer(directory / "rabbitmq"), MongoServer(directory / "mongodb")
+def servers_beside(
+    directory: Path, database: MariaServer, rabbitmq: RabbitServer
+) -> Iterator[Family]:
+    """A database's server and a broker that do not run yet, with all others a suite needs."""
+    require_mongodb()
+    mongodb = MongoServer(directory / "mongodb")
     mail = MailServer(directory / "smtp")
     with (
         rabbitmq,
