@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 # A change stream would notify at once, but only from a replica set, and it holds a connection for
 # each that waits. Reading one document by its key costs the server next to nothing.
 # Whoever has waited for long does not mind a little longer.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 _PAUSE_SHARE = 0.1
 
 _FIRST_SPAN, _SPAN_GROWTH = 2, 8
