@@ -111,10 +111,9 @@ class Child:
         self.deaths = 1 if steady else self.deaths + 1
         self.restart_at = time.monotonic() + self._rests.wait_after(self.deaths).total_seconds()
 
-    @property
     def can_start(self) -> bool:
-        """Whether there is what starts it."""
-        return self._launcher.is_ready
+        """Whether there is what starts it; if it rests, it is called."""
+        return self._launcher.prepare()
 
     @property
     def pid(self) -> int | None:

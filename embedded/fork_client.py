@@ -56,7 +56,7 @@ class ForkServer(Child):
 
     def rest_if_idle(self) -> None:
         """Have it end if it has launched nothing for a while."""
-        if self.is_ready and time.monotonic() - self._launched_at > _REST_SECONDS:
+        if self._is_ready() and time.monotonic() - self._launched_at > _REST_SECONDS:
             self._is_resting = True
             self.close()
 
@@ -65,15 +65,16 @@ class ForkServer(Child):
         status = super().ended()
         return None if self._is_resting and status == 0 else status
 
-    @property
     def can_start(self) -> bool:
         """Whether it is to be started: it is not while it rests."""
         return not self._is_resting
 
-    @property
-    def is_ready(self) -> bool:
-        """See Launcher.is_ready; if it rests, it is called."""
+    def prepare(self) -> bool:
+        """See Launcher.prepare: if it rests, it is to be started."""
         self._is_resting = False
+        return self._is_ready()
+
+    def _is_ready(self) -> bool:
         if self.running and not self._is_loaded and self._requests is not None:
             try:
                 self._is_loaded = self._requests.recv(64, socket.MSG_DONTWAIT) == forkserver.READY

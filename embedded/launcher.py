@@ -24,9 +24,8 @@ class Process(Protocol):
 class Launcher(Protocol):
     """What starts processes: in a session of their own, and to end with this process."""
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether a process can be started now."""
+    def prepare(self) -> bool:
+        """Whether a process can be started now; if not, see to it that one can be soon."""
 
     def launch(
         self,
@@ -45,7 +44,9 @@ class Launcher(Protocol):
 class Execute:
     """A new Python for each process: wherever Muster runs, but it imports everything again."""
 
-    is_ready = True
+    def prepare(self) -> bool:
+        """See Launcher.prepare."""
+        return True
 
     def launch(
         self,

@@ -67,7 +67,7 @@ class Supervisor:
         """Start what forks the others; return when it can. Raises as await_ready does."""
         if self._forkserver is not None:
             _try_to_start(self._forkserver)
-            while not self._forkserver.is_ready:
+            while not self._forkserver.prepare():
                 self._wait(self._forkserver, math.inf)
 
     def await_ready(self, seconds: float) -> None:
@@ -176,7 +176,7 @@ def _tend(child: Child) -> None:
         child.back_off()
         log.warning("process ended", process=child.program.name, status=status)
     is_due = not child.running and time.monotonic() >= child.restart_at
-    if is_due and child.can_start and _try_to_start(child):
+    if is_due and child.can_start() and _try_to_start(child):
         log.info("process started again", process=child.program.name)
 
 
