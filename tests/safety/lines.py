@@ -1042,7 +1042,7 @@ LINES = (
         promise="webhook deadline: what drips ends in time",
         path="notification/channels/webhook/transport.py",
         old="        self._connected.settimeout(_left(self._wire.deadline))\n",
-        new="        self._connected.settimeout(5)\n",
+        new="        self._connected.settimeout(20)\n",
         test="tests/unit/notification/webhooks/test_transport.py::"
         "test_what_hangs_or_drips_its_head_ends_in_time",
     ),

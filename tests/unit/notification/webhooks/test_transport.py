@@ -12,7 +12,6 @@ import pytest
 from notification.channels.webhook.addresses import AddressPolicy, Resolver
 from notification.channels.webhook.transport import MOST_BYTES, Caller, NotAllowed, NotSent
 from tests.servers.webhook_receiver import Receiver, status
-from tests.waiting import DEADLINE_SECONDS
 
 Receive = Callable[..., Receiver]
 
@@ -102,8 +101,8 @@ def test_what_hangs_or_drips_its_head_ends_in_time(
     else:
         with pytest.raises(NotSent):
             post(patient, receiver.url)
-    # Else it would never end.
-    assert time.monotonic() - begun < DEADLINE_SECONDS
+    # Not at once on a busy machine; but long before the 4 KiB have dripped.
+    assert time.monotonic() - begun < 10
 
 
 def test_a_body_without_end_holds_nobody_up(receive: Receive, caller: Caller) -> None:
