@@ -1,7 +1,6 @@
 """RabbitMQ of the newest line, from Debian unstable, in a root of its own: as root on Debian."""
 
-import os
-import subprocess
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +25,7 @@ class NewestRabbitServer(RabbitServer):
 
     def argv(self) -> Sequence[str]:
         """The server's command. Its name server ends with the root's processes."""
-        return self._root.argv(f"exec {self.commands}/rabbitmq-server")
+        return self._root.argv("exec /usr/lib/rabbitmq/bin/rabbitmq-server")
 
     def environment(self) -> Mapping[str, str]:
         """As the root's processes see the directories."""
@@ -35,15 +34,9 @@ class NewestRabbitServer(RabbitServer):
             name: value.replace(outside, "") for name, value in super().environment().items()
         } | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
-    def control(self, *command: str) -> str:
-        """What `rabbitmqctl` says to the command."""
-        return subprocess.run(
-            self._root.argv(f"{self.commands}/rabbitmqctl --quiet {' '.join(command)}"),
-            env={**os.environ, **self.environment()},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+    def control_argv(self, *arguments: str) -> Sequence[str]:
+        """What runs `rabbitmqctl` in the root with these arguments."""
+        return self._root.argv(shlex.join(super().control_argv(*arguments)))
 
     def kill(self) -> None:
         """End it, and free the disk."""

@@ -14,11 +14,11 @@ from pika.exceptions import AMQPError
 from muster.broker.rabbitmq.topology import Topology
 from tests.servers.process import ServerProcess, free_port, require
 
+_BIN = Path("/usr/lib/rabbitmq/bin")
+
 
 class RabbitServer(ServerProcess):
     """A RabbitMQ node, with the same ports and data after each start."""
-
-    commands = Path("/usr/lib/rabbitmq/bin")
 
     def __init__(self, directory: Path, certificate: Path | None = None) -> None:
         super().__init__(directory)
@@ -44,7 +44,7 @@ class RabbitServer(ServerProcess):
         script = f"""
             {sys.executable} -m embedded.lifeline SIGKILL $$ {epmd} &
             until {epmd} -names >/dev/null 2>&1; do sleep 0.05; done
-            exec {self.commands}/rabbitmq-server
+            exec {_BIN}/rabbitmq-server
         """
         return ["sh", "-c", script]
 
@@ -92,12 +92,16 @@ class RabbitServer(ServerProcess):
     def control(self, *command: str) -> str:
         """What `rabbitmqctl` says to the command."""
         return subprocess.run(
-            [str(self.commands / "rabbitmqctl"), "--quiet", *command],
+            self.control_argv("--quiet", *command),
             env={**os.environ, **self.environment()},
             capture_output=True,
             text=True,
             check=True,
         ).stdout
+
+    def control_argv(self, *arguments: str) -> Sequence[str]:
+        """What runs `rabbitmqctl` with these arguments."""
+        return [str(_BIN / "rabbitmqctl"), *arguments]
 
     def evaluate(self, expression: str) -> None:
         """Have the node do what `rabbitmqctl` would ask of it, which itself takes seconds to start.
@@ -148,4 +152,4 @@ def remove_topology(url: str, prefix: str) -> None:
 
 def require_rabbitmq() -> None:
     """Skip or fail where Debian's package is not installed."""
-    require((RabbitServer.commands / "rabbitmq-server").exists(), "rabbitmq-server")
+    require((_BIN / "rabbitmq-server").exists(), "rabbitmq-server")
